@@ -1,0 +1,3 @@
+//! The training engine: knows tensors, not Ariel.
+
+pub mod rng;

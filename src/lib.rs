@@ -1,0 +1,7 @@
+//! Training runs that can be re-checked.
+
+pub mod digest;
+pub mod merkle;
+
+#[cfg(feature = "engine")]
+pub mod engine;

@@ -1,0 +1,2 @@
+//! placeholder until the first build
+fn main() {}
