@@ -1,6 +1,7 @@
 //! Training runs that can be re-checked.
 
 pub mod digest;
+pub mod durable;
 pub mod merkle;
 
 #[cfg(feature = "engine")]

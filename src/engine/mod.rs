@@ -1,3 +1,31 @@
 //! The training engine: knows tensors, not Ariel.
+//!
+//! A run is a function of a [`task::Task`], a [`fit::FitPlan`] and nothing else; every source of difference between
+//! two runs is pinned in a module of its own, in the order in which a step meets them:
+//!
+//! | what could differ | where it is pinned |
+//! |---|---|
+//! | the order of samples | [`loader`], a function of (seed, epoch) |
+//! | random numbers | [`rng`], a function of (seed, stream, step, index) |
+//! | the arithmetic of a tensor operation | [`repro`] |
+//! | the order in which gradients are added | [`shard`] |
+//! | the parameter update | [`optimizer`] |
+//! | what is written | [`step_log`], [`snapshot`], [`run_dir`] |
 
+pub mod early_stop;
+pub mod fit;
+pub mod loader;
+pub mod optimizer;
+pub mod parameter;
+pub mod repro;
 pub mod rng;
+pub mod run_dir;
+pub mod settings;
+pub mod shard;
+pub mod snapshot;
+pub mod state;
+pub mod step_log;
+pub mod task;
+
+/// The backend that a portable run trains on: Burn's CPU backend under the numerics contract, with gradients.
+pub type PortableCpu = burn::backend::Autodiff<repro::Cpu>;

@@ -61,16 +61,24 @@ pub struct CounterRng {
     key: [u32; 2],
     step: u32,
     stream: u32,
+    part: u32,
 }
 
 impl CounterRng {
     /// The numbers of `stream` at `step` under `seed`.
     pub const fn new(seed: u64, stream: Stream, step: u32) -> Self {
-        Self { key: [seed as u32, (seed >> 32) as u32], step, stream: stream.0 }
+        Self { key: [seed as u32, (seed >> 32) as u32], step, stream: stream.0, part: 0 }
+    }
+
+    /// One of 2³² disjoint parts of these numbers, 2³⁴ words long: what each micro-shard of a step draws from.
+    pub const fn part(self, part: u32) -> Self {
+        Self { part, ..self }
     }
 
     fn block(&self, block: u64) -> [u32; 4] {
-        philox4x32([block as u32, (block >> 32) as u32, self.step, self.stream], self.key)
+        // Part 0 has its index range to itself as long as no other part is drawn from.
+        let high = self.part ^ (block >> 32) as u32;
+        philox4x32([block as u32, high, self.step, self.stream], self.key)
     }
 
     /// 32 random bits; four consecutive indices come from one block.

@@ -1,0 +1,318 @@
+//! The files a run writes as it goes: step log, logs, checkpoints.
+//!
+//! Append-only files are synced at checkpoints, everything else appears whole or not at all, so a crash or a full
+//! disk loses at most what came after the last checkpoint. A lock on the step log keeps two processes out of one run.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::settings::LoggerSettings;
+use super::snapshot::KeptCheckpoint;
+use super::step_log::StepLeaf;
+use super::task::Metric;
+use crate::durable;
+use crate::merkle::MerkleLog;
+
+/// Name of the step log inside a run directory.
+pub const STEP_LOG: &str = "steps.jsonl";
+/// Folder of the checkpoints inside a run directory.
+pub const CHECKPOINTS: &str = "checkpoints";
+/// The newest checkpoint, relative to the run directory.
+pub const LAST_CHECKPOINT: &str = "checkpoints/last.safetensors";
+/// The state the run ended with, relative to the run directory.
+pub const FINAL_CHECKPOINT: &str = "checkpoints/final.safetensors";
+
+const EVENTS: &str = "logs/events.jsonl";
+const METRICS: &str = "logs/metrics.csv";
+const METRICS_HEADER: &str = "step,epoch,metric,value\n";
+const DEBUG_LOG: &str = "v50_debug_log.md";
+
+/// A run directory that cannot be written or continued.
+#[derive(Debug, thiserror::Error)]
+pub enum RunDirError {
+    /// A file of it cannot be written or read.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The directory is there already.
+    #[error("run directory {path} already holds something: expected a new one", path = path.display())]
+    Exists {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Another process is writing this run.
+    #[error("run directory {path} is being written by another process", path = path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The step log is shorter than the checkpoint to continue from.
+    #[error("step log {path}: expected at least {expected} complete steps, got {got}", path = path.display())]
+    StepsMissing {
+        /// The step log.
+        path: PathBuf,
+        /// Steps of the checkpoint.
+        expected: u64,
+        /// Steps in the log.
+        got: u64,
+    },
+}
+
+/// A run directory open for writing.
+#[derive(Debug)]
+pub struct RunDirectory {
+    root: PathBuf,
+    steps: File,
+    log: MerkleLog,
+    events: Option<File>,
+    metrics: Option<File>,
+    debug_log: Option<File>,
+    elapsed_before_seconds: f64,
+}
+
+impl RunDirectory {
+    /// Creates the directory and its empty logs.
+    ///
+    /// # Errors
+    /// When it holds something already, or cannot be written.
+    pub fn create(root: &Path, logger: LoggerSettings) -> Result<Self, RunDirError> {
+        let is_empty = |path: &Path| fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+        if root.symlink_metadata().is_ok() && !is_empty(root) {
+            return Err(RunDirError::Exists { path: root.to_owned() });
+        }
+        for folder in [root.to_owned(), root.join(CHECKPOINTS), root.join("logs")] {
+            fs::create_dir_all(&folder).map_err(at(&folder))?;
+        }
+        let mut run = Self::open(root, logger)?;
+        if let Some(metrics) = &mut run.metrics {
+            metrics.write_all(METRICS_HEADER.as_bytes()).map_err(at(&root.join(METRICS)))?;
+        }
+        Ok(run)
+    }
+
+    /// Opens the directory of a run that ended after `step` steps were checkpointed, and drops what came after.
+    ///
+    /// # Errors
+    /// When another process is writing it, the step log is too short, or a file cannot be read or written.
+    pub fn resume(root: &Path, logger: LoggerSettings, step: u64) -> Result<Self, RunDirError> {
+        for folder in [root.join(CHECKPOINTS), root.join("logs")] {
+            fs::create_dir_all(&folder).map_err(at(&folder))?;
+        }
+        let mut run = Self::open(root, logger)?;
+        let path = root.join(STEP_LOG);
+        let mut lines = complete_lines(&path)?;
+        if (lines.len() as u64) < step {
+            return Err(RunDirError::StepsMissing { path, expected: step, got: lines.len() as u64 });
+        }
+        lines.truncate(step as usize);
+        run.steps.set_len(lines.iter().map(|line| line.len() as u64 + 1).sum()).map_err(at(&path))?;
+        for line in &lines {
+            run.log.append(line.as_bytes());
+        }
+        let path = root.join(METRICS);
+        if let Some(metrics) = &mut run.metrics {
+            let kept = complete_lines(&path)?.into_iter().skip(1).filter(|line| {
+                line.split(',').next().and_then(|field| field.parse::<u64>().ok()).is_some_and(|s| s <= step)
+            });
+            let text: String = kept.flat_map(|line| [line, "\n".into()]).collect();
+            metrics.set_len(0).map_err(at(&path))?;
+            metrics.write_all(METRICS_HEADER.as_bytes()).map_err(at(&path))?;
+            metrics.write_all(text.as_bytes()).map_err(at(&path))?;
+        }
+        if run.events.is_some() {
+            run.elapsed_before_seconds = last_elapsed(&complete_lines(&root.join(EVENTS))?);
+        }
+        Ok(run)
+    }
+
+    fn open(root: &Path, logger: LoggerSettings) -> Result<Self, RunDirError> {
+        let append = |name: &str| {
+            let path = root.join(name);
+            OpenOptions::new().create(true).append(true).read(true).open(&path).map_err(at(&path))
+        };
+        let steps = append(STEP_LOG)?;
+        match steps.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Err(RunDirError::Locked { path: root.to_owned() }),
+            Err(fs::TryLockError::Error(source)) => {
+                return Err(RunDirError::Io { path: root.join(STEP_LOG), source });
+            }
+        }
+        Ok(Self {
+            root: root.to_owned(),
+            steps,
+            log: MerkleLog::new(),
+            events: logger.events.then(|| append(EVENTS)).transpose()?,
+            metrics: logger.metrics.then(|| append(METRICS)).transpose()?,
+            debug_log: logger.debug_log.then(|| append(DEBUG_LOG)).transpose()?,
+            elapsed_before_seconds: 0.0,
+        })
+    }
+
+    /// The directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The Merkle log over the step leaves so far.
+    pub fn step_log(&self) -> &MerkleLog {
+        &self.log
+    }
+
+    /// Seconds that earlier processes spent on this run, by the last event each of them logged.
+    pub fn elapsed_before_seconds(&self) -> f64 {
+        self.elapsed_before_seconds
+    }
+
+    /// Appends a step leaf.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn append_step(&mut self, leaf: &StepLeaf) -> Result<(), RunDirError> {
+        let line = leaf.to_line();
+        // One write call a line: what a crash leaves is whole lines and at most one cut one.
+        self.steps.write_all(format!("{line}\n").as_bytes()).map_err(at(&self.root.join(STEP_LOG)))?;
+        self.log.append(line.as_bytes());
+        Ok(())
+    }
+
+    /// Appends figures to the metrics log and the log for people.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn append_metrics(&mut self, step: u64, epoch: u32, metrics: &[Metric]) -> Result<(), RunDirError> {
+        if let Some(file) = &mut self.metrics {
+            let lines: String = metrics.iter().map(|m| format!("{step},{epoch},{},{}\n", m.name, m.value)).collect();
+            file.write_all(lines.as_bytes()).map_err(at(&self.root.join(METRICS)))?;
+        }
+        let figures: Vec<_> = metrics.iter().map(|m| format!("{} = {:.6}", m.name, m.value)).collect();
+        self.note(&format!("- step {step}, epoch {epoch}: {}", figures.join(", ")))
+    }
+
+    /// Appends an event with the seconds this run has taken so far.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn append_event(&mut self, event: &str, step: u64, elapsed_seconds: f64) -> Result<(), RunDirError> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Line<'a> {
+            event: &'a str,
+            step: u64,
+            elapsed_seconds: f64,
+        }
+        let Some(file) = &mut self.events else { return Ok(()) };
+        let elapsed_seconds = self.elapsed_before_seconds + elapsed_seconds;
+        let line = serde_json::to_string(&Line { event, step, elapsed_seconds }).expect("an event is plain data");
+        file.write_all(format!("{line}\n").as_bytes()).map_err(at(&self.root.join(EVENTS)))
+    }
+
+    /// Appends a line to the log for people.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn note(&mut self, line: &str) -> Result<(), RunDirError> {
+        let Some(file) = &mut self.debug_log else { return Ok(()) };
+        file.write_all(format!("{line}\n").as_bytes()).map_err(at(&self.root.join(DEBUG_LOG)))
+    }
+
+    /// Writes a file whole, by its path inside the run directory.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_file(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirError> {
+        let path = self.root.join(name);
+        durable::write_whole(&path, bytes).map_err(at(&path))
+    }
+
+    /// Writes checkpoint `file`, points `last` and `best` at the right ones and removes those that are not kept.
+    ///
+    /// # Errors
+    /// When a file cannot be written or removed. The checkpoints from before are then still there.
+    pub fn write_checkpoint(
+        &mut self,
+        file: &str,
+        bytes: &[u8],
+        kept: &[KeptCheckpoint],
+        best: Option<&str>,
+    ) -> Result<(), RunDirError> {
+        // The steps that a checkpoint stands on must be there whenever the checkpoint is.
+        self.sync()?;
+        let folder = self.root.join(CHECKPOINTS);
+        self.write_file(&format!("{CHECKPOINTS}/{file}"), bytes)?;
+        self.write_file(LAST_CHECKPOINT, bytes)?;
+        if let Some(best) = best {
+            let source = folder.join(best);
+            let bytes = fs::read(&source).map_err(at(&source))?;
+            self.write_file(&format!("{CHECKPOINTS}/best.safetensors"), &bytes)?;
+        }
+        for entry in fs::read_dir(&folder).map_err(at(&folder))? {
+            let path = entry.map_err(at(&folder))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with("step-") && !kept.iter().any(|kept| kept.file == name) {
+                fs::remove_file(&path).map_err(at(&path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the appended files durable.
+    ///
+    /// # Errors
+    /// When syncing fails.
+    pub fn sync(&self) -> Result<(), RunDirError> {
+        let files = [
+            (Some(&self.steps), STEP_LOG),
+            (self.events.as_ref(), EVENTS),
+            (self.metrics.as_ref(), METRICS),
+            (self.debug_log.as_ref(), DEBUG_LOG),
+        ];
+        for (file, name) in files {
+            if let Some(file) = file {
+                file.sync_all().map_err(at(&self.root.join(name)))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads the lines of a step log that are complete, as a crash may have cut the last one.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn complete_lines(path: &Path) -> Result<Vec<String>, RunDirError> {
+    let mut reader = BufReader::new(File::open(path).map_err(at(path))?);
+    let mut lines = Vec::new();
+    loop {
+        let mut line = Vec::new();
+        reader.read_until(b'\n', &mut line).map_err(at(path))?;
+        match line.pop() {
+            Some(b'\n') => match String::from_utf8(line) {
+                Ok(line) => lines.push(line),
+                Err(_) => return Ok(lines),
+            },
+            _ => return Ok(lines),
+        }
+    }
+}
+
+fn last_elapsed(events: &[String]) -> f64 {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Line {
+        elapsed_seconds: f64,
+    }
+    events.iter().rev().find_map(|line| serde_json::from_str::<Line>(line).ok()).map_or(0.0, |l| l.elapsed_seconds)
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> RunDirError {
+    let path = path.to_owned();
+    move |source| RunDirError::Io { path, source }
+}

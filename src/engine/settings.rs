@@ -1,0 +1,418 @@
+//! What the `trainer`, `optimizer`, `logger` and `audit` config groups hold.
+//!
+//! Every field is required: a value the program uses stands in a YAML file, where a reader can find it. A nullable
+//! field must be there as `null`.
+
+use std::fmt;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Where a run computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Accelerator {
+    /// The best device that is there and conforms; the run says which and why.
+    Auto,
+    /// The CPU, through Burn's Flex backend.
+    Cpu,
+    /// Vulkan, Metal or DirectX through wgpu.
+    Wgpu,
+    /// NVIDIA CUDA.
+    Cuda,
+}
+
+/// How many devices of a node take part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Devices {
+    /// This many.
+    Count(u32),
+    /// All that are there.
+    Auto(AutoWord),
+}
+
+/// The word `auto`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AutoWord {
+    /// `auto`
+    Auto,
+}
+
+/// Width of the floats that hold activations and products.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+pub enum Precision {
+    /// f32 everywhere.
+    Full,
+    /// f16 storage and products, f32 accumulation, loss and optimizer.
+    MixedF16,
+    /// bf16 storage and products, f32 accumulation, loss and optimizer.
+    MixedBf16,
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "32",
+            Self::MixedF16 => "16-mixed",
+            Self::MixedBf16 => "bf16-mixed",
+        })
+    }
+}
+
+impl Serialize for Precision {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Full => serializer.serialize_u32(32),
+            mixed => serializer.collect_str(mixed),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Precision {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Bits(u64),
+            Name(String),
+        }
+        match Written::deserialize(deserializer).map_err(|_| serde::de::Error::custom(EXPECTED_PRECISION))? {
+            Written::Bits(32) => Ok(Self::Full),
+            Written::Name(name) => match name.as_str() {
+                "32" => Ok(Self::Full),
+                "16-mixed" => Ok(Self::MixedF16),
+                "bf16-mixed" => Ok(Self::MixedBf16),
+                other => Err(serde::de::Error::custom(format!("{EXPECTED_PRECISION}, got {other:?}"))),
+            },
+            Written::Bits(other) => Err(serde::de::Error::custom(format!("{EXPECTED_PRECISION}, got {other}"))),
+        }
+    }
+}
+
+const EXPECTED_PRECISION: &str = "expected 32, 16-mixed or bf16-mixed";
+
+/// Which arithmetic a run promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Numerics {
+    /// The bits of the numerics contract, on any conforming device.
+    Portable,
+    /// The fast kernels of one backend; equal bits on the same kind of device only.
+    Native,
+}
+
+/// A wall-clock duration written as whole seconds or as `[H…:]MM:SS`.
+///
+/// YAML 1.1 reads an unquoted `9:00:00` as the base-60 integer 32400, so both spellings mean the same here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "u64")]
+pub struct WallTime(pub Duration);
+
+impl Serialize for WallTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.0.as_secs())
+    }
+}
+
+impl<'de> Deserialize<'de> for WallTime {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Seconds(u64),
+            Clock(String),
+        }
+        const EXPECTED: &str = "expected seconds or H:MM:SS";
+        let seconds = match Written::deserialize(deserializer).map_err(|_| serde::de::Error::custom(EXPECTED))? {
+            Written::Seconds(seconds) => Some(seconds),
+            Written::Clock(text) => clock_seconds(&text),
+        };
+        seconds.map(|s| Self(Duration::from_secs(s))).ok_or_else(|| serde::de::Error::custom(EXPECTED))
+    }
+}
+
+fn clock_seconds(text: &str) -> Option<u64> {
+    let mut fields = text.split(':').map(|field| field.parse::<u64>().ok());
+    let first = fields.next()??;
+    fields.try_fold(first, |total, field| total.checked_mul(60)?.checked_add(field.filter(|&f| f < 60)?))
+}
+
+/// Serde reads a missing `Option` field as `None`; asked for this way, the key has to be there.
+fn required<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Option::deserialize(deserializer)
+}
+
+/// The `trainer` group: how a run goes, whatever is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrainerSettings {
+    /// Name of the profile.
+    pub name: String,
+    /// Where to compute.
+    pub accelerator: Accelerator,
+    /// Devices per node.
+    pub devices: Devices,
+    /// Nodes.
+    pub num_nodes: u32,
+    /// Float width.
+    pub precision: Precision,
+    /// Arithmetic promised.
+    pub numerics: Numerics,
+    /// Epochs to train at most.
+    pub max_epochs: u32,
+    /// Wall-clock guard: the run stops after the step that crosses it.
+    #[serde(deserialize_with = "required")]
+    pub max_time: Option<WallTime>,
+    /// Batches of an epoch at most.
+    #[serde(deserialize_with = "required")]
+    pub limit_train_batches: Option<u32>,
+    /// Batches of a validation at most.
+    #[serde(deserialize_with = "required")]
+    pub limit_val_batches: Option<u32>,
+    /// Batches of the final test at most.
+    #[serde(deserialize_with = "required")]
+    pub limit_test_batches: Option<u32>,
+    /// Batches whose gradients make one optimizer step.
+    pub accumulate_grad_batches: u32,
+    /// Upper bound of the gradient's Euclidean norm.
+    #[serde(deserialize_with = "required")]
+    pub gradient_clip_val: Option<f64>,
+    /// Steps between two lines of the metrics log.
+    pub log_every_n_steps: u32,
+    /// When checkpoints are written.
+    pub checkpoint: CheckpointSettings,
+    /// When to give up early; `null` is never.
+    #[serde(deserialize_with = "required")]
+    pub early_stopping: Option<EarlyStopping>,
+    /// How batches are prepared.
+    pub dataloader: DataloaderSettings,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Must be true: there is no other mode.
+    pub deterministic: bool,
+    /// Batch statistics over all devices. With one device there is nothing to synchronise.
+    pub sync_batchnorm: bool,
+    /// Shards that the gradient of every batch is summed over, in a fixed tree. Part of the result: a run with
+    /// another number has other bits. Workers divide the shards among them.
+    pub micro_shards: u32,
+}
+
+/// When checkpoints are written, beside the final one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckpointSettings {
+    /// After every so many epochs; `null` is never.
+    #[serde(deserialize_with = "required")]
+    pub every_n_epochs: Option<u32>,
+    /// After every so many optimizer steps; `null` is never.
+    #[serde(deserialize_with = "required")]
+    pub every_n_steps: Option<u32>,
+    /// How many to keep, best first by the monitored metric; the newest is kept besides.
+    pub save_top_k: u32,
+}
+
+/// Stop when the monitored metric has not improved for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EarlyStopping {
+    /// Name of the metric, e.g. `val/score`.
+    pub monitor: String,
+    /// Which direction is better.
+    pub mode: MonitorMode,
+    /// Validations without improvement before the run stops.
+    pub patience: u32,
+}
+
+/// Which direction of a metric is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MonitorMode {
+    /// Larger is better.
+    Max,
+    /// Smaller is better.
+    Min,
+}
+
+/// How batches are prepared. Speed only: the order of batches never depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DataloaderSettings {
+    /// Threads beside the training thread; 0 prepares each batch when it is needed.
+    pub workers: u32,
+    /// Batches that each worker may be ahead; `null` with 0 workers.
+    #[serde(deserialize_with = "required")]
+    pub prefetch: Option<u32>,
+}
+
+/// The `optimizer` group: AdamW with decoupled weight decay.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OptimizerSettings {
+    /// The algorithm.
+    pub name: OptimizerName,
+    /// Learning rate.
+    pub lr: f64,
+    /// Decay of the first and second moments.
+    pub betas: [f64; 2],
+    /// Added to the root of the second moment.
+    pub eps: f64,
+    /// Decoupled weight decay, multiplied by the learning rate.
+    pub weight_decay: f64,
+}
+
+/// The optimizers there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerName {
+    /// Loshchilov & Hutter, "Decoupled weight decay regularization", 2019.
+    Adamw,
+}
+
+/// The `logger` group: which logs a run directory gets. The step log is not a log but the record, and always there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoggerSettings {
+    /// `logs/events.jsonl`: what happened when.
+    pub events: bool,
+    /// `logs/metrics.csv`: step, epoch, metric, value.
+    pub metrics: bool,
+    /// `v50_debug_log.md`: the same for a person.
+    pub debug_log: bool,
+}
+
+/// The `audit` group: how much of the run the step log pins down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AuditSettings {
+    /// Steps between two digests of the whole state; at checkpoints there always is one.
+    pub state_digest_every: u32,
+}
+
+/// What a profile asks for and this version does not do, or settings that contradict each other.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnsupportedSetting {
+    /// Known, but not built yet.
+    #[error("{key}={got} is not supported by this version: expected {expected}")]
+    NotYet {
+        /// Dotted key.
+        key: &'static str,
+        /// What is supported.
+        expected: &'static str,
+        /// What was asked for.
+        got: String,
+    },
+    /// A value no version can work with.
+    #[error("{key}: expected {expected}, got {got}")]
+    Invalid {
+        /// Dotted key.
+        key: &'static str,
+        /// What would do.
+        expected: &'static str,
+        /// What was asked for.
+        got: String,
+    },
+}
+
+/// Settings that were checked: what the engine takes.
+///
+/// The only way to make one is [`TrainerSettings::check`], so a profile's wish cannot be ignored by forgetting it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SupportedTrainer(TrainerSettings);
+
+impl std::ops::Deref for SupportedTrainer {
+    type Target = TrainerSettings;
+
+    fn deref(&self) -> &TrainerSettings {
+        &self.0
+    }
+}
+
+impl TrainerSettings {
+    /// Refuses what this version cannot do, by key, instead of ignoring it.
+    ///
+    /// # Errors
+    /// The first setting that is not supported, or makes no sense.
+    pub fn check(self) -> Result<SupportedTrainer, UnsupportedSetting> {
+        let not_yet =
+            |key, expected, got: String| -> Result<(), _> { Err(UnsupportedSetting::NotYet { key, expected, got }) };
+        let invalid =
+            |key, expected, got: String| -> Result<(), _> { Err(UnsupportedSetting::Invalid { key, expected, got }) };
+        match self.accelerator {
+            Accelerator::Auto | Accelerator::Cpu => {}
+            Accelerator::Wgpu => not_yet("trainer.accelerator", "cpu or auto", "wgpu".into())?,
+            Accelerator::Cuda => not_yet("trainer.accelerator", "cpu or auto", "cuda".into())?,
+        }
+        match self.devices {
+            Devices::Count(1) => {}
+            Devices::Count(count) => not_yet("trainer.devices", "1", count.to_string())?,
+            Devices::Auto(_) => not_yet("trainer.devices", "1", "auto".into())?,
+        }
+        if self.num_nodes != 1 {
+            not_yet("trainer.num_nodes", "1", self.num_nodes.to_string())?;
+        }
+        if self.precision != Precision::Full {
+            not_yet("trainer.precision", "32", self.precision.to_string())?;
+        }
+        if self.numerics == Numerics::Native {
+            not_yet("trainer.numerics", "portable", "native".into())?;
+        }
+        if !self.deterministic {
+            invalid("trainer.deterministic", "true: every run is deterministic", "false".into())?;
+        }
+        let positive = [
+            ("trainer.accumulate_grad_batches", Some(self.accumulate_grad_batches)),
+            ("trainer.log_every_n_steps", Some(self.log_every_n_steps)),
+            ("trainer.micro_shards", Some(self.micro_shards)),
+            ("trainer.limit_train_batches", self.limit_train_batches),
+            ("trainer.limit_val_batches", self.limit_val_batches),
+            ("trainer.limit_test_batches", self.limit_test_batches),
+            ("trainer.checkpoint.every_n_epochs", self.checkpoint.every_n_epochs),
+            ("trainer.checkpoint.every_n_steps", self.checkpoint.every_n_steps),
+            ("trainer.max_epochs", Some(self.max_epochs)),
+        ];
+        for (key, value) in positive {
+            if value == Some(0) {
+                invalid(key, "at least 1", "0".into())?;
+            }
+        }
+        if let Some(bound) = self.gradient_clip_val
+            && !(bound > 0.0 && bound.is_finite())
+        {
+            invalid("trainer.gradient_clip_val", "a positive number or null", bound.to_string())?;
+        }
+        match (self.dataloader.workers, self.dataloader.prefetch) {
+            (0, None) | (1.., Some(1..)) => {}
+            (0, Some(depth)) => invalid("trainer.dataloader.prefetch", "null without workers", depth.to_string())?,
+            (_, Some(0)) => invalid("trainer.dataloader.prefetch", "at least 1", "0".into())?,
+            (_, None) => invalid("trainer.dataloader.prefetch", "a number with workers", "null".into())?,
+        }
+        Ok(SupportedTrainer(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wall_times_are_read_as_yaml_11_and_as_people_write_them() {
+        let read = |text: &str| serde_json::from_str::<WallTime>(text).map(|t| t.0.as_secs()).ok();
+        assert_eq!(read("32400"), Some(32400));
+        assert_eq!(read("\"9:00:00\""), Some(32400));
+        assert_eq!(read("\"0:20:00\""), Some(1200));
+        for bad in ["\"9:60:00\"", "\"nine\"", "-1", "\"\"", "1.5"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn precision_is_a_number_or_a_name() {
+        let read = |text: &str| serde_json::from_str::<Precision>(text).ok();
+        assert_eq!(read("32"), Some(Precision::Full));
+        assert_eq!(read("\"16-mixed\""), Some(Precision::MixedF16));
+        assert_eq!(read("64"), None);
+    }
+}

@@ -1,0 +1,237 @@
+//! The whole state of a training run on the host: what a checkpoint file holds and what a state digest covers.
+//!
+//! A checkpoint is a safetensors file with the tensors `parameter/<path>`, `adamw.first/<path>` and
+//! `adamw.second/<path>`, f32, and one metadata entry `spectramind`: [`Progress`] as JSON. One entry only, because
+//! safetensors keeps metadata in a hash map, and the bytes of a file with two would depend on its iteration order.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+
+use crate::digest::{Blake3Digest, DomainHasher};
+
+/// Name of the metadata entry.
+const METADATA: &str = "spectramind";
+/// Version of the checkpoint layout.
+const FORMAT: u32 = 1;
+
+/// One tensor on the host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostTensor {
+    /// Its dimensions.
+    pub shape: Vec<usize>,
+    /// Its elements, row-major.
+    pub values: Vec<f32>,
+}
+
+/// Where the run stands in the plan of epochs and steps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Position {
+    /// Optimizer steps done.
+    pub step: u64,
+    /// Epoch that the next step belongs to.
+    pub epoch: u32,
+    /// Steps of that epoch that are done.
+    pub step_in_epoch: u32,
+}
+
+/// A checkpoint that is being kept, and how good it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KeptCheckpoint {
+    /// File name inside `checkpoints/`.
+    pub file: String,
+    /// Bits of the monitored metric, 16 hex digits; `null` when there was none.
+    pub monitored_bits: Option<String>,
+}
+
+/// Everything about a run's state that is not a tensor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Progress {
+    /// Layout version.
+    pub format: u32,
+    /// Version of the numerics contract.
+    pub numerics: u32,
+    /// Where the run stands.
+    pub position: Position,
+    /// Best monitored value so far, 16 hex digits of its bits.
+    pub best_bits: Option<String>,
+    /// Validations since then.
+    pub validations_without_improvement: u32,
+    /// Value of the last validation, 16 hex digits of its bits.
+    pub monitored_bits: Option<String>,
+    /// Checkpoints that are kept, oldest first.
+    pub kept: Vec<KeptCheckpoint>,
+    /// The task's own description, a JSON text.
+    pub task: String,
+}
+
+impl Progress {
+    /// The progress of a run that has not begun.
+    pub fn start(numerics: u32, task: String) -> Self {
+        Self {
+            format: FORMAT,
+            numerics,
+            position: Position::default(),
+            best_bits: None,
+            validations_without_improvement: 0,
+            monitored_bits: None,
+            kept: Vec::new(),
+            task,
+        }
+    }
+}
+
+/// Tensors and progress of a run at one step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// Tensors by name, `parameter/…`, `adamw.first/…`, `adamw.second/…`.
+    pub tensors: BTreeMap<String, HostTensor>,
+    /// The rest.
+    pub progress: Progress,
+}
+
+/// A checkpoint file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The file cannot be read or written.
+    #[error("checkpoint {path}: {source}", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The bytes are no checkpoint of ours.
+    #[error("checkpoint {path}: expected {expected}, got {got}", path = path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What was expected.
+        expected: String,
+        /// What is there.
+        got: String,
+    },
+}
+
+impl Snapshot {
+    /// Digest of parameters, moments and counters: (path, dtype, shape, little-endian bytes) in path order, NaNs made
+    /// one, then the position.
+    pub fn state_digest(&self) -> Blake3Digest {
+        let mut hasher = DomainHasher::new("spectramind/state/v1");
+        hasher.u64(self.tensors.len() as u64);
+        for (path, tensor) in &self.tensors {
+            hasher.field(path.as_bytes()).field(b"f32").u64(tensor.shape.len() as u64);
+            for &length in &tensor.shape {
+                hasher.u64(length as u64);
+            }
+            hasher.field(&bytes(&tensor.values));
+        }
+        let Position { step, epoch, step_in_epoch } = self.progress.position;
+        hasher.u64(step).u64(u64::from(epoch)).u64(u64::from(step_in_epoch));
+        hasher.finish()
+    }
+
+    /// The checkpoint file's bytes; equal states give equal bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let data: Vec<_> =
+            self.tensors.iter().map(|(path, tensor)| (path, &tensor.shape, bytes(&tensor.values))).collect();
+        let views = data.iter().map(|(path, shape, bytes)| {
+            (path.as_str(), TensorView::new(Dtype::F32, shape.to_vec(), bytes).expect("shape and bytes agree"))
+        });
+        let progress = serde_json::to_string(&self.progress).expect("progress is plain data");
+        let metadata = [(METADATA.to_owned(), progress)].into_iter().collect();
+        safetensors::serialize(views, Some(metadata)).expect("tensor names are unique")
+    }
+
+    /// Reads a checkpoint file.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no safetensors file, or is not laid out as [`to_bytes`](Self::to_bytes) does it.
+    pub fn read(path: &Path) -> Result<Self, CheckpointError> {
+        let bytes = std::fs::read(path).map_err(|source| CheckpointError::Io { path: path.to_owned(), source })?;
+        let refuse = |expected: &str, got: String| CheckpointError::Content {
+            path: path.to_owned(),
+            expected: expected.to_owned(),
+            got,
+        };
+        let (_, header) = SafeTensors::read_metadata(&bytes)
+            .map_err(|error| refuse("a whole safetensors file", error.to_string()))?;
+        let progress = header
+            .metadata()
+            .as_ref()
+            .and_then(|entries| entries.get(METADATA))
+            .ok_or_else(|| refuse("a spectramind checkpoint", "a safetensors file of somebody else's".into()))?;
+        let progress: Progress = serde_json::from_str(progress)
+            .map_err(|error| refuse("progress of a run in its metadata", error.to_string()))?;
+        if progress.format != FORMAT {
+            return Err(refuse(&format!("checkpoint format {FORMAT}"), progress.format.to_string()));
+        }
+        let file = SafeTensors::deserialize(&bytes)
+            .map_err(|error| refuse("a whole safetensors file", error.to_string()))?;
+        let mut tensors = BTreeMap::new();
+        for (name, view) in file.tensors() {
+            if view.dtype() != Dtype::F32 {
+                return Err(refuse("f32 tensors", format!("{name} of {:?}", view.dtype())));
+            }
+            let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().expect("4 bytes")));
+            tensors.insert(name, HostTensor { shape: view.shape().to_vec(), values: values.collect() });
+        }
+        Ok(Self { tensors, progress })
+    }
+}
+
+fn bytes(values: &[f32]) -> Vec<u8> {
+    let canonical = |value: &f32| if value.is_nan() { 0x7fc0_0000u32 } else { value.to_bits() };
+    values.iter().flat_map(|value| canonical(value).to_le_bytes()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(value: f32) -> Snapshot {
+        let tensors = ["parameter/b", "parameter/a"]
+            .map(|path| (path.to_owned(), HostTensor { shape: vec![1, 2], values: vec![value, -0.0] }));
+        Snapshot { tensors: tensors.into_iter().collect(), progress: Progress::start(1, "{}".into()) }
+    }
+
+    #[test]
+    fn a_checkpoint_reads_back_as_it_was_written_and_its_bytes_repeat() {
+        let folder = tempfile::tempdir().expect("temp dir");
+        let path = folder.path().join("x.safetensors");
+        let written = snapshot(1.5);
+        std::fs::write(&path, written.to_bytes()).expect("write");
+        assert_eq!(Snapshot::read(&path).expect("reads"), written);
+        for _ in 0..20 {
+            assert_eq!(written.to_bytes(), snapshot(1.5).to_bytes());
+        }
+    }
+
+    #[test]
+    fn a_truncated_checkpoint_is_refused_with_its_path() {
+        let folder = tempfile::tempdir().expect("temp dir");
+        let path = folder.path().join("cut.safetensors");
+        let bytes = snapshot(1.0).to_bytes();
+        for length in [0, 7, 8, 40, bytes.len() - 1] {
+            std::fs::write(&path, &bytes[..length]).expect("write");
+            let error = Snapshot::read(&path).expect_err("refused").to_string();
+            assert!(error.contains("cut.safetensors"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_state_digest_sees_values_signs_and_position_but_one_nan() {
+        let base = snapshot(1.0).state_digest();
+        assert_ne!(snapshot(1.000_000_1).state_digest(), base);
+        assert_ne!(snapshot(0.0).state_digest(), snapshot(-0.0).state_digest());
+        let mut later = snapshot(1.0);
+        later.progress.position.step = 1;
+        assert_ne!(later.state_digest(), base);
+        assert_eq!(snapshot(f32::NAN).state_digest(), snapshot(-f32::NAN).state_digest());
+    }
+}

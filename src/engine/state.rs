@@ -1,0 +1,168 @@
+//! A training run between two steps: model, optimizer, position.
+
+use std::collections::BTreeMap;
+
+use burn::module::AutodiffModule;
+use burn::tensor::backend::AutodiffBackend;
+use rayon::prelude::*;
+
+use super::optimizer::{AdamW, Moments};
+use super::parameter;
+use super::repro::with_random;
+use super::rng::{CounterRng, Stream};
+use super::settings::OptimizerSettings;
+use super::shard::{ShardGradient, tree_sum};
+use super::snapshot::{HostTensor, Progress, Snapshot};
+use super::task::Task;
+
+/// Model, optimizer and progress.
+pub struct TrainState<B: AutodiffBackend, M> {
+    /// The model in training mode.
+    pub model: M,
+    /// Position and bookkeeping.
+    pub progress: Progress,
+    optimizer: AdamW<B::InnerBackend>,
+}
+
+/// A checkpoint whose tensors are not those of the model.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("checkpoint does not fit the model at {path}: expected {expected}, got {got}")]
+pub struct SnapshotMismatch {
+    /// Name of the tensor.
+    pub path: String,
+    /// What the model has.
+    pub expected: String,
+    /// What the checkpoint has.
+    pub got: String,
+}
+
+/// A fresh model; its random initial parameters are a function of the seed and of the model's structure.
+pub fn initial_model<B: AutodiffBackend, T: Task<B>>(task: &T, seed: u64, device: &B::Device) -> T::Model {
+    with_random(CounterRng::new(seed, Stream::INIT, 0), || {
+        let model = task.init(device);
+        // Burn draws lazily, on first access: draw now, in the order of declaration.
+        let _ = parameter::values::<B, _>(&model);
+        model
+    })
+}
+
+/// The model with a checkpoint's parameters.
+///
+/// # Errors
+/// When names or shapes differ.
+pub fn load_parameters<B: AutodiffBackend, M: AutodiffModule<B>>(
+    model: M,
+    snapshot: &Snapshot,
+    device: &B::Device,
+) -> Result<M, SnapshotMismatch> {
+    let mut values = BTreeMap::new();
+    for (path, shape) in parameter::shapes::<B, _>(&model) {
+        let values_of = tensor(snapshot, &format!("parameter/{path}"), &shape)?;
+        values.insert(path, parameter::from_host(values_of, device));
+    }
+    for name in snapshot.tensors.keys() {
+        if let Some(path) = name.strip_prefix("parameter/")
+            && !values.contains_key(path)
+        {
+            return Err(SnapshotMismatch { path: name.clone(), expected: "no such parameter".into(), got: "one".into() });
+        }
+    }
+    Ok(parameter::replace::<B, _>(model, values))
+}
+
+fn tensor(snapshot: &Snapshot, name: &str, shape: &[usize]) -> Result<Vec<f32>, SnapshotMismatch> {
+    let refuse =
+        |got: String| SnapshotMismatch { path: name.to_owned(), expected: format!("shape {shape:?}"), got };
+    match snapshot.tensors.get(name) {
+        Some(tensor) if tensor.shape == shape => Ok(tensor.values.clone()),
+        Some(tensor) => Err(refuse(format!("shape {:?}", tensor.shape))),
+        None => Err(refuse("no such tensor".into())),
+    }
+}
+
+impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
+    /// The state before the first step.
+    pub fn fresh(model: M, optimizer: OptimizerSettings, progress: Progress) -> Self {
+        Self { model, progress, optimizer: AdamW::new(optimizer, 0) }
+    }
+
+    /// The state that a checkpoint holds.
+    ///
+    /// # Errors
+    /// When its tensors are not those of the model.
+    pub fn restore(
+        model: M,
+        optimizer: OptimizerSettings,
+        snapshot: Snapshot,
+        device: &B::Device,
+    ) -> Result<Self, SnapshotMismatch> {
+        let shapes = parameter::shapes::<B, _>(&model);
+        let model = load_parameters::<B, _>(model, &snapshot, device)?;
+        let mut optimizer = AdamW::new(optimizer, snapshot.progress.position.step);
+        for (path, shape) in &shapes {
+            // A parameter that no loss has used yet has no moments.
+            if snapshot.tensors.contains_key(&format!("adamw.first/{path}")) {
+                let moment = |which: &str| -> Result<_, SnapshotMismatch> {
+                    Ok(parameter::from_host(tensor(&snapshot, &format!("adamw.{which}/{path}"), shape)?, device))
+                };
+                let moments = Moments { first: moment("first")?, second: moment("second")? };
+                optimizer.moments.insert(path.clone(), moments);
+            }
+        }
+        Ok(Self { model, progress: snapshot.progress, optimizer })
+    }
+
+    /// Copies the state to the host.
+    pub fn snapshot(&self) -> Snapshot {
+        let shapes = parameter::shapes::<B, _>(&self.model);
+        let host = |tensor: &_, path: &str| HostTensor { shape: shapes[path].clone(), values: parameter::to_host(tensor) };
+        let mut tensors = BTreeMap::new();
+        for (path, value) in parameter::values::<B, _>(&self.model) {
+            tensors.insert(format!("parameter/{path}"), host(&value, &path));
+        }
+        for (path, moments) in &self.optimizer.moments {
+            tensors.insert(format!("adamw.first/{path}"), host(&moments.first, path));
+            tensors.insert(format!("adamw.second/{path}"), host(&moments.second, path));
+        }
+        Snapshot { tensors, progress: self.progress.clone() }
+    }
+
+    /// Mean loss and gradient over the shards of one optimizer step, computed by the threads of rayon's pool.
+    ///
+    /// `shards` are in order, `None` where a shard has no samples; `samples` is how many there are in all.
+    pub fn gradient<T>(
+        &self,
+        task: &T,
+        shards: Vec<Option<T::Batch>>,
+        samples: usize,
+        seed: u64,
+        device: &B::Device,
+    ) -> ShardGradient<B::InnerBackend>
+    where
+        T: Task<B, Model = M>,
+    {
+        let step_rng = CounterRng::new(seed, Stream::STEP, self.progress.position.step as u32);
+        let jobs: Vec<_> = shards
+            .into_iter()
+            .enumerate()
+            // Forked, so that every shard has leaves of its own and no two threads share an autodiff graph.
+            .map(|(index, batch)| batch.map(|batch| (index, batch, self.model.clone().fork(device))))
+            .collect();
+        let compute = |(index, batch, model): (usize, T::Batch, M)| {
+            with_random(step_rng.part(index as u32), || {
+                let loss = task.loss(&model, &batch, device);
+                let value = parameter::to_host(&loss.clone().inner())[0];
+                let gradients = parameter::gradients::<B, _>(&model, &loss.backward());
+                ShardGradient { loss: value, gradients }
+            })
+        };
+        let parts: Vec<_> = jobs.into_par_iter().map(|job| job.map(compute)).collect();
+        tree_sum(parts, &mut ShardGradient::add).expect("a step has samples").mean(samples)
+    }
+
+    /// Moves the parameters by one optimizer step.
+    pub fn apply(&mut self, gradient: ShardGradient<B::InnerBackend>) {
+        let updated = self.optimizer.step(parameter::values::<B, _>(&self.model), gradient.gradients);
+        self.model = parameter::replace::<B, _>(self.model.clone(), updated);
+    }
+}
