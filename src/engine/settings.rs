@@ -140,8 +140,10 @@ fn clock_seconds(text: &str) -> Option<u64> {
     fields.try_fold(first, |total, field| total.checked_mul(60)?.checked_add(field.filter(|&f| f < 60)?))
 }
 
+/// Deserialises an `Option` whose key has to be there.
+///
 /// Serde reads a missing `Option` field as `None`; asked for this way, the key has to be there.
-fn required<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub fn required<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     Option::deserialize(deserializer)
 }
 
