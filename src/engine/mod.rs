@@ -1,3 +1,4 @@
 //! The training engine: knows tensors, not Ariel.
 
+pub mod repro;
 pub mod rng;
