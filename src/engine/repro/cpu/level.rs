@@ -1,0 +1,42 @@
+//! Which instructions the processor has, found out at run time.
+
+/// Instruction sets with a code path of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Whatever the build target guarantees.
+    Portable,
+    /// x86-64 with AVX2 and FMA.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// x86-64 with AVX-512F.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Level {
+    /// The best level of this processor.
+    pub fn detected() -> Self {
+        *Self::available().last().expect("the portable level is always there")
+    }
+
+    /// All levels of this processor, the slowest first. All give the same bits.
+    pub fn available() -> Vec<Self> {
+        #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut))]
+        let mut levels = vec![Self::Portable];
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            levels.push(Self::Avx2);
+            if is_x86_feature_detected!("avx512f") {
+                levels.push(Self::Avx512);
+            }
+        }
+        levels
+    }
+}
+
+/// The [`Fma`](super::super::ops::Fma) of code compiled for the build target alone.
+#[cfg(any(target_feature = "fma", target_arch = "aarch64"))]
+pub type PortableFma = super::super::ops::fma::Fused;
+/// The [`Fma`](super::super::ops::Fma) of code compiled for the build target alone.
+#[cfg(not(any(target_feature = "fma", target_arch = "aarch64")))]
+pub type PortableFma = super::super::ops::fma::Emulated;

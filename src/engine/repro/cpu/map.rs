@@ -1,0 +1,101 @@
+//! A function of one f32 over a slice: the scalar code itself, compiled for each level so that it runs in lanes.
+
+use rayon::prelude::*;
+
+use super::super::kernels::Function;
+use super::super::ops::fma::Fused;
+use super::super::ops::{Fma, apply};
+use super::level::{Level, PortableFma};
+
+/// Elements of one task.
+const CHUNK: usize = 1 << 14;
+
+/// Replaces each value by `function` of it.
+pub fn map(level: Level, function: Function, values: &mut [f32]) {
+    if values.len() > CHUNK {
+        values.par_chunks_mut(CHUNK).for_each(|values| map_chunk(level, function, values));
+    } else {
+        map_chunk(level, function, values);
+    }
+}
+
+fn map_chunk(level: Level, function: Function, values: &mut [f32]) {
+    match level {
+        Level::Portable => each::<PortableFma>(function, values),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: this level exists only where the processor has AVX2 and FMA.
+        Level::Avx2 => unsafe { each_avx2(function, values) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: this level exists only where the processor has AVX-512F.
+        Level::Avx512 => unsafe { each_avx512(function, values) },
+    }
+}
+
+/// # Safety
+/// The processor has AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn each_avx2(function: Function, values: &mut [f32]) {
+    each::<Fused>(function, values);
+}
+
+/// # Safety
+/// The processor has AVX-512F.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn each_avx512(function: Function, values: &mut [f32]) {
+    each::<Fused>(function, values);
+}
+
+/// One loop per function, so that each is a straight line of lane instructions.
+#[inline(always)]
+fn each<F: Fma>(function: Function, values: &mut [f32]) {
+    match function {
+        Function::Exp => values.iter_mut().for_each(|x| *x = apply::<F>(Function::Exp, *x)),
+        Function::Log => values.iter_mut().for_each(|x| *x = apply::<F>(Function::Log, *x)),
+        Function::Log1p => values.iter_mut().for_each(|x| *x = apply::<F>(Function::Log1p, *x)),
+        Function::Tanh => values.iter_mut().for_each(|x| *x = apply::<F>(Function::Tanh, *x)),
+        Function::Erf => values.iter_mut().for_each(|x| *x = apply::<F>(Function::Erf, *x)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FUNCTIONS: [Function; 5] = [Function::Exp, Function::Log, Function::Log1p, Function::Tanh, Function::Erf];
+
+    fn bits(x: f32) -> u32 {
+        if x.is_nan() { 0x7fc0_0000 } else { x.to_bits() }
+    }
+
+    #[test]
+    fn every_level_equals_the_scalar_function_over_all_exponents() {
+        // 104729 is prime to the mantissa's size: every exponent and sign comes with many mantissas.
+        let inputs: Vec<f32> = (0..=u32::MAX).step_by(104_729).map(f32::from_bits).collect();
+        for function in FUNCTIONS {
+            let expected: Vec<u32> = inputs.iter().map(|x| bits(apply::<Fused>(function, *x))).collect();
+            for level in Level::available() {
+                for threads in [1, 2, 5] {
+                    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+                    let mut values = inputs.clone();
+                    pool.install(|| map(level, function, &mut values));
+                    let got: Vec<u32> = values.into_iter().map(bits).collect();
+                    assert!(got == expected, "{function:?} {level:?} {threads} threads");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_length_around_the_lane_and_chunk_sizes_is_handled() {
+        for length in (0..70).chain([CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 7]) {
+            let inputs: Vec<f32> = (0..length).map(|i| i as f32 / 16.0 - 3.0).collect();
+            let mut values = inputs.clone();
+            map(Level::detected(), Function::Exp, &mut values);
+            for (value, input) in values.iter().zip(&inputs) {
+                assert_eq!(value.to_bits(), apply::<Fused>(Function::Exp, *input).to_bits(), "length {length}");
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! eˣ in f32 from add, mul, fma and integer operations; at most 1 ULP.
+//!
+//! Cody–Waite reduction x = n ln 2 + r and a polynomial of degree 6 for eʳ on |r| ≤ ln 2 / 2. Coefficients and constants:
+//! N. Juffa's `expf`, Stack Overflow 39587752 (also 40519989). Steps, each rounded once:
+//!
+//! 1. t = min(max(x, −104), 89) by comparisons; a NaN stays.
+//! 2. s = fma(t, 1.442695, 12582912); n = s − 12582912, the integer nearest to t / ln 2.
+//! 3. r = fma(n, −0.693145752, t); r = fma(n, −1.42860677e-6, r).
+//! 4. p = Horner with fma over the seven coefficients below.
+//! 5. e = (p · 2^⌊n/2⌋) · 2^(n − ⌊n/2⌋): the first product is exact, the second rounds once, also into the subnormals.
+//!
+//! exp(±0) = 1, exp(−∞) = +0, exp(+∞) = +∞.
+
+use super::Fma;
+
+/// 1.5 · 2²³: adding it rounds to an integer, kept in the low mantissa bits.
+const ROUNDER: f32 = 12_582_912.0;
+const LOG2_E: f32 = f32::from_bits(0x3fb8_aa3b);
+const LN_2_HIGH: f32 = f32::from_bits(0x3f31_7200);
+const LN_2_LOW: f32 = f32::from_bits(0x35bf_be8e);
+/// From the highest power down.
+const POLYNOMIAL: [f32; 7] = [
+    f32::from_bits(0x3ab4_a000), // 1.37805939e-3
+    f32::from_bits(0x3c09_2f6e), // 8.37312452e-3
+    f32::from_bits(0x3d2a_adad), // 4.16695364e-2
+    f32::from_bits(0x3e2a_aa28), // 1.66664720e-1
+    f32::from_bits(0x3eff_fffb), // 4.99999851e-1
+    1.0,
+    1.0,
+];
+
+/// eˣ.
+#[inline(always)]
+pub fn exp<F: Fma>(x: f32) -> f32 {
+    let t = if x > 89.0 { 89.0 } else { x };
+    let t = if t < -104.0 { -104.0 } else { t };
+    let shifted = F::fma(t, LOG2_E, ROUNDER);
+    let n = shifted - ROUNDER;
+    let r = F::fma(n, -LN_2_HIGH, t);
+    let r = F::fma(n, -LN_2_LOW, r);
+    let [c6, c5, c4, c3, c2, c1, c0] = POLYNOMIAL;
+    let p = F::fma(c6, r, c5);
+    let p = F::fma(p, r, c4);
+    let p = F::fma(p, r, c3);
+    let p = F::fma(p, r, c2);
+    let p = F::fma(p, r, c1);
+    let p = F::fma(p, r, c0);
+    // For a NaN the integer is meaningless, but p is NaN already.
+    let n = shifted.to_bits().wrapping_sub(ROUNDER.to_bits()) as i32;
+    let half = n >> 1;
+    p * power_of_two(half) * power_of_two(n.wrapping_sub(half))
+}
+
+#[inline(always)]
+fn power_of_two(n: i32) -> f32 {
+    f32::from_bits((n.wrapping_add(127) as u32) << 23)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fma::Fused;
+    use super::super::ulp;
+    use super::*;
+
+    #[test]
+    fn the_error_is_at_most_one_ulp_off_the_rounded_result() {
+        let (error, at) = ulp::worst(exp::<Fused>, libm::exp, 1009);
+        assert!(error <= 1.02, "{error} at {at:e}");
+    }
+
+    #[test]
+    fn special_values_are_those_documented() {
+        assert_eq!(exp::<Fused>(0.0).to_bits(), 1f32.to_bits());
+        assert_eq!(exp::<Fused>(-0.0).to_bits(), 1f32.to_bits());
+        assert_eq!(exp::<Fused>(f32::NEG_INFINITY).to_bits(), 0);
+        assert_eq!(exp::<Fused>(f32::INFINITY), f32::INFINITY);
+        assert_eq!(exp::<Fused>(88.722_84), f32::INFINITY);
+        assert!(exp::<Fused>(88.722_83).is_finite());
+        assert_eq!(exp::<Fused>(-103.9).to_bits(), 1);
+        assert!(exp::<Fused>(f32::NAN).is_nan());
+    }
+}

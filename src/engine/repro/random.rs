@@ -1,0 +1,200 @@
+//! Random tensors from a counter, never from a global state.
+//!
+//! A scope ([`with_random`]) supplies the [`CounterRng`]; inside it every random tensor takes the next Philox blocks,
+//! so its values are a function of (seed, stream, step) and of what the same scope drew before, whatever other threads
+//! do. Elements are drawn in row-major order of the shape.
+//!
+//! | distribution | float element i of a draw that starts at block s | int element |
+//! |---|---|---|
+//! | `Default` | `uniform_f32(4 s + i)` | low bits of `u64(2 s + i)` |
+//! | `Uniform(a, b)` | a + (b − a)·`uniform_f32(4 s + i)` in f64, rounded to f32, and down once more if that gives b | a + `below(2 s + i, b − a)` |
+//! | `Normal(m, d)` | m + d·`normal_f64(2 s + i)` in f64, rounded to f32 | the same, truncated |
+//! | `Bernoulli(p)` | 1 if `uniform_f32(4 s + i)` < p, else 0 | the same |
+//!
+//! The scope counts blocks and not numbers, because a block gives four uniforms but two normals: counting numbers
+//! would let draws of different kinds share bits.
+
+use std::cell::Cell;
+
+use burn_backend::Distribution;
+
+use crate::engine::rng::CounterRng;
+
+thread_local! {
+    static SCOPE: Cell<Option<Scope>> = const { Cell::new(None) };
+}
+
+#[derive(Clone, Copy)]
+struct Scope {
+    rng: CounterRng,
+    next_block: u64,
+}
+
+/// Runs `body` with `rng` as the source of every random tensor this thread makes in it, starting at index 0.
+///
+/// Scopes nest: the outer one goes on where it was when the inner one ends, also by a panic. That matters without any
+/// nesting in the program, too: a rayon worker that waits inside one scope may run another shard's whole job.
+pub fn with_random<R>(rng: CounterRng, body: impl FnOnce() -> R) -> R {
+    struct Restore(Option<Scope>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            SCOPE.set(self.0);
+        }
+    }
+    let _restore = Restore(SCOPE.replace(Some(Scope { rng, next_block: 0 })));
+    body()
+}
+
+/// `count` floats of `distribution`, widened from f32.
+///
+/// # Panics
+/// Outside a [`with_random`] scope, and for a distribution whose parameters are not numbers or out of range.
+pub(super) fn floats(distribution: Distribution, count: usize) -> Vec<f32> {
+    check(distribution);
+    let last = count as u64;
+    match distribution {
+        Distribution::Default => {
+            let (rng, start) = take_blocks(last.div_ceil(4));
+            (0..last).map(|i| rng.uniform_f32(4 * start + i)).collect()
+        }
+        Distribution::Uniform(low, high) => {
+            let (rng, start) = take_blocks(last.div_ceil(4));
+            (0..last).map(|i| between(low, high, rng.uniform_f32(4 * start + i))).collect()
+        }
+        Distribution::Bernoulli(probability) => {
+            let (rng, start) = take_blocks(last.div_ceil(4));
+            let hit = |i| f64::from(rng.uniform_f32(4 * start + i)) < probability;
+            (0..last).map(|i| if hit(i) { 1.0 } else { 0.0 }).collect()
+        }
+        Distribution::Normal(mean, deviation) => {
+            normals(count).into_iter().map(|value| (mean + deviation * value) as f32).collect()
+        }
+    }
+}
+
+/// `count` integers of `distribution`; the caller keeps the low bits its element type has.
+///
+/// # Panics
+/// As [`floats`].
+pub(super) fn ints(distribution: Distribution, count: usize) -> Vec<i64> {
+    check(distribution);
+    let last = count as u64;
+    match distribution {
+        Distribution::Default => {
+            let (rng, start) = take_blocks(last.div_ceil(2));
+            (0..last).map(|i| rng.u64(2 * start + i) as i64).collect()
+        }
+        Distribution::Uniform(low, high) => {
+            let (low, width) = (low as i64, (high as i64).wrapping_sub(low as i64) as u64);
+            let (rng, start) = take_blocks(last.div_ceil(2));
+            (0..last).map(|i| low.wrapping_add(rng.below(2 * start + i, width) as i64)).collect()
+        }
+        Distribution::Bernoulli(_) => floats(distribution, count).into_iter().map(|value| value as i64).collect(),
+        Distribution::Normal(mean, deviation) => {
+            normals(count).into_iter().map(|value| (mean + deviation * value) as i64).collect()
+        }
+    }
+}
+
+fn normals(count: usize) -> Vec<f64> {
+    let pairs = (count as u64).div_ceil(2);
+    let (rng, start) = take_blocks(pairs);
+    let mut values: Vec<f64> = (start..start + pairs).flat_map(|pair| rng.normal_pair_f64(pair)).collect();
+    values.truncate(count);
+    values
+}
+
+fn between(low: f64, high: f64, unit: f32) -> f32 {
+    let mut value = (low + (high - low) * f64::from(unit)) as f32;
+    if f64::from(value) >= high && low < high {
+        value = value.next_down();
+    }
+    value
+}
+
+fn check(distribution: Distribution) {
+    let fine = match distribution {
+        Distribution::Default => true,
+        Distribution::Uniform(low, high) => low.is_finite() && high.is_finite() && low <= high,
+        Distribution::Bernoulli(probability) => (0.0..=1.0).contains(&probability),
+        Distribution::Normal(mean, deviation) => mean.is_finite() && deviation.is_finite() && deviation >= 0.0,
+    };
+    assert!(fine, "random distribution {distribution:?}: parameters out of range");
+}
+
+/// Reserves `count` blocks of the innermost scope; returns its generator and the first of them.
+fn take_blocks(count: u64) -> (CounterRng, u64) {
+    let Some(scope) = SCOPE.get() else {
+        panic!("random tensors are refused in portable mode outside a `with_random` scope");
+    };
+    SCOPE.set(Some(Scope { next_block: scope.next_block + count, ..scope }));
+    (scope.rng, scope.next_block)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::rng::Stream;
+
+    fn rng(step: u32) -> CounterRng {
+        CounterRng::new(42, Stream::STEP, step)
+    }
+
+    #[test]
+    fn a_scope_starts_at_index_zero_and_advances() {
+        let (first, second) =
+            with_random(rng(0), || (floats(Distribution::Default, 5), floats(Distribution::Default, 3)));
+        assert_eq!(first, (0..5).map(|i| rng(0).uniform_f32(i)).collect::<Vec<_>>());
+        // Five numbers used two blocks, so the next draw starts at block 2.
+        assert_eq!(second, (8..11).map(|i| rng(0).uniform_f32(i)).collect::<Vec<_>>());
+        assert_eq!(with_random(rng(0), || floats(Distribution::Default, 5)), first);
+    }
+
+    #[test]
+    fn an_inner_scope_leaves_the_outer_one_where_it_was_also_after_a_panic() {
+        let plain =
+            with_random(rng(0), || [floats(Distribution::Default, 4), floats(Distribution::Default, 4)].concat());
+        let nested = with_random(rng(0), || {
+            let mut values = floats(Distribution::Default, 4);
+            with_random(rng(1), || floats(Distribution::Default, 100));
+            let unwound = std::panic::catch_unwind(|| with_random(rng(2), || panic!("expected")));
+            assert!(unwound.is_err());
+            values.extend(floats(Distribution::Default, 4));
+            values
+        });
+        assert_eq!(nested, plain);
+    }
+
+    #[test]
+    #[should_panic(expected = "outside a `with_random` scope")]
+    fn drawing_outside_a_scope_is_refused() {
+        floats(Distribution::Default, 1);
+    }
+
+    #[test]
+    fn uniform_keeps_its_upper_bound_out_even_where_rounding_would_reach_it() {
+        let (low, high) = (1.0, 1.0 + f64::from(f32::EPSILON));
+        assert_eq!(between(low, high, 1.0 - f32::EPSILON / 2.0), 1.0);
+        with_random(rng(0), || {
+            assert!(floats(Distribution::Uniform(-2.0, 3.0), 10_000).iter().all(|v| (-2.0..3.0).contains(v)));
+            assert!(ints(Distribution::Uniform(-2.0, 3.0), 10_000).iter().all(|v| (-2..3).contains(v)));
+        });
+    }
+
+    #[test]
+    fn bernoulli_hits_at_its_rate_and_never_or_always_at_the_ends() {
+        with_random(rng(3), || {
+            let hits: f32 = floats(Distribution::Bernoulli(0.25), 40_000).iter().sum();
+            assert!((hits / 40_000.0 - 0.25).abs() < 0.01, "{hits}");
+            assert!(floats(Distribution::Bernoulli(0.0), 1000).iter().all(|v| *v == 0.0));
+            assert!(floats(Distribution::Bernoulli(1.0), 1000).iter().all(|v| *v == 1.0));
+        });
+    }
+
+    #[test]
+    fn normals_are_the_generators_normals_scaled_in_f64() {
+        let values = with_random(rng(4), || floats(Distribution::Normal(2.0, 0.5), 7));
+        let expected: Vec<f32> = (0..7).map(|i| (2.0 + 0.5 * rng(4).normal_f64(i)) as f32).collect();
+        assert_eq!(values, expected);
+    }
+}
