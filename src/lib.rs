@@ -1,7 +1,10 @@
 //! Training runs that can be re-checked.
 
 pub mod digest;
+pub mod envelope;
+pub mod manifest;
 pub mod merkle;
+pub mod provenance;
 
 #[cfg(feature = "engine")]
 pub mod engine;
