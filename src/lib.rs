@@ -2,7 +2,10 @@
 
 pub mod digest;
 pub mod durable;
+pub mod envelope;
+pub mod manifest;
 pub mod merkle;
+pub mod provenance;
 
 #[cfg(feature = "engine")]
 pub mod engine;

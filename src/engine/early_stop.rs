@@ -56,9 +56,7 @@ pub fn observe(
 /// best one's file.
 pub fn keep(progress: &mut Progress, settings: Option<&EarlyStopping>, file: &str, top_k: u32) -> Option<String> {
     progress.kept.retain(|kept| kept.file != file);
-    progress
-        .kept
-        .push(KeptCheckpoint { file: file.to_owned(), monitored_bits: progress.monitored_bits.clone() });
+    progress.kept.push(KeptCheckpoint { file: file.to_owned(), monitored_bits: progress.monitored_bits.clone() });
     // Best first; without a metric the newest counts as best. The sort is stable over "newest first".
     let mut ranking: Vec<&KeptCheckpoint> = progress.kept.iter().rev().collect();
     if let Some(settings) = settings {

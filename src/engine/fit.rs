@@ -321,7 +321,18 @@ fn evaluate<B: AutodiffBackend, T: Task<B>>(
     Ok(metrics.into_iter().map(prefixed).collect())
 }
 
-impl FitPlan<'_> {
+impl<'a> FitPlan<'a> {
+    /// A plan that runs to the end, with a state digest every ten steps.
+    pub fn new(
+        trainer: &'a SupportedTrainer,
+        optimizer: OptimizerSettings,
+        batch_size: usize,
+        elapsed: &'a (dyn Fn() -> Duration + Sync),
+    ) -> Self {
+        let audit = AuditSettings { state_digest_every: 10 };
+        Self { trainer, optimizer, audit, batch_size, stop_after_steps: None, elapsed }
+    }
+
     fn epoch(&self, epoch: u32, samples: usize) -> EpochPlan {
         let trainer = self.trainer;
         let accumulate = trainer.accumulate_grad_batches as usize;

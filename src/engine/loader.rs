@@ -134,11 +134,15 @@ mod tests {
     fn stopping_early_stops_the_workers() {
         let items: Vec<u32> = (0..1000).collect();
         let mut count = 0;
-        let done: Result<_, ()> =
-            prepared_in_order(DataloaderSettings { workers: 2, prefetch: Some(1) }, &items, |&i| i, |_, _| {
+        let done: Result<_, ()> = prepared_in_order(
+            DataloaderSettings { workers: 2, prefetch: Some(1) },
+            &items,
+            |&i| i,
+            |_, _| {
                 count += 1;
                 Ok(if count == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-            });
+            },
+        );
         assert_eq!((done, count), (Ok(ControlFlow::Break(())), 3));
     }
 }

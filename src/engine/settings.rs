@@ -202,6 +202,35 @@ pub struct TrainerSettings {
     pub micro_shards: u32,
 }
 
+/// The values of `configs/trainer/defaults.yaml`, for use as a library.
+impl Default for TrainerSettings {
+    fn default() -> Self {
+        Self {
+            name: "defaults".into(),
+            accelerator: Accelerator::Auto,
+            devices: Devices::Count(1),
+            num_nodes: 1,
+            precision: Precision::Full,
+            numerics: Numerics::Portable,
+            max_epochs: 50,
+            max_time: Some(WallTime(Duration::from_secs(9 * 3600))),
+            limit_train_batches: None,
+            limit_val_batches: None,
+            limit_test_batches: None,
+            accumulate_grad_batches: 1,
+            gradient_clip_val: Some(1.0),
+            log_every_n_steps: 25,
+            checkpoint: CheckpointSettings { every_n_epochs: Some(1), every_n_steps: None, save_top_k: 3 },
+            early_stopping: Some(EarlyStopping { monitor: "val/score".into(), mode: MonitorMode::Max, patience: 5 }),
+            dataloader: DataloaderSettings { workers: 2, prefetch: Some(2) },
+            seed: 42,
+            deterministic: true,
+            sync_batchnorm: false,
+            micro_shards: 16,
+        }
+    }
+}
+
 /// When checkpoints are written, beside the final one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -265,6 +294,13 @@ pub struct OptimizerSettings {
     pub weight_decay: f64,
 }
 
+/// The values of `configs/optimizer/adamw.yaml`, for use as a library.
+impl Default for OptimizerSettings {
+    fn default() -> Self {
+        Self { name: OptimizerName::Adamw, lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.01 }
+    }
+}
+
 /// The optimizers there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -283,6 +319,11 @@ pub struct LoggerSettings {
     pub metrics: bool,
     /// `v50_debug_log.md`: the same for a person.
     pub debug_log: bool,
+}
+
+impl LoggerSettings {
+    /// No logs.
+    pub const NONE: Self = Self { events: false, metrics: false, debug_log: false };
 }
 
 /// The `audit` group: how much of the run the step log pins down.

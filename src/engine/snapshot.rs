@@ -171,8 +171,8 @@ impl Snapshot {
         if progress.format != FORMAT {
             return Err(refuse(&format!("checkpoint format {FORMAT}"), progress.format.to_string()));
         }
-        let file = SafeTensors::deserialize(&bytes)
-            .map_err(|error| refuse("a whole safetensors file", error.to_string()))?;
+        let file =
+            SafeTensors::deserialize(&bytes).map_err(|error| refuse("a whole safetensors file", error.to_string()))?;
         let mut tensors = BTreeMap::new();
         for (name, view) in file.tensors() {
             if view.dtype() != Dtype::F32 {

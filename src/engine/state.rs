@@ -64,15 +64,18 @@ pub fn load_parameters<B: AutodiffBackend, M: AutodiffModule<B>>(
         if let Some(path) = name.strip_prefix("parameter/")
             && !values.contains_key(path)
         {
-            return Err(SnapshotMismatch { path: name.clone(), expected: "no such parameter".into(), got: "one".into() });
+            return Err(SnapshotMismatch {
+                path: name.clone(),
+                expected: "no such parameter".into(),
+                got: "one".into(),
+            });
         }
     }
     Ok(parameter::replace::<B, _>(model, values))
 }
 
 fn tensor(snapshot: &Snapshot, name: &str, shape: &[usize]) -> Result<Vec<f32>, SnapshotMismatch> {
-    let refuse =
-        |got: String| SnapshotMismatch { path: name.to_owned(), expected: format!("shape {shape:?}"), got };
+    let refuse = |got: String| SnapshotMismatch { path: name.to_owned(), expected: format!("shape {shape:?}"), got };
     match snapshot.tensors.get(name) {
         Some(tensor) if tensor.shape == shape => Ok(tensor.values.clone()),
         Some(tensor) => Err(refuse(format!("shape {:?}", tensor.shape))),
@@ -115,7 +118,8 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
     /// Copies the state to the host.
     pub fn snapshot(&self) -> Snapshot {
         let shapes = parameter::shapes::<B, _>(&self.model);
-        let host = |tensor: &_, path: &str| HostTensor { shape: shapes[path].clone(), values: parameter::to_host(tensor) };
+        let host =
+            |tensor: &_, path: &str| HostTensor { shape: shapes[path].clone(), values: parameter::to_host(tensor) };
         let mut tensors = BTreeMap::new();
         for (path, value) in parameter::values::<B, _>(&self.model) {
             tensors.insert(format!("parameter/{path}"), host(&value, &path));

@@ -1,0 +1,81 @@
+//! A model and data of your own: fit sin(x) with a two-layer network, twice, and see that the bits are the same.
+//!
+//! `cargo run --release --no-default-features --features engine --example regression`
+
+use std::{error::Error, ops::ControlFlow, time::Duration};
+
+use burn::module::{AutodiffModule, Module};
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::{Tensor, TensorData, activation};
+use spectramind::engine::PortableCpu;
+use spectramind::engine::fit::{FitPlan, fit};
+use spectramind::engine::run_dir::RunDirectory;
+use spectramind::engine::settings::{LoggerSettings, OptimizerSettings, TrainerSettings};
+use spectramind::engine::task::{Metric, Split, Task, TaskError};
+
+#[derive(Module, Debug)]
+struct Net<B: Backend>(Linear<B>, Linear<B>);
+
+impl<B: Backend> Net<B> {
+    fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        self.1.forward(activation::tanh(self.0.forward(x)))
+    }
+}
+
+struct Sine(Vec<String>);
+
+fn points<B: Backend>(samples: &[usize], device: &B::Device) -> (Tensor<B, 2>, Tensor<B, 2>) {
+    let x: Vec<f32> = samples.iter().map(|&i| i as f32 / 32.0 - 1.0).collect();
+    let y = x.iter().map(|&x| libm::sin(3.0 * f64::from(x)) as f32).collect();
+    let column = |values: Vec<f32>| Tensor::from_data(TensorData::new(values, [samples.len(), 1]), device);
+    (column(x), column(y))
+}
+
+impl<B: AutodiffBackend> Task<B> for Sine {
+    type Model = Net<B>;
+    type Batch = Vec<usize>;
+
+    fn init(&self, device: &B::Device) -> Net<B> {
+        Net(LinearConfig::new(1, 16).init(device), LinearConfig::new(16, 1).init(device))
+    }
+    fn sample_ids(&self, _: Split) -> &[String] {
+        &self.0
+    }
+    fn batch(&self, _: Split, samples: &[usize]) -> Vec<usize> {
+        samples.to_vec()
+    }
+    fn loss(&self, model: &Net<B>, batch: &Vec<usize>, device: &B::Device) -> Tensor<B, 1> {
+        let (x, y) = points(batch, device);
+        let error = model.forward(x) - y;
+        (error.clone() * error).sum()
+    }
+    fn evaluate(
+        &self,
+        model: &<Net<B> as AutodiffModule<B>>::InnerModule,
+        _: Split,
+        samples: &[usize],
+        device: &B::Device,
+    ) -> Result<Vec<Metric>, TaskError> {
+        let (x, y) = points(samples, device);
+        let errors = (model.forward(x) - y).abs().into_data().into_vec::<f32>()?;
+        let worst = errors.into_iter().fold(0.0, f32::max);
+        Ok(vec![Metric { name: "score".into(), value: f64::from(-worst) }])
+    }
+    fn describe(&self) -> String {
+        "{}".into()
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let trainer = TrainerSettings { max_epochs: 100, early_stopping: None, ..TrainerSettings::default() }.check()?;
+    let task = Sine((0..64).map(|i| i.to_string()).collect());
+    let folder = tempfile::tempdir()?;
+    for name in ["first", "second"] {
+        let mut run = RunDirectory::create(&folder.path().join(name), LoggerSettings::NONE)?;
+        let plan = FitPlan::new(&trainer, OptimizerSettings::default(), 16, &|| Duration::ZERO);
+        let done = fit::<PortableCpu, _>(&task, &plan, None, &mut run, &mut |_| ControlFlow::Continue(()))?;
+        println!("{name}: {} steps, {:?}, step root {}", done.steps, done.metrics, run.step_log().root());
+    }
+    Ok(())
+}

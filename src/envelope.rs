@@ -1,0 +1,246 @@
+//! The limits a run must keep, Kaggle's first of all: wall time, device memory, no network.
+//!
+//! Pure arithmetic over plain numbers: this module measures nothing and enforces nothing. Whoever measured says how in
+//! [`Enforcement`]; whoever judges again (the auditor, on replay) calls the same [`judge`].
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a run may use. An absent bound is no bound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bounds {
+    /// Most monotonic seconds from start to end.
+    pub wall_seconds: Option<u64>,
+    /// Most bytes of device memory in use at one time.
+    pub device_memory_bytes: Option<u64>,
+    /// What of the network the run may use.
+    pub network: NetworkMode,
+}
+
+/// What of the network a run may use, or did use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum NetworkMode {
+    /// No network at all.
+    None,
+    /// Any network the machine has.
+    Unrestricted,
+}
+
+/// What a run did use.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figures {
+    /// Seconds from start to end by a monotonic clock; the calendar may be set while a run goes on.
+    pub wall_seconds: f64,
+    /// Most bytes of host memory in use at one time; `None` when it was not measured.
+    pub peak_host_bytes: Option<u64>,
+    /// Most bytes of device memory in use at one time; `Some(0)` on the CPU, where no device is used; `None` when it
+    /// was not measured.
+    pub peak_device_bytes: Option<u64>,
+    /// The network the run had.
+    pub network: NetworkFigure,
+}
+
+/// The network a run had, and how much that statement is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NetworkFigure {
+    /// The network the run had.
+    pub mode: NetworkMode,
+    /// How that was made so.
+    pub enforcement: Enforcement,
+}
+
+/// How a network mode was made so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Enforcement {
+    /// The program says so; nothing kept it from doing otherwise.
+    SelfAsserted,
+    /// The program ran in a network namespace of its own, without interfaces.
+    NetworkNamespace,
+    /// A system-call filter refused sockets.
+    SyscallFilter,
+}
+
+/// Which limit a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Limit {
+    /// Monotonic seconds.
+    WallSeconds,
+    /// Bytes of device memory.
+    DeviceMemoryBytes,
+    /// Use of the network.
+    Network,
+}
+
+/// How a figure compares with its bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Verdict {
+    /// At most the bound.
+    Within,
+    /// Above the bound.
+    Exceeded,
+    /// There is a bound and no figure: neither passed nor failed.
+    NotMeasured,
+}
+
+/// One limit, judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Finding {
+    /// The limit.
+    pub limit: Limit,
+    /// The bound, as text with its unit.
+    pub bound: String,
+    /// The figure, as text with its unit; `None` when it was not measured.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub figure: Option<String>,
+    /// The outcome.
+    pub verdict: Verdict,
+}
+
+/// Judges every limit that is set, in the order wall time, device memory, network.
+///
+/// A figure equal to its bound is within it. A wall time that is negative or not a number counts as not measured. An
+/// unrestricted network is no limit and yields no finding; a self-asserted network mode is judged like any other, and
+/// the figure's text says that it is self-asserted.
+pub fn judge(bounds: &Bounds, figures: &Figures) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(bound) = bounds.wall_seconds {
+        let seconds = Some(figures.wall_seconds).filter(|seconds| *seconds >= 0.0);
+        findings.push(Finding {
+            limit: Limit::WallSeconds,
+            bound: format!("{bound} s"),
+            figure: seconds.map(|seconds| format!("{seconds} s")),
+            verdict: verdict(seconds.map(|seconds| exceeds(seconds, bound))),
+        });
+    }
+    if let Some(bound) = bounds.device_memory_bytes {
+        findings.push(Finding {
+            limit: Limit::DeviceMemoryBytes,
+            bound: format!("{bound} bytes"),
+            figure: figures.peak_device_bytes.map(|bytes| format!("{bytes} bytes")),
+            verdict: verdict(figures.peak_device_bytes.map(|bytes| bytes > bound)),
+        });
+    }
+    if bounds.network == NetworkMode::None {
+        findings.push(Finding {
+            limit: Limit::Network,
+            bound: NetworkMode::None.to_string(),
+            figure: Some(format!("{} ({})", figures.network.mode, figures.network.enforcement)),
+            verdict: verdict(Some(figures.network.mode != NetworkMode::None)),
+        });
+    }
+    findings
+}
+
+/// Whether `seconds` is above `bound`, exactly: `bound as f64` may round up past 2^53.
+fn exceeds(seconds: f64, bound: u64) -> bool {
+    // `as` saturates, and above 2^53 a float is whole, so nothing is lost either way.
+    let whole = seconds as u64;
+    whole > bound || (whole == bound && seconds.fract() > 0.0) || seconds >= 18_446_744_073_709_551_616.0
+}
+
+fn verdict(exceeded: Option<bool>) -> Verdict {
+    match exceeded {
+        Some(false) => Verdict::Within,
+        Some(true) => Verdict::Exceeded,
+        None => Verdict::NotMeasured,
+    }
+}
+
+impl fmt::Display for NetworkMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Unrestricted => "unrestricted",
+        })
+    }
+}
+
+impl fmt::Display for Enforcement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SelfAsserted => "self-asserted",
+            Self::NetworkNamespace => "network namespace",
+            Self::SyscallFilter => "system-call filter",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figures(wall_seconds: f64, peak_device_bytes: Option<u64>, mode: NetworkMode) -> Figures {
+        let network = NetworkFigure { mode, enforcement: Enforcement::SelfAsserted };
+        Figures { wall_seconds, peak_host_bytes: Some(1), peak_device_bytes, network }
+    }
+
+    fn verdicts(bounds: &Bounds, figures: &Figures) -> Vec<(Limit, Verdict)> {
+        judge(bounds, figures).iter().map(|finding| (finding.limit, finding.verdict)).collect()
+    }
+
+    const KAGGLE: Bounds =
+        Bounds { wall_seconds: Some(32_400), device_memory_bytes: Some(16 << 30), network: NetworkMode::None };
+
+    #[test]
+    fn a_figure_equal_to_its_bound_is_within_it_and_one_step_more_is_not() {
+        let at = figures(32_400.0, Some(16 << 30), NetworkMode::None);
+        assert!(judge(&KAGGLE, &at).iter().all(|finding| finding.verdict == Verdict::Within));
+        let above = figures(32_400.0_f64.next_up(), Some((16 << 30) + 1), NetworkMode::Unrestricted);
+        assert_eq!(judge(&KAGGLE, &above).len(), 3);
+        assert!(judge(&KAGGLE, &above).iter().all(|finding| finding.verdict == Verdict::Exceeded));
+    }
+
+    #[test]
+    fn what_was_not_measured_is_neither_within_nor_exceeded() {
+        for seconds in [f64::NAN, -1.0] {
+            let unmeasured = figures(seconds, None, NetworkMode::None);
+            assert_eq!(
+                verdicts(&KAGGLE, &unmeasured),
+                [
+                    (Limit::WallSeconds, Verdict::NotMeasured),
+                    (Limit::DeviceMemoryBytes, Verdict::NotMeasured),
+                    (Limit::Network, Verdict::Within)
+                ]
+            );
+        }
+    }
+
+    #[test]
+    fn a_cpu_run_uses_no_device_memory_and_is_within_any_bound() {
+        let bounds = Bounds { device_memory_bytes: Some(0), ..KAGGLE };
+        let findings = judge(&bounds, &figures(1.0, Some(0), NetworkMode::None));
+        assert_eq!(findings[1].verdict, Verdict::Within);
+    }
+
+    #[test]
+    fn an_absent_bound_yields_no_finding() {
+        let free = Bounds { wall_seconds: None, device_memory_bytes: None, network: NetworkMode::Unrestricted };
+        assert_eq!(judge(&free, &figures(f64::INFINITY, None, NetworkMode::Unrestricted)), []);
+    }
+
+    #[test]
+    fn the_largest_bounds_are_compared_without_rounding() {
+        let bound = |seconds| Bounds { wall_seconds: Some(seconds), device_memory_bytes: None, ..KAGGLE };
+        let judged = |figure, limit| judge(&bound(limit), &figures(figure, None, NetworkMode::None))[0].verdict;
+        let two_to_53 = 9_007_199_254_740_992;
+        // As floats both sides are 2^53.
+        assert_eq!(judged(9_007_199_254_740_992.0, two_to_53 - 1), Verdict::Exceeded);
+        assert_eq!(judged(9_007_199_254_740_992.0, two_to_53 + 1), Verdict::Within);
+        assert_eq!(judged(18_446_744_073_709_551_616.0, u64::MAX), Verdict::Exceeded);
+        assert_eq!(judged(f64::INFINITY, u64::MAX), Verdict::Exceeded);
+    }
+
+    #[test]
+    fn a_self_asserted_network_mode_is_labelled_so() {
+        let findings = judge(&KAGGLE, &figures(1.0, Some(0), NetworkMode::None));
+        assert_eq!(findings[2].figure.as_deref(), Some("none (self-asserted)"));
+    }
+}

@@ -1,0 +1,348 @@
+//! The claim: how a training run was made, and what came out of it.
+//!
+//! Every field is always present; what is absent is an explicit `null`. A later version of these types is a new
+//! [`TYPE`](Predicate::TYPE), never a new field.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Blake3Digest;
+use crate::envelope::{Bounds, Figures, NetworkFigure, NetworkMode};
+use crate::provenance::environment::Environment;
+use crate::provenance::git::GitRecord;
+use crate::provenance::path::RelativePath;
+
+use super::statement::{Predicate, StatementError};
+use super::strict_json::{DecimalU64, ExactF64, NonFinite};
+use super::timestamp::UtcTime;
+
+/// The URI of the predicate, version 1.
+pub const TRAINING_RUN: &str = "urn:x-spectramind:training-run:v1";
+
+/// How a training run was made, and what came out of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TrainingRun {
+    /// Which run it is.
+    pub run: RunRecord,
+    /// The composed configuration.
+    pub config: ConfigRecord,
+    /// The sources; `None` when they were in no git repository.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub git: Option<GitRecord>,
+    /// The data sets, in the order they were opened.
+    pub data: Vec<DataRecord>,
+    /// The machine and the program.
+    pub environment: Environment,
+    /// What computed.
+    pub device: DeviceRecord,
+    /// How it computed.
+    pub numerics: NumericsRecord,
+    /// The seed of every random stream.
+    pub seed: DecimalU64,
+    /// The step log.
+    pub steps: StepsRecord,
+    /// The checkpoints, in the order of their steps.
+    pub checkpoints: Vec<CheckpointRecord>,
+    /// What was measured at the end.
+    pub metrics: Vec<MetricRecord>,
+    /// The limits and what was used of them.
+    pub envelope: EnvelopeRecord,
+    /// Why the run ended.
+    pub exit: ExitRecord,
+    /// When the run started, by the machine's own clock: self-asserted.
+    pub started_at: UtcTime,
+    /// When the run ended, by the machine's own clock: self-asserted. Limits are judged by monotonic seconds instead.
+    pub finished_at: UtcTime,
+}
+
+/// Which run it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RunRecord {
+    /// The run's own id.
+    pub id: String,
+    /// The experiment it belongs to.
+    pub experiment: String,
+    /// The competition or audit it was made for.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub challenge: Option<String>,
+    /// What the verifier asked to be signed, so that an old run cannot be handed in again.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub nonce: Option<String>,
+}
+
+/// The composed configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ConfigRecord {
+    /// Name of the primary config.
+    pub name: String,
+    /// Digest of the composed config's canonical bytes.
+    pub digest: Blake3Digest,
+    /// The option chosen of each group, in the order of the defaults list.
+    pub choices: Vec<ConfigChoice>,
+    /// The overrides, as given and in the order given.
+    pub overrides: Vec<String>,
+    /// The files that were composed.
+    pub sources: Vec<ConfigSource>,
+}
+
+/// One choice of the defaults list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ConfigChoice {
+    /// The config group.
+    pub group: String,
+    /// The option chosen.
+    pub option: String,
+}
+
+/// One file that was composed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ConfigSource {
+    /// Where it is, below the config directory.
+    pub path: RelativePath,
+    /// Size in bytes.
+    pub size: u64,
+    /// Plain BLAKE3 of its bytes.
+    pub blake3: Blake3Digest,
+}
+
+/// One data set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DataRecord {
+    /// What the config calls it.
+    pub name: String,
+    /// Where it was, as the config said. For people: a check takes the root as an argument.
+    pub root: String,
+    /// Number of files.
+    pub files: u64,
+    /// Sum of the files' sizes.
+    pub bytes: DecimalU64,
+    /// Merkle root over path, size and content of every file.
+    pub merkle_root: Blake3Digest,
+    /// The list of the files, below the run directory.
+    pub list: RelativePath,
+}
+
+/// What computed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeviceRecord {
+    /// Kind of device: `cpu`, `cuda`, `vulkan`.
+    pub accelerator: String,
+    /// Name of the device.
+    pub name: String,
+    /// The numerics probe; `None` when it was not run.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub probe: Option<ProbeRecord>,
+}
+
+/// Outcome of the numerics probe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProbeRecord {
+    /// Whether the device computes the bits that the contract asks for.
+    pub passed: bool,
+    /// Digest over the bits it did compute.
+    pub digest: Blake3Digest,
+}
+
+/// How it computed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NumericsRecord {
+    /// Which promise holds.
+    pub profile: NumericsProfile,
+    /// Version of the profile: another version may compute other bits.
+    pub version: u32,
+}
+
+/// Which promise about equal bits holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum NumericsProfile {
+    /// Equal bits on every device that passes the probe.
+    Portable,
+    /// Equal bits on the same kind of device only.
+    Native,
+}
+
+/// The step log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StepsRecord {
+    /// Number of leaves: optimizer steps.
+    pub count: u64,
+    /// Merkle root over all leaves.
+    pub merkle_root: Blake3Digest,
+    /// The log, below the run directory.
+    pub file: RelativePath,
+}
+
+/// One checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CheckpointRecord {
+    /// The file, below the run directory.
+    pub file: RelativePath,
+    /// Optimizer steps done.
+    pub step: u64,
+    /// Digest of the whole state: parameters, optimizer moments, counters.
+    pub state_digest: Blake3Digest,
+}
+
+/// One figure of merit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MetricRecord {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: ExactF64,
+}
+
+/// The limits and what was used of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EnvelopeRecord {
+    /// The limits that were in force.
+    pub bounds: BoundsRecord,
+    /// What was used.
+    pub figures: FiguresRecord,
+}
+
+/// [`Bounds`], as signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BoundsRecord {
+    /// Most monotonic seconds.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub wall_seconds: Option<DecimalU64>,
+    /// Most bytes of device memory.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub device_memory_bytes: Option<DecimalU64>,
+    /// What of the network the run may use.
+    pub network: NetworkMode,
+}
+
+/// [`Figures`], as signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FiguresRecord {
+    /// Monotonic seconds from start to end.
+    pub wall_seconds: ExactF64,
+    /// Most bytes of host memory; `None` when not measured.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub peak_host_bytes: Option<DecimalU64>,
+    /// Most bytes of device memory; `None` when not measured.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub peak_device_bytes: Option<DecimalU64>,
+    /// The network the run had.
+    pub network: NetworkFigure,
+}
+
+/// Why the run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExitRecord {
+    /// Why.
+    pub reason: ExitReason,
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ExitReason {
+    /// It did all the steps that the config asked for.
+    Completed,
+    /// The monitored metric no longer improved.
+    EarlyStopped,
+    /// The time the config allowed was over.
+    MaxTime,
+    /// Somebody stopped it; it can be resumed.
+    Interrupted,
+    /// A value was no longer finite.
+    Diverged,
+}
+
+impl From<&Bounds> for BoundsRecord {
+    fn from(bounds: &Bounds) -> Self {
+        Self {
+            wall_seconds: bounds.wall_seconds.map(DecimalU64),
+            device_memory_bytes: bounds.device_memory_bytes.map(DecimalU64),
+            network: bounds.network,
+        }
+    }
+}
+
+impl From<&BoundsRecord> for Bounds {
+    fn from(record: &BoundsRecord) -> Self {
+        Self {
+            wall_seconds: record.wall_seconds.map(|value| value.0),
+            device_memory_bytes: record.device_memory_bytes.map(|value| value.0),
+            network: record.network,
+        }
+    }
+}
+
+impl TryFrom<&Figures> for FiguresRecord {
+    type Error = NonFinite;
+
+    fn try_from(figures: &Figures) -> Result<Self, NonFinite> {
+        Ok(Self {
+            wall_seconds: ExactF64::new(figures.wall_seconds)?,
+            peak_host_bytes: figures.peak_host_bytes.map(DecimalU64),
+            peak_device_bytes: figures.peak_device_bytes.map(DecimalU64),
+            network: figures.network,
+        })
+    }
+}
+
+impl From<&FiguresRecord> for Figures {
+    fn from(record: &FiguresRecord) -> Self {
+        Self {
+            wall_seconds: record.wall_seconds.get(),
+            peak_host_bytes: record.peak_host_bytes.map(|value| value.0),
+            peak_device_bytes: record.peak_device_bytes.map(|value| value.0),
+            network: record.network,
+        }
+    }
+}
+
+impl Predicate for TrainingRun {
+    const TYPE: &'static str = TRAINING_RUN;
+
+    /// Checks that the claim does not contradict itself, and that nothing in it is named twice.
+    fn check(&self) -> Result<(), StatementError> {
+        let refuse = |path: &str, message: String| Err(StatementError::Predicate { path: path.to_owned(), message });
+        if self.git.as_ref().is_some_and(|git| !git.is_consistent()) {
+            return refuse("git", "clean, difference and changed contradict each other".to_owned());
+        }
+        for (path, names) in [
+            ("data", self.data.iter().map(|data| data.name.as_str()).collect::<Vec<_>>()),
+            ("metrics", self.metrics.iter().map(|metric| metric.name.as_str()).collect()),
+            ("config.choices", self.config.choices.iter().map(|choice| choice.group.as_str()).collect()),
+        ] {
+            let mut seen = BTreeSet::new();
+            if let Some(name) = names.into_iter().find(|name| !seen.insert(*name)) {
+                return refuse(path, format!("{name:?} is named twice"));
+            }
+        }
+        if let Some(pair) = self.checkpoints.windows(2).find(|pair| pair[0].step > pair[1].step) {
+            return refuse("checkpoints", format!("step {} comes after step {}", pair[1].step, pair[0].step));
+        }
+        if let Some(late) = self.checkpoints.iter().find(|checkpoint| checkpoint.step > self.steps.count) {
+            return refuse("checkpoints", format!("step {} of {} steps", late.step, self.steps.count));
+        }
+        if self.envelope.figures.wall_seconds.get() < 0.0 {
+            return refuse("envelope.figures.wallSeconds", "negative".to_owned());
+        }
+        Ok(())
+    }
+}

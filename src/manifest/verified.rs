@@ -1,0 +1,149 @@
+//! The one verification routine.
+//!
+//! Order matters, and every step happens on what the step before let through: size and shape of the envelope, payload
+//! type, signatures over the exact bytes, and only then the statement inside.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::digest::{Sha256Digest, sha256};
+
+use super::dsse::{Envelope, EnvelopeError, PAYLOAD_TYPE, pae};
+use super::predicate::TrainingRun;
+use super::statement::{Predicate, Statement, StatementError};
+use super::strict_json::{self, JsonError};
+use super::trust::{KeyFault, Role, Trust};
+
+/// A manifest whose signatures were verified; made by [`verify`] and nowhere else.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VerifiedManifest {
+    statement: Statement<TrainingRun>,
+    identity: Sha256Digest,
+    signers: Vec<Signer>,
+}
+
+/// A trusted key that signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signer {
+    /// Its name in the trust policy.
+    pub name: String,
+    /// Its id.
+    pub keyid: Sha256Digest,
+}
+
+/// A valid signature by a key that does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedSigner {
+    /// The key.
+    pub signer: Signer,
+    /// Why it does not count.
+    pub fault: KeyFault,
+}
+
+/// A manifest that is not to be believed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VerificationError {
+    /// The envelope is refused.
+    #[error("refused envelope")]
+    Envelope(#[from] EnvelopeError),
+    /// Too few trusted keys signed these bytes.
+    #[error("signed by {counted} trusted keys, expected {threshold}{}", refusals(.refused))]
+    Signatures {
+        /// How many keys have to sign.
+        threshold: u32,
+        /// How many trusted keys did, each counted once.
+        counted: u32,
+        /// Trusted keys that signed and do not count.
+        refused: Vec<RefusedSigner>,
+    },
+    /// The signed bytes are not such a document.
+    #[error("signed payload")]
+    Payload(#[from] JsonError),
+    /// The signed statement is refused.
+    #[error("signed statement")]
+    Statement(#[from] StatementError),
+}
+
+/// Verifies one envelope (one line of a bundle) as of the time `at`.
+///
+/// `at` is the verifier's clock, or a time the verifier has from elsewhere; nothing in the envelope influences it.
+///
+/// # Errors
+/// [`VerificationError`].
+pub fn verify(envelope: &[u8], trust: &Trust, at: Timestamp) -> Result<VerifiedManifest, VerificationError> {
+    let decoded = Envelope::parse(envelope)?.decode()?;
+    let signers = signers(&decoded.payload, &decoded.signatures, trust, Role::Trainer, at)?;
+    let statement = statement(&decoded.payload)?;
+    Ok(VerifiedManifest { statement, identity: sha256(&decoded.payload), signers })
+}
+
+impl VerifiedManifest {
+    /// The statement.
+    pub fn statement(&self) -> &Statement<TrainingRun> {
+        &self.statement
+    }
+
+    /// The claim.
+    pub fn predicate(&self) -> &TrainingRun {
+        &self.statement.predicate
+    }
+
+    /// The identity of the manifest: SHA-256 of the payload, whatever the envelope around it looks like.
+    pub fn identity(&self) -> Sha256Digest {
+        self.identity
+    }
+
+    /// The trusted keys that signed and count, in the order of the policy.
+    pub fn signers(&self) -> &[Signer] {
+        &self.signers
+    }
+}
+
+/// The trusted keys that signed, each once; an error when they are fewer than the threshold.
+fn signers(
+    payload: &[u8],
+    signatures: &[Vec<u8>],
+    trust: &Trust,
+    role: Role,
+    at: Timestamp,
+) -> Result<Vec<Signer>, VerificationError> {
+    let message = pae(PAYLOAD_TYPE, payload);
+    let (mut signers, mut refused) = (Vec::new(), Vec::new());
+    // By key, not by signature: copies of one signature count once. Key ids are hints, so every pair is tried.
+    for key in &trust.policy().keys {
+        if !signatures.iter().any(|signature| key.public_key.verifies(&message, signature)) {
+            continue;
+        }
+        let signer = Signer { name: key.name.clone(), keyid: key.public_key.keyid() };
+        match key.fault(role, at) {
+            None => signers.push(signer),
+            Some(fault) => refused.push(RefusedSigner { signer, fault }),
+        }
+    }
+    let (threshold, counted) = (trust.policy().threshold, signers.len() as u32);
+    if counted < threshold {
+        return Err(VerificationError::Signatures { threshold, counted, refused });
+    }
+    Ok(signers)
+}
+
+/// Parses verified bytes.
+fn statement<P: Predicate>(payload: &[u8]) -> Result<Statement<P>, VerificationError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Header {
+        predicate_type: String,
+    }
+    // First, so that another kind of claim is called that, and not a claim with wrong fields.
+    let header: Header = strict_json::from_slice(payload)?;
+    if header.predicate_type != P::TYPE {
+        return Err(StatementError::PredicateType { expected: P::TYPE, got: header.predicate_type }.into());
+    }
+    let statement: Statement<P> = strict_json::from_slice(payload)?;
+    statement.check()?;
+    Ok(statement)
+}
+
+fn refusals(refused: &[RefusedSigner]) -> String {
+    refused.iter().map(|one| format!("; the key of {:?} does not count: {}", one.signer.name, one.fault)).collect()
+}

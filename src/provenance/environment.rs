@@ -1,0 +1,183 @@
+//! The machine and the program a run was made with.
+//!
+//! A description, not a promise: equal bits are promised across machines, so nothing here is compared by a check except
+//! where a user asks for it. Reads `/proc` on Linux; never an environment variable.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::digest::{Blake3Digest, FileDigest};
+
+/// The lock file this library was built with.
+const CARGO_LOCK: &[u8] = include_bytes!("../../Cargo.lock");
+
+/// The machine and the program a run was made with. What cannot be found out is `None`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Environment {
+    /// Operating system, as Rust names it: `linux`, `macos`, `windows`.
+    pub os: String,
+    /// Kernel release.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub kernel: Option<String>,
+    /// Model name of the first CPU.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub cpu_model: Option<String>,
+    /// Instruction-set extensions the CPU has, of those that numerical code is compiled for; sorted.
+    pub cpu_features: Vec<String>,
+    /// Logical CPUs this process may use.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub logical_cpus: Option<u32>,
+    /// Main memory in bytes.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub memory_bytes: Option<u64>,
+    /// What `rustc -V` printed when the program was built.
+    pub rustc: String,
+    /// Target triple the program was built for.
+    pub target: String,
+    /// Cargo profile family the program was built with: `debug` or `release`.
+    pub profile: String,
+    /// Cargo features of the library; sorted.
+    pub features: Vec<String>,
+    /// BLAKE3 of the program's file.
+    pub binary: Blake3Digest,
+    /// BLAKE3 of the `Cargo.lock` the library was built with.
+    pub cargo_lock: Blake3Digest,
+    /// Version of the library.
+    pub version: String,
+}
+
+/// The environment cannot be described.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvironmentError {
+    /// The program's file cannot be read.
+    #[error("cannot hash the program {path}")]
+    Binary {
+        /// The program's file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Environment {
+    /// Describes this machine and the program whose file is `binary`.
+    ///
+    /// # Errors
+    /// [`EnvironmentError::Binary`] when that file cannot be read.
+    pub fn collect(binary: &Path) -> Result<Self, EnvironmentError> {
+        let binary = FileDigest::of_file(binary)
+            .map_err(|source| EnvironmentError::Binary { path: binary.to_owned(), source })?
+            .blake3;
+        Ok(Self {
+            os: std::env::consts::OS.to_owned(),
+            kernel: read("/proc/sys/kernel/osrelease").map(|text| text.trim().to_owned()),
+            cpu_model: read("/proc/cpuinfo").as_deref().and_then(cpu_model),
+            cpu_features: cpu_features(),
+            logical_cpus: std::thread::available_parallelism().ok().and_then(|count| count.get().try_into().ok()),
+            memory_bytes: read("/proc/meminfo").as_deref().and_then(memory_bytes),
+            rustc: env!("SPECTRAMIND_RUSTC").to_owned(),
+            target: env!("SPECTRAMIND_TARGET").to_owned(),
+            profile: env!("SPECTRAMIND_PROFILE").to_owned(),
+            features: features(env!("SPECTRAMIND_FEATURES")),
+            binary,
+            cargo_lock: FileDigest::of_bytes(CARGO_LOCK).blake3,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        })
+    }
+}
+
+fn read(path: &str) -> Option<String> {
+    std::fs::read_to_string(path).ok()
+}
+
+/// The value of the first line `name : value`.
+fn line_value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key.trim() == name).then(|| value.trim())
+    })
+}
+
+fn cpu_model(cpuinfo: &str) -> Option<String> {
+    line_value(cpuinfo, "model name").map(str::to_owned)
+}
+
+fn memory_bytes(meminfo: &str) -> Option<u64> {
+    line_value(meminfo, "MemTotal")?.strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+fn features(list: &str) -> Vec<String> {
+    let mut features: Vec<_> = list.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    features.sort();
+    features
+}
+
+fn cpu_features() -> Vec<String> {
+    #[allow(unused_mut, reason = "stays empty on other architectures")]
+    let mut found: Vec<&str> = Vec::new();
+    #[cfg(target_arch = "x86_64")]
+    macro_rules! detect {
+        ($($name:tt)*) => { $(if std::arch::is_x86_feature_detected!($name) { found.push($name); })* };
+    }
+    #[cfg(target_arch = "x86_64")]
+    detect!(
+        "avx" "avx2" "avx512bw" "avx512cd" "avx512dq" "avx512f" "avx512vl" "avx512vnni" "bmi1" "bmi2" "f16c" "fma"
+        "popcnt" "sse2" "sse3" "sse4.1" "sse4.2" "ssse3"
+    );
+    #[cfg(target_arch = "aarch64")]
+    macro_rules! detect {
+        ($($name:tt)*) => { $(if std::arch::is_aarch64_feature_detected!($name) { found.push($name); })* };
+    }
+    #[cfg(target_arch = "aarch64")]
+    detect!("bf16" "dotprod" "fp16" "i8mm" "neon" "sve" "sve2");
+    found.sort_unstable();
+    found.into_iter().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_the_toolchain_and_the_lock_file_are_named() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let binary = directory.path().join("program");
+        std::fs::write(&binary, b"abc").expect("a file");
+        let environment = Environment::collect(&binary).expect("a readable program");
+        assert_eq!(environment.binary, FileDigest::of_bytes(b"abc").blake3);
+        assert_eq!(environment.cargo_lock, FileDigest::of_bytes(CARGO_LOCK).blake3);
+        assert!(environment.rustc.starts_with("rustc 1."), "{}", environment.rustc);
+        assert!(environment.target.contains(std::env::consts::ARCH), "{}", environment.target);
+        assert!(["debug", "release"].contains(&environment.profile.as_str()), "{}", environment.profile);
+        assert_eq!(environment.features.contains(&"git".to_owned()), cfg!(feature = "git"));
+        assert_eq!(environment.version, env!("CARGO_PKG_VERSION"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_machine_is_described_on_linux() {
+        let environment = Environment::collect(Path::new("/proc/self/exe")).expect("a readable program");
+        assert!(environment.memory_bytes.is_some_and(|bytes| bytes > 1 << 20));
+        assert!(environment.kernel.is_some_and(|kernel| !kernel.is_empty()));
+        assert!(environment.logical_cpus.is_some_and(|count| count > 0));
+    }
+
+    #[test]
+    fn a_missing_program_is_named_in_the_error() {
+        let error = Environment::collect(Path::new("/nonexistent/program")).expect_err("no such file");
+        assert_eq!(error.to_string(), "cannot hash the program /nonexistent/program");
+    }
+
+    #[test]
+    fn proc_files_are_read_by_their_keys() {
+        assert_eq!(memory_bytes("MemFree: 1 kB\nMemTotal:       16384 kB\n"), Some(16 << 20));
+        assert_eq!(memory_bytes("MemTotal: 16384 MB\n"), None);
+        assert_eq!(cpu_model("processor\t: 0\nmodel name\t: A: B\n").as_deref(), Some("A: B"));
+        assert_eq!(features("git,engine"), ["engine", "git"]);
+        assert_eq!(features(""), [""; 0]);
+    }
+}

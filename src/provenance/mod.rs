@@ -1,0 +1,12 @@
+//! What went into a run: sources, data, machine.
+//!
+//! Plain records and the functions that take them. Nothing here is signed or judged; `manifest` signs these records,
+//! and the verifier takes them again and compares.
+
+pub mod data;
+pub mod environment;
+pub mod git;
+pub mod path;
+
+#[cfg(feature = "git")]
+mod worktree;
