@@ -15,11 +15,14 @@ use spectramind::engine::settings::{LoggerSettings, OptimizerSettings, TrainerSe
 use spectramind::engine::task::{Metric, Split, Task, TaskError};
 
 #[derive(Module, Debug)]
-struct Net<B: Backend>(Linear<B>, Linear<B>);
+struct Net<B: Backend> {
+    hidden: Linear<B>,
+    out: Linear<B>,
+}
 
 impl<B: Backend> Net<B> {
     fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        self.1.forward(activation::tanh(self.0.forward(x)))
+        self.out.forward(activation::tanh(self.hidden.forward(x)))
     }
 }
 
@@ -37,7 +40,7 @@ impl<B: AutodiffBackend> Task<B> for Sine {
     type Batch = Vec<usize>;
 
     fn init(&self, device: &B::Device) -> Net<B> {
-        Net(LinearConfig::new(1, 16).init(device), LinearConfig::new(16, 1).init(device))
+        Net { hidden: LinearConfig::new(1, 16).init(device), out: LinearConfig::new(16, 1).init(device) }
     }
     fn sample_ids(&self, _: Split) -> &[String] {
         &self.0
@@ -58,9 +61,8 @@ impl<B: AutodiffBackend> Task<B> for Sine {
         device: &B::Device,
     ) -> Result<Vec<Metric>, TaskError> {
         let (x, y) = points(samples, device);
-        let errors = (model.forward(x) - y).abs().into_data().into_vec::<f32>()?;
-        let worst = errors.into_iter().fold(0.0, f32::max);
-        Ok(vec![Metric { name: "score".into(), value: f64::from(-worst) }])
+        let worst = (model.forward(x) - y).abs().max().into_data().into_vec::<f32>()?[0];
+        Ok(vec![Metric { name: "worst".into(), value: f64::from(worst) }])
     }
     fn describe(&self) -> String {
         "{}".into()
@@ -71,9 +73,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let trainer = TrainerSettings { max_epochs: 100, early_stopping: None, ..TrainerSettings::default() }.check()?;
     let task = Sine((0..64).map(|i| i.to_string()).collect());
     let folder = tempfile::tempdir()?;
+    let plan = FitPlan::new(&trainer, OptimizerSettings { lr: 0.02, ..OptimizerSettings::default() }, 16, &|| Duration::ZERO);
     for name in ["first", "second"] {
         let mut run = RunDirectory::create(&folder.path().join(name), LoggerSettings::NONE)?;
-        let plan = FitPlan::new(&trainer, OptimizerSettings::default(), 16, &|| Duration::ZERO);
         let done = fit::<PortableCpu, _>(&task, &plan, None, &mut run, &mut |_| ControlFlow::Continue(()))?;
         println!("{name}: {} steps, {:?}, step root {}", done.steps, done.metrics, run.step_log().root());
     }

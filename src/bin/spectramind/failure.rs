@@ -1,0 +1,107 @@
+//! What a person is told when something went wrong: `Error:`, causes, `Hint:`, and the exit code.
+
+use std::error::Error as StdError;
+use std::io;
+use std::process::ExitCode;
+
+use spectramind::ariel::calibration::CalibrationError;
+use spectramind::ariel::dataset::DataError;
+use spectramind::ariel::preparation::PreparationError;
+use spectramind::config::ConfigError;
+use spectramind::engine::run_dir::RunDirError;
+use spectramind::engine::settings::UnsupportedSetting;
+use spectramind::manifest::key::KeyError;
+
+/// The work failed.
+const FAILED: u8 = 1;
+/// The arguments or the configuration are wrong; what clap exits with, too.
+const USAGE: u8 = 2;
+/// A bug in this program.
+pub const BUG: u8 = 70;
+
+/// Prints the error and gives the exit code for it.
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    eprintln!("Error: {error}");
+    let mut said = error.to_string();
+    for cause in error.chain().skip(1) {
+        let text = cause.to_string();
+        // Many messages already quote their cause.
+        if !said.contains(&text) {
+            eprintln!("  caused by: {text}");
+        }
+        said = text;
+    }
+    if let Some(hint) = error.chain().find_map(hint) {
+        eprintln!("Hint: {hint}");
+    }
+    let is_usage = error.chain().any(|cause| cause.is::<ConfigError>() || cause.is::<UnsupportedSetting>());
+    ExitCode::from(if is_usage { USAGE } else { FAILED })
+}
+
+/// What to do about a cause, where we know.
+fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
+    if let Some(error) = cause.downcast_ref::<ConfigError>() {
+        return error.hint();
+    }
+    if let Some(UnsupportedSetting::NotYet { key, expected, .. }) = cause.downcast_ref() {
+        let value = expected.split(' ').next().unwrap_or(expected);
+        return Some(format!("choose another profile (trainer=ci_fast, trainer=defaults) or add {key}={value}"));
+    }
+    if let Some(error) = cause.downcast_ref::<PreparationError>() {
+        return preparation(error);
+    }
+    if let Some(error) = cause.downcast_ref::<RunDirError>() {
+        return match error {
+            RunDirError::Exists { .. } => {
+                Some("choose another run.dir, or continue that run with `spectramind train --resume DIR`".into())
+            }
+            RunDirError::Locked { .. } => Some("wait for the other process, or stop it".into()),
+            RunDirError::StepsMissing { .. } => Some("the step log was changed after the checkpoint; start anew".into()),
+            RunDirError::Io { source, .. } => io_hint(source),
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<KeyError>() {
+        return key(error);
+    }
+    if cause.is::<CalibrationError>() || cause.is::<DataError>() {
+        return cause.source().and_then(|source| source.downcast_ref()).and_then(io_hint);
+    }
+    cause.downcast_ref::<io::Error>().and_then(io_hint)
+}
+
+fn preparation(error: &PreparationError) -> Option<String> {
+    match error {
+        PreparationError::Missing { .. } => {
+            Some("put the data there, say where they are with data.root=DIR, or use data=sim_tiny".into())
+        }
+        PreparationError::WrongSimulation { expected, .. } => Some(format!("add sim={expected}")),
+        PreparationError::StaleSimulation { .. } => {
+            Some("delete the data set to simulate it again, or keep both with data.root=ANOTHER_DIR".into())
+        }
+        PreparationError::StaleCalibration { .. } => {
+            Some("delete that file to calibrate again, or keep both with calib.out=ANOTHER_DIR".into())
+        }
+        PreparationError::CubesAsked => Some("add calib.output=light_curve".into()),
+        _ => None,
+    }
+}
+
+fn key(error: &KeyError) -> Option<String> {
+    match error {
+        KeyError::Mode { path, .. } => Some(format!("chmod 600 {}", path.display())),
+        KeyError::Encrypted => Some("decrypt it first: openssl pkey -in KEY.pem -out PLAIN.pem".into()),
+        KeyError::Create { .. } | KeyError::Read { .. } => {
+            Some("name another key file with --signing-key FILE".into())
+        }
+        _ => Some("make a new key with `spectramind keys generate --out FILE`".into()),
+    }
+}
+
+fn io_hint(error: &io::Error) -> Option<String> {
+    match error.kind() {
+        io::ErrorKind::StorageFull => Some("free some space; a run goes on with `spectramind train --resume DIR`".into()),
+        io::ErrorKind::PermissionDenied => Some("check who owns the file and its mode".into()),
+        io::ErrorKind::ReadOnlyFilesystem => Some("write somewhere else: data.root, calib.out, run.root".into()),
+        _ => None,
+    }
+}

@@ -1,0 +1,94 @@
+//! `spectramind keys`, and where the key of a run comes from.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Subcommand;
+use etcetera::{BaseStrategy, choose_base_strategy};
+use spectramind::manifest::key::SigningKey;
+use zeroize::Zeroizing;
+
+/// Ed25519 keys that runs are signed with
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a new key: PKCS#8 PEM, mode 0600, never over an existing file
+    Generate {
+        /// Where to put it [default: the user's config directory]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Show which key signs, or its public half
+    Show {
+        /// Print the public key as SPKI PEM: what others verify with
+        #[arg(long)]
+        public: bool,
+        /// The key file [default: the user's config directory]
+        #[arg(long, value_name = "FILE")]
+        signing_key: Option<PathBuf>,
+    },
+}
+
+/// Makes or shows a key.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    match &arguments.command {
+        Command::Generate { out } => {
+            let path = out.clone().map_or_else(default_path, Ok)?;
+            let key = generate(&path)?;
+            eprintln!("wrote {}", path.display());
+            println!("{}", key.public().keyid());
+        }
+        Command::Show { public, signing_key } => {
+            let path = signing_key.clone().map_or_else(default_path, Ok)?;
+            let key = SigningKey::load(&path)?.public();
+            if *public {
+                print!("{}", key.to_spki_pem());
+            } else {
+                println!("file   {}\nkeyid  {}", path.display(), key.keyid());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The key a run is signed with: the given file, or the user's own, made on the first run.
+///
+/// # Errors
+/// When it cannot be read or made; nothing has been trained then.
+pub fn for_signing(given: Option<&Path>) -> Result<SigningKey> {
+    if let Some(path) = given {
+        return Ok(SigningKey::load(path)?);
+    }
+    let path = default_path()?;
+    if path.symlink_metadata().is_ok() {
+        return Ok(SigningKey::load(&path)?);
+    }
+    let key = generate(&path)?;
+    eprintln!("made a signing key for you: {}", path.display());
+    Ok(key)
+}
+
+/// The user's own key file.
+fn default_path() -> Result<PathBuf> {
+    let directories = choose_base_strategy().context("the user's config directory cannot be found")?;
+    Ok(directories.config_dir().join("spectramind").join("signing-key.pem"))
+}
+
+fn generate(path: &Path) -> Result<SigningKey> {
+    let folder = spectramind::durable::folder_of(path);
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let mut seed = Zeroizing::new([0; 32]);
+    File::open("/dev/urandom")
+        .and_then(|mut random| random.read_exact(seed.as_mut()))
+        .context("the system's random numbers cannot be read")?;
+    let key = SigningKey::from_random(&seed);
+    key.create_new(path)?;
+    Ok(key)
+}

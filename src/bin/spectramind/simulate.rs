@@ -1,0 +1,26 @@
+//! `spectramind simulate`
+
+use anyhow::Result;
+use spectramind::ariel::config::SimulateConfig;
+use spectramind::ariel::preparation;
+
+use crate::progress::Stages;
+use crate::{compose, preparation::shown};
+
+/// Write an Ariel data set in the competition's own layout, from physics
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    compose: compose::Arguments,
+}
+
+/// Simulates a data set.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let Some(config) = arguments.compose.compose("simulate")? else { return Ok(()) };
+    let SimulateConfig { sim } = config.extract()?;
+    let mut stages = Stages::new();
+    preparation::simulate(&sim, &mut shown(&mut stages))?;
+    stages.finish();
+    println!("{}", sim.out.display());
+    Ok(())
+}

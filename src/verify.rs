@@ -1,0 +1,139 @@
+//! Re-checking a run: claim → checks → report. Prints nothing.
+//!
+//! [`VerifiedRun::open`] checks the signature; every other check is a method of what it returns, so none can be made
+//! on a manifest that nobody vouched for. A check that could not be made is [`Verdict::NotChecked`], never a pass.
+
+mod config;
+mod data;
+mod envelope;
+mod files;
+mod git;
+mod report;
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use crate::manifest::dsse::bundle_lines;
+use crate::manifest::predicate::TrainingRun;
+use crate::manifest::trust::Trust;
+use crate::manifest::verified::{VerifiedManifest, verify};
+
+pub use self::report::{Check, NOT_PROVED, Report, Verdict};
+
+/// Name of the manifest inside a run directory.
+pub const MANIFEST: &str = "manifest.intoto.jsonl";
+
+/// Most bytes of a bundle: the cap on one envelope and room for a few of them.
+const MAX_BUNDLE_BYTES: u64 = 4 << 20;
+
+/// A run directory whose manifest carries the signatures that the trust policy asks for.
+#[derive(Debug)]
+pub struct VerifiedRun {
+    root: PathBuf,
+    manifest: VerifiedManifest,
+}
+
+impl VerifiedRun {
+    /// Reads and verifies the manifest of the run in `root`, at time `at`.
+    ///
+    /// Returns the check that was made, and the run if it passed.
+    pub fn open(root: &Path, trust: &Trust, at: Timestamp) -> (Check, Option<Self>) {
+        let mut check = Check::new("signature");
+        let path = root.join(MANIFEST);
+        let bytes = match read_capped(&path, MAX_BUNDLE_BYTES) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => {
+                check.fail(format!("{}: expected at most {MAX_BUNDLE_BYTES} bytes, got more", path.display()));
+                return (check, None);
+            }
+            Err(error) => {
+                check.not_checked(format!("{}: {error}", path.display()));
+                return (check, None);
+            }
+        };
+        let refuse = |mut check: Check, error: &dyn std::error::Error| {
+            check.fail(format!("{}: {}", path.display(), chain(error)));
+            (check, None)
+        };
+        let envelope = match bundle_lines(&bytes) {
+            Ok(lines) => match lines[..] {
+                [line] => line,
+                ref lines => {
+                    check.fail(format!("{}: expected one signed statement, got {}", path.display(), lines.len()));
+                    return (check, None);
+                }
+            },
+            Err(error) => return refuse(check, &error),
+        };
+        match verify(envelope, trust, at) {
+            Ok(manifest) => {
+                for signer in manifest.signers() {
+                    check.note(format!("signed by {} (keyid {})", signer.name, signer.keyid));
+                }
+                check.note(format!("manifest sha256 {}", manifest.identity()));
+                (check, Some(Self { root: root.to_owned(), manifest }))
+            }
+            Err(error) => refuse(check, &error),
+        }
+    }
+
+    /// The run directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The verified manifest.
+    pub fn manifest(&self) -> &VerifiedManifest {
+        &self.manifest
+    }
+
+    /// What the trainer claims.
+    pub fn claim(&self) -> &TrainingRun {
+        self.manifest.predicate()
+    }
+
+    /// Reads a file of the run that must be one of the signed subjects.
+    ///
+    /// # Errors
+    /// The check it failed: not checked when missing, failed when it is not the bytes that were signed.
+    pub fn read_subject(&self, name: &str, check: &mut Check) -> Option<Vec<u8>> {
+        let path = self.root.join(name);
+        let Some(subject) = self.manifest.statement().subject.iter().find(|subject| subject.name.as_str() == name)
+        else {
+            check.fail(format!("{name} is not among the signed files"));
+            return None;
+        };
+        match std::fs::read(&path) {
+            Ok(bytes) if crate::digest::sha256(&bytes) == subject.digest.sha256 => Some(bytes),
+            Ok(bytes) => {
+                let got = crate::digest::sha256(&bytes);
+                check.fail(format!("{name}: expected sha256 {}, got {got}", subject.digest.sha256));
+                None
+            }
+            Err(error) => {
+                check.not_checked(format!("{name}: {error}"));
+                None
+            }
+        }
+    }
+}
+
+/// Reads a whole file unless it is larger than `cap`; the cap stops a hostile file from filling memory.
+fn read_capped(path: &Path, cap: u64) -> std::io::Result<Option<Vec<u8>>> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(cap + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= cap).then_some(bytes))
+}
+
+/// An error and its causes on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,74 @@
+//! The files of the run directory: every signed subject, and the step log against its Merkle root.
+
+use super::{Check, VerifiedRun};
+use crate::digest::{Blake3Digest, FileDigest};
+use crate::merkle::{MerkleLog, leaf_hash};
+
+/// Hashes of the step leaves, one hex line each, beside the step log: they let a checker name the leaf that changed.
+pub const STEP_LEAVES: &str = "steps.leaves";
+
+impl VerifiedRun {
+    /// Hashes every file that the manifest names.
+    pub fn check_files(&self) -> Check {
+        let mut check = Check::new("files");
+        let subjects = &self.manifest.statement().subject;
+        for subject in subjects {
+            let name = subject.name.as_str();
+            match FileDigest::of_file(&self.root.join(name)) {
+                Ok(found) if found.sha256 == subject.digest.sha256 => {}
+                Ok(found) => {
+                    check.fail(format!("{name}: expected sha256 {}, got {}", subject.digest.sha256, found.sha256));
+                }
+                Err(error) => check.not_checked(format!("{name}: {error}")),
+            }
+        }
+        check.note(format!("{} files are signed", subjects.len()));
+        check
+    }
+
+    /// Recomputes the Merkle root of the step log; names the first leaf that is not the one signed.
+    pub fn check_steps(&self) -> Check {
+        let mut check = Check::new("steps");
+        let claim = &self.claim().steps;
+        let name = claim.file.as_str();
+        let text = match std::fs::read(self.root.join(name)) {
+            Ok(text) => text,
+            Err(error) => {
+                check.not_checked(format!("{name}: {error}"));
+                return check;
+            }
+        };
+        let lines: Vec<_> = match text.strip_suffix(b"\n") {
+            Some(whole) => whole.split(|&byte| byte == b'\n').collect(),
+            None if text.is_empty() => Vec::new(),
+            None => {
+                check.fail(format!("{name}: expected whole lines, got a cut last one"));
+                return check;
+            }
+        };
+        let mut log = MerkleLog::new();
+        for line in &lines {
+            log.append(line);
+        }
+        if log.len() as u64 != claim.count {
+            check.fail(format!("{name}: expected {} leaves, got {}", claim.count, log.len()));
+        }
+        if log.root() != claim.merkle_root {
+            check.fail(format!("{name}: expected Merkle root {}, got {}", claim.merkle_root, log.root()));
+            if let Some(changed) = self.first_changed_leaf(&lines) {
+                check.note(format!("{name}: leaf {changed} is not the one that was signed"));
+            }
+        }
+        check.note(format!("{} leaves, root {}", log.len(), log.root()));
+        check
+    }
+
+    /// Number of the first leaf, from 1, whose hash is not in the signed list of leaf hashes.
+    fn first_changed_leaf(&self, lines: &[&[u8]]) -> Option<usize> {
+        let list = self.read_subject(STEP_LEAVES, &mut Check::new("leaves"))?;
+        let signed = String::from_utf8(list).ok()?;
+        let signed: Vec<Blake3Digest> = signed.lines().map(str::parse).collect::<Result<_, _>>().ok()?;
+        let same = lines.iter().zip(&signed).take_while(|(line, signed)| leaf_hash(line) == **signed).count();
+        (same < lines.len().max(signed.len())).then_some(same + 1)
+    }
+}
