@@ -5,3 +5,6 @@ pub mod merkle;
 
 #[cfg(feature = "engine")]
 pub mod engine;
+
+#[cfg(feature = "engine")]
+pub mod ariel;
