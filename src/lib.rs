@@ -9,3 +9,6 @@ pub mod provenance;
 
 #[cfg(feature = "engine")]
 pub mod engine;
+
+#[cfg(feature = "engine")]
+pub mod ariel;

@@ -1,0 +1,475 @@
+//! The official calibration, from raw reads to electrons per time bin, in float64.
+//!
+//! Seven steps, in this order: electrons from counts; mask of dead and hot pixels; linearity; dark current; difference
+//! of the two reads of a pair (CDS); sum of pairs in time bins; flat field. Every pixel is on its own until a light
+//! curve sums them, so pixels are spread over threads and the result is the same on any number of them. One visit is
+//! in memory at a time, and of its raw reads only a few pixels'.
+
+mod hot_pixels;
+mod output;
+mod pixel;
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use hot_pixels::hot_pixels;
+pub use output::{LightCurves, cube_path, light_curves_path, read_settings};
+
+use super::dataset::{AdcInfo, AxisInfo, CalibrationFrames, DataError, DataSet, FrameTable, Split, Visit};
+use super::instrument::{AIRS_WAVELENGTHS, Instrument, ROWS, WAVELENGTHS};
+use crate::digest::Blake3Digest;
+use pixel::{PixelCorrection, PixelSeries};
+
+/// Why a visit cannot be calibrated.
+#[derive(Debug, thiserror::Error)]
+pub enum CalibrationError {
+    /// A file of the data set.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// No bin is complete.
+    #[error("no complete time bin in {}: expected at least {bin} pairs of reads, got {pairs}", path.display())]
+    NoCompleteBin {
+        /// The signal file.
+        path: PathBuf,
+        /// Pairs per bin.
+        bin: usize,
+        /// Pairs in the file.
+        pairs: usize,
+    },
+    /// A read without its partner.
+    #[error("odd number of reads in {}: expected pairs, got {reads}", path.display())]
+    OddReads {
+        /// The signal file.
+        path: PathBuf,
+        /// Reads in the file.
+        reads: usize,
+    },
+    /// More reads than the table of axes has times for.
+    #[error("more reads in {} than axis_info.parquet describes: expected at most {expected}, got {got}", path.display())]
+    TooManyReads {
+        /// The signal file.
+        path: PathBuf,
+        /// Reads of which the time is known.
+        expected: usize,
+        /// Reads in the file.
+        got: usize,
+    },
+    /// The AIRS axis does not give the wavelengths that the spectrum has.
+    #[error(
+        "axis_info.parquet and wavelengths.csv disagree: expected {expected_um} µm (wl_{}) at AIRS column {column}, got {got_um} µm",
+        wavelength + 1
+    )]
+    AxisMismatch {
+        /// Index of the wavelength, from 0.
+        wavelength: usize,
+        /// The AIRS column that should measure it.
+        column: usize,
+        /// What wavelengths.csv says.
+        expected_um: f64,
+        /// What axis_info.parquet says.
+        got_um: f64,
+    },
+    /// A wavelength at which every pixel is masked.
+    #[error("no good pixel for wl_{} of {visit}", wavelength + 1)]
+    NoGoodPixel {
+        /// The visit.
+        visit: Visit,
+        /// Index of the wavelength, from 0.
+        wavelength: usize,
+    },
+    /// A light curve holds one number of bins.
+    #[error(
+        "light curves need equal numbers of time bins: expected {expected} as in {reference}, got {got} in {subject}"
+    )]
+    UnequalBins {
+        /// Whose number is expected.
+        reference: String,
+        /// The number of bins there.
+        expected: usize,
+        /// Who differs.
+        subject: String,
+        /// The number of bins there.
+        got: usize,
+    },
+    /// A setting that makes no sense.
+    #[error("wrong calibration setting {key}: expected {expected}, got {got}")]
+    Setting {
+        /// The setting's key.
+        key: &'static str,
+        /// What is accepted.
+        expected: &'static str,
+        /// What was given.
+        got: String,
+    },
+    /// A calibrated file that is not one.
+    #[error("{} is not a calibrated file: {reason}", path.display())]
+    NotCalibrated {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// What a calibration writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CalibOutput {
+    /// Every pixel over time, a file per visit.
+    Cube,
+    /// Sums of good pixels per wavelength over time, one file for all visits.
+    LightCurve,
+}
+
+/// The steps that can be left out; the others are what makes the numbers electrons per bin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CalibSteps {
+    /// Leave out dead and hot pixels.
+    pub mask: bool,
+    /// Undo the detector's non-linearity (off in the official notebook).
+    pub linearity: bool,
+    /// Subtract the dark current.
+    pub dark: bool,
+    /// Divide by the flat field.
+    pub flat: bool,
+}
+
+/// The `calib` config group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CalibConfig {
+    /// Folder of the calibrated files.
+    pub out: PathBuf,
+    /// What is written.
+    pub output: CalibOutput,
+    /// AIRS-CH0 pairs of reads per time bin.
+    pub airs_bin: usize,
+    /// FGS1 pairs of reads per time bin.
+    pub fgs1_bin: usize,
+    /// Which steps are taken.
+    pub steps: CalibSteps,
+}
+
+/// What a calibrated file says about how it was made; equal settings and equal inputs give equal bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CalibSettings {
+    /// Version of this calibration: raised when its results change.
+    pub version: u32,
+    /// Cube or light curves.
+    pub output: CalibOutput,
+    /// AIRS-CH0 pairs of reads per time bin.
+    pub airs_bin: usize,
+    /// FGS1 pairs of reads per time bin.
+    pub fgs1_bin: usize,
+    /// Which steps were taken.
+    pub steps: CalibSteps,
+    /// The split.
+    pub split: Split,
+    /// Digest of the tables and of the names and sizes of the split's signal files.
+    pub inputs: Blake3Digest,
+}
+
+/// One visit, calibrated: electrons per time bin and pixel. Masked pixels are NaN.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cube {
+    /// `[airs_bins, 282, 32]`: frame columns 39…320 in the frame's order, then rows.
+    pub airs: Vec<f64>,
+    /// Time bins of `airs`.
+    pub airs_bins: usize,
+    /// `[fgs1_bins, 32, 32]`: columns, then rows.
+    pub fgs1: Vec<f64>,
+    /// Time bins of `fgs1`.
+    pub fgs1_bins: usize,
+}
+
+/// How far a calibration is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// The visit that was completed.
+    pub visit: Visit,
+    /// Visits completed.
+    pub done: usize,
+    /// Visits in all.
+    pub total: usize,
+}
+
+/// Calibrates every visit of a split and writes cubes or light curves under `config.out`, each file whole or not at
+/// all. Returns the paths of the files in the order of the visits.
+///
+/// # Errors
+/// When the data set or a setting is wrong, or a file cannot be written.
+pub fn calibrate(
+    data: &DataSet,
+    split: Split,
+    config: &CalibConfig,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Vec<PathBuf>, CalibrationError> {
+    let calibrator = Calibrator::new(data, split, config)?;
+    let settings = CalibSettings::of(data, split, config)?;
+    let visits = data.visits(split)?;
+    std::fs::create_dir_all(&config.out).map_err(|source| DataError::io("create", &config.out, source))?;
+    let total = visits.len();
+    match config.output {
+        CalibOutput::Cube => {
+            let mut paths = Vec::with_capacity(total);
+            for (done, &visit) in visits.iter().enumerate() {
+                let path = cube_path(&config.out, visit);
+                calibrator.cube(visit)?.write(&path, &settings)?;
+                paths.push(path);
+                progress(Progress { visit, done: done + 1, total });
+            }
+            Ok(paths)
+        }
+        CalibOutput::LightCurve => {
+            let path = light_curves_path(&config.out);
+            output::write_light_curves(&path, &settings, &visits, |done, visit| {
+                let curve = calibrator.light_curve(visit)?;
+                progress(Progress { visit, done: done + 1, total });
+                Ok(curve)
+            })?;
+            Ok(vec![path])
+        }
+    }
+}
+
+impl CalibSettings {
+    const VERSION: u32 = 1;
+
+    /// What files that `config` makes from this split of `data` say.
+    ///
+    /// # Errors
+    /// When the data set cannot be listed.
+    pub fn of(data: &DataSet, split: Split, config: &CalibConfig) -> Result<Self, CalibrationError> {
+        let CalibConfig { out: _, output, airs_bin, fgs1_bin, steps } = *config;
+        let inputs = output::digest_inputs(data, split)?;
+        Ok(Self { version: Self::VERSION, output, airs_bin, fgs1_bin, steps, split, inputs })
+    }
+}
+
+/// Calibrates visits of one split, one at a time.
+#[derive(Debug, Clone)]
+pub struct Calibrator<'a> {
+    data: &'a DataSet,
+    split: Split,
+    steps: CalibSteps,
+    airs_bin: usize,
+    fgs1_bin: usize,
+    adc: AdcInfo,
+    axis: AxisInfo,
+    order: ColumnOrder,
+}
+
+/// Which way the AIRS columns run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ColumnOrder {
+    /// Column 39 measures wl_2.
+    Ascending,
+    /// Column 320 measures wl_2.
+    Descending,
+}
+
+impl<'a> Calibrator<'a> {
+    /// Reads the tables that all visits share.
+    ///
+    /// # Errors
+    /// When a table is missing or wrong, the AIRS axis is not that of the spectra, or a bin is empty.
+    pub fn new(data: &'a DataSet, split: Split, config: &CalibConfig) -> Result<Self, CalibrationError> {
+        for (key, bin) in [("airs_bin", config.airs_bin), ("fgs1_bin", config.fgs1_bin)] {
+            if bin == 0 {
+                let expected = "at least one pair of reads";
+                return Err(CalibrationError::Setting { key, expected, got: bin.to_string() });
+            }
+        }
+        let axis = data.axis_info()?;
+        let order = column_order(&axis.airs_wavelengths_um, &data.wavelengths_um()?)?;
+        Ok(Self {
+            data,
+            split,
+            steps: config.steps,
+            airs_bin: config.airs_bin,
+            fgs1_bin: config.fgs1_bin,
+            adc: data.adc_info()?,
+            axis,
+            order,
+        })
+    }
+
+    /// Calibrates one visit.
+    ///
+    /// # Errors
+    /// When a file of the visit is missing or wrong.
+    pub fn cube(&self, visit: Visit) -> Result<Cube, CalibrationError> {
+        let (airs, airs_bins) = self.instrument(visit, Instrument::AirsCh0)?;
+        let (fgs1, fgs1_bins) = self.instrument(visit, Instrument::Fgs1)?;
+        Ok(Cube { airs, airs_bins, fgs1, fgs1_bins })
+    }
+
+    /// Calibrates one visit and sums its good pixels: `[bins, 283]` in the order of `wavelengths.csv`.
+    ///
+    /// # Errors
+    /// When a file of the visit is missing or wrong, the instruments have different numbers of bins, or a wavelength
+    /// has no good pixel.
+    pub fn light_curve(&self, visit: Visit) -> Result<Vec<f64>, CalibrationError> {
+        let cube = self.cube(visit)?;
+        if cube.fgs1_bins != cube.airs_bins {
+            return Err(CalibrationError::UnequalBins {
+                reference: format!("{} of {visit}", Instrument::AirsCh0.name()),
+                expected: cube.airs_bins,
+                subject: Instrument::Fgs1.name().to_owned(),
+                got: cube.fgs1_bins,
+            });
+        }
+        let mut curve = Vec::with_capacity(cube.airs_bins * WAVELENGTHS);
+        let airs_bins = cube.airs.chunks_exact(AIRS_WAVELENGTHS * ROWS);
+        for (fgs1, airs) in cube.fgs1.chunks_exact(Instrument::Fgs1.pixels()).zip(airs_bins) {
+            curve.push(sum_of_good(fgs1));
+            let columns = airs.chunks_exact(ROWS).map(sum_of_good);
+            match self.order {
+                ColumnOrder::Ascending => curve.extend(columns),
+                ColumnOrder::Descending => curve.extend(columns.rev()),
+            }
+        }
+        match curve.iter().position(|sum| sum.is_nan()) {
+            Some(cell) => Err(CalibrationError::NoGoodPixel { visit, wavelength: cell % WAVELENGTHS }),
+            None => Ok(curve),
+        }
+    }
+
+    /// Steps 1 to 7 for one instrument: `[bins, columns, rows]` and the number of bins.
+    fn instrument(&self, visit: Visit, instrument: Instrument) -> Result<(Vec<f64>, usize), CalibrationError> {
+        let signal = self.data.signal(self.split, visit, instrument)?;
+        let frames = self.data.calibration_frames(self.split, visit, instrument)?;
+        let seconds = self.exposure_seconds(&signal, instrument)?;
+        let pairs_per_bin = match instrument {
+            Instrument::AirsCh0 => self.airs_bin,
+            Instrument::Fgs1 => self.fgs1_bin,
+        };
+        let bins = seconds.len() / 2 / pairs_per_bin;
+        if bins == 0 {
+            let (path, pairs) = (signal.path().to_owned(), seconds.len() / 2);
+            return Err(CalibrationError::NoCompleteBin { path, bin: pairs_per_bin, pairs });
+        }
+
+        let kept = instrument.kept_pixels();
+        let corrections = self.corrections(&frames, instrument, &kept);
+        let mut series: Vec<PixelSeries<'_>> =
+            corrections.iter().map(|correction| PixelSeries::new(correction.as_ref(), pairs_per_bin, bins)).collect();
+        signal.for_each_series(&kept, &mut series, |series, first_read, counts| {
+            series.add_reads(first_read, counts, &seconds);
+        })?;
+
+        // `kept` runs row by row, as the file does; the cube wants columns first.
+        let columns = instrument.kept_columns().len();
+        let mut cube = vec![f64::NAN; bins * columns * ROWS];
+        for (index, series) in series.iter().enumerate() {
+            let (row, column) = (index / columns, index % columns);
+            for (bin, value) in series.finish().into_iter().enumerate() {
+                cube[(bin * columns + column) * ROWS + row] = value;
+            }
+        }
+        Ok((cube, bins))
+    }
+
+    /// dt of the dark current for every read: integration time, and 0.1 s more on the odd reads.
+    fn exposure_seconds(&self, signal: &FrameTable, instrument: Instrument) -> Result<Vec<f64>, CalibrationError> {
+        /// How long the even read of a pair integrates, and what the odd read has on top of its integration time.
+        const FIRST_READ_SECONDS: f64 = 0.1;
+        let reads = signal.frames();
+        let known = match instrument {
+            Instrument::AirsCh0 => self.axis.airs_integration_seconds.len(),
+            Instrument::Fgs1 => self.axis.fgs1_hours.len(),
+        };
+        if reads > known {
+            let path = signal.path().to_owned();
+            return Err(CalibrationError::TooManyReads { path, expected: known, got: reads });
+        }
+        if !reads.is_multiple_of(2) {
+            return Err(CalibrationError::OddReads { path: signal.path().to_owned(), reads });
+        }
+        let integration = |read: usize| match instrument {
+            Instrument::AirsCh0 => self.axis.airs_integration_seconds[read],
+            Instrument::Fgs1 => FIRST_READ_SECONDS,
+        };
+        let extra = |read: usize| if read.is_multiple_of(2) { 0.0 } else { FIRST_READ_SECONDS };
+        Ok((0..reads).map(|read| integration(read) + extra(read)).collect())
+    }
+
+    /// How to correct each kept pixel; `None` for a masked one.
+    fn corrections(
+        &self,
+        frames: &CalibrationFrames,
+        instrument: Instrument,
+        kept: &[usize],
+    ) -> Vec<Option<PixelCorrection>> {
+        let dark: Vec<f64> = kept.iter().map(|&pixel| frames.dark[pixel]).collect();
+        let hot = if self.steps.mask { hot_pixels(&dark) } else { vec![false; kept.len()] };
+        kept.iter()
+            .zip(hot)
+            .map(|(&pixel, hot)| {
+                if self.steps.mask && (hot || frames.dead[pixel]) {
+                    return None;
+                }
+                let correction = PixelCorrection {
+                    readout: self.adc.of(instrument),
+                    linearity: self.steps.linearity.then(|| frames.linearity_of(pixel)),
+                    dark: self.steps.dark.then(|| frames.dark[pixel]),
+                    flat: self.steps.flat.then(|| frames.flat[pixel]),
+                };
+                correction.is_usable().then_some(correction)
+            })
+            .collect()
+    }
+}
+
+/// The sum of the values that are not NaN, in their order; NaN when there is none.
+fn sum_of_good(values: &[f64]) -> f64 {
+    let mut good = values.iter().copied().filter(|value| !value.is_nan());
+    match good.next() {
+        None => f64::NAN,
+        Some(first) => good.fold(first, |sum, value| sum + value),
+    }
+}
+
+/// Finds which way the kept AIRS columns run along the spectrum, and that they do.
+fn column_order(axis_um: &[f64], wavelengths_um: &[f64]) -> Result<ColumnOrder, CalibrationError> {
+    /// Both tables give the same numbers, rounded differently; neighbours are 5e-3 µm and more apart.
+    const TOLERANCE_UM: f64 = 1e-6;
+    let Range { start, end } = Instrument::AirsCh0.kept_columns();
+    let order = if axis_um[start] > axis_um[end - 1] { ColumnOrder::Descending } else { ColumnOrder::Ascending };
+    for (index, &expected_um) in wavelengths_um[1..].iter().enumerate() {
+        let column = match order {
+            ColumnOrder::Ascending => start + index,
+            ColumnOrder::Descending => end - 1 - index,
+        };
+        let got_um = axis_um[column];
+        if (got_um - expected_um).abs() > TOLERANCE_UM {
+            return Err(CalibrationError::AxisMismatch { wavelength: index + 1, column, expected_um, got_um });
+        }
+    }
+    Ok(order)
+}
+
+impl Cube {
+    /// Writes `airs` and `fgs1` as a safetensors file.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, path: &Path, settings: &CalibSettings) -> Result<(), CalibrationError> {
+        output::write_cube(path, self, settings)
+    }
+
+    /// Reads what [`write`](Self::write) wrote.
+    ///
+    /// # Errors
+    /// When the file is missing or is not a cube.
+    pub fn read(path: &Path) -> Result<(Self, CalibSettings), CalibrationError> {
+        output::read_cube(path)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,267 @@
+//! The calibrated files: safetensors with one metadata entry, the settings.
+//!
+//! The format is written here rather than by the `safetensors` crate because light curves of 1100 planets are written
+//! row after row; it is read by the crate. A header's metadata is an unordered map, so there is one entry only.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo, TensorView};
+
+use super::{CalibSettings, CalibrationError, Cube};
+use crate::ariel::dataset::{DataError, DataSet, Split, Visit, write_atomically};
+use crate::ariel::instrument::{AIRS_WAVELENGTHS, Instrument, ROWS, WAVELENGTHS};
+use crate::digest::{Blake3Digest, DomainHasher};
+
+/// The key of the one metadata entry.
+const SETTINGS_KEY: &str = "calibration";
+
+/// `<out>/<planet>_<visit>.safetensors`.
+pub fn cube_path(out: &Path, visit: Visit) -> PathBuf {
+    out.join(format!("{}_{}.safetensors", visit.planet, visit.number))
+}
+
+/// `<out>/light_curves.safetensors`.
+pub fn light_curves_path(out: &Path) -> PathBuf {
+    out.join("light_curves.safetensors")
+}
+
+/// The light curves of a split, one row per visit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LightCurves {
+    /// `[visits, bins, 283]`: electrons per time bin, in the order of `wavelengths.csv`.
+    pub values: Vec<f64>,
+    /// Time bins.
+    pub bins: usize,
+    /// The visit of each row.
+    pub visits: Vec<Visit>,
+    /// How they were made.
+    pub settings: CalibSettings,
+}
+
+impl LightCurves {
+    /// Reads `light_curves.safetensors`.
+    ///
+    /// # Errors
+    /// When the file is missing or does not hold light curves.
+    pub fn read(path: &Path) -> Result<Self, CalibrationError> {
+        let bytes = std::fs::read(path).map_err(|source| DataError::reading("file of light curves", path, source))?;
+        let file = CalibratedFile::parse(path, &bytes)?;
+        let (shape, values) = file.tensor("light_curves", Dtype::F64, f64::from_le_bytes)?;
+        let (_, planets) = file.tensor("planet_ids", Dtype::I64, i64::from_le_bytes)?;
+        let (_, numbers) = file.tensor("visits", Dtype::I64, i64::from_le_bytes)?;
+        let &[rows, bins, WAVELENGTHS] = shape.as_slice() else {
+            return Err(file.refuse(format!("expected light_curves [visits, bins, {WAVELENGTHS}], got {shape:?}")));
+        };
+        if planets.len() != rows || numbers.len() != rows {
+            let got = format!("expected {rows} planet_ids and visits, got {} and {}", planets.len(), numbers.len());
+            return Err(file.refuse(got));
+        }
+        let visits = planets
+            .into_iter()
+            .zip(numbers)
+            .map(|(planet, number)| match u32::try_from(number) {
+                Ok(number) => Ok(Visit { planet, number }),
+                Err(_) => Err(file.refuse(format!("expected a visit's number, got {number}"))),
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { values, bins, visits, settings: file.settings()? })
+    }
+}
+
+/// Reads the settings of a calibrated file and nothing else of it, to tell whether it is still current.
+///
+/// # Errors
+/// When the file is missing or is not a calibrated file.
+pub fn read_settings(path: &Path) -> Result<CalibSettings, CalibrationError> {
+    use std::io::Read;
+    /// Far more than a header with three tensors and the settings needs; a foreign file may claim anything.
+    const MAX_HEADER_BYTES: u64 = 1 << 20;
+    let what = "calibrated file";
+    let mut file = File::open(path).map_err(|source| DataError::reading(what, path, source))?;
+    let refuse = |reason: String| CalibrationError::NotCalibrated { path: path.to_owned(), reason };
+    let mut length = [0; 8];
+    file.read_exact(&mut length).map_err(|_| refuse("shorter than its header's length".to_owned()))?;
+    let length = u64::from_le_bytes(length);
+    if length > MAX_HEADER_BYTES {
+        return Err(refuse(format!("expected a header of at most {MAX_HEADER_BYTES} bytes, got {length}")));
+    }
+    let mut header = Vec::new();
+    file.take(length).read_to_end(&mut header).map_err(|source| DataError::io("read", path, source))?;
+    let metadata: Metadata = serde_json::from_slice(&header).map_err(|error| refuse(error.to_string()))?;
+    parse_settings(path, &metadata)
+}
+
+/// Digest of what a calibration reads: the tables' bytes, and the names and sizes of the signal files (whose bytes
+/// would take as long to hash as to calibrate; a changed simulation shows in `simulation.json` as well).
+pub(super) fn digest_inputs(data: &DataSet, split: Split) -> Result<Blake3Digest, CalibrationError> {
+    let layout = data.layout();
+    let mut hasher = DomainHasher::new("spectramind/ariel/calibration-inputs/v1");
+    for path in [layout.wavelengths(), layout.adc_info(), layout.axis_info()] {
+        hasher.field(&std::fs::read(&path).map_err(|source| DataError::reading("table", &path, source))?);
+    }
+    match std::fs::read(layout.simulation()) {
+        Ok(bytes) => hasher.field(&bytes),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => hasher.field(b""),
+        Err(source) => return Err(DataError::io("read", &layout.simulation(), source).into()),
+    };
+    for visit in data.visits(split)? {
+        hasher.u64(visit.planet as u64).u64(u64::from(visit.number));
+        for instrument in Instrument::ALL {
+            let path = layout.signal(split, visit, instrument);
+            let size = std::fs::metadata(&path).map_err(|source| DataError::reading("signal", &path, source))?.len();
+            hasher.u64(size);
+        }
+    }
+    Ok(hasher.finish())
+}
+
+pub(super) fn write_cube(path: &Path, cube: &Cube, settings: &CalibSettings) -> Result<(), CalibrationError> {
+    let airs_shape = vec![cube.airs_bins, AIRS_WAVELENGTHS, ROWS];
+    let fgs1_shape = vec![cube.fgs1_bins, Instrument::Fgs1.columns(), ROWS];
+    let tensors = [("airs", Dtype::F64, airs_shape), ("fgs1", Dtype::F64, fgs1_shape)];
+    write_atomically(path, |file| {
+        let refuse = |source| DataError::io("write", path, source);
+        file.write_all(&header(&tensors, settings)).map_err(refuse)?;
+        for values in [&cube.airs, &cube.fgs1] {
+            write_f64(file, values).map_err(refuse)?;
+        }
+        Ok(())
+    })
+}
+
+pub(super) fn read_cube(path: &Path) -> Result<(Cube, CalibSettings), CalibrationError> {
+    let bytes = std::fs::read(path).map_err(|source| DataError::reading("cube", path, source))?;
+    let file = CalibratedFile::parse(path, &bytes)?;
+    let tensor = |name: &str, columns: usize| {
+        let (shape, values) = file.tensor(name, Dtype::F64, f64::from_le_bytes)?;
+        match shape.as_slice() {
+            &[bins, got, ROWS] if got == columns => Ok((bins, values)),
+            _ => Err(file.refuse(format!("expected {name} [bins, {columns}, {ROWS}], got {shape:?}"))),
+        }
+    };
+    let (airs_bins, airs) = tensor("airs", AIRS_WAVELENGTHS)?;
+    let (fgs1_bins, fgs1) = tensor("fgs1", Instrument::Fgs1.columns())?;
+    Ok((Cube { airs, airs_bins, fgs1, fgs1_bins }, file.settings()?))
+}
+
+/// Writes the light curve of each visit as `next` delivers it.
+pub(super) fn write_light_curves(
+    path: &Path,
+    settings: &CalibSettings,
+    visits: &[Visit],
+    mut next: impl FnMut(usize, Visit) -> Result<Vec<f64>, CalibrationError>,
+) -> Result<(), CalibrationError> {
+    let rows = visits.len();
+    write_atomically(path, |file| {
+        let refuse = |source| DataError::io("write", path, source);
+        let mut first_length = None;
+        for (row, &visit) in visits.iter().enumerate() {
+            let curve = next(row, visit)?;
+            let length = *first_length.get_or_insert(curve.len());
+            if curve.len() != length {
+                return Err(CalibrationError::UnequalBins {
+                    reference: visits[0].to_string(),
+                    expected: length / WAVELENGTHS,
+                    subject: visit.to_string(),
+                    got: curve.len() / WAVELENGTHS,
+                });
+            }
+            if row == 0 {
+                let tensors = [
+                    ("light_curves", Dtype::F64, vec![rows, length / WAVELENGTHS, WAVELENGTHS]),
+                    ("planet_ids", Dtype::I64, vec![rows]),
+                    ("visits", Dtype::I64, vec![rows]),
+                ];
+                file.write_all(&header(&tensors, settings)).map_err(refuse)?;
+            }
+            write_f64(file, &curve).map_err(refuse)?;
+        }
+        for planet in visits.iter().map(|visit| visit.planet) {
+            file.write_all(&planet.to_le_bytes()).map_err(refuse)?;
+        }
+        for number in visits.iter().map(|visit| i64::from(visit.number)) {
+            file.write_all(&number.to_le_bytes()).map_err(refuse)?;
+        }
+        Ok(())
+    })
+}
+
+/// Length and JSON of a header whose tensors follow in the given order.
+fn header(tensors: &[(&str, Dtype, Vec<usize>)], settings: &CalibSettings) -> Vec<u8> {
+    let mut offset = 0;
+    let tensors = tensors
+        .iter()
+        .map(|(name, dtype, shape)| {
+            let end = offset + shape.iter().product::<usize>() * 8;
+            let info = TensorInfo { dtype: *dtype, shape: shape.clone(), data_offsets: (offset, end) };
+            offset = end;
+            ((*name).to_owned(), info)
+        })
+        .collect();
+    let settings = serde_json::to_string(settings).expect("plain data");
+    let metadata = HashMap::from([(SETTINGS_KEY.to_owned(), settings)]);
+    let metadata = Metadata::new(Some(metadata), tensors).expect("offsets without gaps");
+    let mut json = serde_json::to_vec(&metadata).expect("plain data");
+    json.resize(json.len().next_multiple_of(8), b' ');
+    let mut header = (json.len() as u64).to_le_bytes().to_vec();
+    header.extend(json);
+    header
+}
+
+/// Writes doubles with the one NaN that calibrated files have.
+fn write_f64(file: &mut impl Write, values: &[f64]) -> std::io::Result<()> {
+    for &value in values {
+        let bits = if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() };
+        file.write_all(&bits.to_le_bytes())?;
+    }
+    Ok(())
+}
+
+struct CalibratedFile<'a> {
+    path: &'a Path,
+    metadata: Metadata,
+    tensors: SafeTensors<'a>,
+}
+
+impl<'a> CalibratedFile<'a> {
+    fn parse(path: &'a Path, bytes: &'a [u8]) -> Result<Self, CalibrationError> {
+        let refuse = |error: safetensors::SafeTensorError| CalibrationError::NotCalibrated {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(refuse)?;
+        Ok(Self { path, metadata, tensors: SafeTensors::deserialize(bytes).map_err(refuse)? })
+    }
+
+    fn refuse(&self, reason: String) -> CalibrationError {
+        CalibrationError::NotCalibrated { path: self.path.to_owned(), reason }
+    }
+
+    fn settings(&self) -> Result<CalibSettings, CalibrationError> {
+        parse_settings(self.path, &self.metadata)
+    }
+
+    fn tensor<T>(
+        &self,
+        name: &str,
+        dtype: Dtype,
+        from_le_bytes: fn([u8; 8]) -> T,
+    ) -> Result<(Vec<usize>, Vec<T>), CalibrationError> {
+        let view: TensorView<'_> = self.tensors.tensor(name).map_err(|error| self.refuse(error.to_string()))?;
+        if view.dtype() != dtype {
+            return Err(self.refuse(format!("expected {name} as {dtype:?}, got {:?}", view.dtype())));
+        }
+        let words = view.data().chunks_exact(8).map(|word| from_le_bytes(word.try_into().expect("eight bytes")));
+        Ok((view.shape().to_vec(), words.collect()))
+    }
+}
+
+fn parse_settings(path: &Path, metadata: &Metadata) -> Result<CalibSettings, CalibrationError> {
+    let refuse = |reason: String| CalibrationError::NotCalibrated { path: path.to_owned(), reason };
+    let entry = metadata.metadata().as_ref().and_then(|entries| entries.get(SETTINGS_KEY));
+    let text = entry.ok_or_else(|| refuse(format!("expected metadata {SETTINGS_KEY:?}, got none")))?;
+    serde_json::from_str(text).map_err(|error| refuse(error.to_string()))
+}

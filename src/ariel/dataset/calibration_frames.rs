@@ -1,0 +1,82 @@
+//! The calibration frames of one instrument for one visit.
+
+use std::path::Path;
+
+use super::DataError;
+use super::frame_table::FrameTable;
+use super::parquet_writer::{write_bool_matrix, write_matrix};
+use crate::ariel::instrument::{Instrument, ROWS};
+
+/// Coefficients of the linearity polynomial of a pixel.
+pub const LINEARITY_COEFFICIENTS: usize = 6;
+
+/// Calibration frames, each `[32, columns]` row by row over the whole detector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CalibrationFrames {
+    /// Dark current, electrons per second.
+    pub dark: Vec<f64>,
+    /// Pixels that answer to nothing.
+    pub dead: Vec<bool>,
+    /// Relative response to light.
+    pub flat: Vec<f64>,
+    /// Read noise, electrons.
+    pub read: Vec<f64>,
+    /// `[6, 32, columns]`: the polynomial from measured to true electrons, ascending powers.
+    pub linear_corr: Vec<f64>,
+}
+
+impl CalibrationFrames {
+    /// Reads `dark`, `dead`, `flat`, `read` and `linear_corr.parquet` of a folder.
+    ///
+    /// # Errors
+    /// When a file is missing, not parquet, or of another shape or type.
+    pub fn read(folder: &Path, instrument: Instrument) -> Result<Self, DataError> {
+        let columns = instrument.columns();
+        let matrix = |name: &str, rows: usize| {
+            let path = folder.join(name);
+            let table = FrameTable::open(&path, columns)?;
+            if table.frames() != rows {
+                let expected = format!("{rows} rows of {columns} numbers");
+                return Err(DataError::shape(&path, expected, format!("{} rows", table.frames())));
+            }
+            table.read_all()
+        };
+        let dead = matrix("dead.parquet", ROWS)?
+            .into_iter()
+            .enumerate()
+            .map(|(pixel, value)| match value {
+                0.0 => Ok(false),
+                1.0 => Ok(true),
+                _ => {
+                    let place = format!("row {}, column {}", pixel / columns, pixel % columns);
+                    Err(DataError::value(&folder.join("dead.parquet"), place, "true or false", value.to_string()))
+                }
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            dark: matrix("dark.parquet", ROWS)?,
+            dead,
+            flat: matrix("flat.parquet", ROWS)?,
+            read: matrix("read.parquet", ROWS)?,
+            linear_corr: matrix("linear_corr.parquet", ROWS * LINEARITY_COEFFICIENTS)?,
+        })
+    }
+
+    /// Writes the five files into an existing folder.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn write(&self, folder: &Path, instrument: Instrument) -> Result<(), DataError> {
+        let columns = instrument.columns();
+        write_matrix(&folder.join("dark.parquet"), columns, &self.dark)?;
+        write_bool_matrix(&folder.join("dead.parquet"), columns, &self.dead)?;
+        write_matrix(&folder.join("flat.parquet"), columns, &self.flat)?;
+        write_matrix(&folder.join("read.parquet"), columns, &self.read)?;
+        write_matrix(&folder.join("linear_corr.parquet"), columns, &self.linear_corr)
+    }
+
+    /// The polynomial of one pixel, ascending powers.
+    pub fn linearity_of(&self, pixel: usize) -> [f64; LINEARITY_COEFFICIENTS] {
+        std::array::from_fn(|power| self.linear_corr[power * self.dark.len() + pixel])
+    }
+}

@@ -1,0 +1,223 @@
+//! Numbers out of parquet files, one column chunk at a time.
+//!
+//! Works on parquet's physical types rather than on Arrow's: a signal file has 11392 columns, and decoding them one
+//! after the other needs the memory of one. A file is foreign bytes, so every offset is checked before it is used.
+
+use std::fs::File;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parquet::basic::{ConvertedType, LogicalType, Type as PhysicalType};
+use parquet::column::page::PageReader;
+use parquet::column::reader::ColumnReaderImpl;
+use parquet::data_type::{BoolType, DataType, DoubleType, FloatType, Int32Type, Int64Type};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::reader::ChunkReader;
+use parquet::file::serialized_reader::SerializedPageReader;
+use parquet::schema::types::{ColumnDescPtr, ColumnDescriptor};
+
+use super::DataError;
+
+/// The types that hold the data set's numbers, for error messages.
+const NUMERIC: &str = "an integer, float or boolean column";
+
+/// A parquet file whose footer has been read.
+#[derive(Debug, Clone)]
+pub(super) struct ParquetFile {
+    path: PathBuf,
+    size: u64,
+    metadata: Arc<ParquetMetaData>,
+}
+
+/// Some consecutive leaves of a column.
+pub(super) struct Batch<'a> {
+    /// The values that are there; nulls have none.
+    pub values: &'a [f64],
+    /// One level per leaf, empty for a column without nulls and lists.
+    pub definition: &'a [i16],
+    /// One level per leaf, empty for a column without lists.
+    pub repetition: &'a [i16],
+    /// The definition level of a value that is there.
+    pub max_definition: i16,
+}
+
+impl Batch<'_> {
+    /// Whether a value, or a whole list, is null.
+    pub fn has_null(&self) -> bool {
+        self.definition.iter().any(|&level| level < self.max_definition)
+    }
+}
+
+impl ParquetFile {
+    pub fn open(what: &'static str, path: &Path) -> Result<Self, DataError> {
+        let file = File::open(path).map_err(|source| DataError::reading(what, path, source))?;
+        let size = file.metadata().map_err(|source| DataError::reading(what, path, source))?.len();
+        let metadata =
+            ParquetMetaDataReader::new().parse_and_finish(&file).map_err(|source| DataError::parquet(path, source))?;
+        Ok(Self { path: path.to_owned(), size, metadata: Arc::new(metadata) })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn columns(&self) -> &[ColumnDescPtr] {
+        self.metadata.file_metadata().schema_descr().columns()
+    }
+
+    pub fn row_groups(&self) -> usize {
+        self.metadata.num_row_groups()
+    }
+
+    /// Rows of the whole file.
+    pub fn rows(&self) -> Result<usize, DataError> {
+        let mut rows = 0usize;
+        for group in self.metadata.row_groups() {
+            let group_rows = usize::try_from(group.num_rows()).ok();
+            rows = group_rows
+                .and_then(|group_rows| rows.checked_add(group_rows))
+                .ok_or_else(|| DataError::shape(&self.path, "a number of rows", group.num_rows().to_string()))?;
+        }
+        Ok(rows)
+    }
+
+    /// Refuses a column that holds no numbers.
+    pub fn check_numeric(&self, column: usize) -> Result<(), DataError> {
+        let descriptor = &self.columns()[column];
+        let number = match descriptor.physical_type() {
+            PhysicalType::INT32 | PhysicalType::INT64 => is_integer(descriptor),
+            PhysicalType::FLOAT | PhysicalType::DOUBLE | PhysicalType::BOOLEAN => true,
+            PhysicalType::INT96 | PhysicalType::BYTE_ARRAY | PhysicalType::FIXED_LEN_BYTE_ARRAY => false,
+        };
+        if number { Ok(()) } else { Err(self.dtype_error(descriptor)) }
+    }
+
+    /// A handle of its own, so that threads do not share a file position.
+    pub fn handle(&self) -> Result<File, DataError> {
+        File::open(&self.path).map_err(|source| DataError::io("read", &self.path, source))
+    }
+
+    /// The bytes of a column chunk in the file.
+    pub fn byte_range(&self, row_group: usize, column: usize) -> Result<Range<u64>, DataError> {
+        let chunk = self.chunk(row_group, column);
+        let start = chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset());
+        let range = u64::try_from(start).ok().zip(u64::try_from(chunk.compressed_size()).ok());
+        range
+            .and_then(|(start, length)| Some(start..start.checked_add(length)?))
+            .filter(|range| range.end <= self.size)
+            .ok_or_else(|| {
+                let reason = format!("column chunk {column} of row group {row_group} lies outside of the file");
+                DataError::parquet(&self.path, ParquetError::EOF(reason))
+            })
+    }
+
+    /// Decodes one column chunk out of `source`, handing on at most `batch_rows` rows at a time.
+    ///
+    /// # Errors
+    /// When the bytes are not what the footer says, or what `visit` returns.
+    pub fn read_chunk<R: ChunkReader + 'static>(
+        &self,
+        source: &Arc<R>,
+        row_group: usize,
+        column: usize,
+        batch_rows: usize,
+        visit: &mut dyn FnMut(Batch<'_>) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
+        self.byte_range(row_group, column)?;
+        let chunk = self.chunk(row_group, column);
+        let descriptor = &self.columns()[column];
+        let rows = usize::try_from(self.metadata.row_group(row_group).num_rows()).unwrap_or(0);
+        let pages: Box<dyn PageReader> = Box::new(
+            SerializedPageReader::new(Arc::clone(source), chunk, rows, None)
+                .map_err(|source| DataError::parquet(&self.path, source))?,
+        );
+        let mut decoder = ChunkDecoder { path: &self.path, descriptor, rows, batch_rows, visit };
+        let unsigned = is_unsigned(descriptor);
+        match descriptor.physical_type() {
+            PhysicalType::BOOLEAN => decoder.run::<BoolType>(pages, |&value| f64::from(u8::from(value))),
+            PhysicalType::INT32 if unsigned => decoder.run::<Int32Type>(pages, |&value| f64::from(value as u32)),
+            PhysicalType::INT32 => decoder.run::<Int32Type>(pages, |&value| f64::from(value)),
+            PhysicalType::INT64 if unsigned => decoder.run::<Int64Type>(pages, |&value| value as u64 as f64),
+            PhysicalType::INT64 => decoder.run::<Int64Type>(pages, |&value| value as f64),
+            PhysicalType::FLOAT => decoder.run::<FloatType>(pages, |&value| f64::from(value)),
+            PhysicalType::DOUBLE => decoder.run::<DoubleType>(pages, |&value| value),
+            PhysicalType::INT96 | PhysicalType::BYTE_ARRAY | PhysicalType::FIXED_LEN_BYTE_ARRAY => {
+                Err(self.dtype_error(descriptor))
+            }
+        }
+    }
+
+    fn chunk(&self, row_group: usize, column: usize) -> &ColumnChunkMetaData {
+        self.metadata.row_group(row_group).column(column)
+    }
+
+    fn dtype_error(&self, descriptor: &ColumnDescriptor) -> DataError {
+        let got = match descriptor.converted_type() {
+            ConvertedType::NONE => descriptor.physical_type().to_string(),
+            converted => format!("{} ({converted})", descriptor.physical_type()),
+        };
+        DataError::Dtype { path: self.path.clone(), column: descriptor.path().string(), expected: NUMERIC, got }
+    }
+}
+
+struct ChunkDecoder<'a> {
+    path: &'a Path,
+    descriptor: &'a ColumnDescPtr,
+    rows: usize,
+    batch_rows: usize,
+    visit: &'a mut dyn FnMut(Batch<'_>) -> Result<(), DataError>,
+}
+
+impl ChunkDecoder<'_> {
+    fn run<T: DataType>(&mut self, pages: Box<dyn PageReader>, to_f64: impl Fn(&T::T) -> f64) -> Result<(), DataError> {
+        let refuse = |source| DataError::parquet(self.path, source);
+        let max_definition = self.descriptor.max_def_level();
+        let mut reader = ColumnReaderImpl::<T>::new(Arc::clone(self.descriptor), pages);
+        let (mut raw, mut definition, mut repetition) = (Vec::new(), Vec::new(), Vec::new());
+        let mut values = Vec::new();
+        let mut rows_read = 0;
+        loop {
+            raw.clear();
+            definition.clear();
+            repetition.clear();
+            let (rows, _, _) = reader
+                .read_records(self.batch_rows, Some(&mut definition), Some(&mut repetition), &mut raw)
+                .map_err(refuse)?;
+            if rows == 0 {
+                break;
+            }
+            rows_read += rows;
+            values.clear();
+            values.extend(raw.iter().map(&to_f64));
+            (self.visit)(Batch { values: &values, definition: &definition, repetition: &repetition, max_definition })?;
+        }
+        // A chunk that ends early would silently shift everything after it.
+        if rows_read != self.rows {
+            let column = self.descriptor.path();
+            return Err(DataError::shape(
+                self.path,
+                format!("{} rows in column {column}", self.rows),
+                rows_read.to_string(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn is_integer(descriptor: &ColumnDescriptor) -> bool {
+    use ConvertedType as C;
+    let logical = matches!(descriptor.logical_type_ref(), None | Some(LogicalType::Integer(_)));
+    let converted = matches!(
+        descriptor.converted_type(),
+        C::NONE | C::INT_8 | C::INT_16 | C::INT_32 | C::INT_64 | C::UINT_8 | C::UINT_16 | C::UINT_32 | C::UINT_64
+    );
+    logical && converted
+}
+
+fn is_unsigned(descriptor: &ColumnDescriptor) -> bool {
+    use ConvertedType as C;
+    matches!(descriptor.converted_type(), C::UINT_8 | C::UINT_16 | C::UINT_32 | C::UINT_64)
+        || matches!(descriptor.logical_type_ref(), Some(LogicalType::Integer(integer)) if !integer.is_signed)
+}

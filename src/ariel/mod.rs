@@ -1,0 +1,11 @@
+//! The built-in workload: the Ariel Data Challenge 2025, from raw detector frames to a scored submission.
+//!
+//! What is here knows files, detectors and the official score; everything that is computed is in float64, in a fixed
+//! order, with transcendental functions from the `libm` crate alone, so that two machines write the same bytes.
+
+pub mod calibration;
+pub mod dataset;
+pub mod instrument;
+pub mod metric;
+pub mod simulator;
+pub mod submission;

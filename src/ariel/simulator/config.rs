@@ -1,0 +1,224 @@
+//! The settings of a simulation: the `sim` config group. Every key is explained in `configs/sim/full.yaml`.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::SimulationError;
+
+/// The `sim` config group.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SimConfig {
+    /// Folder of the data set.
+    pub out: PathBuf,
+    /// Training planets.
+    pub planets: usize,
+    /// Test planets, none of which is a training planet.
+    pub test_planets: usize,
+    /// How many of the training planets, and at most as many of the test planets, are visited twice.
+    pub second_visits: usize,
+    /// Everything random follows from it.
+    pub seed: u64,
+    /// AIRS-CH0 reads per visit, two per pair.
+    pub airs_frames: usize,
+    /// FGS1 reads per visit, two per pair.
+    pub fgs1_frames: usize,
+    /// Length of a visit in hours; the pairs of reads are spread evenly over it.
+    pub visit_hours: f64,
+    /// Spectra of the planets.
+    pub spectrum: SpectrumConfig,
+    /// Transits.
+    pub transit: TransitConfig,
+    /// Light of star and sky.
+    pub light: LightConfig,
+    /// What blurs the measurement.
+    pub noise: NoiseConfig,
+    /// The detectors.
+    pub detector: DetectorConfig,
+}
+
+/// How deep transits are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpectrumConfig {
+    /// Mean over planets of the depth (Rp/Rs)², which is log-normally distributed.
+    pub depth_mean: f64,
+    /// Standard deviation over planets of the depth.
+    pub depth_sd: f64,
+    /// Smallest depth.
+    pub depth_min: f64,
+    /// Largest depth.
+    pub depth_max: f64,
+    /// Standard deviation of an absorption band's strength, relative to the planet's depth.
+    pub band_sd: f64,
+}
+
+/// When and how a planet passes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransitConfig {
+    /// Earliest mid-transit, hours from the first read.
+    pub mid_hours_min: f64,
+    /// Latest mid-transit.
+    pub mid_hours_max: f64,
+    /// Largest impact parameter, radii of the star.
+    pub impact_max: f64,
+    /// Largest linear limb-darkening coefficient at 0.7 µm; it falls with the wavelength.
+    pub limb_u1_max: f64,
+    /// Largest quadratic limb-darkening coefficient at 0.7 µm.
+    pub limb_u2_max: f64,
+}
+
+/// Light of star and sky.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LightConfig {
+    /// Standard deviation over planets of the logarithm of the star's brightness.
+    pub brightness_log_sd: f64,
+    /// Background on AIRS-CH0, electrons per second and pixel.
+    pub airs_background_per_second: f64,
+    /// Background on FGS1, electrons per second and pixel.
+    pub fgs1_background_per_second: f64,
+    /// Smallest peak-to-peak drift of the flux over a visit, relative.
+    pub drift_min: f64,
+    /// Largest peak-to-peak drift.
+    pub drift_max: f64,
+}
+
+/// What blurs the measurement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoiseConfig {
+    /// Whether photons come one by one (Poisson).
+    pub photon: bool,
+    /// Median read noise of a pixel, electrons.
+    pub read_electrons: f64,
+    /// Jitter that all pixels of both instruments share: standard deviation of its mean over 24 s, parts per million.
+    pub jitter_ppm_in_24_seconds: f64,
+    /// Cosmic rays per detector and hour.
+    pub cosmics_per_hour: f64,
+}
+
+/// What the calibration frames are drawn from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DetectorConfig {
+    /// Counts per electron of both converters.
+    pub adc_gain: f64,
+    /// Electrons at zero counts of both converters.
+    pub adc_offset: f64,
+    /// Median dark current, electrons per second.
+    pub dark_median_per_second: f64,
+    /// Standard deviation of the dark current of ordinary pixels.
+    pub dark_sd_per_second: f64,
+    /// Share of hot pixels.
+    pub hot_share: f64,
+    /// Largest dark current of a hot pixel, electrons per second.
+    pub hot_max_per_second: f64,
+    /// Share of dead pixels.
+    pub dead_share: f64,
+    /// Mean of the AIRS-CH0 flat field.
+    pub airs_flat_mean: f64,
+    /// Standard deviation of the AIRS-CH0 flat field.
+    pub airs_flat_sd: f64,
+    /// Mean of the FGS1 flat field.
+    pub fgs1_flat_mean: f64,
+    /// Standard deviation of the FGS1 flat field.
+    pub fgs1_flat_sd: f64,
+    /// Relative standard deviation over pixels of the leading non-linear coefficient.
+    pub linearity_sd: f64,
+}
+
+impl SimConfig {
+    /// Refuses settings that no simulation can follow.
+    pub(super) fn check(&self) -> Result<(), SimulationError> {
+        let refuse = |key: &'static str, expected: &'static str, got: String| {
+            Err(SimulationError::Setting { key, expected, got })
+        };
+        let counts = [("planets", self.planets), ("test_planets", self.test_planets)];
+        for (key, count) in counts {
+            if count > MAX_PLANETS {
+                return refuse(key, "at most 1000000", count.to_string());
+            }
+        }
+        if self.planets == 0 {
+            return refuse("planets", "at least one", "0".to_owned());
+        }
+        for (key, frames) in [("airs_frames", self.airs_frames), ("fgs1_frames", self.fgs1_frames)] {
+            if frames == 0 || !frames.is_multiple_of(2) || u32::try_from(frames).is_err() {
+                return refuse(key, "a positive even number of reads", frames.to_string());
+            }
+        }
+        let SpectrumConfig { depth_mean, depth_sd, depth_min, depth_max, band_sd } = self.spectrum;
+        let TransitConfig { mid_hours_min, mid_hours_max, impact_max, limb_u1_max, limb_u2_max } = self.transit;
+        let light = &self.light;
+        let DetectorConfig { adc_gain, adc_offset, dark_median_per_second, dark_sd_per_second, .. } = self.detector;
+        let detector = &self.detector;
+        let any = f64::NEG_INFINITY;
+        let above_zero = f64::MIN_POSITIVE;
+        let infinite = f64::INFINITY;
+        // (key, value, smallest, largest)
+        let ranges = [
+            ("visit_hours", self.visit_hours, above_zero, infinite),
+            ("spectrum.depth_mean", depth_mean, above_zero, 1.0),
+            ("spectrum.depth_sd", depth_sd, 0.0, infinite),
+            ("spectrum.depth_min", depth_min, above_zero, depth_max),
+            ("spectrum.depth_max", depth_max, depth_min, 0.5),
+            ("spectrum.band_sd", band_sd, 0.0, 0.2),
+            ("transit.mid_hours_min", mid_hours_min, any, mid_hours_max),
+            ("transit.mid_hours_max", mid_hours_max, mid_hours_min, infinite),
+            ("transit.impact_max", impact_max, 0.0, 1.0),
+            ("transit.limb_u1_max", limb_u1_max, 0.0, 1.0),
+            ("transit.limb_u2_max", limb_u2_max, 0.0, 1.0 - limb_u1_max.min(0.5)),
+            ("light.brightness_log_sd", light.brightness_log_sd, 0.0, 1.0),
+            ("light.airs_background_per_second", light.airs_background_per_second, 0.0, infinite),
+            ("light.fgs1_background_per_second", light.fgs1_background_per_second, 0.0, infinite),
+            ("light.drift_min", light.drift_min, 0.0, light.drift_max),
+            ("light.drift_max", light.drift_max, light.drift_min, 0.1),
+            ("noise.read_electrons", self.noise.read_electrons, 0.0, infinite),
+            ("noise.jitter_ppm_in_24_seconds", self.noise.jitter_ppm_in_24_seconds, 0.0, 10_000.0),
+            ("noise.cosmics_per_hour", self.noise.cosmics_per_hour, 0.0, 1e6),
+            ("detector.adc_gain", adc_gain, above_zero, infinite),
+            ("detector.adc_offset", adc_offset, any, infinite),
+            ("detector.dark_median_per_second", dark_median_per_second, 0.0, infinite),
+            ("detector.dark_sd_per_second", dark_sd_per_second, 0.0, infinite),
+            ("detector.hot_share", detector.hot_share, 0.0, 0.5),
+            ("detector.hot_max_per_second", detector.hot_max_per_second, 0.0, infinite),
+            ("detector.dead_share", detector.dead_share, 0.0, 0.5),
+            ("detector.airs_flat_mean", detector.airs_flat_mean, above_zero, infinite),
+            ("detector.airs_flat_sd", detector.airs_flat_sd, 0.0, infinite),
+            ("detector.fgs1_flat_mean", detector.fgs1_flat_mean, above_zero, infinite),
+            ("detector.fgs1_flat_sd", detector.fgs1_flat_sd, 0.0, infinite),
+            ("detector.linearity_sd", detector.linearity_sd, 0.0, 0.2),
+        ];
+        for (key, value, smallest, largest) in ranges {
+            if !value.is_finite() || value < smallest || value > largest {
+                return Err(SimulationError::OutOfRange { key, smallest, largest, got: value });
+            }
+        }
+        Ok(())
+    }
+
+    /// The text of `simulation.json` for these settings: everything but where the data set lies.
+    pub(super) fn record(&self) -> String {
+        let mut settings = serde_json::to_value(self).expect("plain data");
+        let object = settings.as_object_mut().expect("a struct");
+        object.shift_remove("out");
+        let record = serde_json::json!({ "simulatorVersion": SIMULATOR_VERSION, "settings": settings });
+        let mut text = serde_json::to_string_pretty(&record).expect("plain data");
+        text.push('\n');
+        text
+    }
+
+    /// Whether the data set under `root` is complete and made by this simulator with these settings.
+    pub fn made(&self, root: &Path) -> bool {
+        std::fs::read_to_string(root.join("simulation.json")).is_ok_and(|text| text == self.record())
+    }
+}
+
+/// More planets would need more than the ids there are.
+const MAX_PLANETS: usize = 1_000_000;
+
+/// Raised when equal settings give other bytes.
+const SIMULATOR_VERSION: u32 = 1;

@@ -1,0 +1,333 @@
+//! A simulated data set in the competition's own layout: known spectra, seen through every detector effect that the
+//! calibration undoes.
+//!
+//! Simple physics, honestly done: a black-body-tinted star, an exact overlap of disks with quadratic limb darkening,
+//! slow drift, jitter common to both instruments, a point spread, background, Poisson noise, dark current, flat field,
+//! dead and hot pixels, non-linearity, read noise, and 16-bit counts in pairs of reads. Every calibration frame that is
+//! written is the one that was used. All numbers come from the counter RNG by (purpose, planet, visit, pixel, read), so
+//! the bytes depend on the settings alone: not on threads, not on how many planets there are besides.
+
+mod config;
+mod detector;
+mod draws;
+mod star;
+mod transit;
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+pub use config::{DetectorConfig, LightConfig, NoiseConfig, SimConfig, SpectrumConfig, TransitConfig};
+
+use super::dataset::{
+    AdcInfo, AxisInfo, DataError, FrameWriteOptions, Layout, ReadoutConversion, Split, Star, Targets, Visit,
+    sync_folder, write_atomically, write_frames, write_wavelengths,
+};
+use super::instrument::{Instrument, WAVELENGTHS};
+use super::submission::Submission;
+use detector::{Detector, FIRST_READ_SECONDS, Light, Readout, draw_frames, point_spread};
+use draws::{Draws, Purpose, numbers, planet_step};
+use star::{FGS1_UM, Planet, airs_column_um, wavelengths_um};
+use transit::{LimbDarkening, transmitted};
+
+/// Why there is no simulated data set.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulationError {
+    /// A file that cannot be written.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A setting that makes no sense.
+    #[error("wrong simulation setting {key}: expected {expected}, got {got}")]
+    Setting {
+        /// The setting's key.
+        key: &'static str,
+        /// What is accepted.
+        expected: &'static str,
+        /// What was given.
+        got: String,
+    },
+    /// A number outside of what can be simulated.
+    #[error("wrong simulation setting {key}: expected a number from {smallest:e} to {largest:e}, got {got}")]
+    OutOfRange {
+        /// The setting's key.
+        key: &'static str,
+        /// The smallest number accepted.
+        smallest: f64,
+        /// The largest number accepted.
+        largest: f64,
+        /// What was given.
+        got: f64,
+    },
+    /// The folder holds something already.
+    #[error("simulation output {} exists: expected no folder or an empty one", path.display())]
+    OutputExists {
+        /// The folder.
+        path: PathBuf,
+    },
+}
+
+/// How far a simulation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SimProgress {
+    /// Planets completed, of both splits.
+    pub done: usize,
+    /// Planets in all.
+    pub total: usize,
+}
+
+/// Writes a data set under `config.out`: first as `<out>.partial`, renamed when it is complete.
+///
+/// `test.csv` (the true spectra of the test planets) and `simulation.json` (the settings) are extras that the
+/// competition does not have.
+///
+/// # Errors
+/// When a setting makes no sense, `config.out` holds something, or a file cannot be written.
+pub fn simulate(config: &SimConfig, progress: &mut dyn FnMut(SimProgress)) -> Result<(), SimulationError> {
+    config.check()?;
+    let out = config.out.as_path();
+    refuse_existing(out)?;
+    let partial = partial_path(out)?;
+    remove_leftover(&partial)?;
+
+    let layout = Layout::new(&partial);
+    write_tables(config, &layout)?;
+    let jobs: Vec<(bool, usize)> = (0..config.planets)
+        .map(|index| (false, index))
+        .chain((0..config.test_planets).map(|index| (true, index)))
+        .collect();
+    let mut done = 0;
+    for batch in jobs.chunks(rayon::current_num_threads().max(1)) {
+        let results: Vec<Result<(), SimulationError>> =
+            batch.par_iter().map(|&(test, index)| write_planet(config, &layout, test, index)).collect();
+        results.into_iter().collect::<Result<(), _>>()?;
+        done += batch.len();
+        progress(SimProgress { done, total: jobs.len() });
+    }
+
+    let refuse = |source| DataError::io("rename to", out, source);
+    if out.exists() {
+        // Empty, as was checked; renaming onto it works on Unix alone.
+        fs::remove_dir(out).map_err(refuse)?;
+    }
+    fs::rename(&partial, out).map_err(refuse)?;
+    sync_folder(parent(out)).map_err(refuse)?;
+    Ok(())
+}
+
+fn refuse_existing(out: &Path) -> Result<(), SimulationError> {
+    match fs::read_dir(out) {
+        Ok(mut entries) => match entries.next() {
+            None => Ok(()),
+            Some(_) => Err(SimulationError::OutputExists { path: out.to_owned() }),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+            Err(SimulationError::OutputExists { path: out.to_owned() })
+        }
+        Err(source) => Err(DataError::io("read", out, source).into()),
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn partial_path(out: &Path) -> Result<PathBuf, SimulationError> {
+    let Some(name) = out.file_name() else {
+        let (expected, got) = ("the name of a folder", out.display().to_string());
+        return Err(SimulationError::Setting { key: "out", expected, got });
+    };
+    let mut name = name.to_owned();
+    name.push(".partial");
+    Ok(parent(out).join(name))
+}
+
+fn remove_leftover(partial: &Path) -> Result<(), SimulationError> {
+    match fs::remove_dir_all(partial) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(DataError::io("remove", partial, error).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn create_folder(path: &Path) -> Result<(), DataError> {
+    fs::create_dir_all(path).map_err(|source| DataError::io("create", path, source))
+}
+
+/// Everything but the planets' own folders.
+fn write_tables(config: &SimConfig, layout: &Layout) -> Result<(), SimulationError> {
+    create_folder(layout.root())?;
+    let wavelengths = wavelengths_um();
+    write_wavelengths(&layout.wavelengths(), &wavelengths)?;
+    let conversion = ReadoutConversion { gain: config.detector.adc_gain, offset: config.detector.adc_offset };
+    AdcInfo { airs: conversion, fgs1: conversion }.write(&layout.adc_info())?;
+
+    let airs = Readout::new(config, Instrument::AirsCh0);
+    let integration = [FIRST_READ_SECONDS, airs.exposure_seconds()];
+    let axis = AxisInfo {
+        airs_hours: airs.hours(),
+        airs_integration_seconds: (0..2 * airs.pairs).map(|read| integration[read % 2]).collect(),
+        airs_wavelengths_um: (0..Instrument::AirsCh0.columns()).map(airs_column_um).collect(),
+        fgs1_hours: Readout::new(config, Instrument::Fgs1).hours(),
+    };
+    axis.write(&layout.axis_info())?;
+
+    for (split, count) in [(Split::Train, config.planets), (Split::Test, config.test_planets)] {
+        let planets: Vec<Planet> = (0..count).map(|index| planet(config, split == Split::Test, index)).collect();
+        let stars: Vec<Star> = planets.iter().map(|planet| planet.star).collect();
+        Star::write_table(&layout.star_info(split), &stars)?;
+        let planet_ids: Vec<i64> = stars.iter().map(|star| star.planet_id).collect();
+        let depths = planets.iter().flat_map(|planet| wavelengths.map(|wavelength| planet.depth(wavelength))).collect();
+        Targets { planet_ids: planet_ids.clone(), depths }.write(&layout.targets(split))?;
+        create_folder(&layout.split(split))?;
+        if split == Split::Test {
+            let cells = count * WAVELENGTHS;
+            let mean = vec![config.spectrum.depth_mean; cells];
+            let sigma = vec![config.spectrum.depth_sd; cells];
+            Submission { planet_ids, mean, sigma }.write(&layout.sample_submission())?;
+        }
+    }
+
+    let path = layout.simulation();
+    write_atomically::<DataError>(&path, |file| {
+        file.write_all(config.record().as_bytes()).map_err(|source| DataError::io("write", &path, source))
+    })?;
+    Ok(())
+}
+
+fn planet(config: &SimConfig, test: bool, index: usize) -> Planet {
+    Planet::draw(config, test, index, planet_step(test, index))
+}
+
+/// All visits of one planet.
+fn write_planet(config: &SimConfig, layout: &Layout, test: bool, index: usize) -> Result<(), SimulationError> {
+    let planet = planet(config, test, index);
+    let step = planet_step(test, index);
+    let split = if test { Split::Test } else { Split::Train };
+    let visits = if index < config.second_visits { 2 } else { 1 };
+    for number in 0..visits {
+        let visit = Visit { planet: planet.star.planet_id, number };
+        let conditions = Conditions::draw(config, step, number);
+        for instrument in Instrument::ALL {
+            let folder = layout.calibration_folder(split, visit, instrument);
+            create_folder(&folder)?;
+            let frames = draw_frames(config, instrument, step, number);
+            frames.write(&folder, instrument)?;
+
+            let readout = Readout::new(config, instrument);
+            let star = conditions.star_light(config, &planet, readout);
+            let light = Light {
+                star: &star,
+                spread: &point_spread(instrument),
+                background_per_second: conditions.background_factor
+                    * match instrument {
+                        Instrument::AirsCh0 => config.light.airs_background_per_second,
+                        Instrument::Fgs1 => config.light.fgs1_background_per_second,
+                    },
+            };
+            let detector = Detector::new(config, readout, &frames, step, number);
+            let path = layout.signal(split, visit, instrument);
+            let options = FrameWriteOptions::SIGNAL;
+            write_frames(&path, 2 * readout.pairs, instrument.pixels(), options, |pixel, counts| {
+                detector.read_pixel(&light, pixel, counts);
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// What differs from visit to visit.
+struct Conditions {
+    mid_transit_hours: f64,
+    limb: LimbDarkening,
+    /// Weights of a straight and a bent drift, times half the peak-to-peak amplitude, per instrument.
+    airs_drift: [f64; 2],
+    fgs1_drift: [f64; 2],
+    /// How much stronger the drift is at the blue end of AIRS than in its middle.
+    drift_slope: f64,
+    background_factor: f64,
+    /// Relative flux in steps of 0.4 s.
+    jitter: Vec<f64>,
+}
+
+const JITTER_STEP_SECONDS: f64 = 0.4;
+
+impl Conditions {
+    fn draw(config: &SimConfig, step: u32, visit: u32) -> Self {
+        let mut draws = Draws::new(config.seed, Purpose::Visit, step, visit);
+        let transit = &config.transit;
+        let mid_transit_hours = draws.between(transit.mid_hours_min, transit.mid_hours_max);
+        // The star, and so its limb, is the same in every visit.
+        let mut star_draws = Draws::new(config.seed, Purpose::Visit, step, draws::MAX_VISITS - 1);
+        let limb = LimbDarkening {
+            u1: star_draws.between(0.0, transit.limb_u1_max),
+            u2: star_draws.between(0.0, transit.limb_u2_max),
+        };
+        let mut drift = || {
+            let half = 0.5 * draws.between(config.light.drift_min, config.light.drift_max);
+            let (sin, cos) = libm::sincos(std::f64::consts::TAU * draws.unit());
+            [half * cos, half * sin]
+        };
+        let (airs_drift, fgs1_drift) = (drift(), drift());
+        let steps = (config.visit_hours * 3600.0 / JITTER_STEP_SECONDS).ceil() as usize;
+        let jitter_sd = config.noise.jitter_ppm_in_24_seconds * 1e-6 * (24.0 / JITTER_STEP_SECONDS).sqrt();
+        let rng = numbers(config.seed, Purpose::Jitter, step, visit);
+        let normals = (0..steps.div_ceil(2)).flat_map(|pair| rng.normal_pair_f64(pair as u64));
+        Self {
+            mid_transit_hours,
+            limb,
+            airs_drift,
+            fgs1_drift,
+            drift_slope: draws.between(-0.5, 0.5),
+            background_factor: draws.between(0.8, 1.2),
+            jitter: normals.take(steps).map(|normal| 1.0 + jitter_sd * normal).collect(),
+        }
+    }
+
+    /// Electrons per second in each pair: for each column of AIRS-CH0, or once for FGS1.
+    fn star_light(&self, config: &SimConfig, planet: &Planet, readout: Readout) -> Vec<Vec<f64>> {
+        let hours: Vec<f64> = (0..readout.pairs).map(|pair| readout.read_hours(2 * pair + 1)).collect();
+        let separations: Vec<f64> =
+            hours.iter().map(|hours| planet.orbit.separation(hours - self.mid_transit_hours)).collect();
+        let jitter: Vec<f64> = hours.iter().map(|hours| self.jitter_at(*hours, readout)).collect();
+        let light = |wavelength_um: f64, electrons_per_second: f64, drift: [f64; 2], strength: f64| -> Vec<f64> {
+            let k = planet.depth(wavelength_um).sqrt();
+            let limb = self.limb.at(wavelength_um);
+            (0..readout.pairs)
+                .map(|pair| {
+                    // From −1 to 1 over the visit.
+                    let time = 2.0 * hours[pair] / config.visit_hours - 1.0;
+                    let drift = drift[0] * time + drift[1] * (1.5 * time * time - 0.5);
+                    let flux = transmitted(separations[pair], k, limb) * (1.0 + drift * strength);
+                    electrons_per_second * flux * jitter[pair]
+                })
+                .collect()
+        };
+        match readout.instrument {
+            Instrument::Fgs1 => vec![light(FGS1_UM, planet.fgs1_electrons_per_second(), self.fgs1_drift, 1.0)],
+            Instrument::AirsCh0 => (0..Instrument::AirsCh0.columns())
+                .map(|column| {
+                    let wavelength_um = airs_column_um(column);
+                    let strength = 1.0 + self.drift_slope * (3.0 - wavelength_um);
+                    let electrons_per_second = planet.airs_electrons_per_second(column);
+                    light(wavelength_um, electrons_per_second, self.airs_drift, strength)
+                })
+                .collect(),
+        }
+    }
+
+    /// Mean jitter over the time that one pair takes.
+    fn jitter_at(&self, hours: f64, readout: Readout) -> f64 {
+        let steps = readout.jitter_steps();
+        let last_start = self.jitter.len().saturating_sub(steps);
+        let first = ((hours * 3600.0 / JITTER_STEP_SECONDS) as usize).min(last_start);
+        let window = &self.jitter[first..(first + steps).min(self.jitter.len())];
+        window.iter().sum::<f64>() / window.len() as f64
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! `submission.csv`: planet_id, wl_1 … wl_283, sigma_1 … sigma_283.
+
+use std::path::Path;
+
+use super::dataset::{CsvTable, DataError, wavelength_names, write_csv};
+use super::instrument::WAVELENGTHS;
+
+/// Predicted spectra with their standard deviations.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Submission {
+    /// In the file's order.
+    pub planet_ids: Vec<i64>,
+    /// `[planets, 283]`: predicted depths.
+    pub mean: Vec<f64>,
+    /// `[planets, 283]`: predicted standard deviations.
+    pub sigma: Vec<f64>,
+}
+
+impl Submission {
+    /// Reads a submission. Whether its values are acceptable is for the [`metric`](super::metric) to say.
+    ///
+    /// # Errors
+    /// When the file is missing or malformed, lacks a column, or holds one planet twice or a value that is no number.
+    pub fn read(path: &Path) -> Result<Self, DataError> {
+        let table = CsvTable::read("submission", path)?;
+        let columns = header().skip(1).map(|name| table.column(&name)).collect::<Result<Vec<_>, _>>()?;
+        if table.column_count() != columns.len() + 1 {
+            let expected = format!("{} columns", columns.len() + 1);
+            return Err(DataError::Shape {
+                path: path.to_owned(),
+                expected,
+                got: format!("{} columns", table.column_count()),
+            });
+        }
+        let mut submission = Self { planet_ids: table.planet_ids()?, mean: Vec::new(), sigma: Vec::new() };
+        let (mean_columns, sigma_columns) = columns.split_at(WAVELENGTHS);
+        for row in &table.rows {
+            for &column in mean_columns {
+                submission.mean.push(table.number(row, column)?);
+            }
+            for &column in sigma_columns {
+                submission.sigma.push(table.number(row, column)?);
+            }
+        }
+        Ok(submission)
+    }
+
+    /// Writes a submission; each number is the shortest text that reads back as the same bits.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    ///
+    /// # Panics
+    /// When there are not 283 means and deviations per planet.
+    pub fn write(&self, path: &Path) -> Result<(), DataError> {
+        let cells = self.planet_ids.len() * WAVELENGTHS;
+        assert_eq!((self.mean.len(), self.sigma.len()), (cells, cells), "a spectrum per planet");
+        let spectra = self.mean.chunks_exact(WAVELENGTHS).zip(self.sigma.chunks_exact(WAVELENGTHS));
+        let rows = self.planet_ids.iter().zip(spectra).map(|(planet, (mean, sigma))| {
+            std::iter::once(planet.to_string()).chain(mean.iter().chain(sigma).map(|value| value.to_string()))
+        });
+        write_csv(path, header(), rows)
+    }
+}
+
+fn header() -> impl Iterator<Item = String> {
+    let sigmas = (1..=WAVELENGTHS).map(|number| format!("sigma_{number}"));
+    std::iter::once("planet_id".to_owned()).chain(wavelength_names()).chain(sigmas)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn submission() -> Submission {
+        let mean = (0..2 * WAVELENGTHS).map(|cell| 0.1 / (1.0 + cell as f64)).collect();
+        let sigma = (0..2 * WAVELENGTHS).map(|cell| 1e-5 / 3.0 * (1.0 + cell as f64)).collect();
+        Submission { planet_ids: vec![7, 5], mean, sigma }
+    }
+
+    #[test]
+    fn a_submission_reads_back_bit_for_bit() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("submission.csv");
+        submission().write(&path).expect("written");
+        let text = std::fs::read_to_string(&path).expect("readable");
+        assert!(text.starts_with("planet_id,wl_1,wl_2,") && text.contains(",wl_283,sigma_1,"), "{}", &text[..40]);
+        assert_eq!(Submission::read(&path).expect("read"), submission());
+    }
+
+    #[test]
+    fn a_missing_column_an_extra_one_and_a_repeated_planet_are_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("submission.csv");
+        let mut twice = submission();
+        twice.planet_ids[1] = 7;
+        twice.write(&path).expect("written");
+        let error = Submission::read(&path).expect_err("planet 7 twice").to_string();
+        assert!(error.contains("line 3, column planet_id") && error.contains("each planet once"), "{error}");
+
+        submission().write(&path).expect("written");
+        let text = std::fs::read_to_string(&path).expect("readable");
+        std::fs::write(&path, text.replacen("sigma_283", "sigma_284", 1)).expect("written");
+        let error = Submission::read(&path).expect_err("no sigma_283").to_string();
+        assert!(error.contains("\"sigma_283\""), "{error}");
+        std::fs::write(&path, text.replace('\n', ",0\n").replacen(",0\n", ",usage\n", 1)).expect("written");
+        assert!(matches!(Submission::read(&path), Err(DataError::Shape { .. })));
+    }
+}
