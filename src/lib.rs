@@ -12,3 +12,6 @@ pub mod engine;
 
 #[cfg(feature = "engine")]
 pub mod ariel;
+
+#[cfg(feature = "engine")]
+pub use burn;

@@ -4,7 +4,6 @@
 
 use std::path::PathBuf;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::calibration::CalibConfig;
@@ -15,7 +14,7 @@ use crate::engine::settings::{AuditSettings, LoggerSettings, OptimizerSettings, 
 use crate::envelope::{Bounds, NetworkMode};
 
 /// `train.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainConfig {
     /// First folder under `run.root`.
@@ -47,7 +46,7 @@ pub struct TrainConfig {
 }
 
 /// `simulate.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SimulateConfig {
     /// What to simulate, and where to.
@@ -55,7 +54,7 @@ pub struct SimulateConfig {
 }
 
 /// `calibrate.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CalibrateConfig {
     /// What to calibrate.
@@ -65,7 +64,7 @@ pub struct CalibrateConfig {
 }
 
 /// `predict.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PredictConfig {
     /// What to predict.
@@ -79,7 +78,7 @@ pub struct PredictConfig {
 }
 
 /// `evaluate.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluateConfig {
     /// The data set, for the defaults of the other keys.
@@ -93,7 +92,7 @@ pub struct EvaluateConfig {
 }
 
 /// The `data` group.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
     /// Name of the data set.
@@ -116,7 +115,7 @@ pub struct DataConfig {
 }
 
 /// The `run` keys: where the run directory goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
     /// Folder of all run directories.
@@ -127,7 +126,7 @@ pub struct RunConfig {
 }
 
 /// The `record` keys: what somebody who expects the run asked to be signed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordConfig {
     /// A challenge's id.
@@ -139,7 +138,7 @@ pub struct RecordConfig {
 }
 
 /// The `envelope` group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnvelopeConfig {
     /// Name of the envelope.

@@ -2,14 +2,13 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::instrument::{AIRS_WAVELENGTHS, WAVELENGTHS};
 use super::model::Spectrum;
 
 /// The `loss` group.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LossConfig {
     /// Which loss.
@@ -21,7 +20,7 @@ pub struct LossConfig {
 }
 
 /// The losses there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LossName {
     /// Negative Gaussian log-likelihood.

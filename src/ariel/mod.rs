@@ -9,3 +9,12 @@ pub mod instrument;
 pub mod metric;
 pub mod simulator;
 pub mod submission;
+
+pub mod config;
+pub mod features;
+pub mod loss;
+pub mod model;
+pub mod predictor;
+pub mod preparation;
+pub mod task;
+pub mod training;

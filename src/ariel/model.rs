@@ -11,14 +11,13 @@ use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, activation};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::features::INPUTS;
 use super::instrument::{AIRS_WAVELENGTHS, WAVELENGTHS};
 
 /// The `model` group.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
     /// The architecture.
@@ -30,7 +29,7 @@ pub struct ModelConfig {
 }
 
 /// The architectures there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ModelName {
     /// In/out-of-transit ratios and a multi-layer perceptron.

@@ -53,8 +53,9 @@ pub enum MeasureError {
 /// When a planet has no star, or a light curve no flux or too few bins.
 pub fn measure(curves: &LightCurves, stars: &[Star]) -> Result<Vec<MeasuredVisit>, MeasureError> {
     let row_length = curves.bins * WAVELENGTHS;
-    let rows = curves.planet_ids.iter().zip(&curves.visits).zip(curves.values.chunks_exact(row_length));
-    rows.map(|((&planet, &visit), curve)| {
+    let rows = curves.visits.iter().zip(curves.values.chunks_exact(row_length));
+    rows.map(|(visit, curve)| {
+        let (planet, visit) = (visit.planet, visit.number);
         let star = stars.iter().find(|star| star.planet_id == planet).ok_or(MeasureError::NoStar { planet })?;
         let depths = Depths::measure(curve, transit_hours(star)).map_err(|source| MeasureError::Depth {
             planet,

@@ -6,11 +6,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Where a run computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Accelerator {
     /// The best device that is there and conforms; the run says which and why.
@@ -24,7 +23,7 @@ pub enum Accelerator {
 }
 
 /// How many devices of a node take part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Devices {
     /// This many.
@@ -34,7 +33,7 @@ pub enum Devices {
 }
 
 /// The word `auto`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AutoWord {
     /// `auto`
@@ -42,7 +41,7 @@ pub enum AutoWord {
 }
 
 /// Width of the floats that hold activations and products.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precision {
     /// f32 everywhere.
     Full,
@@ -95,7 +94,7 @@ impl<'de> Deserialize<'de> for Precision {
 const EXPECTED_PRECISION: &str = "expected 32, 16-mixed or bf16-mixed";
 
 /// Which arithmetic a run promises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Numerics {
     /// The bits of the numerics contract, on any conforming device.
@@ -107,8 +106,7 @@ pub enum Numerics {
 /// A wall-clock duration written as whole seconds or as `[H…:]MM:SS`.
 ///
 /// YAML 1.1 reads an unquoted `9:00:00` as the base-60 integer 32400, so both spellings mean the same here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
-#[schemars(with = "u64")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WallTime(pub Duration);
 
 impl Serialize for WallTime {
@@ -148,7 +146,7 @@ pub fn required<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D)
 }
 
 /// The `trainer` group: how a run goes, whatever is trained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainerSettings {
     /// Name of the profile.
@@ -232,7 +230,7 @@ impl Default for TrainerSettings {
 }
 
 /// When checkpoints are written, beside the final one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckpointSettings {
     /// After every so many epochs; `null` is never.
@@ -246,7 +244,7 @@ pub struct CheckpointSettings {
 }
 
 /// Stop when the monitored metric has not improved for a while.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EarlyStopping {
     /// Name of the metric, e.g. `val/score`.
@@ -258,7 +256,7 @@ pub struct EarlyStopping {
 }
 
 /// Which direction of a metric is better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MonitorMode {
     /// Larger is better.
@@ -268,7 +266,7 @@ pub enum MonitorMode {
 }
 
 /// How batches are prepared. Speed only: the order of batches never depends on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataloaderSettings {
     /// Threads beside the training thread; 0 prepares each batch when it is needed.
@@ -279,7 +277,7 @@ pub struct DataloaderSettings {
 }
 
 /// The `optimizer` group: AdamW with decoupled weight decay.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OptimizerSettings {
     /// The algorithm.
@@ -302,7 +300,7 @@ impl Default for OptimizerSettings {
 }
 
 /// The optimizers there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizerName {
     /// Loshchilov & Hutter, "Decoupled weight decay regularization", 2019.
@@ -310,7 +308,7 @@ pub enum OptimizerName {
 }
 
 /// The `logger` group: which logs a run directory gets. The step log is not a log but the record, and always there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LoggerSettings {
     /// `logs/events.jsonl`: what happened when.
@@ -327,7 +325,7 @@ impl LoggerSettings {
 }
 
 /// The `audit` group: how much of the run the step log pins down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditSettings {
     /// Steps between two digests of the whole state; at checkpoints there always is one.

@@ -257,7 +257,11 @@ pub struct Targets {
 }
 
 impl Targets {
-    pub(super) fn read(path: &Path) -> Result<Self, DataError> {
+    /// Reads a table of true spectra.
+    ///
+    /// # Errors
+    /// When it is missing, or not such a table.
+    pub fn read(path: &Path) -> Result<Self, DataError> {
         let table = CsvTable::read("table of true spectra", path)?;
         let columns = wavelength_names().map(|name| table.column(&name)).collect::<Result<Vec<_>, _>>()?;
         let mut rows: Vec<_> = table.planet_ids()?.into_iter().zip(&table.rows).collect();

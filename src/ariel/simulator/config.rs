@@ -10,6 +10,8 @@ use super::SimulationError;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SimConfig {
+    /// Name of the option; a `data` option names the one that writes it.
+    pub name: String,
     /// Folder of the data set.
     pub out: PathBuf,
     /// Training planets.
@@ -201,7 +203,7 @@ impl SimConfig {
     }
 
     /// The text of `simulation.json` for these settings: everything but where the data set lies.
-    pub(super) fn record(&self) -> String {
+    pub fn record(&self) -> String {
         let mut settings = serde_json::to_value(self).expect("plain data");
         let object = settings.as_object_mut().expect("a struct");
         object.shift_remove("out");

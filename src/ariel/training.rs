@@ -1,0 +1,185 @@
+//! The workload end to end, as the commands and a replay use it: data to task to trained model to predictions.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Duration;
+
+use burn::module::AutodiffModule;
+
+use super::config::{EvaluateConfig, PredictConfig, TrainConfig};
+use super::dataset::{DataError, Targets};
+use super::instrument::WAVELENGTHS;
+use super::metric::{self, MetricError, NaivePrediction, Score};
+use super::predictor::{MeasureError, Predictor, measure};
+use super::preparation::{self, PreparationError, Progress, ensure_light_curves};
+use super::submission::Submission;
+use super::task::{SpectrumTask, SpectrumTaskError};
+use crate::digest::Blake3Digest;
+use crate::engine::PortableCpu;
+use crate::engine::fit::{Event, Exit, FitError, FitPlan, fit};
+use crate::engine::run_dir::{RunDirError, RunDirectory};
+use crate::engine::settings::SupportedTrainer;
+use crate::engine::snapshot::{CheckpointError, Snapshot};
+use crate::engine::state::{SnapshotMismatch, load_parameters};
+use crate::engine::task::{Metric, Split, Task};
+
+/// Predictions for the held-out planets, inside the run directory.
+pub const PREDICTIONS: &str = "predictions.csv";
+
+/// A training, prediction or evaluation that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainingError {
+    /// The data cannot be had.
+    #[error(transparent)]
+    Preparation(#[from] PreparationError),
+    /// The light curves cannot be used.
+    #[error(transparent)]
+    Measure(#[from] MeasureError),
+    /// The labels or the shares cannot be used.
+    #[error(transparent)]
+    Task(#[from] SpectrumTaskError),
+    /// The loop failed.
+    #[error(transparent)]
+    Fit(#[from] FitError),
+    /// A file of the run cannot be written.
+    #[error(transparent)]
+    RunDir(#[from] RunDirError),
+    /// A table cannot be read or written.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A checkpoint cannot be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A checkpoint does not fit.
+    #[error(transparent)]
+    Mismatch(#[from] SnapshotMismatch),
+    /// A checkpoint of another workload.
+    #[error("checkpoint {path}: expected one of the Ariel workload, got another's ({reason})")]
+    Foreign {
+        /// The file.
+        path: String,
+        /// Why it is thought so.
+        reason: String,
+    },
+    /// A submission that cannot be scored.
+    #[error(transparent)]
+    Metric(#[from] MetricError),
+    /// A submission with other planets than the truth.
+    #[error("planet {planet} of the submission: expected one of the planets of {truth}, got none")]
+    UnknownPlanet {
+        /// The planet.
+        planet: i64,
+        /// The table of truths.
+        truth: String,
+    },
+}
+
+/// What training ended with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trained {
+    /// Why it ended.
+    pub exit: Exit,
+    /// Optimizer steps done.
+    pub steps: u64,
+    /// Digest of the final state.
+    pub state_digest: Blake3Digest,
+    /// Figures on the held-out planets.
+    pub metrics: Vec<Metric>,
+}
+
+/// How a training goes beside its config.
+pub struct TrainingRun<'a> {
+    /// The checked trainer profile.
+    pub trainer: &'a SupportedTrainer,
+    /// Where to go on from.
+    pub checkpoint: Option<Snapshot>,
+    /// Stop after this many steps in all.
+    pub stop_after_steps: Option<u64>,
+    /// Wall-clock time since this process began the run.
+    pub elapsed: &'a (dyn Fn() -> Duration + Sync),
+}
+
+/// Makes sure that data and light curves are there, and builds the task from them.
+///
+/// # Errors
+/// When they are not, or cannot be used.
+pub fn build_task(
+    config: &TrainConfig,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<SpectrumTask, TrainingError> {
+    preparation::ensure_data_set(&config.data, &config.sim, progress)?;
+    let (data_set, curves) = ensure_light_curves(&config.data, &config.calib, progress)?;
+    let measured = measure(&curves, &data_set.stars(config.data.split)?)?;
+    let targets = data_set.targets(config.data.split)?;
+    Ok(SpectrumTask::new(measured, &targets, &config.data, &config.model, &config.loss)?)
+}
+
+/// Trains into `run` and writes the predictions for the held-out planets.
+///
+/// # Errors
+/// See [`TrainingError`].
+pub fn train(
+    config: &TrainConfig,
+    task: &SpectrumTask,
+    training: TrainingRun<'_>,
+    run: &mut RunDirectory,
+    observer: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+) -> Result<Trained, TrainingError> {
+    let plan = FitPlan {
+        trainer: training.trainer,
+        optimizer: config.optimizer,
+        audit: config.audit,
+        batch_size: config.data.batch_size,
+        stop_after_steps: training.stop_after_steps,
+        elapsed: training.elapsed,
+    };
+    let done = fit::<PortableCpu, _>(task, &plan, training.checkpoint, run, observer)?;
+    let device = Default::default();
+    let held_out: Vec<_> = (0..Task::<PortableCpu>::sample_ids(task, Split::Test).len()).collect();
+    let predictions = task.predict::<PortableCpu>(&done.model, Split::Test, &held_out, &device);
+    predictions.write(&run.root().join(PREDICTIONS))?;
+    Ok(Trained { exit: done.exit, steps: done.steps, state_digest: done.state_digest, metrics: done.metrics })
+}
+
+/// Predicts a split of a data set with a checkpoint.
+///
+/// # Errors
+/// See [`TrainingError`].
+pub fn predict(
+    config: &PredictConfig,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Submission, TrainingError> {
+    let snapshot = Snapshot::read(&config.checkpoint)?;
+    let predictor: Predictor = serde_json::from_str(&snapshot.progress.task).map_err(|error| {
+        TrainingError::Foreign { path: config.checkpoint.display().to_string(), reason: error.to_string() }
+    })?;
+    let (data_set, curves) = ensure_light_curves(&config.data, &config.calib, progress)?;
+    let measured = measure(&curves, &data_set.stars(config.data.split)?)?;
+    let device = Default::default();
+    let model = load_parameters::<PortableCpu, _>(predictor.init(&device), &snapshot, &device)?;
+    let model = AutodiffModule::<PortableCpu>::valid(&model);
+    Ok(predictor.predict(&model, &measured.iter().collect::<Vec<_>>(), &device))
+}
+
+/// Scores a submission by a table of truths.
+///
+/// # Errors
+/// When a table cannot be read, a planet has no truth, or the submission would be rejected.
+pub fn evaluate(config: &EvaluateConfig) -> Result<Score, TrainingError> {
+    let submission = Submission::read(&config.submission)?;
+    let truths = Targets::read(&config.truth)?;
+    let naive = NaivePrediction::of_training_targets(&Targets::read(&config.naive)?.depths)?;
+    let mut truth = Vec::with_capacity(submission.mean.len());
+    for &planet in &submission.planet_ids {
+        truth.extend_from_slice(truth_of(&truths, planet, &config.truth)?);
+    }
+    Ok(metric::score(&truth, &submission.mean, &submission.sigma, naive)?)
+}
+
+fn truth_of<'a>(truths: &'a Targets, planet: i64, path: &Path) -> Result<&'a [f64], TrainingError> {
+    let row = truths
+        .planet_ids
+        .binary_search(&planet)
+        .map_err(|_| TrainingError::UnknownPlanet { planet, truth: path.display().to_string() })?;
+    Ok(&truths.depths[row * WAVELENGTHS..(row + 1) * WAVELENGTHS])
+}
