@@ -9,6 +9,7 @@
 
 pub mod dsse;
 pub mod key;
+pub mod origin;
 pub mod predicate;
 pub mod schema;
 pub mod statement;

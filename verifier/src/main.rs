@@ -1,2 +1,266 @@
-//! placeholder until the first build
-fn main() {}
+//! `spectramind-verify`: lets a stranger re-check a run. Arguments, wording, replay and exit codes; the checks are the
+//! library's.
+
+#[cfg(feature = "replay")]
+mod golden;
+mod print;
+#[cfg(feature = "replay")]
+mod replay;
+mod trust;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use spectramind::config::Composer;
+use spectramind::envelope::Bounds;
+use spectramind::verify::{Check, Report, Verdict, VerifiedRun};
+
+/// A check failed.
+const FAILED: u8 = 1;
+/// The arguments are wrong; what clap exits with, too.
+const USAGE: u8 = 2;
+/// Something could not be checked.
+const NOT_CHECKED: u8 = 3;
+/// A bug in this program.
+const BUG: u8 = 70;
+
+/// Re-check a spectramind run: signature, config, sources, data, limits, and a replay, bit for bit.
+///
+/// Exit codes: 0 every requested check passed; 1 a check failed; 2 wrong arguments; 3 something could not be checked
+/// (file missing, backend not compiled in); 70 a bug. "Not checked" is never 0.
+#[derive(Parser)]
+#[command(version, about, max_term_width = 120)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Print the report as JSON (schemas/report.schema.json)
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The signature, every signed file, and the step log
+    Manifest(RunArguments),
+    /// The config, composed again from its sources
+    Config {
+        #[command(flatten)]
+        run: RunArguments,
+        #[command(flatten)]
+        configs: ConfigArguments,
+    },
+    /// The sources: commit, tree, uncommitted changes
+    Git {
+        #[command(flatten)]
+        run: RunArguments,
+        #[command(flatten)]
+        sources: GitArguments,
+    },
+    /// The data, hashed again
+    Data {
+        #[command(flatten)]
+        run: RunArguments,
+        #[command(flatten)]
+        data: DataArguments,
+    },
+    /// The limits, judged by the recorded figures
+    Envelope {
+        #[command(flatten)]
+        run: RunArguments,
+        #[command(flatten)]
+        limits: LimitArguments,
+    },
+    /// Train again and compare every step, bit for bit
+    Replay {
+        #[command(flatten)]
+        run: RunArguments,
+        #[command(flatten)]
+        configs: ConfigArguments,
+        #[command(flatten)]
+        data: DataArguments,
+    },
+    /// All of the above
+    Audit {
+        #[command(flatten)]
+        run: RunArguments,
+        #[command(flatten)]
+        configs: ConfigArguments,
+        #[command(flatten)]
+        sources: GitArguments,
+        #[command(flatten)]
+        data: DataArguments,
+        #[command(flatten)]
+        limits: LimitArguments,
+        /// Train again and compare every step, too
+        #[arg(long)]
+        replay: bool,
+    },
+    /// Run the golden cases and compare their digests
+    Golden {
+        /// Folder of the cases
+        #[arg(default_value = "golden")]
+        golden: PathBuf,
+        #[command(flatten)]
+        configs: ConfigArguments,
+        /// Write the digests instead of comparing them; a change needs a CHANGELOG line that says why
+        #[arg(long)]
+        update: bool,
+    },
+}
+
+#[derive(Args)]
+struct RunArguments {
+    /// The run directory
+    run: PathBuf,
+    #[command(flatten)]
+    trust: trust::Arguments,
+}
+
+#[derive(Args)]
+struct ConfigArguments {
+    /// Folder of the primary configs
+    #[arg(long, value_name = "DIR", default_value = "configs")]
+    configs: PathBuf,
+}
+
+#[derive(Args)]
+struct GitArguments {
+    /// Work tree of the sources
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    repository: PathBuf,
+}
+
+#[derive(Args)]
+struct DataArguments {
+    /// Where a data set is, by its recorded name [default: where the record says]
+    #[arg(long = "data", value_name = "NAME=DIR", value_parser = named_folder)]
+    roots: Vec<(String, PathBuf)>,
+}
+
+#[derive(Args)]
+struct LimitArguments {
+    /// Judge by Kaggle's limits (9 h, 16 GiB, no network) whatever limits the run claims
+    #[arg(long)]
+    kaggle: bool,
+}
+
+fn named_folder(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, folder) = text.split_once('=').ok_or_else(|| format!("expected NAME=DIR, got {text:?}"))?;
+    Ok((name.to_owned(), folder.into()))
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let json = arguments.json;
+    let report = match std::panic::catch_unwind(|| checked(arguments.command)) {
+        Ok(Ok(report)) => report,
+        Ok(Err(error)) => {
+            eprintln!("Error: {error:#}");
+            return ExitCode::from(USAGE);
+        }
+        // The panic's own message is on standard error already.
+        Err(_) => return ExitCode::from(BUG),
+    };
+    if json {
+        println!("{}", serde_json::to_string_pretty(&report).expect("a report is plain data"));
+    } else {
+        print::report(&report);
+    }
+    match report.verdict() {
+        Verdict::Passed => ExitCode::SUCCESS,
+        Verdict::Failed => ExitCode::from(FAILED),
+        Verdict::NotChecked => ExitCode::from(NOT_CHECKED),
+    }
+}
+
+fn checked(command: Command) -> anyhow::Result<Report> {
+    match command {
+        Command::Manifest(run) => of_run(&run, |run| vec![run.check_files(), run.check_steps()]),
+        Command::Config { run, configs } => of_run(&run, |run| vec![configs.check(run)]),
+        Command::Git { run, sources } => of_run(&run, |run| vec![run.check_git(&sources.repository)]),
+        Command::Data { run, data } => of_run(&run, |run| vec![run.check_data(&data.roots)]),
+        Command::Envelope { run, limits } => of_run(&run, |run| vec![limits.check(run)]),
+        Command::Replay { run, configs, data } => of_run(&run, |run| vec![replay(run, &configs.configs, &data.roots)]),
+        Command::Audit { run, configs, sources, data, limits, replay: asked } => of_run(&run, |run| {
+            let mut checks = vec![
+                run.check_files(),
+                run.check_steps(),
+                configs.check(run),
+                run.check_git(&sources.repository),
+                run.check_data(&data.roots),
+                limits.check(run),
+            ];
+            if asked {
+                checks.push(replay(run, &configs.configs, &data.roots));
+            }
+            checks
+        }),
+        Command::Golden { golden, configs, update } => Ok(run_golden(&golden, &configs.configs, update)),
+    }
+}
+
+/// Opens the run and makes the checks on it; a run nobody vouches for is not checked further.
+fn of_run(arguments: &RunArguments, checks: impl FnOnce(&VerifiedRun) -> Vec<Check>) -> anyhow::Result<Report> {
+    let believed = arguments.trust.resolve()?;
+    let mut report = Report::new(arguments.run.display().to_string(), believed.is_self);
+    let trust = match believed.trust {
+        Ok(trust) => trust,
+        Err(check) => {
+            report.checks.push(check);
+            return Ok(report);
+        }
+    };
+    let (signature, run) = VerifiedRun::open(&arguments.run, &trust, trust::now());
+    report.checks.push(signature);
+    if let Some(run) = run {
+        report.checks.extend(checks(&run));
+    }
+    Ok(report)
+}
+
+impl ConfigArguments {
+    fn check(&self, run: &VerifiedRun) -> Check {
+        run.check_config(&composer(&self.configs), &self.configs)
+    }
+}
+
+impl LimitArguments {
+    fn check(&self, run: &VerifiedRun) -> Check {
+        run.check_envelope(self.kaggle.then_some(&Bounds::KAGGLE))
+    }
+}
+
+/// A composer with no environment: what a signed run was composed from must not depend on the checker's.
+fn composer(configs: &Path) -> Composer {
+    Composer::new([configs])
+}
+
+#[cfg(feature = "replay")]
+fn replay(run: &VerifiedRun, configs: &Path, roots: &[(String, PathBuf)]) -> Check {
+    replay::check(run, &composer(configs), roots)
+}
+
+#[cfg(feature = "replay")]
+fn run_golden(golden: &Path, configs: &Path, update: bool) -> Report {
+    golden::report(golden, &composer(configs), update)
+}
+
+#[cfg(not(feature = "replay"))]
+fn replay(_: &VerifiedRun, _: &Path, _: &[(String, PathBuf)]) -> Check {
+    without_engine("replay")
+}
+
+#[cfg(not(feature = "replay"))]
+fn run_golden(golden: &Path, _: &Path, _: bool) -> Report {
+    let mut report = Report::new(golden.display().to_string(), false);
+    report.checks.push(without_engine("golden"));
+    report
+}
+
+#[cfg(not(feature = "replay"))]
+fn without_engine(name: &str) -> Check {
+    let mut check = Check::new(name);
+    check.not_checked("this program was built without the tensor engine: build it with `--features replay`".into());
+    check
+}

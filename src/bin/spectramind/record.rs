@@ -1,0 +1,234 @@
+//! Putting the record of a run together from the library's parts, and signing it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use spectramind::ariel::config::{DataConfig, TrainConfig};
+use spectramind::ariel::training::Trained;
+use spectramind::config::Config;
+use spectramind::digest::{Blake3Digest, FileDigest};
+use spectramind::durable;
+use spectramind::engine::fit::Exit;
+use spectramind::engine::repro::NUMERICS_VERSION;
+use spectramind::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory, STEP_LOG, complete_lines};
+use spectramind::envelope::{Enforcement, Figures, NetworkFigure};
+use spectramind::manifest::dsse::Envelope;
+use spectramind::manifest::key::SigningKey;
+use spectramind::manifest::origin::{ORIGIN, RunOrigin};
+use spectramind::manifest::predicate::{
+    CheckpointRecord, ConfigChoice, ConfigRecord, ConfigSource, DataRecord, DeviceRecord, EnvelopeRecord, ExitReason,
+    ExitRecord, FiguresRecord, MetricRecord, NumericsProfile, NumericsRecord, RunRecord, StepsRecord, TrainingRun,
+};
+use spectramind::manifest::statement::{Statement, Subject, SubjectDigest};
+use spectramind::manifest::strict_json::{self, DecimalU64, ExactF64};
+use spectramind::manifest::timestamp::UtcTime;
+use spectramind::merkle::leaf_hash;
+use spectramind::provenance::data::DataManifest;
+use spectramind::provenance::environment::Environment;
+use spectramind::provenance::{git, path::RelativePath};
+use spectramind::verify::{MANIFEST, STEP_LEAVES};
+
+/// The data sets of a run: their records and their lists of files.
+pub struct DataSets(Vec<(DataRecord, DataManifest)>);
+
+impl DataSets {
+    /// Hashes every file of the data set and of what was calibrated from it.
+    pub fn hash(config: &TrainConfig) -> Result<Self> {
+        let DataConfig { name, root, .. } = &config.data;
+        let sets = [(name.clone(), root), (format!("{name}-calibrated"), &config.calib.out)];
+        let hash = |(name, root): (String, &PathBuf)| -> Result<_> {
+            let files = DataManifest::of_tree(root)?;
+            let record = DataRecord {
+                root: root.display().to_string(),
+                files: files.files().len() as u64,
+                bytes: DecimalU64(files.total_bytes()),
+                merkle_root: files.merkle_root(),
+                list: RelativePath::parse(&format!("provenance/{name}.jsonl"))?,
+                name,
+            };
+            Ok((record, files))
+        };
+        Ok(Self(sets.into_iter().map(hash).collect::<Result<_>>()?))
+    }
+
+    /// Hashes everything again and refuses data that changed while the run read them.
+    pub fn check_unchanged(&self, config: &TrainConfig) -> Result<()> {
+        for ((record, before), (_, after)) in self.0.iter().zip(Self::hash(config)?.0) {
+            if let Some(difference) = before.compare(&after).first() {
+                bail!("data set {} changed while the run used it: {difference}; the run is not signed", record.name);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the lists of files into the run directory.
+    pub fn write(&self, run: &RunDirectory) -> Result<()> {
+        for (record, files) in &self.0 {
+            let path = run.root().join(record.list.as_str());
+            std::fs::create_dir_all(durable::folder_of(&path))?;
+            run.write_file(record.list.as_str(), files.to_jsonl().as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+/// Gathers what the run starts from.
+pub fn origin(composed: &Config, name: &str, config: &TrainConfig, id: &str, data: &DataSets) -> Result<RunOrigin> {
+    let program = std::env::current_exe().context("this program's own file cannot be found")?;
+    let environment = Environment::collect(&program)?;
+    Ok(RunOrigin {
+        run: RunRecord {
+            id: id.to_owned(),
+            experiment: config.experiment.clone(),
+            challenge: config.record.challenge.clone(),
+            nonce: config.record.nonce.clone(),
+        },
+        config: config_record(composed, name)?,
+        git: git::read(Path::new("."))?,
+        data: data.0.iter().map(|(record, _)| record.clone()).collect(),
+        device: DeviceRecord {
+            accelerator: "cpu".into(),
+            name: environment.cpu_model.clone().unwrap_or_else(|| "unknown CPU".into()),
+            probe: None,
+        },
+        environment,
+        numerics: NumericsRecord { profile: NumericsProfile::Portable, version: NUMERICS_VERSION },
+        seed: DecimalU64(config.trainer.seed),
+        started_at: now(),
+    })
+}
+
+fn config_record(composed: &Config, name: &str) -> Result<ConfigRecord> {
+    let choices = composed.choices().iter().map(|(group, option)| ConfigChoice {
+        group: group.clone(),
+        option: option.clone(),
+    });
+    let sources = composed.sources().iter().map(|source| -> Result<_> {
+        let path = RelativePath::parse(&source.path)?;
+        Ok(ConfigSource { path, size: source.digest.size, blake3: source.digest.blake3 })
+    });
+    Ok(ConfigRecord {
+        name: name.to_owned(),
+        digest: composed.digest()?,
+        choices: choices.collect(),
+        overrides: composed.overrides().to_vec(),
+        sources: sources.collect::<Result<_>>()?,
+    })
+}
+
+/// Writes `.hydra/` and `provenance.json` into a new run directory.
+pub fn write_origin(run: &RunDirectory, composed: &Config, origin: &RunOrigin) -> Result<()> {
+    std::fs::create_dir_all(run.root().join(".hydra"))?;
+    run.write_file(".hydra/config.yaml", composed.to_yaml().as_bytes())?;
+    run.write_file(".hydra/hydra.yaml", composed.hydra_yaml().as_bytes())?;
+    run.write_file(".hydra/overrides.yaml", composed.overrides_yaml().as_bytes())?;
+    let mut text = serde_json::to_vec_pretty(origin)?;
+    text.push(b'\n');
+    Ok(run.write_file(ORIGIN, &text)?)
+}
+
+/// Reads `provenance.json` of a run.
+pub fn read_origin(run: &Path) -> Result<RunOrigin> {
+    let path = run.join(ORIGIN);
+    let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    strict_json::from_slice(&bytes).with_context(|| format!("{} is not what a run starts from", path.display()))
+}
+
+/// Signs what the run directory holds and writes the manifest; returns the step root.
+pub fn sign(
+    run: &RunDirectory,
+    origin: RunOrigin,
+    config: &TrainConfig,
+    trained: &Trained,
+    wall_seconds: f64,
+    key: &SigningKey,
+) -> Result<Blake3Digest> {
+    let step_root = check_step_log(run, trained.steps)?;
+    let figures = Figures {
+        wall_seconds,
+        peak_host_bytes: peak_host_bytes(),
+        peak_device_bytes: Some(0),
+        network: NetworkFigure { mode: config.envelope.network, enforcement: Enforcement::SelfAsserted },
+    };
+    let metric = |metric: &spectramind::engine::task::Metric| -> Result<_> {
+        Ok(MetricRecord { name: metric.name.clone(), value: ExactF64::new(metric.value)? })
+    };
+    let predicate = TrainingRun {
+        run: origin.run,
+        config: origin.config,
+        git: origin.git,
+        data: origin.data,
+        environment: origin.environment,
+        device: origin.device,
+        numerics: origin.numerics,
+        seed: origin.seed,
+        steps: StepsRecord {
+            count: trained.steps,
+            merkle_root: step_root,
+            file: RelativePath::parse(STEP_LOG)?,
+        },
+        checkpoints: vec![CheckpointRecord {
+            file: RelativePath::parse(FINAL_CHECKPOINT)?,
+            step: trained.steps,
+            state_digest: trained.state_digest,
+        }],
+        metrics: trained.metrics.iter().map(metric).collect::<Result<_>>()?,
+        envelope: EnvelopeRecord {
+            bounds: (&config.envelope.bounds()).into(),
+            figures: FiguresRecord::try_from(&figures)?,
+        },
+        exit: ExitRecord { reason: exit_reason(trained.exit) },
+        started_at: origin.started_at,
+        finished_at: now(),
+    };
+    let statement = Statement::new(subjects(run.root())?, predicate)?;
+    let envelope = Envelope::sign(&strict_json::to_vec(&statement)?, &[key])?;
+    run.write_file(MANIFEST, &envelope.to_line()?)?;
+    Ok(step_root)
+}
+
+/// Reads the step log back: what is signed is what is on disk, complete. Writes the leaf hashes beside it.
+fn check_step_log(run: &RunDirectory, steps: u64) -> Result<Blake3Digest> {
+    let lines = complete_lines(&run.root().join(STEP_LOG))?;
+    if lines.len() as u64 != steps {
+        bail!("{STEP_LOG} of {}: expected {steps} leaves, got {}; the run is not signed", run.root().display(), lines.len());
+    }
+    let hashes: String = lines.iter().map(|line| format!("{}\n", leaf_hash(line.as_bytes()))).collect();
+    run.write_file(STEP_LEAVES, hashes.as_bytes())?;
+    Ok(run.step_log().root())
+}
+
+/// Every file of the run directory but the manifest, in path order.
+fn subjects(root: &Path) -> Result<Vec<Subject>> {
+    let mut subjects = Vec::new();
+    for file in DataManifest::of_tree(root)?.files() {
+        if file.path.as_str() != MANIFEST {
+            let digest = FileDigest::of_file(&root.join(file.path.as_str()))?;
+            subjects.push(Subject { name: file.path.clone(), digest: SubjectDigest { sha256: digest.sha256 } });
+        }
+    }
+    Ok(subjects)
+}
+
+fn exit_reason(exit: Exit) -> ExitReason {
+    match exit {
+        Exit::Completed => ExitReason::Completed,
+        Exit::EarlyStopped => ExitReason::EarlyStopped,
+        Exit::MaxTime => ExitReason::MaxTime,
+        Exit::StepLimit | Exit::Interrupted => ExitReason::Interrupted,
+    }
+}
+
+/// The calendar time, to the second.
+pub fn now() -> UtcTime {
+    let now = jiff::Timestamp::now();
+    UtcTime(jiff::Timestamp::from_second(now.as_second()).unwrap_or(now))
+}
+
+/// Most memory this process ever held, where the system tells.
+fn peak_host_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}

@@ -1,0 +1,230 @@
+//! `spectramind train`
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use spectramind::ariel::config::TrainConfig;
+use spectramind::ariel::task::SpectrumTask;
+use spectramind::ariel::training::{self, Trained, TrainingRun};
+use spectramind::config::Config;
+use spectramind::digest::Blake3Digest;
+use spectramind::engine::fit::{Event, Exit};
+use spectramind::engine::run_dir::{FINAL_CHECKPOINT, LAST_CHECKPOINT, RunDirectory};
+use spectramind::engine::settings::SupportedTrainer;
+use spectramind::engine::snapshot::Snapshot;
+use spectramind::manifest::key::SigningKey;
+use spectramind::manifest::origin::RunOrigin;
+use spectramind::provenance::path::RelativePath;
+use spectramind::verify::MANIFEST;
+
+use crate::progress::Stages;
+use crate::record::{self, DataSets};
+use crate::{compose, keys, preparation::shown};
+
+/// Train, log, checkpoint, sign; simulate and calibrate missing simulated data first
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    compose: compose::Arguments,
+    /// Go on with an unfinished run: same config, commit and data, from its last checkpoint
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["overrides", "config_name"])]
+    resume: Option<PathBuf>,
+    /// Sign with this key (PKCS#8 PEM, mode 0600) [default: your own, made on the first run]
+    #[arg(long, value_name = "FILE", env = "SPECTRAMIND_SIGNING_KEY")]
+    signing_key: Option<PathBuf>,
+}
+
+/// Name of the primary config.
+const PRIMARY: &str = "train";
+
+/// Trains a new run or goes on with one.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let begin = Instant::now();
+    let resumed = arguments.resume.as_deref().map(record::read_origin).transpose()?;
+    let composed = match &resumed {
+        Some(origin) => arguments.compose.compose_recorded(&origin.config.name, &origin.config.overrides)?,
+        None => match arguments.compose.compose(PRIMARY)? {
+            Some(config) => config,
+            None => return Ok(()),
+        },
+    };
+    let config: TrainConfig = composed.extract()?;
+    let trainer = config.trainer.clone().check()?;
+    let key = keys::for_signing(arguments.signing_key.as_deref())?;
+
+    let mut stages = Stages::new();
+    let task = training::build_task(&config, &mut shown(&mut stages))?;
+    stages.show("hashing the data", 0, 1, "");
+    let data = DataSets::hash(&config)?;
+    let start = match (arguments.resume.as_deref(), resumed) {
+        (Some(root), Some(origin)) => Start::resumed(root, origin, &composed, &config, &data)?,
+        _ => Start::fresh(arguments.compose.primary(PRIMARY), &composed, &config, &data)?,
+    };
+    let Start { mut run, origin, checkpoint } = start;
+
+    let training = TrainingRun {
+        trainer: &trainer,
+        checkpoint,
+        stop_after_steps: None,
+        elapsed: &|| begin.elapsed(),
+    };
+    let trained = train(&config, &task, training, &mut run, &mut stages)?;
+    stages.show("signing", 0, 1, "");
+    data.check_unchanged(&config)?;
+    let wall_seconds = run.elapsed_before_seconds() + begin.elapsed().as_secs_f64();
+    let root = record::sign(&run, origin, &config, &trained, wall_seconds, &key)?;
+    stages.finish();
+    summarise(run.root(), &trainer, &trained, &root, &key);
+    Ok(())
+}
+
+/// What a run starts, or goes on, from.
+struct Start {
+    run: RunDirectory,
+    origin: RunOrigin,
+    checkpoint: Option<Snapshot>,
+}
+
+impl Start {
+    fn fresh(name: &str, composed: &Config, config: &TrainConfig, data: &DataSets) -> Result<Self> {
+        // An experiment is one folder: a path in it could lead anywhere.
+        RelativePath::parse(&config.experiment)?;
+        let digest = composed.digest()?.to_string();
+        let started = record::now().0.strftime("%Y%m%dT%H%M%SZ").to_string();
+        let id = format!("{started}-{}", &digest[..12]);
+        let root = match &config.run.dir {
+            Some(dir) => dir.clone(),
+            None => unused(&config.run.root.join(&config.experiment).join(&id)),
+        };
+        let origin = record::origin(composed, name, config, &id, data)?;
+        let mut run = RunDirectory::create(&root, config.logger)?;
+        record::write_origin(&run, composed, &origin)?;
+        data.write(&run)?;
+        run.note(&format!("# Run {id}\n\nconfig {digest}, {} overrides", origin.config.overrides.len()))?;
+        Ok(Self { run, origin, checkpoint: None })
+    }
+
+    fn resumed(
+        root: &Path,
+        recorded: RunOrigin,
+        composed: &Config,
+        config: &TrainConfig,
+        data: &DataSets,
+    ) -> Result<Self> {
+        let found = record::origin(composed, &recorded.config.name, config, &recorded.run.id, data)?;
+        if let Some(difference) = recorded.first_difference(&found) {
+            bail!("{}: expected the {difference} the run began with, got another", root.display());
+        }
+        let checkpoint = newest_checkpoint(root)?;
+        let step = checkpoint.as_ref().map_or(0, |snapshot| snapshot.progress.position.step);
+        let manifest = root.join(MANIFEST);
+        if manifest.exists() {
+            let epochs = checkpoint.as_ref().map_or(0, |snapshot| snapshot.progress.position.epoch);
+            if epochs >= config.trainer.max_epochs {
+                bail!("{} is complete and signed: there is nothing to go on with", root.display());
+            }
+        }
+        let mut run = RunDirectory::resume(root, config.logger, step)?;
+        if manifest.exists() {
+            // It describes files that are about to change.
+            std::fs::remove_file(&manifest)?;
+        }
+        run.note(&format!("- resumed at step {step}"))?;
+        eprintln!("going on after step {step}");
+        let origin = RunOrigin { environment: found.environment, device: found.device, ..recorded };
+        Ok(Self { run, origin, checkpoint })
+    }
+}
+
+/// The one of `last` and `final` with more steps; none when the run ended before its first checkpoint.
+fn newest_checkpoint(root: &Path) -> Result<Option<Snapshot>> {
+    let mut newest: Option<Snapshot> = None;
+    for name in [LAST_CHECKPOINT, FINAL_CHECKPOINT] {
+        let path = root.join(name);
+        if path.exists() {
+            let snapshot = Snapshot::read(&path)?;
+            let step = |snapshot: &Snapshot| snapshot.progress.position.step;
+            if newest.as_ref().is_none_or(|newest| step(&snapshot) > step(newest)) {
+                newest = Some(snapshot);
+            }
+        }
+    }
+    Ok(newest)
+}
+
+/// The path, or the path with the first free number: two runs may start in one second.
+fn unused(path: &Path) -> PathBuf {
+    let numbered = (2..).map(|number| path.with_file_name(format!(
+        "{}-{number}",
+        path.file_name().unwrap_or_default().to_string_lossy()
+    )));
+    let mut candidates = std::iter::once(path.to_owned()).chain(numbered);
+    candidates.find(|path| path.symlink_metadata().is_err()).expect("numbers do not end")
+}
+
+fn train(
+    config: &TrainConfig,
+    task: &SpectrumTask,
+    training: TrainingRun<'_>,
+    run: &mut RunDirectory,
+    stages: &mut Stages,
+) -> Result<Trained> {
+    let (mut total, mut score) = (0, String::new());
+    let mut observer = |event: Event<'_>| {
+        match event {
+            Event::Started { done, planned } => {
+                total = planned;
+                stages.show("training", done, planned, "");
+            }
+            Event::Step { leaf, loss } => {
+                stages.show("training", leaf.step, total, &format!("loss {loss:.4}{score}"));
+            }
+            Event::Validated { metrics, .. } => {
+                if let Some(metric) = metrics.iter().find(|metric| metric.name == "val/score") {
+                    score = format!(", val/score {:.4}", metric.value);
+                }
+            }
+            Event::Checkpoint { .. } => {}
+        }
+        ControlFlow::Continue(())
+    };
+    Ok(training::train(config, task, training, run, &mut observer)?)
+}
+
+fn summarise(run: &Path, trainer: &SupportedTrainer, trained: &Trained, root: &Blake3Digest, key: &SigningKey) {
+    let value = |name: &str| trained.metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value);
+    println!("run        {}", run.display());
+    println!("exit       {}", match trained.exit {
+        Exit::Completed => format!("completed, {} steps", trained.steps),
+        Exit::EarlyStopped => format!("stopped early, {} steps", trained.steps),
+        _ => format!("stopped at trainer.max_time, {} steps; go on with --resume", trained.steps),
+    });
+    match (value("test/score"), value("test/score_fgs1"), value("test/score_airs")) {
+        (Some(score), Some(fgs1), Some(airs)) => {
+            println!("score      {score:.4} on held-out planets (FGS1 {fgs1:.4}, AIRS {airs:.4})");
+        }
+        _ => println!("score      none: no planets were held out"),
+    }
+    println!("step root  {root}");
+    println!("signed by  {}", key.public().keyid());
+    println!("profile    {}, portable numerics, cpu", trainer.name);
+    println!("verify     {} audit {}", verifier(), quoted(&run.display().to_string()));
+}
+
+/// The verifier beside this program, or by its name for the shell to find.
+fn verifier() -> String {
+    let name = format!("spectramind-verify{}", std::env::consts::EXE_SUFFIX);
+    let beside = std::env::current_exe().ok().map(|program| program.with_file_name(&name)).filter(|path| path.is_file());
+    let Some(beside) = beside else { return name };
+    let here = std::env::current_dir().ok();
+    let shown = here.and_then(|here| beside.strip_prefix(here).ok().map(Path::to_owned)).unwrap_or(beside);
+    quoted(&shown.display().to_string())
+}
+
+/// A word for the shell.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
+    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}

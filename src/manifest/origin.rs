@@ -1,0 +1,58 @@
+//! What a run starts from: everything of the record that is known before the first step.
+//!
+//! Written as `provenance.json` when a run starts. A resumed run compares it with what it finds, so that no run is
+//! made half of one config, commit or data set and half of another.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::provenance::environment::Environment;
+use crate::provenance::git::GitRecord;
+
+use super::predicate::{ConfigRecord, DataRecord, DeviceRecord, NumericsRecord, RunRecord};
+use super::strict_json::DecimalU64;
+use super::timestamp::UtcTime;
+
+/// Name of the document inside a run directory.
+pub const ORIGIN: &str = "provenance.json";
+
+/// What a run starts from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RunOrigin {
+    /// Which run it is.
+    pub run: RunRecord,
+    /// The composed configuration.
+    pub config: ConfigRecord,
+    /// The sources; `None` when they were in no git repository.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub git: Option<GitRecord>,
+    /// The data sets, in the order they were opened.
+    pub data: Vec<DataRecord>,
+    /// The machine and the program.
+    pub environment: Environment,
+    /// What computes.
+    pub device: DeviceRecord,
+    /// How it computes.
+    pub numerics: NumericsRecord,
+    /// The seed of every random stream.
+    pub seed: DecimalU64,
+    /// When the run started, by the machine's own clock: self-asserted.
+    pub started_at: UtcTime,
+}
+
+impl RunOrigin {
+    /// The first thing that would make a run from `other` another run, by name. Machine and time are not among them.
+    pub fn first_difference(&self, other: &Self) -> Option<&'static str> {
+        let source = |git: &Option<GitRecord>| git.as_ref().map(|git| (git.tree.clone(), git.difference));
+        let roots = |data: &[DataRecord]| data.iter().map(|d| (d.name.clone(), d.merkle_root)).collect::<Vec<_>>();
+        let differences = [
+            ("composed config", self.config.digest != other.config.digest),
+            ("sources (git tree or uncommitted changes)", source(&self.git) != source(&other.git)),
+            ("data", roots(&self.data) != roots(&other.data)),
+            ("numerics", self.numerics != other.numerics),
+            ("seed", self.seed != other.seed),
+        ];
+        differences.into_iter().find(|(_, differs)| *differs).map(|(name, _)| name)
+    }
+}

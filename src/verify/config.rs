@@ -1,0 +1,94 @@
+//! The config: composed again from its sources, and compared with what was signed.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::{Check, VerifiedRun, chain};
+use crate::config::{Composer, Config};
+use crate::digest::FileDigest;
+use crate::envelope::{Bounds, NetworkMode};
+
+impl VerifiedRun {
+    /// Hashes the recorded config files below `configs`, composes them with the recorded overrides and compares the
+    /// digest, the choices, and what the record repeats from the config.
+    pub fn check_config(&self, composer: &Composer, configs: &Path) -> Check {
+        let mut check = Check::new("config");
+        let claim = &self.claim().config;
+        for source in &claim.sources {
+            let path = configs.join(source.path.as_str());
+            match FileDigest::of_file(&path) {
+                Ok(found) if found.blake3 == source.blake3 => {}
+                Ok(found) => {
+                    check.fail(format!("{}: expected BLAKE3 {}, got {}", path.display(), source.blake3, found.blake3));
+                }
+                Err(error) => check.not_checked(format!("{}: {error}", path.display())),
+            }
+        }
+        match self.recompose(composer) {
+            Ok(config) => self.compare_config(&config, &mut check),
+            // Without a source there is nothing to compose; with changed ones the change is what counts.
+            Err(error) => check.not_checked(format!("cannot compose {}: {error}", claim.name)),
+        }
+        check.note(format!("{} files, {} overrides, digest {}", claim.sources.len(), claim.overrides.len(), claim.digest));
+        check
+    }
+
+    /// Composes the recorded config again.
+    ///
+    /// # Errors
+    /// What is wrong with it, as text.
+    pub fn recompose(&self, composer: &Composer) -> Result<Config, String> {
+        let claim = &self.claim().config;
+        composer.compose(&claim.name, &claim.overrides).map_err(|error| chain(&error))
+    }
+
+    fn compare_config(&self, config: &Config, check: &mut Check) {
+        let claim = self.claim();
+        match config.digest() {
+            Ok(digest) if digest == claim.config.digest => {}
+            Ok(digest) => check.fail(format!("composed config: expected digest {}, got {digest}", claim.config.digest)),
+            Err(error) => check.fail(format!("composed config: {}", chain(&error))),
+        }
+        let recorded = claim.config.choices.iter().map(|choice| (choice.group.as_str(), choice.option.as_str()));
+        if !recorded.eq(config.choices().iter().map(|(group, option)| (group.as_str(), option.as_str()))) {
+            check.fail("choices: expected those of the composed config, got others".into());
+        }
+        match config.extract::<Repeated>() {
+            Ok(repeated) => repeated.compare(self, check),
+            Err(error) => check.fail(format!("composed config: {}", chain(&error))),
+        }
+    }
+}
+
+/// What the record states beside the config and must agree with it: a trainer could sign other limits than were set.
+#[derive(Deserialize)]
+struct Repeated {
+    trainer: Trainer,
+    envelope: Envelope,
+}
+
+#[derive(Deserialize)]
+struct Trainer {
+    seed: u64,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    wall_seconds: Option<u64>,
+    device_memory_bytes: Option<u64>,
+    network: NetworkMode,
+}
+
+impl Repeated {
+    fn compare(self, run: &VerifiedRun, check: &mut Check) {
+        let claim = run.claim();
+        let Envelope { wall_seconds, device_memory_bytes, network } = self.envelope;
+        if Bounds::from(&claim.envelope.bounds) != (Bounds { wall_seconds, device_memory_bytes, network }) {
+            check.fail("envelope bounds: expected those of the composed config, got others".into());
+        }
+        if claim.seed.0 != self.trainer.seed {
+            check.fail(format!("seed: expected {}, got {}", self.trainer.seed, claim.seed.0));
+        }
+    }
+}

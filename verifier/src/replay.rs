@@ -1,0 +1,140 @@
+//! Training again in a temporary directory, and comparing every step with the signed one.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use spectramind::ariel::config::TrainConfig;
+use spectramind::ariel::training::{self, PREDICTIONS, TrainingRun};
+use spectramind::config::Composer;
+use spectramind::engine::fit::Event;
+use spectramind::engine::repro::NUMERICS_VERSION;
+use spectramind::engine::run_dir::{RunDirectory, complete_lines};
+use spectramind::engine::settings::LoggerSettings;
+use spectramind::engine::step_log::StepLeaf;
+use spectramind::manifest::predicate::NumericsProfile;
+use spectramind::verify::{Check, VerifiedRun};
+
+/// Why a replay ended without a verdict on the steps.
+enum Stop {
+    Failed(String),
+    NotChecked(String),
+}
+
+/// Replays the run and compares every step leaf, the final state and the predictions.
+pub fn check(run: &VerifiedRun, composer: &Composer, roots: &[(String, PathBuf)]) -> Check {
+    let mut check = Check::new("replay");
+    match replay(run, composer, roots) {
+        Ok(findings) => findings.into_iter().for_each(|finding| check.note(finding)),
+        Err(Stop::Failed(finding)) => check.fail(finding),
+        Err(Stop::NotChecked(finding)) => check.not_checked(finding),
+    }
+    check
+}
+
+fn replay(run: &VerifiedRun, composer: &Composer, roots: &[(String, PathBuf)]) -> Result<Vec<String>, Stop> {
+    let claim = run.claim();
+    let numerics = &claim.numerics;
+    if numerics.profile != NumericsProfile::Portable || numerics.version != NUMERICS_VERSION {
+        return Err(Stop::NotChecked(format!(
+            "the run used {:?} numerics version {}; this program computes Portable version {NUMERICS_VERSION}",
+            numerics.profile, numerics.version
+        )));
+    }
+    let composed = run.recompose(composer).map_err(Stop::NotChecked)?;
+    if composed.digest().map_err(not_checked)? != claim.config.digest {
+        return Err(Stop::NotChecked("the composed config is not the signed one: there is nothing to replay".into()));
+    }
+    let mut config: TrainConfig = composed.extract().map_err(not_checked)?;
+    let scratch = tempfile::tempdir().map_err(not_checked)?;
+    place_data(&mut config, roots, scratch.path());
+    let trainer = config.trainer.clone().check().map_err(not_checked)?;
+    let signed = signed_leaves(run)?;
+
+    let task = training::build_task(&config, &mut |_| {}).map_err(not_checked)?;
+    let mut again = RunDirectory::create(&scratch.path().join("run"), LoggerSettings::NONE).map_err(not_checked)?;
+    let mut difference = None;
+    let mut observer = |event: Event<'_>| {
+        if let Event::Step { leaf, .. } = event {
+            difference = compare(signed.get(leaf.step as usize - 1), leaf);
+        }
+        if difference.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let how = TrainingRun {
+        trainer: &trainer,
+        checkpoint: None,
+        // A run that met its time limit is replayed to the same step, whatever the clock says here.
+        stop_after_steps: Some(claim.steps.count),
+        elapsed: &|| Duration::ZERO,
+    };
+    let trained = training::train(&config, &task, how, &mut again, &mut observer).map_err(not_checked)?;
+    if let Some(difference) = difference {
+        return Err(Stop::Failed(difference));
+    }
+    if trained.steps != claim.steps.count {
+        return Err(Stop::Failed(format!("expected {} steps, got {}", claim.steps.count, trained.steps)));
+    }
+    for checkpoint in claim.checkpoints.iter().filter(|checkpoint| checkpoint.step == trained.steps) {
+        if checkpoint.state_digest != trained.state_digest {
+            let (expected, got) = (checkpoint.state_digest, trained.state_digest);
+            return Err(Stop::Failed(format!("final state: expected digest {expected}, got {got}")));
+        }
+    }
+    compare_predictions(run, again.root())?;
+    Ok(vec![
+        format!("{} steps, final state and predictions are bit for bit the signed ones", trained.steps),
+        format!("step root {}", again.step_log().root()),
+    ])
+}
+
+/// Reads the data where the checker has them; simulated data that are nowhere are made again in the scratch folder,
+/// so that a replay writes nothing of its own anywhere else.
+fn place_data(config: &mut TrainConfig, roots: &[(String, PathBuf)], scratch: &Path) {
+    let given = |name: &str| roots.iter().find(|(given, _)| given == name).map(|(_, root)| root.clone());
+    if let Some(root) = given(&config.data.name) {
+        config.data.root = root;
+    }
+    if let Some(root) = given(&format!("{}-calibrated", config.data.name)) {
+        config.calib.out = root;
+    }
+    if !config.data.root.exists() && config.data.simulation.is_some() {
+        config.data.root = scratch.join("data");
+    }
+    if !config.calib.out.exists() {
+        config.calib.out = scratch.join("calibrated");
+    }
+}
+
+fn signed_leaves(run: &VerifiedRun) -> Result<Vec<StepLeaf>, Stop> {
+    let path = run.root().join(run.claim().steps.file.as_str());
+    let lines = complete_lines(&path).map_err(not_checked)?;
+    let parse = |(index, line): (usize, String)| {
+        serde_json::from_str(&line).map_err(|error| {
+            Stop::Failed(format!("step {}: expected a step leaf, got something else ({error})", index + 1))
+        })
+    };
+    lines.into_iter().enumerate().map(parse).collect()
+}
+
+fn compare(signed: Option<&StepLeaf>, leaf: &StepLeaf) -> Option<String> {
+    let Some(signed) = signed else { return Some(format!("step {}: expected no such step, got one", leaf.step)) };
+    let (field, expected, got) = signed.first_difference(leaf)?;
+    Some(format!("step {}, {field}: expected {expected}, got {got}", leaf.step))
+}
+
+fn compare_predictions(run: &VerifiedRun, again: &Path) -> Result<(), Stop> {
+    let subjects = &run.manifest().statement().subject;
+    let Some(signed) = subjects.iter().find(|subject| subject.name.as_str() == PREDICTIONS) else {
+        return Err(Stop::Failed(format!("{PREDICTIONS} is not among the signed files")));
+    };
+    let bytes = std::fs::read(again.join(PREDICTIONS)).map_err(not_checked)?;
+    let got = spectramind::digest::sha256(&bytes);
+    if got == signed.digest.sha256 {
+        return Ok(());
+    }
+    Err(Stop::Failed(format!("{PREDICTIONS}: expected sha256 {}, got {got}", signed.digest.sha256)))
+}
+
+fn not_checked(error: impl Into<anyhow::Error>) -> Stop {
+    Stop::NotChecked(format!("{:#}", error.into()))
+}
