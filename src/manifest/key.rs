@@ -323,3 +323,6 @@ fn public_error(error: &dyn fmt::Display) -> KeyError {
 fn hex(bytes: &[u8; 32]) -> String {
     Sha256Digest::from_bytes(*bytes).to_string()
 }
+
+#[cfg(test)]
+mod tests;

@@ -147,3 +147,6 @@ fn statement<P: Predicate>(payload: &[u8]) -> Result<Statement<P>, VerificationE
 fn refusals(refused: &[RefusedSigner]) -> String {
     refused.iter().map(|one| format!("; the key of {:?} does not count: {}", one.signer.name, one.fault)).collect()
 }
+
+#[cfg(test)]
+mod tests;

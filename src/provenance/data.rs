@@ -432,7 +432,10 @@ mod tests {
 
     #[test]
     fn the_root_is_stable() {
-        assert_eq!(of(&FILES).merkle_root().to_string(), "PIN");
+        assert_eq!(
+            of(&FILES).merkle_root().to_string(),
+            "53f7e489f4336e0d52ae6963d0f8f344bdbda8ed533b68ea75934190b46f0d4e"
+        );
     }
 
     #[test]

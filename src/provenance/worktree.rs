@@ -403,3 +403,6 @@ fn repository_error(path: &Path, error: &dyn std::error::Error) -> GitError {
     }
     GitError::Repository { path: path.to_owned(), message }
 }
+
+#[cfg(test)]
+mod tests;
