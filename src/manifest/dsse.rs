@@ -20,6 +20,9 @@ pub const MAX_SIGNATURES: usize = 16;
 /// Most envelopes of a bundle.
 pub const MAX_ENVELOPES: usize = 16;
 
+/// Largest bundle in bytes: what its envelopes and their line breaks can have at most. Read no more than this.
+pub const MAX_BUNDLE_BYTES: usize = MAX_ENVELOPES * (strict_json::MAX_BYTES + 1);
+
 /// A signed payload. Its fields are whatever a stranger wrote until it is verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -96,6 +96,13 @@ pub enum StatementError {
     },
 }
 
+impl Subject {
+    /// A file by name and content.
+    pub fn new(name: RelativePath, sha256: Sha256Digest) -> Self {
+        Self { name, digest: SubjectDigest { sha256 } }
+    }
+}
+
 impl<P: Predicate> Statement<P> {
     /// Makes a claim about files.
     ///

@@ -243,7 +243,7 @@ mod tests {
         let hex = crate::digest::Sha256Digest::from_bytes(*public(1).as_bytes()).to_string();
         for key in [hex, public(1).to_spki_pem().replace('\n', "\\n")] {
             let trust = Trust::from_json(entry(&key).as_bytes()).expect("a policy");
-            assert_eq!(trust.policy().keys, [expected.clone()]);
+            assert_eq!(trust.policy().keys, std::slice::from_ref(&expected));
         }
         let written = strict_json::to_vec(Trust::single(public(1)).policy()).expect("small");
         assert_eq!(Trust::from_json(&written), Ok(Trust::single(public(1))));

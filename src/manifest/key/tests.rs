@@ -2,6 +2,8 @@
 
 use std::process::{Command, Output};
 
+use ed25519_dalek::pkcs8::{EncodePrivateKey, KeypairBytes};
+
 use super::*;
 
 /// RFC 8032, section 7.1, test 2.
@@ -108,7 +110,7 @@ fn private_keys_are_written_as_version_1_and_read_as_1_or_2() {
     // RFC 8410: SEQUENCE { INTEGER 0, SEQUENCE { OID 1.3.101.112 }, OCTET STRING { OCTET STRING } }.
     let mut der = bytes::<16>("302e020100300506032b657004220420").to_vec();
     der.extend_from_slice(&bytes::<32>(SECRET));
-    let expected = format!("{PRIVATE_LABEL}\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der));
+    let expected = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der));
     assert_eq!(*ours, expected);
     let theirs = key().0.to_pkcs8_pem(LineEnding::LF).expect("a key");
     assert_ne!(*theirs, *ours);
@@ -123,6 +125,26 @@ fn a_private_key_with_the_public_key_of_another_is_refused() {
     let pair = KeypairBytes { secret_key: bytes(SECRET), public_key: Some(other) };
     let pem = pair.to_pkcs8_pem(LineEnding::LF).expect("a key");
     assert!(matches!(SigningKey::from_pkcs8_pem(&pem), Err(KeyError::Private { .. })));
+}
+
+#[test]
+fn a_private_key_of_another_algorithm_or_length_is_refused() {
+    let pem =
+        |der: &[u8]| format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der));
+    let mut der = bytes::<16>("302e020100300506032b657004220420").to_vec();
+    der.extend_from_slice(&bytes::<32>(SECRET));
+    assert!(SigningKey::from_pkcs8_pem(&pem(&der)).is_ok());
+    // X25519 is 1.3.101.110.
+    let mut other = der.clone();
+    other[11] = 110;
+    let error = SigningKey::from_pkcs8_pem(&pem(&other)).expect_err("another algorithm");
+    assert!(error.to_string().ends_with("expected the algorithm 1.3.101.112, got 1.3.101.110"), "{error}");
+    let mut short = der.clone();
+    (short[1], short[13], short[15]) = (0x2d, 0x21, 0x1f);
+    short.pop();
+    let error = SigningKey::from_pkcs8_pem(&pem(&short)).expect_err("a short key");
+    assert!(error.to_string().ends_with("expected a key of 32 bytes"), "{error}");
+    assert!(SigningKey::from_pkcs8_pem(&pem(&[der.as_slice(), &[0]].concat())).is_err());
 }
 
 #[test]

@@ -367,6 +367,30 @@ fn a_signed_claim_that_contradicts_itself_is_refused() {
     assert!(matches!(error, VerificationError::Statement(StatementError::Predicate { .. })), "{error}");
 }
 
+fn bundle(envelopes: &[Envelope]) -> Vec<u8> {
+    envelopes.iter().flat_map(|envelope| envelope.to_line().expect("small")).collect()
+}
+
+#[test]
+fn a_bundle_is_verified_line_by_line() {
+    let run = sign(&payload(), &[1]);
+    let foreign = sign(text().replace(TrainingRun::TYPE, "https://slsa.dev/provenance/v1").as_bytes(), &[1]);
+    let verified =
+        verify_bundle(&bundle(&[foreign.clone(), run.clone()]), &trust(1, 1), now()).expect("a sound bundle");
+    assert_eq!(verified.identity(), sha256(&payload()));
+    let counted = |envelopes: &[Envelope]| verify_bundle(&bundle(envelopes), &trust(1, 1), now());
+    assert_eq!(counted(std::slice::from_ref(&foreign)), Err(VerificationError::RunCount { got: 0 }));
+    assert_eq!(counted(&[run.clone(), run]), Err(VerificationError::RunCount { got: 2 }));
+    assert!(matches!(verify_bundle(b"", &trust(1, 1), now()), Err(VerificationError::Envelope(_))));
+}
+
+#[test]
+fn a_bundle_with_one_line_that_nobody_trusted_signed_is_refused() {
+    let foreign = sign(text().replace(TrainingRun::TYPE, "https://slsa.dev/provenance/v1").as_bytes(), &[9]);
+    let error = verify_bundle(&bundle(&[sign(&payload(), &[1]), foreign]), &trust(1, 1), now());
+    assert_unsigned(&error.expect_err("an untrusted line"));
+}
+
 proptest! {
     #[test]
     fn one_changed_byte_is_found_or_changes_nothing(index: prop::sample::Index, flip in 1..=255_u8) {

@@ -217,6 +217,14 @@ fn an_untracked_file_in_a_repository_within_is_found() {
     assert_eq!(repo.changed(), ["inner/x"]);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_directory_that_is_almost_the_repository_is_found() {
+    let repo = Repo::new();
+    repo.write(".GIT/x", "");
+    assert_eq!(repo.changed(), [".GIT/x"]);
+}
+
 #[test]
 fn ignored_files_do_not_count() {
     let repo = Repo::new();
