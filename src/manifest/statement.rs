@@ -208,6 +208,14 @@ mod tests {
     }
 
     #[test]
+    fn another_predicate_type_is_refused() {
+        let mut statement = of(&["a"]).expect("a statement");
+        statement.predicate_type = "urn:example:other".to_owned();
+        let got = statement.predicate_type.clone();
+        assert_eq!(statement.check(), Err(StatementError::PredicateType { expected: Claim::TYPE, got }));
+    }
+
+    #[test]
     fn another_statement_type_is_refused() {
         let text = strict_json::to_vec(&of(&["a"]).expect("a statement")).expect("small");
         let text = String::from_utf8(text).expect("UTF-8").replace("Statement/v1", "Statement/v0.1");

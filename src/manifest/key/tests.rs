@@ -67,6 +67,18 @@ fn a_second_signature_made_from_the_first_is_not_valid() {
 }
 
 #[test]
+fn a_signature_with_a_point_of_small_order_is_not_valid() {
+    // R is the neutral point and s = H(R ‖ A ‖ M) · a: lax rules accept it, and implementations disagree about it.
+    let crafted: [u8; 64] = bytes(
+        "0100000000000000000000000000000000000000000000000000000000000000675d054595fa17cb6a44e3ada6ca385e55667e41a63fdab0ac22d10000354002",
+    );
+    let lax =
+        ed25519_dalek::Verifier::verify(&key().public().0, MESSAGE, &ed25519_dalek::Signature::from_bytes(&crafted));
+    assert!(lax.is_ok());
+    assert!(!key().public().verifies(MESSAGE, &crafted));
+}
+
+#[test]
 fn weak_public_keys_are_refused() {
     // Points of order 1, 2, 4 and 8.
     for weak in [

@@ -143,6 +143,14 @@ fn a_backslash_in_a_name_is_refused() {
     assert!(matches!(error, DataError::Path { source: PathError::Refused { .. }, .. }), "{error}");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_grows_while_it_is_read_is_refused() {
+    // The kernel gives this file's size as 0 and writes it while it is read.
+    let error = DataManifest::of_files(Path::new("/proc/self"), &["status"]).expect_err("not what it was");
+    assert!(matches!(error, DataError::Changed { .. }), "{error}");
+}
+
 fn refusal(list: &str) -> ListError {
     DataManifest::from_jsonl(list.as_bytes()).expect_err(list)
 }
