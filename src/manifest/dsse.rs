@@ -20,6 +20,9 @@ pub const MAX_SIGNATURES: usize = 16;
 /// Most envelopes of a bundle.
 pub const MAX_ENVELOPES: usize = 16;
 
+/// Largest bundle in bytes: what its envelopes and their line breaks can have at most. Read no more than this.
+pub const MAX_BUNDLE_BYTES: usize = MAX_ENVELOPES * (strict_json::MAX_BYTES + 1);
+
 /// A signed payload. Its fields are whatever a stranger wrote until it is verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -175,5 +178,112 @@ pub fn bundle_lines(bytes: &[u8]) -> Result<Vec<&[u8]>, EnvelopeError> {
     match lines.len() {
         1..=MAX_ENVELOPES => Ok(lines),
         got => Err(EnvelopeError::EnvelopeCount { got }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn key(byte: u8) -> SigningKey {
+        SigningKey::from_random(&[byte; 32])
+    }
+
+    #[test]
+    fn the_encoding_is_that_of_the_specification() {
+        // The example of DSSE's protocol.md.
+        assert_eq!(
+            pae("http://example.com/HelloWorld", b"hello world"),
+            b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+        );
+        assert_eq!(pae("é", b""), "DSSEv1 2 é 0 ".as_bytes());
+    }
+
+    #[test]
+    fn an_envelope_is_written_as_the_specification_says() {
+        let envelope = Envelope::sign(b"{}", &[&key(1)]).expect("an envelope");
+        let keyid = key(1).public().keyid();
+        let sig = STANDARD.encode(key(1).sign(b"DSSEv1 28 application/vnd.in-toto+json 2 {}"));
+        let expected = format!(
+            "{{\"payload\":\"e30=\",\"payloadType\":\"application/vnd.in-toto+json\",\"signatures\":[{{\"keyid\":\"{keyid}\",\"sig\":\"{sig}\"}}]}}\n"
+        );
+        assert_eq!(envelope.to_line().expect("small"), expected.as_bytes());
+    }
+
+    #[test]
+    fn an_envelope_without_or_with_too_many_signatures_is_neither_written_nor_read() {
+        let key = key(1);
+        assert_eq!(Envelope::sign(b"{}", &[]), Err(EnvelopeError::SignatureCount { got: 0 }));
+        assert_eq!(Envelope::sign(b"{}", &[&key; 17]), Err(EnvelopeError::SignatureCount { got: 17 }));
+        let mut envelope = Envelope::sign(b"{}", &[&key; 16]).expect("an envelope");
+        assert_eq!(Envelope::parse(&strict_json::to_vec(&envelope).expect("small")).as_ref(), Ok(&envelope));
+        envelope.signatures.push(envelope.signatures[0].clone());
+        let bytes = strict_json::to_vec(&envelope).expect("small");
+        assert_eq!(Envelope::parse(&bytes), Err(EnvelopeError::SignatureCount { got: 17 }));
+        envelope.signatures.clear();
+        let bytes = strict_json::to_vec(&envelope).expect("small");
+        assert_eq!(Envelope::parse(&bytes), Err(EnvelopeError::SignatureCount { got: 0 }));
+    }
+
+    #[test]
+    fn a_payload_too_large_to_be_read_again_is_not_signed() {
+        let error = Envelope::sign(&vec![b' '; 800_000], &[&key(1)]).expect_err("too large");
+        assert!(matches!(error, EnvelopeError::Json(JsonError::TooLarge { .. })), "{error}");
+    }
+
+    #[test]
+    fn a_payload_of_another_type_is_refused() {
+        let mut envelope = Envelope::sign(b"{}", &[&key(1)]).expect("an envelope");
+        for payload_type in ["", "application/json", "application/vnd.in-toto+json ", "APPLICATION/VND.IN-TOTO+JSON"] {
+            envelope.payload_type = payload_type.to_owned();
+            let bytes = strict_json::to_vec(&envelope).expect("small");
+            assert_eq!(Envelope::parse(&bytes), Err(EnvelopeError::PayloadType { got: payload_type.to_owned() }));
+        }
+    }
+
+    #[test]
+    fn other_spellings_of_base64_are_refused() {
+        let envelope = Envelope::sign(b"\xff\xff{", &[&key(1)]).expect("an envelope");
+        assert_eq!(envelope.payload, "//97");
+        let decodes = |payload: &str| Envelope { payload: payload.to_owned(), ..envelope.clone() }.decode();
+        assert!(decodes("e30=").is_ok());
+        // Without padding, with bits after the end, URL-safe, with white space, with too much padding.
+        for payload in ["e30", "e31=", "__97", "//97\n", " //97", "//97====", "e30=e30=", "/"] {
+            assert!(
+                matches!(decodes(payload), Err(EnvelopeError::Base64 { field, .. }) if field == "payload"),
+                "{payload}"
+            );
+        }
+        let mut unpadded = envelope.clone();
+        unpadded.signatures[0].sig = unpadded.signatures[0].sig.trim_end_matches('=').to_owned();
+        assert!(matches!(unpadded.decode(), Err(EnvelopeError::Base64 { field, .. }) if field == "signatures[0].sig"));
+    }
+
+    #[test]
+    fn a_bundle_is_one_envelope_per_line() {
+        assert_eq!(bundle_lines(b"a\nb\n"), Ok(vec![b"a".as_slice(), b"b"]));
+        assert_eq!(bundle_lines(b""), Err(EnvelopeError::EnvelopeCount { got: 0 }));
+        assert_eq!(bundle_lines(b"a\nb"), Err(EnvelopeError::Truncated { line: 2 }));
+        assert_eq!(bundle_lines(&b"a\n".repeat(17)), Err(EnvelopeError::EnvelopeCount { got: 17 }));
+        // An empty line is an envelope that is no JSON.
+        assert_eq!(bundle_lines(b"a\n\n"), Ok(vec![b"a".as_slice(), b""]));
+    }
+
+    proptest! {
+        #[test]
+        fn envelopes_round_trip(payload: Vec<u8>, keys in prop::collection::vec(any::<u8>(), 1..4)) {
+            let keys: Vec<_> = keys.into_iter().map(key).collect();
+            let envelope = Envelope::sign(&payload, &keys.iter().collect::<Vec<_>>()).expect("small");
+            let line = envelope.to_line().expect("small");
+            let read = Envelope::parse(bundle_lines(&line).expect("one line")[0]).expect("an envelope");
+            prop_assert_eq!(read.decode().expect("Base64").payload, payload);
+            prop_assert_eq!(read, envelope);
+        }
+
+        #[test]
+        fn the_encoding_of_two_messages_is_never_the_same(a in ".{0,4}", b: Vec<u8>, c in ".{0,4}", d: Vec<u8>) {
+            prop_assert_eq!(pae(&a, &b) == pae(&c, &d), (a, b) == (c, d));
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Ed25519 keys: PKCS#8 and SPKI files, key ids, signing and strict verification.
 //!
-//! Private keys are written as PKCS#8 **v1**: OpenSSL 3.0 refuses v2, which adds the public key. Encrypted private keys
-//! are recognised and refused.
+//! Private keys are written as PKCS#8 **v1**: OpenSSL 3.0 refuses v2, which adds the public key. They are encoded here
+//! rather than by `ed25519-dalek`, whose `KeypairBytes` leaves the secret in memory. Encrypted private keys are
+//! recognised and refused.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -12,8 +13,9 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::Signer as _;
-use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, KeypairBytes};
-use pkcs8::LineEnding;
+use ed25519_dalek::pkcs8::{ALGORITHM_ID, DecodePublicKey, EncodePublicKey};
+use pkcs8::der::asn1::OctetStringRef;
+use pkcs8::{LineEnding, PrivateKeyInfoRef, SecretDocument};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
@@ -23,8 +25,11 @@ use crate::digest::{Sha256Digest, sha256};
 /// Largest key file in bytes.
 const MAX_KEY_BYTES: u64 = 16 << 10;
 
-const PRIVATE_LABEL: &str = "-----BEGIN PRIVATE KEY-----";
-const ENCRYPTED_LABEL: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
+const PRIVATE_LABEL: &str = "PRIVATE KEY";
+const ENCRYPTED_LABEL: &str = "ENCRYPTED PRIVATE KEY";
+
+/// Tag and length of an OCTET STRING of 32 bytes, in DER.
+const SEED_HEADER: [u8; 2] = [4, 32];
 
 /// A private Ed25519 key. Erased from memory when dropped; its `Debug` shows the key id only.
 pub struct SigningKey(ed25519_dalek::SigningKey);
@@ -83,7 +88,7 @@ pub enum KeyError {
         source: Box<KeyError>,
     },
     /// The private key is encrypted.
-    #[error("private key is encrypted, expected `{PRIVATE_LABEL}`")]
+    #[error("private key is encrypted, expected one with the label `{PRIVATE_LABEL}`")]
     Encrypted,
     /// Not a private key of the kind expected.
     #[error("not an Ed25519 private key in PKCS#8 PEM: {message}")]
@@ -116,18 +121,38 @@ impl SigningKey {
     /// # Errors
     /// [`KeyError::Encrypted`] and [`KeyError::Private`].
     pub fn from_pkcs8_pem(pem: &str) -> Result<Self, KeyError> {
-        if pem.contains(ENCRYPTED_LABEL) {
-            return Err(KeyError::Encrypted);
+        let (label, document) = SecretDocument::from_pem(pem.trim_end()).map_err(|error| private_error(&error))?;
+        match label {
+            PRIVATE_LABEL => {}
+            ENCRYPTED_LABEL => return Err(KeyError::Encrypted),
+            other => return Err(private_error(&format_args!("expected the label `{PRIVATE_LABEL}`, got `{other}`"))),
         }
-        let key = ed25519_dalek::SigningKey::from_pkcs8_pem(pem.trim_end());
-        key.map(Self).map_err(|error| KeyError::Private { message: error.to_string() })
+        let info = PrivateKeyInfoRef::try_from(document.as_bytes()).map_err(|error| private_error(&error))?;
+        if info.algorithm != ALGORITHM_ID {
+            return Err(private_error(&format_args!(
+                "expected the algorithm {}, got {}",
+                ALGORITHM_ID.oid, info.algorithm.oid
+            )));
+        }
+        // RFC 8410: an OCTET STRING of 32 bytes within the OCTET STRING.
+        let seed = info.private_key.as_bytes().strip_prefix(&SEED_HEADER).and_then(|seed| seed.try_into().ok());
+        let key = Self::from_random(seed.ok_or_else(|| private_error(&"expected a key of 32 bytes"))?);
+        match info.public_key.map(|bits| bits.as_bytes() == Some(key.public().as_bytes().as_slice())) {
+            Some(false) => Err(private_error(&"its public key is another's")),
+            Some(true) | None => Ok(key),
+        }
     }
 
     /// Writes PKCS#8 version 1 as PEM.
     pub fn to_pkcs8_pem(&self) -> Zeroizing<String> {
+        let mut private_key = Zeroizing::new([0; 34]);
+        private_key[..2].copy_from_slice(&SEED_HEADER);
+        private_key[2..].copy_from_slice(self.0.as_bytes());
+        let private_key = OctetStringRef::new(&*private_key).expect("34 bytes are a short string");
         // Without the public key it is version 1.
-        let bytes = KeypairBytes { secret_key: *self.0.as_bytes(), public_key: None };
-        bytes.to_pkcs8_pem(LineEnding::LF).expect("32 bytes always fit PKCS#8")
+        let info = PrivateKeyInfoRef { algorithm: ALGORITHM_ID, private_key, public_key: None };
+        let document = SecretDocument::encode_msg(&info).expect("34 bytes fit a document");
+        document.to_pem(PRIVATE_LABEL, LineEnding::LF).expect("the label is plain text")
     }
 
     /// Reads the key file `path`.
@@ -316,6 +341,10 @@ fn in_file(path: &Path, error: KeyError) -> KeyError {
     KeyError::InFile { path: path.to_owned(), source: Box::new(error) }
 }
 
+fn private_error(error: &dyn fmt::Display) -> KeyError {
+    KeyError::Private { message: error.to_string() }
+}
+
 fn public_error(error: &dyn fmt::Display) -> KeyError {
     KeyError::Public { message: error.to_string() }
 }
@@ -323,3 +352,6 @@ fn public_error(error: &dyn fmt::Display) -> KeyError {
 fn hex(bytes: &[u8; 32]) -> String {
     Sha256Digest::from_bytes(*bytes).to_string()
 }
+
+#[cfg(test)]
+mod tests;

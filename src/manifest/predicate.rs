@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Blake3Digest;
 use crate::envelope::{Bounds, Figures, NetworkFigure, NetworkMode};
+use crate::provenance::data::DataManifest;
 use crate::provenance::environment::Environment;
 use crate::provenance::git::GitRecord;
 use crate::provenance::path::RelativePath;
@@ -271,6 +272,20 @@ pub enum ExitReason {
     Diverged,
 }
 
+impl DataRecord {
+    /// Records a data set whose list was written to `list`, below the run directory.
+    pub fn new(name: &str, root: &str, data: &DataManifest, list: RelativePath) -> Self {
+        Self {
+            name: name.to_owned(),
+            root: root.to_owned(),
+            files: data.files().len() as u64,
+            bytes: DecimalU64(data.total_bytes()),
+            merkle_root: data.merkle_root(),
+            list,
+        }
+    }
+}
+
 impl From<&Bounds> for BoundsRecord {
     fn from(bounds: &Bounds) -> Self {
         Self {
@@ -346,3 +361,6 @@ impl Predicate for TrainingRun {
         Ok(())
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -96,6 +96,13 @@ pub enum StatementError {
     },
 }
 
+impl Subject {
+    /// A file by name and content.
+    pub fn new(name: RelativePath, sha256: Sha256Digest) -> Self {
+        Self { name, digest: SubjectDigest { sha256 } }
+    }
+}
+
 impl<P: Predicate> Statement<P> {
     /// Makes a claim about files.
     ///
@@ -198,6 +205,14 @@ mod tests {
             let text = format!(r#"{{"name":"a","digest":{{{fields}}}}}"#);
             assert!(strict_json::from_slice::<Subject>(text.as_bytes()).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn another_predicate_type_is_refused() {
+        let mut statement = of(&["a"]).expect("a statement");
+        statement.predicate_type = "urn:example:other".to_owned();
+        let got = statement.predicate_type.clone();
+        assert_eq!(statement.check(), Err(StatementError::PredicateType { expected: Claim::TYPE, got }));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Documents are at most [`MAX_BYTES`] long and [`MAX_DEPTH`] deep; duplicate keys, in whatever spelling, and trailing
 //! bytes are refused here, unknown keys by the types (`deny_unknown_fields`). Integers that may pass 2^53 are
-//! [`DecimalU64`], floats that matter are [`ExactF64`].
+//! [`DecimalU64`], and refused as numbers; floats that matter are [`ExactF64`].
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,6 +16,9 @@ pub const MAX_BYTES: usize = 1 << 20;
 
 /// Most objects and arrays within each other: bounds the stack.
 pub const MAX_DEPTH: usize = 32;
+
+/// Largest integer that every parser reads alike: many hold numbers as doubles.
+pub const MAX_INTEGER: u64 = (1 << 53) - 1;
 
 /// A document that is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +37,12 @@ pub enum JsonError {
     DuplicateKey {
         /// The key.
         key: String,
+    },
+    /// An integer beyond [`MAX_INTEGER`], either way.
+    #[error("JSON integer {got}, expected at most {MAX_INTEGER} either side of zero")]
+    UnsafeInteger {
+        /// The integer.
+        got: i128,
     },
     /// Something after the document.
     #[error("JSON document is followed by other bytes")]
@@ -71,18 +80,15 @@ pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
 /// Writes a document: compact UTF-8, fields in the order of the type.
 ///
 /// # Errors
-/// [`JsonError::TooLarge`], so that nothing is written that [`from_slice`] refuses; [`JsonError::Data`] for a type that
-/// JSON cannot hold, such as a map with composite keys.
+/// [`JsonError`]: nothing is written that [`from_slice`] refuses.
 pub fn to_vec<T: Serialize>(value: &T) -> Result<Vec<u8>, JsonError> {
     let bytes = serde_json::to_vec(value)
         .map_err(|error| JsonError::Data { path: ".".to_owned(), message: error.to_string() })?;
-    match bytes.len() {
-        got if got > MAX_BYTES => Err(JsonError::TooLarge { got }),
-        _ => Ok(bytes),
-    }
+    check(&bytes)?;
+    Ok(bytes)
 }
 
-/// Checks what typed parsing does not: size, depth, duplicate keys, trailing bytes.
+/// Checks what typed parsing does not: size, depth, duplicate keys, large integers, trailing bytes.
 ///
 /// The tokens come from the parser that later fills the types, so there is no second opinion on escapes.
 fn check(bytes: &[u8]) -> Result<(), JsonError> {
@@ -112,6 +118,13 @@ impl Walk<'_> {
         Ok(Walk { depth: self.depth + 1, fault: self.fault })
     }
 
+    fn integer<E: serde::de::Error>(mut self, got: i128) -> Result<(), E> {
+        match got.unsigned_abs() <= MAX_INTEGER.into() {
+            true => Ok(()),
+            false => Err(self.stop(JsonError::UnsafeInteger { got })),
+        }
+    }
+
     fn stop<E: serde::de::Error>(&mut self, fault: JsonError) -> E {
         let error = E::custom(&fault);
         *self.fault = Some(fault);
@@ -138,12 +151,12 @@ impl<'de> Visitor<'de> for Walk<'_> {
         Ok(())
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<(), E> {
+        self.integer(value.into())
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
+        self.integer(value.into())
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<(), E> {
@@ -411,6 +424,15 @@ mod tests {
             assert!(matches!(refusal(text), JsonError::Syntax { .. }), "{text}");
         }
         assert!(matches!(refusal(b"\"\xff\""), JsonError::Syntax { .. }));
+    }
+
+    #[test]
+    fn an_integer_that_parsers_read_differently_is_refused() {
+        for (text, got) in [("9007199254740992", 1 << 53), ("-9007199254740992", -1 << 53)] {
+            assert_eq!(check(format!("[{text}]").as_bytes()), Err(JsonError::UnsafeInteger { got }));
+        }
+        assert_eq!(check(b"[9007199254740991,-9007199254740991,9007199254740992.0]"), Ok(()));
+        assert_eq!(to_vec(&u64::MAX), Err(JsonError::UnsafeInteger { got: u64::MAX.into() }));
     }
 
     #[test]

@@ -205,3 +205,141 @@ impl TrustedKey {
         revoked.or(early).or(late)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::key::SigningKey;
+
+    fn public(byte: u8) -> PublicKey {
+        SigningKey::from_random(&[byte; 32]).public()
+    }
+
+    fn trusted(byte: u8, role: Role) -> TrustedKey {
+        let name = format!("key {byte}");
+        TrustedKey { name, public_key: public(byte), role, not_before: None, not_after: None, revoked_at: None }
+    }
+
+    fn refusal(keys: Vec<TrustedKey>, threshold: u32) -> TrustError {
+        Trust::try_from(TrustPolicy { keys, threshold }).expect_err("a faulty policy")
+    }
+
+    fn time(text: &str) -> UtcTime {
+        text.parse().expect("a time")
+    }
+
+    #[test]
+    fn a_policy_is_read_from_json() {
+        let entry = |key: &str| {
+            format!(
+                r#"{{"keys":[{{"name":"ci","publicKey":"{key}","role":"trainer","notBefore":"2026-01-01T00:00:00Z","notAfter":null,"revokedAt":null}}],"threshold":1}}"#
+            )
+        };
+        let expected = TrustedKey {
+            name: "ci".into(),
+            not_before: Some(time("2026-01-01T00:00:00Z")),
+            ..trusted(1, Role::Trainer)
+        };
+        let hex = crate::digest::Sha256Digest::from_bytes(*public(1).as_bytes()).to_string();
+        for key in [hex, public(1).to_spki_pem().replace('\n', "\\n")] {
+            let trust = Trust::from_json(entry(&key).as_bytes()).expect("a policy");
+            assert_eq!(trust.policy().keys, std::slice::from_ref(&expected));
+        }
+        let written = strict_json::to_vec(Trust::single(public(1)).policy()).expect("small");
+        assert_eq!(Trust::from_json(&written), Ok(Trust::single(public(1))));
+    }
+
+    #[test]
+    fn a_policy_without_one_of_its_fields_or_with_another_is_refused() {
+        let text = String::from_utf8(strict_json::to_vec(Trust::single(public(1)).policy()).expect("small"));
+        let text = text.expect("UTF-8");
+        for (from, to) in [
+            (r#","revokedAt":null"#, ""),
+            (r#","notAfter":null"#, ""),
+            (r#","threshold":1"#, ""),
+            (r#""threshold":1"#, r#""threshold":1,"threshold":1"#),
+            (r#""threshold":1"#, r#""threshold":1,"scheme":"none""#),
+            (r#""role":"trainer""#, r#""role":"admin""#),
+            (r#""role":"trainer""#, r#""role":"trainer","scheme":"rsa""#),
+            (r#""threshold":1"#, r#""threshold":-1"#),
+        ] {
+            assert!(text.contains(from), "{from}");
+            let changed = text.replace(from, to);
+            assert!(matches!(Trust::from_json(changed.as_bytes()), Err(TrustError::Json(_))), "{changed}");
+        }
+    }
+
+    #[test]
+    fn a_policy_that_trusts_nobody_or_too_many_is_refused() {
+        assert_eq!(refusal(vec![], 1), TrustError::KeyCount { got: 0 });
+        let keys = (0..=MAX_KEYS as u8).map(|byte| trusted(byte, Role::Trainer)).collect();
+        assert_eq!(refusal(keys, 1), TrustError::KeyCount { got: MAX_KEYS + 1 });
+    }
+
+    #[test]
+    fn a_threshold_that_means_nothing_is_refused() {
+        let role = Role::Trainer;
+        assert_eq!(refusal(vec![trusted(1, role)], 0), TrustError::Threshold { got: 0, role, keys: 1 });
+        assert_eq!(refusal(vec![trusted(1, role)], 2), TrustError::Threshold { got: 2, role, keys: 1 });
+        // Two trainers could meet it, one verifier never.
+        let keys = vec![trusted(1, role), trusted(2, role), trusted(3, Role::Verifier)];
+        assert_eq!(refusal(keys, 2), TrustError::Threshold { got: 2, role: Role::Verifier, keys: 1 });
+    }
+
+    #[test]
+    fn a_key_listed_twice_is_refused() {
+        let again = TrustedKey { name: "again".into(), ..trusted(1, Role::Trainer) };
+        let expected = TrustError::DuplicateKey { first: "key 1".into(), second: "again".into() };
+        assert_eq!(refusal(vec![trusted(1, Role::Trainer), again], 2), expected);
+    }
+
+    #[test]
+    fn a_trainer_cannot_be_the_verifier() {
+        let both = TrustedKey { name: "again".into(), ..trusted(1, Role::Verifier) };
+        assert!(matches!(refusal(vec![trusted(1, Role::Trainer), both], 1), TrustError::DuplicateKey { .. }));
+    }
+
+    #[test]
+    fn a_name_given_twice_is_refused() {
+        let same = TrustedKey { name: "key 1".into(), ..trusted(2, Role::Trainer) };
+        let expected = TrustError::DuplicateName { name: "key 1".into() };
+        assert_eq!(refusal(vec![trusted(1, Role::Trainer), same], 1), expected);
+    }
+
+    #[test]
+    fn a_key_that_is_never_valid_is_refused() {
+        let (first, last) = (Some(time("2026-01-02T00:00:00Z")), Some(time("2026-01-01T00:00:00Z")));
+        let key = TrustedKey { not_before: first, not_after: last, ..trusted(1, Role::Trainer) };
+        assert!(matches!(refusal(vec![key], 1), TrustError::EmptyPeriod { .. }));
+    }
+
+    #[test]
+    fn a_weak_key_is_refused() {
+        let text = format!(
+            r#"{{"keys":[{{"name":"a","publicKey":"{}","role":"trainer","notBefore":null,"notAfter":null,"revokedAt":null}}],"threshold":1}}"#,
+            "0".repeat(64)
+        );
+        let error = Trust::from_json(text.as_bytes()).expect_err("a weak key");
+        assert!(
+            matches!(&error, TrustError::Json(JsonError::Data { message, .. }) if message.contains("is weak")),
+            "{error:?}"
+        );
+    }
+
+    #[test]
+    fn a_key_counts_from_its_first_to_its_last_moment_until_revoked() {
+        let (first, last) = (time("2026-01-01T00:00:00Z"), time("2026-12-31T00:00:00Z"));
+        let key = TrustedKey { not_before: Some(first), not_after: Some(last), ..trusted(1, Role::Trainer) };
+        let fault = |key: &TrustedKey, at: &str| key.fault(Role::Trainer, time(at).0);
+        assert_eq!(fault(&key, "2025-12-31T23:59:59.999999999Z"), Some(KeyFault::NotYetValid(first)));
+        assert_eq!(fault(&key, "2026-01-01T00:00:00Z"), None);
+        assert_eq!(fault(&key, "2026-12-31T00:00:00Z"), None);
+        assert_eq!(fault(&key, "2026-12-31T00:00:00.000000001Z"), Some(KeyFault::Expired(last)));
+        let revoked_at = time("2026-06-01T00:00:00Z");
+        let revoked = TrustedKey { revoked_at: Some(revoked_at), ..key };
+        assert_eq!(fault(&revoked, "2026-05-31T23:59:59Z"), None);
+        assert_eq!(fault(&revoked, "2026-06-01T00:00:00Z"), Some(KeyFault::Revoked(revoked_at)));
+        let wrong = KeyFault::Role { expected: Role::Verifier, got: Role::Trainer };
+        assert_eq!(revoked.fault(Role::Verifier, first.0), Some(wrong));
+    }
+}

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::digest::{Sha256Digest, sha256};
 
-use super::dsse::{Envelope, EnvelopeError, PAYLOAD_TYPE, pae};
+use super::dsse::{Envelope, EnvelopeError, PAYLOAD_TYPE, bundle_lines, pae};
 use super::predicate::TrainingRun;
 use super::statement::{Predicate, Statement, StatementError};
 use super::strict_json::{self, JsonError};
@@ -62,6 +62,12 @@ pub enum VerificationError {
     /// The signed statement is refused.
     #[error("signed statement")]
     Statement(#[from] StatementError),
+    /// A bundle is about no run, or about several.
+    #[error("bundle has {got} training-run statements, expected 1")]
+    RunCount {
+        /// Number of such statements.
+        got: usize,
+    },
 }
 
 /// Verifies one envelope (one line of a bundle) as of the time `at`.
@@ -75,6 +81,26 @@ pub fn verify(envelope: &[u8], trust: &Trust, at: Timestamp) -> Result<VerifiedM
     let signers = signers(&decoded.payload, &decoded.signatures, trust, Role::Trainer, at)?;
     let statement = statement(&decoded.payload)?;
     Ok(VerifiedManifest { statement, identity: sha256(&decoded.payload), signers })
+}
+
+/// Verifies a bundle (a `manifest.intoto.jsonl`) as of the time `at`: every envelope must be signed as the policy asks,
+/// and exactly one must hold a training-run statement. Signed statements of other kinds are passed over.
+///
+/// # Errors
+/// [`VerificationError`].
+pub fn verify_bundle(bundle: &[u8], trust: &Trust, at: Timestamp) -> Result<VerifiedManifest, VerificationError> {
+    let mut runs = Vec::new();
+    for line in bundle_lines(bundle)? {
+        match verify(line, trust, at) {
+            Ok(run) => runs.push(run),
+            Err(VerificationError::Statement(StatementError::PredicateType { .. })) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    match (runs.len(), runs.pop()) {
+        (1, Some(run)) => Ok(run),
+        (got, _) => Err(VerificationError::RunCount { got }),
+    }
 }
 
 impl VerifiedManifest {
@@ -147,3 +173,6 @@ fn statement<P: Predicate>(payload: &[u8]) -> Result<Statement<P>, VerificationE
 fn refusals(refused: &[RefusedSigner]) -> String {
     refused.iter().map(|one| format!("; the key of {:?} does not count: {}", one.signer.name, one.fault)).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -231,8 +231,8 @@ impl<'a> WorkTree<'a> {
                 let entry = entry.map_err(|source| read_error(&directory, source))?;
                 let (path, name) = (entry.path(), entry.file_name());
                 let name = gix::path::os_str_into_bstr(&name).map_err(|error| self.error(&error))?;
-                // git tracks nothing of that name, wherever it is.
-                if name.eq_ignore_ascii_case(b".git") {
+                // git tracks nothing of that name, wherever it is. Another spelling is another name.
+                if name == b".git" {
                     continue;
                 }
                 let relative = join(&prefix, name);
@@ -403,3 +403,6 @@ fn repository_error(path: &Path, error: &dyn std::error::Error) -> GitError {
     }
     GitError::Repository { path: path.to_owned(), message }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,233 @@
+//! A claim with every field filled, and what makes a claim refused.
+
+use super::*;
+use crate::envelope::Enforcement;
+use crate::manifest::strict_json::{self, JsonError};
+
+fn digest(byte: u8) -> Blake3Digest {
+    Blake3Digest::from_bytes([byte; 32])
+}
+
+fn path(text: &str) -> RelativePath {
+    RelativePath::parse(text).expect("an acceptable path")
+}
+
+/// A claim with every field filled.
+pub(in crate::manifest) fn example() -> TrainingRun {
+    let difference = Some(digest(1));
+    TrainingRun {
+        run: RunRecord {
+            id: "20260131T120000Z-0123abcd".into(),
+            experiment: "ariel".into(),
+            challenge: Some("ariel-2025".into()),
+            nonce: Some("5c1d".into()),
+        },
+        config: ConfigRecord {
+            name: "train".into(),
+            digest: digest(2),
+            choices: vec![ConfigChoice { group: "model".into(), option: "small".into() }],
+            overrides: vec!["trainer.max_steps=2".into()],
+            sources: vec![ConfigSource { path: path("train.yaml"), size: 3, blake3: digest(3) }],
+        },
+        git: Some(GitRecord {
+            commit: "1".repeat(40).parse().expect("an id"),
+            tree: "2".repeat(40).parse().expect("an id"),
+            branch: Some("main".into()),
+            clean: false,
+            difference,
+            changed: vec!["a".into()],
+            changed_count: 1,
+        }),
+        data: vec![DataRecord {
+            name: "train".into(),
+            root: "data/train".into(),
+            files: 2,
+            bytes: DecimalU64(u64::MAX),
+            merkle_root: digest(4),
+            list: path("data/train.jsonl"),
+        }],
+        environment: Environment {
+            os: "linux".into(),
+            kernel: Some("6.1.0".into()),
+            cpu_model: Some("A CPU".into()),
+            cpu_features: vec!["avx2".into()],
+            logical_cpus: Some(2),
+            memory_bytes: Some(1 << 34),
+            rustc: "rustc 1.95.0".into(),
+            target: "x86_64-unknown-linux-gnu".into(),
+            profile: "release".into(),
+            features: vec!["git".into()],
+            binary: digest(5),
+            cargo_lock: digest(6),
+            version: "0.1.0".into(),
+        },
+        device: DeviceRecord {
+            accelerator: "cpu".into(),
+            name: "A CPU".into(),
+            probe: Some(ProbeRecord { passed: true, digest: digest(7) }),
+        },
+        numerics: NumericsRecord { profile: NumericsProfile::Portable, version: 1 },
+        seed: DecimalU64(42),
+        steps: StepsRecord { count: 2, merkle_root: digest(8), file: path("steps.jsonl") },
+        checkpoints: vec![CheckpointRecord {
+            file: path("checkpoints/step-00000002.safetensors"),
+            step: 2,
+            state_digest: digest(9),
+        }],
+        metrics: vec![MetricRecord { name: "gll".into(), value: ExactF64::new(0.1).expect("finite") }],
+        envelope: EnvelopeRecord {
+            bounds: BoundsRecord {
+                wall_seconds: Some(DecimalU64(32_400)),
+                device_memory_bytes: Some(DecimalU64(16 << 30)),
+                network: NetworkMode::None,
+            },
+            figures: FiguresRecord {
+                wall_seconds: ExactF64::new(1.5).expect("finite"),
+                peak_host_bytes: Some(DecimalU64(1 << 30)),
+                peak_device_bytes: Some(DecimalU64(0)),
+                network: NetworkFigure { mode: NetworkMode::None, enforcement: Enforcement::SelfAsserted },
+            },
+        },
+        exit: ExitRecord { reason: ExitReason::Completed },
+        started_at: "2026-01-31T12:00:00Z".parse().expect("a time"),
+        finished_at: "2026-01-31T12:00:01.5Z".parse().expect("a time"),
+    }
+}
+
+/// The same with every option absent.
+pub(in crate::manifest) fn sparse_example() -> TrainingRun {
+    let mut run = example();
+    (run.run.challenge, run.run.nonce, run.git, run.device.probe) = (None, None, None, None);
+    (run.environment.kernel, run.environment.cpu_model) = (None, None);
+    (run.environment.logical_cpus, run.environment.memory_bytes) = (None, None);
+    (run.envelope.bounds.wall_seconds, run.envelope.bounds.device_memory_bytes) = (None, None);
+    (run.envelope.figures.peak_host_bytes, run.envelope.figures.peak_device_bytes) = (None, None);
+    run
+}
+
+fn text(run: &TrainingRun) -> String {
+    String::from_utf8(strict_json::to_vec(run).expect("small")).expect("UTF-8")
+}
+
+#[test]
+fn a_claim_round_trips() {
+    for run in [example(), sparse_example()] {
+        assert_eq!(run.check(), Ok(()));
+        assert_eq!(strict_json::from_slice(text(&run).as_bytes()), Ok(run));
+    }
+}
+
+#[test]
+fn the_bytes_of_a_claim_are_stable() {
+    assert_eq!(
+        crate::digest::sha256(text(&example()).as_bytes()).to_string(),
+        "67cfc8b66340fc8b72686b3832f5a7f3c683b5cc36de7a571cc5255d5a2528d8"
+    );
+}
+
+#[test]
+fn limits_and_figures_keep_their_values() {
+    let record = example().envelope;
+    assert_eq!(BoundsRecord::from(&Bounds::from(&record.bounds)), record.bounds);
+    assert_eq!(FiguresRecord::try_from(&Figures::from(&record.figures)), Ok(record.figures.clone()));
+    let unmeasured = Figures { wall_seconds: f64::NAN, ..Figures::from(&record.figures) };
+    assert!(FiguresRecord::try_from(&unmeasured).is_err());
+}
+
+/// Every path to a member of an object, below `value`.
+fn members(value: &serde_json::Value, prefix: &str, found: &mut Vec<(String, String)>) {
+    match value {
+        serde_json::Value::Object(object) => {
+            for (key, value) in object {
+                found.push((prefix.to_owned(), key.clone()));
+                members(value, &format!("{prefix}/{key}"), found);
+            }
+        }
+        serde_json::Value::Array(elements) => {
+            for (index, value) in elements.iter().enumerate() {
+                members(value, &format!("{prefix}/{index}"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn a_claim_without_any_one_of_its_fields_is_refused() {
+    for run in [example(), sparse_example()] {
+        let whole = serde_json::to_value(&run).expect("JSON");
+        let mut paths = Vec::new();
+        members(&whole, "", &mut paths);
+        assert!(paths.len() > 60);
+        for (object, key) in paths {
+            let mut value = whole.clone();
+            let object = value.pointer_mut(&object).and_then(|object| object.as_object_mut()).expect("an object");
+            object.shift_remove(&key).expect("a member");
+            let error = strict_json::from_slice::<TrainingRun>(value.to_string().as_bytes()).expect_err(&key);
+            assert!(error.to_string().contains(&format!("missing field `{key}`")), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_claim_with_a_field_too_many_in_any_object_is_refused() {
+    let whole = serde_json::to_value(example()).expect("JSON");
+    let mut paths = Vec::new();
+    members(&whole, "", &mut paths);
+    for (object, _) in paths {
+        let mut value = whole.clone();
+        let members = value.pointer_mut(&object).and_then(|object| object.as_object_mut()).expect("an object");
+        members.insert("extra".into(), 1.into());
+        let error = strict_json::from_slice::<TrainingRun>(value.to_string().as_bytes()).expect_err(&object);
+        assert!(
+            matches!(&error, JsonError::Data { message, .. } if message.contains("unknown field `extra`")),
+            "{error}"
+        );
+    }
+}
+
+fn refused_at(change: impl FnOnce(&mut TrainingRun)) -> String {
+    let mut run = example();
+    change(&mut run);
+    match run.check() {
+        Err(StatementError::Predicate { path, .. }) => path,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_git_record_that_calls_a_difference_clean_is_refused() {
+    assert_eq!(refused_at(|run| run.git.as_mut().expect("a record").clean = true), "git");
+}
+
+#[test]
+fn names_given_twice_are_refused() {
+    assert_eq!(refused_at(|run| run.data.push(run.data[0].clone())), "data");
+    assert_eq!(refused_at(|run| run.metrics.push(run.metrics[0].clone())), "metrics");
+    assert_eq!(refused_at(|run| run.config.choices.push(run.config.choices[0].clone())), "config.choices");
+}
+
+#[test]
+fn checkpoints_out_of_order_or_after_the_end_are_refused() {
+    let earlier = |run: &mut TrainingRun| {
+        run.checkpoints.push(CheckpointRecord { step: 1, ..run.checkpoints[0].clone() });
+    };
+    assert_eq!(refused_at(earlier), "checkpoints");
+    assert_eq!(refused_at(|run| run.steps.count = 1), "checkpoints");
+}
+
+#[test]
+fn negative_wall_seconds_are_refused() {
+    let negative = |run: &mut TrainingRun| {
+        run.envelope.figures.wall_seconds = ExactF64::new(-1.0).expect("finite");
+    };
+    assert_eq!(refused_at(negative), "envelope.figures.wallSeconds");
+}
+
+#[test]
+fn a_data_set_is_recorded_with_its_totals() {
+    let list = format!("{{\"path\":\"a\",\"size\":3,\"blake3\":\"{}\"}}\n", digest(1));
+    let data = DataManifest::from_jsonl(list.as_bytes()).expect("a list");
+    let record = DataRecord::new("train", "data", &data, path("data/train.jsonl"));
+    assert_eq!((record.files, record.bytes, record.merkle_root), (1, DecimalU64(3), data.merkle_root()));
+}
