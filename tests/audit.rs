@@ -1,0 +1,309 @@
+//! A stranger's audit: passes on an honest run, and names what was touched.
+
+use std::path::Path;
+
+use crate::sandbox::{Outcome, Sandbox, repository, trained, trained_copy};
+
+const AUDIT: [&str; 4] = ["audit", "run", "--key", "pub.pem"];
+
+/// The audit of somebody who was given the public key.
+fn audit(sandbox: &Sandbox) -> Outcome {
+    let key = sandbox.done(&["keys", "show", "--public"]).stdout;
+    std::fs::write(sandbox.path(".git/pub.pem"), key).expect("write key");
+    let arguments = AUDIT.map(|word| if word == "pub.pem" { ".git/pub.pem" } else { word });
+    sandbox.verify(&arguments)
+}
+
+fn flip(path: &Path, at: usize) {
+    let mut bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let at = at % bytes.len();
+    bytes[at] ^= 1;
+    std::fs::write(path, bytes).expect("write");
+}
+
+/// Flips one bit at several places of a file, each in a fresh copy, and expects exit 1 and the name.
+fn assert_flips_are_named(file: &str, name: &str) {
+    let size = std::fs::metadata(trained().path(file)).expect("the file is there").len() as usize;
+    for at in [0, size / 3, size / 2, size - 1] {
+        let sandbox = trained_copy();
+        flip(&sandbox.path(file), at);
+        let outcome = audit(&sandbox);
+        assert_eq!(outcome.code, 1, "byte {at} of {file}\n{}", outcome.stdout);
+        assert!(outcome.stdout.contains(name), "byte {at} of {file}: {name} is not named\n{}", outcome.stdout);
+    }
+}
+
+/// Removes a file from a fresh copy and expects exit 3 and the name.
+fn assert_removal_is_named(file: &str, name: &str) {
+    let sandbox = trained_copy();
+    std::fs::remove_file(sandbox.path(file)).expect("remove");
+    let outcome = audit(&sandbox);
+    assert_eq!(outcome.code, 3, "{file}\n{}", outcome.stdout);
+    assert!(outcome.stdout.contains(name), "{file}\n{}", outcome.stdout);
+}
+
+/// Some file of the simulated data set.
+const DATA_FILE: &str = "data/sim_tiny/train.csv";
+
+#[test]
+fn an_honest_run_passes_every_check_and_its_replay() {
+    let sandbox = trained_copy();
+    let outcome = sandbox.verify(&["audit", "run", "--replay", "--kaggle"]);
+    assert_eq!(outcome.code, 0, "{}{}", outcome.stdout, outcome.stderr);
+    for check in ["signature", "files", "steps", "config", "git", "data", "envelope", "replay"] {
+        let line = format!("passed       {check}");
+        assert!(outcome.stdout.contains(&line), "{line:?} is missing\n{}", outcome.stdout);
+    }
+    assert!(outcome.stdout.contains("self-check"), "the own key is no stranger's\n{}", outcome.stdout);
+    assert!(outcome.stdout.contains("no check here proves"));
+}
+
+#[test]
+fn a_strangers_audit_with_the_public_key_is_no_self_check() {
+    let outcome = audit(&trained_copy());
+    assert_eq!(outcome.code, 0, "{}", outcome.stdout);
+    assert!(!outcome.stdout.contains("self-check"), "{}", outcome.stdout);
+}
+
+#[test]
+fn a_flipped_byte_of_the_manifest_payload_is_named() {
+    let path = trained().path("run/manifest.intoto.jsonl");
+    let text = std::fs::read_to_string(path).expect("read");
+    let payload = text.find(r#""payload":""#).expect("a payload") + r#""payload":""#.len();
+    for offset in [0, 1000, 5000] {
+        let sandbox = trained_copy();
+        let path = sandbox.path("run/manifest.intoto.jsonl");
+        let mut bytes = std::fs::read(&path).expect("read");
+        // Another letter of the Base64 alphabet, so that it is the payload that is wrong and not the encoding.
+        bytes[payload + offset] = if bytes[payload + offset] == b'A' { b'B' } else { b'A' };
+        std::fs::write(&path, bytes).expect("write");
+        let outcome = audit(&sandbox);
+        assert_eq!(outcome.code, 1, "{}", outcome.stdout);
+        assert!(outcome.stdout.contains("FAILED       signature"), "{}", outcome.stdout);
+        assert!(outcome.stdout.contains("manifest.intoto.jsonl"), "{}", outcome.stdout);
+    }
+}
+
+#[test]
+fn a_flipped_byte_of_a_checkpoint_is_named() {
+    assert_flips_are_named("run/checkpoints/final.safetensors", "checkpoints/final.safetensors");
+}
+
+#[test]
+fn a_flipped_byte_of_a_data_file_is_named() {
+    assert_flips_are_named(DATA_FILE, DATA_FILE);
+}
+
+#[test]
+fn a_flipped_byte_of_raw_frames_is_named() {
+    let planets = std::fs::read_dir(trained().path("data/sim_tiny/train")).expect("list");
+    let planet = planets.map(|entry| entry.expect("entry").file_name().into_string().expect("UTF-8")).min();
+    let file = format!("data/sim_tiny/train/{}/FGS1_signal_0.parquet", planet.expect("a planet"));
+    assert_flips_are_named(&file, &file);
+}
+
+#[test]
+fn a_flipped_byte_of_the_predictions_is_named() {
+    assert_flips_are_named("run/predictions.csv", "predictions.csv");
+}
+
+#[test]
+fn a_flipped_byte_of_a_config_file_is_named() {
+    // In a comment, too, where the composed config stays the same.
+    assert_flips_are_named("configs/trainer/ci_fast.yaml", "configs/trainer/ci_fast.yaml");
+}
+
+#[test]
+fn a_flipped_byte_of_a_step_leaf_is_named_with_its_number() {
+    let text = std::fs::read_to_string(trained().path("run/steps.jsonl")).expect("read");
+    let third = text.match_indices('\n').nth(1).expect("two lines").0 + 5;
+    let sandbox = trained_copy();
+    flip(&sandbox.path("run/steps.jsonl"), third);
+    let outcome = audit(&sandbox);
+    assert_eq!(outcome.code, 1, "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("steps.jsonl: leaf 3 is not the one that was signed"), "{}", outcome.stdout);
+}
+
+#[test]
+fn a_removed_or_reordered_step_leaf_is_found() {
+    let text = std::fs::read_to_string(trained().path("run/steps.jsonl")).expect("read");
+    let lines: Vec<_> = text.lines().collect();
+    let mut swapped = lines.clone();
+    swapped.swap(0, 1);
+    for changed in [&lines[1..], &lines[..lines.len() - 1], &swapped[..]] {
+        let sandbox = trained_copy();
+        std::fs::write(sandbox.path("run/steps.jsonl"), changed.join("\n") + "\n").expect("write");
+        let outcome = sandbox.verify(&["manifest", "run"]);
+        assert_eq!(outcome.code, 1, "{}", outcome.stdout);
+        assert!(outcome.stdout.contains("FAILED       steps"), "{}", outcome.stdout);
+    }
+}
+
+#[test]
+fn a_removed_manifest_is_not_checked() {
+    assert_removal_is_named("run/manifest.intoto.jsonl", "manifest.intoto.jsonl");
+}
+
+#[test]
+fn a_removed_checkpoint_is_not_checked() {
+    assert_removal_is_named("run/checkpoints/final.safetensors", "checkpoints/final.safetensors");
+}
+
+#[test]
+fn a_removed_step_log_is_not_checked() {
+    assert_removal_is_named("run/steps.jsonl", "steps.jsonl");
+}
+
+#[test]
+fn a_removed_data_file_is_not_checked() {
+    assert_removal_is_named(DATA_FILE, DATA_FILE);
+}
+
+#[test]
+fn a_removed_config_file_is_not_checked() {
+    let sandbox = trained_copy();
+    std::fs::remove_file(sandbox.path("configs/trainer/ci_fast.yaml")).expect("remove");
+    let outcome = sandbox.verify(&["config", "run"]);
+    assert_eq!(outcome.code, 3, "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("configs/trainer/ci_fast.yaml"), "{}", outcome.stdout);
+}
+
+#[test]
+fn an_uncommitted_change_of_the_sources_is_named() {
+    let sandbox = trained_copy();
+    std::fs::write(sandbox.path("model.py"), "x = 1\n").expect("write");
+    let outcome = sandbox.verify(&["git", "run"]);
+    assert_eq!(outcome.code, 1, "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("model.py"), "{}", outcome.stdout);
+}
+
+#[test]
+fn another_commit_of_the_sources_is_named() {
+    let sandbox = trained_copy();
+    std::fs::write(sandbox.path("NOTES"), "later\n").expect("write");
+    sandbox.git(&["add", "--all"]);
+    sandbox.git(&["commit", "--quiet", "--message=later"]);
+    let outcome = sandbox.verify(&["git", "run"]);
+    assert_eq!(outcome.code, 1, "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("git checkout"), "{}", outcome.stdout);
+}
+
+#[test]
+fn a_run_of_a_dirty_tree_says_so_and_is_checked_against_the_same_changes() {
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.path("scratch.txt"), "uncommitted\n").expect("write");
+    sandbox.done(&["train", "trainer=ci_fast", "run.dir=run"]);
+    let outcome = sandbox.verify(&["git", "run"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("uncommitted changes"), "{}", outcome.stdout);
+    std::fs::write(sandbox.path("scratch.txt"), "changed again\n").expect("write");
+    assert_eq!(sandbox.verify(&["git", "run"]).code, 1);
+}
+
+#[test]
+fn another_key_is_not_believed() {
+    let sandbox = trained_copy();
+    sandbox.done(&["keys", "generate", "--out", ".git/other.pem"]);
+    let public = sandbox.done(&["keys", "show", "--public", "--signing-key", ".git/other.pem"]).stdout;
+    std::fs::write(sandbox.path(".git/other.pub"), public).expect("write");
+    let outcome = sandbox.verify(&["manifest", "run", "--key", ".git/other.pub"]);
+    assert_eq!(outcome.code, 1, "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("FAILED       signature"), "{}", outcome.stdout);
+}
+
+#[test]
+fn without_any_key_to_believe_nothing_is_checked() {
+    let sandbox = Sandbox::new();
+    let run = trained().path("run");
+    let outcome = sandbox.verify(&["manifest", run.to_str().expect("UTF-8")]);
+    assert_eq!(outcome.code, 3, "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("--key"), "{}", outcome.stdout);
+}
+
+#[test]
+fn a_trust_policy_says_whom_to_believe() {
+    let sandbox = trained_copy();
+    let public = sandbox.done(&["keys", "show", "--public"]).stdout;
+    let policy = |role: &str| {
+        serde_json::json!({ "threshold": 1, "keys": [{
+            "name": "alice", "publicKey": public, "role": role,
+            "notBefore": null, "notAfter": null, "revokedAt": null,
+        }] })
+        .to_string()
+    };
+    for (role, code) in [("trainer", 0), ("verifier", 1)] {
+        std::fs::write(sandbox.path(".git/trust.json"), policy(role)).expect("write");
+        let outcome = sandbox.verify(&["manifest", "run", "--trust", ".git/trust.json"]);
+        assert_eq!(outcome.code, code, "{role}: {}", outcome.stdout);
+    }
+}
+
+#[test]
+fn a_replay_of_a_forged_step_log_names_the_first_step_and_field() {
+    // A trainer who signs what was never computed: the signature is good, the bits are not.
+    let sandbox = Sandbox::new();
+    sandbox.done(&["train", "trainer=ci_fast", "run.dir=run", "trainer.max_epochs=2"]);
+    let honest = std::fs::read_to_string(sandbox.path("run/steps.jsonl")).expect("read");
+    let lines: Vec<_> = honest.lines().collect();
+    let kept = 9;
+    let mut leaf: serde_json::Value = serde_json::from_str(lines[kept]).expect("a leaf");
+    let bits = leaf["lossBits"].as_str().expect("bits").to_owned();
+    leaf["lossBits"] = serde_json::Value::String(bits.chars().rev().collect());
+    let forged: Vec<_> = lines.iter().enumerate().map(|(i, line)| {
+        if i == kept { leaf.to_string() } else { (*line).to_owned() }
+    }).collect();
+    resign(&sandbox, &(forged.join("\n") + "\n"));
+    let light = sandbox.verify(&["audit", "run"]);
+    assert_eq!(light.code, 0, "without a replay the forgery is consistent\n{}", light.stdout);
+    let outcome = sandbox.verify(&["replay", "run"]);
+    assert_eq!(outcome.code, 1, "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("step 10, lossBits"), "{}", outcome.stdout);
+}
+
+/// Puts a step log into the run and signs it with the user's own key, as a dishonest trainer can.
+fn resign(sandbox: &Sandbox, steps: &str) {
+    use spectramind::manifest::predicate::TrainingRun;
+    use spectramind::manifest::{dsse, key::SigningKey, statement::Statement, strict_json};
+    use spectramind::merkle::{MerkleLog, leaf_hash};
+
+    let path = sandbox.path("run/manifest.intoto.jsonl");
+    let bundle = std::fs::read(&path).expect("read");
+    let line = dsse::bundle_lines(&bundle).expect("a bundle")[0];
+    let payload = dsse::Envelope::parse(line).expect("envelope").decode().expect("payload").payload;
+    let mut statement: Statement<TrainingRun> = strict_json::from_slice(&payload).expect("statement");
+    let (mut log, mut leaves) = (MerkleLog::new(), String::new());
+    for line in steps.lines() {
+        log.append(line.as_bytes());
+        leaves += &format!("{}\n", leaf_hash(line.as_bytes()));
+    }
+    statement.predicate.steps.merkle_root = log.root();
+    for (name, text) in [("steps.jsonl", steps), ("steps.leaves", &leaves)] {
+        std::fs::write(sandbox.path("run").join(name), text).expect("write");
+        let subject = statement.subject.iter_mut().find(|subject| subject.name.as_str() == name).expect("a subject");
+        subject.digest.sha256 = spectramind::digest::sha256(text.as_bytes());
+    }
+    let shown = sandbox.done(&["keys", "show"]).stdout;
+    let file = shown.lines().find_map(|line| line.strip_prefix("file ")).expect("a file").trim();
+    let key = SigningKey::load(Path::new(file)).expect("key");
+    let payload = strict_json::to_vec(&statement).expect("payload");
+    let envelope = dsse::Envelope::sign(&payload, &[&key]).expect("signs");
+    std::fs::write(&path, envelope.to_line().expect("line")).expect("write");
+}
+
+#[test]
+fn the_json_report_follows_its_schema() {
+    let outcome = trained().verify(&["audit", "run", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&outcome.stdout).expect("JSON");
+    let schema = std::fs::read(repository().join("schemas/report.schema.json")).expect("schema");
+    let schema: serde_json::Value = serde_json::from_slice(&schema).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    assert!(validator.is_valid(&report), "{report}");
+    assert_eq!(report["checks"].as_array().map(Vec::len), Some(7));
+    assert!(!validator.is_valid(&serde_json::json!({ "checks": [] })));
+}
+
+#[test]
+fn wrong_arguments_exit_2() {
+    assert_eq!(trained().verify(&["audit"]).code, 2);
+    assert_eq!(trained().verify(&["data", "run", "--data", "no-equals-sign"]).code, 2);
+}

@@ -1,0 +1,158 @@
+//! A folder of its own with our configs in a real git repository, a home of its own, and the two programs.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
+
+/// Where a user works.
+pub struct Sandbox {
+    folder: TempDir,
+}
+
+/// How a program ended.
+pub struct Outcome {
+    /// Exit code.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Sandbox {
+    /// A new one, with the configs committed.
+    pub fn new() -> Self {
+        let sandbox = Self { folder: tempfile::tempdir().expect("temp dir") };
+        copy_tree(&repository().join("configs"), &sandbox.path("configs"));
+        std::fs::copy(repository().join(".gitignore"), sandbox.path(".gitignore")).expect("copy .gitignore");
+        sandbox.git(&["init", "--quiet", "--initial-branch=main"]);
+        sandbox.git(&["add", "--all"]);
+        sandbox.git(&["commit", "--quiet", "--message=configs"]);
+        sandbox
+    }
+
+    /// A path inside it.
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.folder.path().join("work").join(name)
+    }
+
+    /// Runs git in it, apart from any configuration of the machine.
+    pub fn git(&self, arguments: &[&str]) {
+        std::fs::create_dir_all(self.path("")).expect("work folder");
+        let identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"];
+        let output = self.prepare(Command::new("git")).args(identity).args(arguments).output().expect("git runs");
+        assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// `spectramind` with these arguments, to be changed and run.
+    pub fn spectramind(&self, arguments: &[&str]) -> Command {
+        let mut command = self.prepare(Command::new(env!("CARGO_BIN_EXE_spectramind")));
+        command.args(arguments);
+        command
+    }
+
+    /// `spectramind-verify` with these arguments.
+    pub fn verify(&self, arguments: &[&str]) -> Outcome {
+        Outcome::of(self.prepare(Command::new(verifier())).args(arguments))
+    }
+
+    /// Runs `spectramind`.
+    pub fn run(&self, arguments: &[&str]) -> Outcome {
+        Outcome::of(&mut self.spectramind(arguments))
+    }
+
+    /// Runs `spectramind` and expects it to do its work.
+    pub fn done(&self, arguments: &[&str]) -> Outcome {
+        let outcome = self.run(arguments);
+        assert_eq!(outcome.code, 0, "{arguments:?}\n{}{}", outcome.stdout, outcome.stderr);
+        outcome
+    }
+
+    fn prepare(&self, mut command: Command) -> Command {
+        command
+            .current_dir(self.path(""))
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.folder.path().join("home"))
+            .env("XDG_CONFIG_HOME", self.folder.path().join("home/.config"))
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_CONFIG_SYSTEM", "/dev/null");
+        command
+    }
+}
+
+impl Outcome {
+    /// Runs a command to its end.
+    pub fn of(command: &mut Command) -> Self {
+        let Output { status, stdout, stderr } = command.output().expect("the program starts");
+        let text = |bytes| String::from_utf8(bytes).expect("programs print UTF-8");
+        Self { code: status.code().unwrap_or(-1), stdout: text(stdout), stderr: text(stderr) }
+    }
+}
+
+/// The checkout under test.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The verifier, built by the same `cargo test --workspace` into the same folder.
+pub fn verifier() -> PathBuf {
+    let beside = Path::new(env!("CARGO_BIN_EXE_spectramind")).with_file_name("spectramind-verify");
+    assert!(beside.is_file(), "{} is missing: run the tests as README says, with --workspace", beside.display());
+    beside
+}
+
+/// The material shared between the parts of the project. Without it the test says so and is skipped, unless
+/// `SPECTRAMIND_REQUIRE_ALL` is set, as CI does.
+pub fn shared(what: &str) -> Option<PathBuf> {
+    let path = repository().join("../shared").join(what);
+    present(path.exists(), &format!("{} (the project's shared material)", path.display())).then_some(path)
+}
+
+/// Whether something a test needs is there; skipping is said aloud, and an error where nothing may be skipped.
+pub fn present(is_there: bool, what: &str) -> bool {
+    if !is_there {
+        assert!(std::env::var_os("SPECTRAMIND_REQUIRE_ALL").is_none(), "needed and absent: {what}");
+        eprintln!("SKIPPED: absent: {what}");
+    }
+    is_there
+}
+
+/// Copies a folder with everything in it.
+pub fn copy_tree(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("create folder");
+    for entry in std::fs::read_dir(from).expect("list folder") {
+        let entry = entry.expect("entry");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("type").is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("copy file");
+        }
+    }
+}
+
+/// A sandbox in which `train trainer=ci_fast run.dir=run` has been run once, for tests that only look.
+pub fn trained() -> &'static Sandbox {
+    static TRAINED: OnceLock<Sandbox> = OnceLock::new();
+    TRAINED.get_or_init(|| {
+        let sandbox = Sandbox::new();
+        sandbox.done(&["train", "trainer=ci_fast", "run.dir=run"]);
+        sandbox
+    })
+}
+
+/// A copy of the trained sandbox, key and all, for tests that break something.
+pub fn trained_copy() -> Sandbox {
+    let sandbox = Sandbox { folder: tempfile::tempdir().expect("temp dir") };
+    copy_tree(trained().folder.path(), sandbox.folder.path());
+    sandbox
+}
+
+/// The line of a program's output that begins with `name`, without it.
+pub fn field<'a>(stdout: &'a str, name: &str) -> &'a str {
+    let line = stdout.lines().find_map(|line| line.strip_prefix(name));
+    line.unwrap_or_else(|| panic!("no line {name:?} in\n{stdout}")).trim()
+}

@@ -1,0 +1,180 @@
+//! The same bits, whatever the folder, the threads and the interruptions.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::sandbox::{Outcome, Sandbox, field, trained};
+
+fn bytes(path: impl AsRef<Path>) -> Vec<u8> {
+    let path = path.as_ref();
+    std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+const RESULTS: [&str; 4] = ["steps.jsonl", "steps.leaves", "checkpoints/final.safetensors", "predictions.csv"];
+
+fn assert_same_results(left: &Path, right: &Path) {
+    for name in RESULTS {
+        assert!(bytes(left.join(name)) == bytes(right.join(name)), "{name} differs");
+    }
+}
+
+#[test]
+fn a_first_run_simulates_calibrates_trains_and_signs() {
+    let sandbox = Sandbox::new();
+    let outcome = sandbox.done(&["train", "trainer=ci_fast"]);
+    assert!(outcome.stderr.contains("simulating into data/sim_tiny"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("calibrating into"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("made a signing key for you"), "{}", outcome.stderr);
+    let run = sandbox.path(field(&outcome.stdout, "run "));
+    assert!(run.starts_with(sandbox.path("runs/ariel")), "{}", run.display());
+    for name in [
+        ".hydra/config.yaml",
+        ".hydra/hydra.yaml",
+        ".hydra/overrides.yaml",
+        "logs/events.jsonl",
+        "logs/metrics.csv",
+        "v50_debug_log.md",
+        "steps.jsonl",
+        "provenance.json",
+        "manifest.intoto.jsonl",
+        "checkpoints/final.safetensors",
+    ] {
+        assert!(run.join(name).is_file(), "{name} is missing");
+    }
+    assert_eq!(std::fs::read_dir(run.join("checkpoints")).expect("list").count(), 1, "ci_fast writes no others");
+    assert!(field(&outcome.stdout, "verify ").contains("spectramind-verify"), "{}", outcome.stdout);
+    let score: f64 = field(&outcome.stdout, "score ").split(' ').next().expect("a word").parse().expect("a number");
+    assert!(score > 0.0 && score < 1.0, "a model that starts from measured depths beats the mean: {score}");
+}
+
+#[test]
+fn runs_in_other_folders_and_with_other_numbers_of_threads_have_the_same_bits() {
+    let reference = trained().path("run");
+    for threads in ["1", "2", "5"] {
+        let sandbox = Sandbox::new();
+        let mut command = sandbox.spectramind(&["train", "trainer=ci_fast", "run.dir=elsewhere/run"]);
+        let outcome = Outcome::of(command.env("RAYON_NUM_THREADS", threads));
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        assert_same_results(&reference, &sandbox.path("elsewhere/run"));
+    }
+}
+
+#[test]
+fn loader_threads_and_logs_change_no_bit() {
+    let sandbox = Sandbox::new();
+    let overrides = ["trainer.dataloader.workers=3", "trainer.dataloader.prefetch=2", "logger=none"];
+    sandbox.done(&[&["train", "trainer=ci_fast", "run.dir=run"], &overrides[..]].concat());
+    assert_same_results(&trained().path("run"), &sandbox.path("run"));
+    assert!(!sandbox.path("run/v50_debug_log.md").exists());
+}
+
+#[test]
+fn another_seed_gives_other_bits() {
+    let sandbox = Sandbox::new();
+    sandbox.done(&["train", "trainer=ci_fast", "run.dir=run", "trainer.seed=124"]);
+    assert_ne!(bytes(trained().path("run/steps.jsonl")), bytes(sandbox.path("run/steps.jsonl")));
+}
+
+/// Long enough to be killed in the middle, with checkpoints on the way.
+const LONG: [&str; 6] = [
+    "train",
+    "trainer=ci_fast",
+    "run.dir=run",
+    "trainer.max_epochs=6",
+    "trainer.checkpoint.every_n_steps=3",
+    "trainer.checkpoint.save_top_k=2",
+];
+
+fn steps_written(run: &Path) -> usize {
+    std::fs::read(run.join("steps.jsonl")).map_or(0, |log| log.iter().filter(|&&byte| byte == b'\n').count())
+}
+
+fn kill_after(sandbox: &Sandbox, arguments: &[&str], steps: usize) {
+    let mut child = sandbox.spectramind(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+    let begin = Instant::now();
+    while steps_written(&sandbox.path("run")) < steps {
+        assert!(begin.elapsed() < Duration::from_secs(300), "no {steps} steps in time");
+        assert!(child.try_wait().expect("wait").is_none(), "the run ended before it could be killed");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // SIGKILL: no chance to clean up.
+    child.kill().expect("kill");
+    child.wait().expect("wait");
+}
+
+#[test]
+fn a_run_killed_twice_and_resumed_ends_with_the_same_bits() {
+    let whole = Sandbox::new();
+    whole.done(&LONG);
+    let killed = Sandbox::new();
+    kill_after(&killed, &LONG, 8);
+    assert!(!killed.path("run/manifest.intoto.jsonl").exists(), "nothing unfinished is signed");
+    kill_after(&killed, &["train", "--resume", "run"], 20);
+    let outcome = killed.done(&["train", "--resume", "run"]);
+    assert!(outcome.stderr.contains("going on after step"), "{}", outcome.stderr);
+    assert_same_results(&whole.path("run"), &killed.path("run"));
+    assert_eq!(bytes(whole.path("run/logs/metrics.csv")), bytes(killed.path("run/logs/metrics.csv")));
+    assert_eq!(killed.verify(&["audit", "run"]).code, 0);
+
+    let again = killed.run(&["train", "--resume", "run"]);
+    assert_eq!(again.code, 1);
+    assert!(again.stderr.contains("complete and signed"), "{}", again.stderr);
+}
+
+#[test]
+fn a_run_killed_before_its_first_checkpoint_starts_again_with_the_same_bits() {
+    let sandbox = Sandbox::new();
+    kill_after(&sandbox, &["train", "trainer=ci_fast", "run.dir=run"], 2);
+    sandbox.done(&["train", "--resume", "run"]);
+    assert_same_results(&trained().path("run"), &sandbox.path("run"));
+}
+
+#[test]
+fn resuming_under_another_config_is_refused() {
+    let sandbox = Sandbox::new();
+    kill_after(&sandbox, &LONG, 4);
+    let path = sandbox.path("configs/optimizer/adamw.yaml");
+    let text = String::from_utf8(bytes(&path)).expect("UTF-8").replace("lr: 0.001", "lr: 0.002");
+    std::fs::write(&path, text).expect("write");
+    let outcome = sandbox.run(&["train", "--resume", "run"]);
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.stderr.contains("composed config"), "{}", outcome.stderr);
+}
+
+#[test]
+fn at_its_time_limit_a_run_stops_says_so_and_can_go_on() {
+    let sandbox = Sandbox::new();
+    let outcome = sandbox.done(&["train", "trainer=ci_fast", "run.dir=run", "trainer.max_time=0"]);
+    assert!(field(&outcome.stdout, "exit ").contains("max_time, 1 steps"), "{}", outcome.stdout);
+    let shown = sandbox.done(&["runs", "show", "run"]).stdout;
+    assert!(shown.contains(r#""reason": "maxTime""#), "{shown}");
+    assert_eq!(sandbox.verify(&["audit", "run", "--replay"]).code, 0);
+    sandbox.done(&["train", "--resume", "run"]);
+    assert_eq!(steps_written(&sandbox.path("run")), 2, "the limit is judged again");
+}
+
+#[test]
+fn early_stopping_and_kept_checkpoints_follow_the_monitored_score() {
+    let sandbox = Sandbox::new();
+    let stopping = "trainer.early_stopping={monitor: val/rmse_ppm, mode: max, patience: 2}";
+    let outcome = sandbox.done(&[
+        "train",
+        "trainer=ci_fast",
+        "run.dir=run",
+        "trainer.max_epochs=30",
+        "optimizer.lr=0.01",
+        "trainer.checkpoint.every_n_epochs=1",
+        "trainer.checkpoint.save_top_k=1",
+        stopping,
+    ]);
+    let exit = field(&outcome.stdout, "exit ");
+    assert!(exit.contains("stopped early"), "an error that falls stops a run that wants it to rise: {exit}");
+    let names: Vec<_> = std::fs::read_dir(sandbox.path("run/checkpoints"))
+        .expect("list")
+        .map(|entry| entry.expect("entry").file_name().into_string().expect("UTF-8"))
+        .filter(|name| name.starts_with("step-"))
+        .collect();
+    assert_eq!(names.len(), 2, "the best one and the newest: {names:?}");
+    assert_eq!(sandbox.verify(&["audit", "run", "--replay"]).code, 0);
+}
