@@ -30,8 +30,10 @@ pub struct Envelope {
     /// The payload's bytes in standard Base64 with padding.
     pub payload: String,
     /// What the payload is: [`PAYLOAD_TYPE`].
+    #[schemars(extend("const" = PAYLOAD_TYPE))]
     pub payload_type: String,
     /// The signatures; at least one, at most [`MAX_SIGNATURES`].
+    #[schemars(length(min = 1, max = MAX_SIGNATURES))]
     pub signatures: Vec<Signature>,
 }
 

@@ -8,7 +8,7 @@ use crate::provenance::data::DataFile;
 
 use super::dsse::Envelope;
 use super::predicate::TrainingRun;
-use super::statement::Statement;
+use super::statement::{Predicate, Statement};
 use super::trust::TrustPolicy;
 
 /// Every document: the file's name in `schemas/`, and its schema (JSON Schema 2020-12).
@@ -16,9 +16,15 @@ pub fn documents() -> Vec<(&'static str, Value)> {
     vec![
         ("data-file.schema.json", schema::<DataFile>()),
         ("envelope.schema.json", schema::<Envelope>()),
-        ("training-run.schema.json", schema::<Statement<TrainingRun>>()),
+        ("training-run.schema.json", statement::<TrainingRun>()),
         ("trust-policy.schema.json", schema::<TrustPolicy>()),
     ]
+}
+
+fn statement<P: Predicate + JsonSchema>() -> Value {
+    let mut schema = schema::<Statement<P>>();
+    schema["properties"]["predicateType"]["const"] = P::TYPE.into();
+    schema
 }
 
 fn schema<T: JsonSchema>() -> Value {
@@ -105,6 +111,24 @@ mod tests {
                 more.insert("extra".into(), 1.into());
                 assert!(!validator.is_valid(&more.into()), "{name} with a field too many");
             }
+        }
+    }
+
+    #[test]
+    fn a_document_of_another_kind_or_without_content_misses_its_schema() {
+        for (name, field, value) in [
+            ("training-run.schema.json", "predicateType", "https://slsa.dev/provenance/v1".into()),
+            ("training-run.schema.json", "_type", "https://in-toto.io/Statement/v0.1".into()),
+            ("training-run.schema.json", "subject", Value::Array(vec![])),
+            ("envelope.schema.json", "payloadType", "application/json".into()),
+            ("envelope.schema.json", "signatures", Value::Array(vec![])),
+            ("trust-policy.schema.json", "keys", Value::Array(vec![])),
+            ("trust-policy.schema.json", "threshold", 0.into()),
+        ] {
+            let (_, schema) = documents().into_iter().find(|(document, _)| *document == name).expect("a document");
+            let mut sample = samples(name).swap_remove(0);
+            sample[field] = value;
+            assert!(!jsonschema::is_valid(&schema, &sample), "{name}: {field}");
         }
     }
 

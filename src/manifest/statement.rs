@@ -21,6 +21,7 @@ pub struct Statement<P> {
     #[serde(rename = "_type")]
     pub kind: StatementKind,
     /// The files the claim is about; at least one, at most [`MAX_SUBJECTS`].
+    #[schemars(length(min = 1, max = MAX_SUBJECTS))]
     pub subject: Vec<Subject>,
     /// What kind of claim it is: [`Predicate::TYPE`].
     pub predicate_type: String,

@@ -24,8 +24,10 @@ pub struct Trust(TrustPolicy);
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TrustPolicy {
     /// The trusted keys; at least one, at most [`MAX_KEYS`].
+    #[schemars(length(min = 1, max = MAX_KEYS))]
     pub keys: Vec<TrustedKey>,
     /// How many keys of the role have to sign; at least 1.
+    #[schemars(range(min = 1))]
     pub threshold: u32,
 }
 

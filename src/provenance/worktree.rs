@@ -28,7 +28,7 @@ use crate::digest::{Blake3Digest, DomainHasher};
 use super::git::{GitRecord, MAX_CHANGED_PATHS};
 
 /// Most files a tree may have: a few hundred bytes of nested trees can name more files than there is memory.
-const MAX_TREE_ENTRIES: usize = 4 << 20;
+const MAX_TREE_ENTRIES: usize = 1 << 20;
 
 const DIFFERENCE_DOMAIN: &str = "spectramind/git-difference/v1";
 
@@ -250,7 +250,7 @@ impl<'a> WorkTree<'a> {
                 match entry {
                     Some(entry) => {
                         let found = self.found(&path, &metadata)?;
-                        if !is_as_tracked(&entry, &found, &path)? {
+                        if !is_as_tracked(&entry, &found, &path, &metadata)? {
                             differences.push(difference(&relative, Change::Modified, Some(found)));
                         }
                     }
@@ -324,15 +324,11 @@ impl<'a> WorkTree<'a> {
     }
 }
 
-fn is_as_tracked(entry: &Tracked, found: &Found, path: &Path) -> Result<bool, GitError> {
+fn is_as_tracked(entry: &Tracked, found: &Found, path: &Path, metadata: &Metadata) -> Result<bool, GitError> {
     if entry.kind == EntryKind::Commit {
-        // Only reached for a directory through the caller's filter, or for something else in its place.
-        let is_empty_directory = match fs::read_dir(path) {
-            Ok(mut entries) => entries.next().is_none(),
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => false,
-            Err(source) => return Err(read_error(path, source)),
-        };
-        return Ok(is_empty_directory);
+        // git leaves an empty directory where a submodule is not checked out.
+        let is_empty = || fs::read_dir(path).map(|mut entries| entries.next().is_none());
+        return if metadata.is_dir() { is_empty().map_err(|source| read_error(path, source)) } else { Ok(false) };
     }
     let mode = if cfg!(unix) { found.mode } else { entry.kind as u64 };
     Ok(mode == entry.kind as u64 && found.id == Some(entry.id))

@@ -396,6 +396,43 @@ fn a_submodule_counts_once_it_is_checked_out() {
     assert_eq!(outer.changed(), ["sub"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_symlink_to_an_empty_directory_is_no_submodule() {
+    let (inner, outer) = (Repo::new(), Repo::new());
+    outer.git(&["submodule", "--quiet", "add", inner.path().to_str().expect("UTF-8"), "sub"]);
+    outer.commit();
+    outer.git(&["submodule", "--quiet", "deinit", "-f", "sub"]);
+    fs::remove_dir(outer.path().join("sub")).expect("an empty directory");
+    let empty = tempfile::tempdir().expect("a temporary directory");
+    std::os::unix::fs::symlink(empty.path(), outer.path().join("sub")).expect("a symlink");
+    assert_eq!(outer.changed(), ["sub"]);
+}
+
+#[test]
+fn a_tree_of_more_files_than_fit_into_memory_is_refused() {
+    let repo = Repo::new();
+    // Three trees of 128 entries each name two million files.
+    let mut id = repo.git(&["rev-parse", "HEAD:a"]);
+    for kind in ["100644 blob", "040000 tree", "040000 tree"] {
+        let lines: String = (0..128).map(|index| format!("{kind} {id}\t{index:03}\n")).collect();
+        let list = repo.path().join(".git/list");
+        fs::write(&list, lines).expect("a file");
+        let output = Command::new("git")
+            .env_remove("GIT_DIR")
+            .args(["mktree"])
+            .current_dir(repo.path())
+            .stdin(File::open(&list).expect("a file"))
+            .output()
+            .expect("the git program");
+        assert!(output.status.success());
+        id = String::from_utf8(output.stdout).expect("UTF-8").trim_end().to_owned();
+    }
+    let commit = repo.git(&["commit-tree", "-m", "a commit", &id]);
+    repo.git(&["update-ref", "HEAD", &commit]);
+    assert!(matches!(read(repo.path()), Err(GitError::TooLarge { .. })));
+}
+
 #[test]
 fn the_environment_and_the_users_configuration_are_ignored() {
     const WORK_TREE: &str = "SPECTRAMIND_TEST_WORK_TREE";
