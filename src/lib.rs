@@ -6,6 +6,7 @@ pub mod envelope;
 pub mod manifest;
 pub mod merkle;
 pub mod provenance;
+pub mod schema;
 pub mod verify;
 
 #[cfg(feature = "engine")]

@@ -10,22 +10,21 @@ mod files;
 mod git;
 mod report;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::manifest::dsse::bundle_lines;
+use crate::manifest::dsse::MAX_BUNDLE_BYTES;
 use crate::manifest::predicate::TrainingRun;
 use crate::manifest::trust::Trust;
-use crate::manifest::verified::{VerifiedManifest, verify};
+use crate::manifest::verified::{VerifiedManifest, verify_bundle};
 
+pub use self::files::STEP_LEAVES;
 pub use self::report::{Check, NOT_PROVED, Report, Verdict};
 
 /// Name of the manifest inside a run directory.
 pub const MANIFEST: &str = "manifest.intoto.jsonl";
-
-/// Most bytes of a bundle: the cap on one envelope and room for a few of them.
-const MAX_BUNDLE_BYTES: u64 = 4 << 20;
 
 /// A run directory whose manifest carries the signatures that the trust policy asks for.
 #[derive(Debug)]
@@ -41,32 +40,15 @@ impl VerifiedRun {
     pub fn open(root: &Path, trust: &Trust, at: Timestamp) -> (Check, Option<Self>) {
         let mut check = Check::new("signature");
         let path = root.join(MANIFEST);
-        let bytes = match read_capped(&path, MAX_BUNDLE_BYTES) {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => {
-                check.fail(format!("{}: expected at most {MAX_BUNDLE_BYTES} bytes, got more", path.display()));
-                return (check, None);
-            }
+        // One byte more than is allowed shows that there is more, and no more is ever held.
+        let bytes = match read_at_most(&path, MAX_BUNDLE_BYTES as u64 + 1) {
+            Ok(bytes) => bytes,
             Err(error) => {
                 check.not_checked(format!("{}: {error}", path.display()));
                 return (check, None);
             }
         };
-        let refuse = |mut check: Check, error: &dyn std::error::Error| {
-            check.fail(format!("{}: {}", path.display(), chain(error)));
-            (check, None)
-        };
-        let envelope = match bundle_lines(&bytes) {
-            Ok(lines) => match lines[..] {
-                [line] => line,
-                ref lines => {
-                    check.fail(format!("{}: expected one signed statement, got {}", path.display(), lines.len()));
-                    return (check, None);
-                }
-            },
-            Err(error) => return refuse(check, &error),
-        };
-        match verify(envelope, trust, at) {
+        match verify_bundle(&bytes, trust, at) {
             Ok(manifest) => {
                 for signer in manifest.signers() {
                     check.note(format!("signed by {} (keyid {})", signer.name, signer.keyid));
@@ -74,7 +56,10 @@ impl VerifiedRun {
                 check.note(format!("manifest sha256 {}", manifest.identity()));
                 (check, Some(Self { root: root.to_owned(), manifest }))
             }
-            Err(error) => refuse(check, &error),
+            Err(error) => {
+                check.fail(format!("{}: {}", path.display(), chain(&error)));
+                (check, None)
+            }
         }
     }
 
@@ -93,11 +78,9 @@ impl VerifiedRun {
         self.manifest.predicate()
     }
 
-    /// Reads a file of the run that must be one of the signed subjects.
-    ///
-    /// # Errors
-    /// The check it failed: not checked when missing, failed when it is not the bytes that were signed.
-    pub fn read_subject(&self, name: &str, check: &mut Check) -> Option<Vec<u8>> {
+    /// Reads a file that must be one of the signed subjects; otherwise the reason is in `check`: not checked when the
+    /// file is missing, failed when it is not the bytes that were signed.
+    fn read_subject(&self, name: &str, check: &mut Check) -> Option<Vec<u8>> {
         let path = self.root.join(name);
         let Some(subject) = self.manifest.statement().subject.iter().find(|subject| subject.name.as_str() == name)
         else {
@@ -119,12 +102,11 @@ impl VerifiedRun {
     }
 }
 
-/// Reads a whole file unless it is larger than `cap`; the cap stops a hostile file from filling memory.
-fn read_capped(path: &Path, cap: u64) -> std::io::Result<Option<Vec<u8>>> {
-    use std::io::Read;
+/// Reads the first `cap` bytes of a file: a hostile one must not fill memory.
+fn read_at_most(path: &Path, cap: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(cap + 1).read_to_end(&mut bytes)?;
-    Ok((bytes.len() as u64 <= cap).then_some(bytes))
+    std::fs::File::open(path)?.take(cap).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// An error and its causes on one line.

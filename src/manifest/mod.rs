@@ -11,7 +11,6 @@ pub mod dsse;
 pub mod key;
 pub mod origin;
 pub mod predicate;
-pub mod schema;
 pub mod statement;
 pub mod strict_json;
 pub mod timestamp;

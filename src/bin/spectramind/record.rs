@@ -19,7 +19,7 @@ use spectramind::manifest::predicate::{
     CheckpointRecord, ConfigChoice, ConfigRecord, ConfigSource, DataRecord, DeviceRecord, EnvelopeRecord, ExitReason,
     ExitRecord, FiguresRecord, MetricRecord, NumericsProfile, NumericsRecord, RunRecord, StepsRecord, TrainingRun,
 };
-use spectramind::manifest::statement::{Statement, Subject, SubjectDigest};
+use spectramind::manifest::statement::{Statement, Subject};
 use spectramind::manifest::strict_json::{self, DecimalU64, ExactF64};
 use spectramind::manifest::timestamp::UtcTime;
 use spectramind::merkle::leaf_hash;
@@ -38,14 +38,8 @@ impl DataSets {
         let sets = [(name.clone(), root), (format!("{name}-calibrated"), &config.calib.out)];
         let hash = |(name, root): (String, &PathBuf)| -> Result<_> {
             let files = DataManifest::of_tree(root)?;
-            let record = DataRecord {
-                root: root.display().to_string(),
-                files: files.files().len() as u64,
-                bytes: DecimalU64(files.total_bytes()),
-                merkle_root: files.merkle_root(),
-                list: RelativePath::parse(&format!("provenance/{name}.jsonl"))?,
-                name,
-            };
+            let list = RelativePath::parse(&format!("provenance/{name}.jsonl"))?;
+            let record = DataRecord::new(&name, &root.display().to_string(), &files, list);
             Ok((record, files))
         };
         Ok(Self(sets.into_iter().map(hash).collect::<Result<_>>()?))
@@ -204,7 +198,7 @@ fn subjects(root: &Path) -> Result<Vec<Subject>> {
     for file in DataManifest::of_tree(root)?.files() {
         if file.path.as_str() != MANIFEST {
             let digest = FileDigest::of_file(&root.join(file.path.as_str()))?;
-            subjects.push(Subject { name: file.path.clone(), digest: SubjectDigest { sha256: digest.sha256 } });
+            subjects.push(Subject::new(file.path.clone(), digest.sha256));
         }
     }
     Ok(subjects)

@@ -6,16 +6,20 @@ use serde_json::Value;
 
 use crate::provenance::data::DataFile;
 
-use super::dsse::Envelope;
-use super::predicate::TrainingRun;
-use super::statement::{Predicate, Statement};
-use super::trust::TrustPolicy;
+use crate::manifest::dsse::Envelope;
+use crate::manifest::origin::RunOrigin;
+use crate::manifest::predicate::TrainingRun;
+use crate::manifest::statement::{Predicate, Statement};
+use crate::manifest::trust::TrustPolicy;
+use crate::verify::Report;
 
 /// Every document: the file's name in `schemas/`, and its schema (JSON Schema 2020-12).
 pub fn documents() -> Vec<(&'static str, Value)> {
     vec![
         ("data-file.schema.json", schema::<DataFile>()),
         ("envelope.schema.json", schema::<Envelope>()),
+        ("provenance.schema.json", schema::<RunOrigin>()),
+        ("report.schema.json", schema::<Report>()),
         ("training-run.schema.json", statement::<TrainingRun>()),
         ("trust-policy.schema.json", schema::<TrustPolicy>()),
     ]
@@ -55,6 +59,13 @@ mod tests {
         serde_json::to_value(Statement::new(vec![subject], run).expect("a statement")).expect("JSON")
     }
 
+    fn origin() -> RunOrigin {
+        let TrainingRun {
+            run, config, git, data, environment, device, numerics, seed, started_at, ..
+        } = example();
+        RunOrigin { run, config, git, data, environment, device, numerics, seed, started_at }
+    }
+
     /// Every document's schema with documents that it has to accept.
     fn samples(name: &str) -> Vec<Value> {
         let key = SigningKey::from_random(&[1; 32]);
@@ -64,6 +75,12 @@ mod tests {
                 serde_json::to_value(DataFile { path: path("a/b"), size, blake3 })
             }
             "envelope.schema.json" => serde_json::to_value(Envelope::sign(b"{}", &[&key]).expect("an envelope")),
+            "provenance.schema.json" => serde_json::to_value(origin()),
+            "report.schema.json" => {
+                let mut report = Report::new("runs/x".into(), true);
+                report.checks.push(crate::verify::Check::new("signature"));
+                serde_json::to_value(report)
+            }
             "training-run.schema.json" => return vec![statement(false), statement(true)],
             "trust-policy.schema.json" => serde_json::to_value(Trust::single(key.public()).policy()),
             other => panic!("{other} has no sample"),
