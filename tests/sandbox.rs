@@ -104,17 +104,18 @@ pub fn verifier() -> PathBuf {
     beside
 }
 
-/// The material shared between the parts of the project. Without it the test says so and is skipped, unless
-/// `SPECTRAMIND_REQUIRE_ALL` is set, as CI does.
+/// The material shared between the parts of the project.
 pub fn shared(what: &str) -> Option<PathBuf> {
     let path = repository().join("../shared").join(what);
-    present(path.exists(), &format!("{} (the project's shared material)", path.display())).then_some(path)
+    present("shared", path.exists(), &format!("{} (the project's shared material)", path.display())).then_some(path)
 }
 
-/// Whether something a test needs is there; skipping is said aloud, and an error where nothing may be skipped.
-pub fn present(is_there: bool, what: &str) -> bool {
+/// Whether something a test needs is there. Without it the test says so and is skipped, unless
+/// `SPECTRAMIND_REQUIRE` lists it, as CI does.
+pub fn present(need: &str, is_there: bool, what: &str) -> bool {
     if !is_there {
-        assert!(std::env::var_os("SPECTRAMIND_REQUIRE_ALL").is_none(), "needed and absent: {what}");
+        let required = std::env::var("SPECTRAMIND_REQUIRE").unwrap_or_default();
+        assert!(!required.split(',').any(|required| required == need), "required and absent: {what}");
         eprintln!("SKIPPED: absent: {what}");
     }
     is_there

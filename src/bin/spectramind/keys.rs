@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Subcommand;
 use etcetera::{BaseStrategy, choose_base_strategy};
+use spectramind::durable;
 use spectramind::manifest::key::SigningKey;
 use zeroize::Zeroizing;
 
@@ -82,7 +83,7 @@ fn default_path() -> Result<PathBuf> {
 }
 
 fn generate(path: &Path) -> Result<SigningKey> {
-    let folder = spectramind::durable::folder_of(path);
+    let folder = durable::folder_of(path);
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let mut seed = Zeroizing::new([0; 32]);
     File::open("/dev/urandom")
@@ -90,5 +91,9 @@ fn generate(path: &Path) -> Result<SigningKey> {
         .context("the system's random numbers cannot be read")?;
     let key = SigningKey::from_random(&seed);
     key.create_new(path)?;
+    // The public half beside it: a verifier has no business with the private one.
+    let public = path.with_extension("pub.pem");
+    durable::write_whole(&public, key.public().to_spki_pem().as_bytes())
+        .with_context(|| format!("cannot write {}", public.display()))?;
     Ok(key)
 }

@@ -1,0 +1,201 @@
+//! What goes wrong is said in one paragraph with a hint, under a documented exit code, and leaves nothing half written.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use crate::sandbox::{Outcome, Sandbox, copy_tree, present, trained};
+
+/// Expects the exit code and every piece of text on standard error.
+fn assert_refused(outcome: &Outcome, code: i32, pieces: &[&str]) {
+    assert_eq!(outcome.code, code, "{}{}", outcome.stdout, outcome.stderr);
+    for piece in pieces {
+        assert!(outcome.stderr.contains(piece), "{piece:?} is not said:\n{}", outcome.stderr);
+    }
+    assert!(outcome.stderr.contains("Hint: "), "no hint:\n{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("panicked"), "{}", outcome.stderr);
+}
+
+/// Names below a folder, sorted, folders and files.
+fn names(folder: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut names: Vec<_> = entries.map(|e| e.expect("entry").file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn an_unknown_key_on_the_command_line_is_refused_with_the_nearest_one() {
+    let sandbox = Sandbox::new();
+    let outcome = sandbox.run(&["train", "trainer.max_epoch=3"]);
+    assert_refused(&outcome, 2, &["max_epoch", "max_epochs"]);
+    assert!(!sandbox.path("runs").exists() && !sandbox.path("data").exists());
+}
+
+#[test]
+fn an_unknown_key_in_a_yaml_file_is_refused_with_the_file() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.path("configs/optimizer/adamw.yaml");
+    let text = std::fs::read_to_string(&path).expect("read") + "momentum: 0.9\n";
+    std::fs::write(&path, text).expect("write");
+    let outcome = sandbox.run(&["train"]);
+    assert_refused(&outcome, 2, &["momentum"]);
+}
+
+#[test]
+fn a_value_of_the_wrong_type_is_refused_with_its_key() {
+    let outcome = Sandbox::new().run(&["train", "trainer.max_epochs=many"]);
+    assert_refused(&outcome, 2, &["trainer.max_epochs", "many"]);
+}
+
+#[test]
+fn an_unknown_profile_is_refused_with_those_there_are() {
+    let outcome = Sandbox::new().run(&["train", "trainer=ci_fasst"]);
+    assert_refused(&outcome, 2, &["ci_fasst", "ci_fast"]);
+}
+
+#[test]
+fn an_override_that_does_not_parse_is_refused_where_it_stands() {
+    let outcome = Sandbox::new().run(&["train", "trainer.seed=[1,"]);
+    assert_refused(&outcome, 2, &["trainer.seed=[1,"]);
+}
+
+#[test]
+fn a_missing_data_folder_is_refused_before_anything_is_written() {
+    let sandbox = Sandbox::new();
+    let outcome = sandbox.run(&["train", "data=ariel", "data.root=nowhere/at/all"]);
+    assert_refused(&outcome, 1, &["nowhere/at/all"]);
+    assert!(!sandbox.path("runs").exists());
+}
+
+#[test]
+fn a_data_set_without_its_simulation_option_is_refused() {
+    let outcome = Sandbox::new().run(&["train", "data=sim_full"]);
+    assert_refused(&outcome, 1, &["sim=full", "sim=tiny"]);
+}
+
+#[test]
+fn a_data_set_of_another_simulation_is_not_trained_on() {
+    let sandbox = Sandbox::new();
+    copy_tree(&trained().path("data"), &sandbox.path("data"));
+    let outcome = sandbox.run(&["train", "trainer=ci_fast", "sim.seed=1"]);
+    assert_refused(&outcome, 1, &["data/sim_tiny", "simulated"]);
+}
+
+#[test]
+fn light_curves_of_another_calibration_are_not_trained_on() {
+    let sandbox = Sandbox::new();
+    copy_tree(&trained().path("data"), &sandbox.path("data"));
+    let outcome = sandbox.run(&["train", "trainer=ci_fast", "calib.steps.dark=false"]);
+    assert_refused(&outcome, 1, &["light_curves.safetensors", "calibrated"]);
+}
+
+#[test]
+fn a_truncated_parquet_file_is_named_and_nothing_is_written() {
+    let sandbox = Sandbox::new();
+    copy_tree(&trained().path("data/sim_tiny"), &sandbox.path("data/sim_tiny"));
+    let planet = names(&sandbox.path("data/sim_tiny/train")).swap_remove(0);
+    let file = format!("data/sim_tiny/train/{planet}/AIRS-CH0_signal_0.parquet");
+    let bytes = std::fs::read(sandbox.path(&file)).expect("read");
+    std::fs::write(sandbox.path(&file), &bytes[..bytes.len() / 2]).expect("write");
+    let outcome = sandbox.run(&["calibrate", "calib=tiny", "calib.out=out"]);
+    assert_refused(&outcome, 1, &[&file]);
+    assert_eq!(names(&sandbox.path("out")), Vec::<String>::new());
+}
+
+/// Runs the program with `folder` on a file system of so many KiB, in a mount namespace of its own.
+fn with_small_disk(sandbox: &Sandbox, folder: &str, kibibytes: u32, arguments: &[&str]) -> Option<Outcome> {
+    let is_possible = Command::new("unshare").args(["-rm", "true"]).status().is_ok_and(|status| status.success());
+    if !present("namespaces", is_possible, "mount namespaces (unshare -rm), for a full disk") {
+        return None;
+    }
+    let folder = sandbox.path(folder);
+    std::fs::create_dir_all(&folder).expect("create folder");
+    let inner = sandbox.spectramind(arguments);
+    // What is left on the small disk is listed inside the namespace, which ends with the program.
+    let script = format!(
+        "mount -t tmpfs -o size={kibibytes}k tmpfs '{0}' && cd . && \"$@\"; code=$?; find '{0}' -type f; exit $code",
+        folder.display()
+    );
+    let mut outer = Command::new("unshare");
+    outer.args(["-rm", "sh", "-c", &script, "sh"]).arg(inner.get_program()).args(inner.get_args());
+    outer.current_dir(inner.get_current_dir().expect("a sandbox has a folder")).env_clear();
+    for (name, value) in inner.get_envs() {
+        outer.env(name, value.unwrap_or_default());
+    }
+    Some(Outcome::of(&mut outer))
+}
+
+#[test]
+fn a_disk_that_fills_up_while_simulating_leaves_no_data_set() {
+    let sandbox = Sandbox::new();
+    let Some(outcome) = with_small_disk(&sandbox, "data", 4096, &["simulate"]) else { return };
+    assert_refused(&outcome, 1, &["No space left on device"]);
+    assert!(!outcome.stdout.contains("data/sim_tiny/"), "half a data set under its final name:\n{}", outcome.stdout);
+}
+
+#[test]
+fn a_disk_that_fills_up_while_training_leaves_no_manifest() {
+    let sandbox = Sandbox::new();
+    copy_tree(&trained().path("data"), &sandbox.path("data"));
+    let Some(outcome) = with_small_disk(&sandbox, "runs", 300, &["train", "trainer=ci_fast"]) else { return };
+    assert_refused(&outcome, 1, &["No space left on device"]);
+    assert!(!outcome.stdout.contains("manifest"), "{}", outcome.stdout);
+    assert!(!outcome.stdout.contains(".partial"), "{}", outcome.stdout);
+}
+
+#[test]
+fn a_key_that_others_may_read_is_refused_before_training() {
+    let sandbox = Sandbox::new();
+    sandbox.done(&["keys", "generate", "--out", "own.pem"]);
+    let key = sandbox.path("own.pem");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).expect("chmod");
+    let outcome = sandbox.run(&["train", "trainer=ci_fast", "--signing-key", "own.pem"]);
+    assert_refused(&outcome, 1, &["own.pem", "0644", "chmod 600"]);
+    assert!(!sandbox.path("runs").exists() && !sandbox.path("data").exists());
+}
+
+#[test]
+fn a_key_file_that_is_no_key_is_refused_before_training() {
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.path("own.pem"), "not a key").expect("write");
+    std::fs::set_permissions(sandbox.path("own.pem"), std::fs::Permissions::from_mode(0o600)).expect("chmod");
+    let outcome = sandbox.run(&["train", "trainer=ci_fast", "--signing-key", "own.pem"]);
+    assert_refused(&outcome, 1, &["own.pem", "PKCS#8"]);
+}
+
+#[test]
+fn a_key_is_never_written_over_a_file() {
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.path("own.pem"), "precious").expect("write");
+    let outcome = sandbox.run(&["keys", "generate", "--out", "own.pem"]);
+    assert_refused(&outcome, 1, &["own.pem"]);
+    assert_eq!(std::fs::read_to_string(sandbox.path("own.pem")).expect("read"), "precious");
+}
+
+#[test]
+fn an_existing_run_directory_is_refused() {
+    let sandbox = Sandbox::new();
+    copy_tree(&trained().path("data"), &sandbox.path("data"));
+    std::fs::create_dir(sandbox.path("run")).expect("mkdir");
+    std::fs::write(sandbox.path("run/thesis.txt"), "precious").expect("write");
+    let outcome = sandbox.run(&["train", "trainer=ci_fast", "run.dir=run"]);
+    assert_refused(&outcome, 1, &["run"]);
+    assert_eq!(names(&sandbox.path("run")), ["thesis.txt"]);
+}
+
+#[test]
+fn an_existing_folder_is_not_simulated_into() {
+    let sandbox = Sandbox::new();
+    std::fs::create_dir(sandbox.path("out")).expect("mkdir");
+    std::fs::write(sandbox.path("out/thesis.txt"), "precious").expect("write");
+    let outcome = sandbox.run(&["simulate", "sim.out=out"]);
+    assert_refused(&outcome, 1, &["out"]);
+    assert_eq!(names(&sandbox.path("out")), ["thesis.txt"]);
+}
+
+#[test]
+fn a_missing_config_folder_is_named() {
+    let outcome = Sandbox::new().run(&["train", "--config-path", "no/such/folder"]);
+    assert_refused(&outcome, 2, &["no/such/folder"]);
+}

@@ -1,0 +1,124 @@
+//! The trainer profiles: what each composes to, and that what is not built yet is refused by key.
+
+use serde_json::Value;
+use spectramind::config::Composer;
+use spectramind::engine::settings::{OptimizerSettings, TrainerSettings};
+
+use crate::sandbox::{Sandbox, repository};
+
+fn trainer(profile: &str) -> Value {
+    #[derive(serde::Deserialize)]
+    struct Train {
+        trainer: Value,
+    }
+    let config = Composer::new([repository().join("configs")]).compose("train", &[format!("trainer={profile}")]);
+    config.expect("composes").extract::<Train>().expect("has a trainer").trainer
+}
+
+/// The issue's table, as (key, defaults, kaggle_safe, ci_fast, multi_gpu, ddp).
+const TABLE: &str = r#"
+accelerator                   | "auto" | "auto"     | "cpu" | "auto"     | "auto"
+devices                       | 1      | 1          | 1     | "auto"     | 8
+num_nodes                     | 1      | 1          | 1     | 1          | 2
+precision                     | 32     | "16-mixed" | 32    | "16-mixed" | "16-mixed"
+max_epochs                    | 50     | 30         | 1     | 40         | 60
+max_time                      | "9:00:00" | "8:30:00" | "0:20:00" | null | null
+limit_train_batches           | null   | null       | 8     | null       | null
+limit_val_batches             | null   | null       | 4     | null       | null
+limit_test_batches            | null   | null       | 4     | null       | null
+accumulate_grad_batches       | 1      | 2          | 1     | 1          | 1
+gradient_clip_val             | 1.0    | 1.0        | 1.0   | 1.0        | 1.0
+log_every_n_steps             | 25     | 50         | 1     | 50         | 50
+checkpoint.every_n_epochs     | 1      | 5          | null  | 2          | 1
+checkpoint.save_top_k         | 3      | 1          | 0     | 2          | 3
+early_stopping.patience       | 5      | 5          | null  | 6          | 8
+early_stopping.monitor        | "val/score" | "val/score" | null | "val/score" | "val/score"
+early_stopping.mode           | "max"  | "max"      | null  | "max"      | "max"
+dataloader.workers            | 2      | 2          | 0     | 8          | 8
+dataloader.prefetch           | 2      | 2          | null  | 2          | 2
+seed                          | 42     | 42         | 123   | 42         | 42
+deterministic                 | true   | true       | true  | true       | true
+sync_batchnorm                | false  | false      | false | true       | true
+"#;
+
+#[test]
+fn every_profile_composes_to_its_column_of_the_table() {
+    for (column, profile) in ["defaults", "kaggle_safe", "ci_fast", "multi_gpu", "ddp"].into_iter().enumerate() {
+        let composed = trainer(profile);
+        for line in TABLE.trim().lines() {
+            let cells: Vec<_> = line.split('|').map(str::trim).collect();
+            let expected: Value = serde_json::from_str(cells[column + 1]).expect("a cell is JSON");
+            let found = composed.pointer(&format!("/{}", cells[0].replace('.', "/"))).unwrap_or(&Value::Null);
+            assert_eq!(found, &expected, "{profile}: {}", cells[0]);
+        }
+    }
+}
+
+#[test]
+fn the_library_defaults_are_those_of_the_yaml_files() {
+    let yaml: TrainerSettings = serde_json::from_value(trainer("defaults")).expect("settings");
+    assert_eq!(yaml, TrainerSettings::default());
+    #[derive(serde::Deserialize)]
+    struct Train {
+        optimizer: OptimizerSettings,
+    }
+    let config = Composer::new([repository().join("configs")]).compose("train", &[] as &[String]).expect("composes");
+    assert_eq!(config.extract::<Train>().expect("has an optimizer").optimizer, OptimizerSettings::default());
+}
+
+#[test]
+fn what_a_profile_asks_for_and_is_not_built_yet_is_refused_by_key() {
+    let cases = [
+        (["trainer=kaggle_safe"].as_slice(), "trainer.precision=16-mixed"),
+        (&["trainer=multi_gpu"], "trainer.devices=auto"),
+        (&["trainer=ddp"], "trainer.devices=8"),
+        (&["trainer=ddp", "trainer.devices=1"], "trainer.num_nodes=2"),
+        (&["trainer.accelerator=cuda"], "trainer.accelerator=cuda"),
+        (&["trainer.accelerator=wgpu"], "trainer.accelerator=wgpu"),
+        (&["trainer.numerics=native"], "trainer.numerics=native"),
+    ];
+    let sandbox = Sandbox::new();
+    for (overrides, said) in cases {
+        let outcome = sandbox.run(&[&["train"], overrides].concat());
+        assert_eq!(outcome.code, 2, "{overrides:?}\n{}", outcome.stderr);
+        assert!(outcome.stderr.contains(said), "{overrides:?}\n{}", outcome.stderr);
+        assert!(outcome.stderr.contains("Hint: "), "{overrides:?}\n{}", outcome.stderr);
+    }
+    assert!(!sandbox.path("runs").exists() && !sandbox.path("data").exists(), "refused before anything is done");
+}
+
+#[test]
+fn every_option_of_every_group_composes_into_a_config_that_is_read_whole() {
+    use spectramind::ariel::config::{CalibrateConfig, EvaluateConfig, PredictConfig, SimulateConfig, TrainConfig};
+    let composer = Composer::new([repository().join("configs")]);
+    let compose = |primary: &str, overrides: &[String]| {
+        composer.compose(primary, overrides).unwrap_or_else(|error| panic!("{primary} {overrides:?}: {error}"))
+    };
+    let mut options = 0;
+    for group in ["trainer", "model", "data", "calib", "sim", "loss", "optimizer", "logger", "envelope"] {
+        let files = std::fs::read_dir(repository().join("configs").join(group)).expect("list");
+        for file in files.map(|entry| entry.expect("entry").path()) {
+            if file.extension().is_some_and(|extension| extension == "yaml") {
+                let option = file.file_stem().expect("a name").to_str().expect("UTF-8").to_owned();
+                let config = compose("train", &[format!("{group}={option}")]);
+                config.extract::<TrainConfig>().unwrap_or_else(|error| panic!("{group}={option}: {error}"));
+                options += 1;
+            }
+        }
+    }
+    assert!(options >= 15, "{options}");
+    compose("simulate", &[]).extract::<SimulateConfig>().expect("simulate.yaml is read whole");
+    compose("calibrate", &[]).extract::<CalibrateConfig>().expect("calibrate.yaml is read whole");
+    compose("predict", &["checkpoint=x".into()]).extract::<PredictConfig>().expect("predict.yaml is read whole");
+    compose("evaluate", &["submission=x".into()]).extract::<EvaluateConfig>().expect("evaluate.yaml is read whole");
+}
+
+#[test]
+fn hydras_flag_prints_the_config_and_does_nothing_else() {
+    let sandbox = Sandbox::new();
+    let printed = sandbox.done(&["train", "trainer=ci_fast", "--cfg", "job", "--resolve", "--package", "sim"]).stdout;
+    assert!(printed.contains("out: data/sim_tiny"), "{printed}");
+    let unresolved = sandbox.done(&["train", "--cfg", "job"]).stdout;
+    assert!(unresolved.contains("${data.root}"), "{unresolved}");
+    assert!(!sandbox.path("runs").exists() && !sandbox.path("data").exists());
+}
