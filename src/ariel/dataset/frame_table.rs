@@ -73,9 +73,9 @@ impl FrameTable {
             file.check_kind(column, kind)?;
         }
         let rows = file.rows()?;
-        let (layout, frames, column_of_element) = match data.as_slice() {
-            &[only] if width > 1 && file.columns()[only].max_rep_level() > 0 => (FrameLayout::Lists, rows, vec![only]),
-            &[only] if width > 1 => {
+        let (layout, frames, column_of_element) = match *data.as_slice() {
+            [only] if width > 1 && file.columns()[only].max_rep_level() > 0 => (FrameLayout::Lists, rows, vec![only]),
+            [only] if width > 1 => {
                 if !rows.is_multiple_of(width) {
                     let expected = format!("one flattened column with a multiple of {width} rows");
                     return Err(DataError::shape(path, expected, format!("{rows} rows")));
