@@ -198,6 +198,23 @@ mod tests {
     }
 
     #[test]
+    fn a_made_up_table_scores_as_the_official_formula_in_numpy() {
+        let table = |cell: fn(usize, usize) -> f64| -> Vec<f64> {
+            (0..3).flat_map(|planet| (0..WAVELENGTHS).map(move |wavelength| cell(planet, wavelength))).collect()
+        };
+        let truth = table(|planet, wavelength| 0.01 + 0.001 * ((7 * planet + 3 * wavelength) % 11) as f64);
+        let mean = table(|planet, wavelength| 0.0102 + 0.001 * ((5 * planet + 2 * wavelength) % 13) as f64);
+        let sigma = table(|planet, wavelength| 0.0005 + 0.0001 * ((planet + wavelength) % 17) as f64);
+        let got = score(&truth, &mean, &sigma, NaivePrediction { mean: 0.013, sigma: 0.004 }).expect("scored");
+        close(got.unclipped, -2.010_627_828_082_76);
+        close(got.fgs1, -2.046_946_076_065_684_6);
+        close(got.airs, -2.003_177_950_874_177_6);
+        let naive = NaivePrediction::of_training_targets(&truth).expect("spread");
+        close(naive.mean, 0.015_003_533_568_904_596);
+        close(naive.sigma, 0.003_163_206_726_630_186_6);
+    }
+
+    #[test]
     fn clipping_happens_once_at_the_end() {
         let truth = [flat(0.012), flat(0.012)].concat();
         let mut mean = truth.clone();

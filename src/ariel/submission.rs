@@ -1,5 +1,6 @@
 //! `submission.csv`: planet_id, wl_1 … wl_283, sigma_1 … sigma_283.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::dataset::{CsvTable, DataError, wavelength_names, write_csv};
@@ -45,6 +46,25 @@ impl Submission {
         Ok(submission)
     }
 
+    /// Means and standard deviations in the order of `planet_ids`, to be scored against spectra in that order.
+    ///
+    /// # Errors
+    /// [`PlanetMismatch`] when the submission lacks one of the planets or has another.
+    pub fn for_planets(&self, planet_ids: &[i64]) -> Result<(Vec<f64>, Vec<f64>), PlanetMismatch> {
+        let rows: BTreeMap<i64, usize> = self.planet_ids.iter().copied().zip(0..).collect();
+        let wanted: BTreeSet<i64> = planet_ids.iter().copied().collect();
+        if let Some(&planet) = rows.keys().find(|planet| !wanted.contains(planet)) {
+            return Err(PlanetMismatch::Unknown { planet });
+        }
+        let (mut mean, mut sigma) = (Vec::new(), Vec::new());
+        for &planet in planet_ids {
+            let &row = rows.get(&planet).ok_or(PlanetMismatch::Missing { planet })?;
+            mean.extend_from_slice(&self.mean[row * WAVELENGTHS..][..WAVELENGTHS]);
+            sigma.extend_from_slice(&self.sigma[row * WAVELENGTHS..][..WAVELENGTHS]);
+        }
+        Ok((mean, sigma))
+    }
+
     /// Writes a submission; each number is the shortest text that reads back as the same bits.
     ///
     /// # Errors
@@ -61,6 +81,23 @@ impl Submission {
         });
         write_csv(path, header(), rows)
     }
+}
+
+/// Why a submission cannot be held against a list of planets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PlanetMismatch {
+    /// A planet without a prediction.
+    #[error("submission has no row for planet {planet}")]
+    Missing {
+        /// The planet.
+        planet: i64,
+    },
+    /// A prediction without a planet.
+    #[error("submission has a row for planet {planet}, which is not to be predicted")]
+    Unknown {
+        /// The planet.
+        planet: i64,
+    },
 }
 
 fn header() -> impl Iterator<Item = String> {
@@ -86,6 +123,16 @@ mod tests {
         let text = std::fs::read_to_string(&path).expect("readable");
         assert!(text.starts_with("planet_id,wl_1,wl_2,") && text.contains(",wl_283,sigma_1,"), "{}", &text[..40]);
         assert_eq!(Submission::read(&path).expect("read"), submission());
+    }
+
+    #[test]
+    fn rows_are_found_by_planet_and_none_may_be_missing_or_left_over() {
+        let submission = submission();
+        let (mean, sigma) = submission.for_planets(&[5, 7]).expect("both planets");
+        assert_eq!(mean[..WAVELENGTHS], submission.mean[WAVELENGTHS..]);
+        assert_eq!(sigma[WAVELENGTHS..], submission.sigma[..WAVELENGTHS]);
+        assert_eq!(submission.for_planets(&[5, 6, 7]), Err(PlanetMismatch::Missing { planet: 6 }));
+        assert_eq!(submission.for_planets(&[5]), Err(PlanetMismatch::Unknown { planet: 7 }));
     }
 
     #[test]

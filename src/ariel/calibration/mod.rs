@@ -5,6 +5,8 @@
 //! curve sums them, so pixels are spread over threads and the result is the same on any number of them. One visit is
 //! in memory at a time, and of its raw reads only a few pixels'.
 
+mod config;
+mod error;
 mod hot_pixels;
 mod output;
 mod pixel;
@@ -12,166 +14,14 @@ mod pixel;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
+pub use config::{CalibConfig, CalibOutput, CalibSettings, CalibSteps};
+pub use error::CalibrationError;
 pub use hot_pixels::hot_pixels;
 pub use output::{LightCurves, cube_path, light_curves_path, read_settings};
 
 use super::dataset::{AdcInfo, AxisInfo, CalibrationFrames, DataError, DataSet, FrameTable, Split, Visit};
 use super::instrument::{AIRS_WAVELENGTHS, Instrument, ROWS, WAVELENGTHS};
-use crate::digest::Blake3Digest;
 use pixel::{PixelCorrection, PixelSeries};
-
-/// Why a visit cannot be calibrated.
-#[derive(Debug, thiserror::Error)]
-pub enum CalibrationError {
-    /// A file of the data set.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// No bin is complete.
-    #[error("no complete time bin in {}: expected at least {bin} pairs of reads, got {pairs}", path.display())]
-    NoCompleteBin {
-        /// The signal file.
-        path: PathBuf,
-        /// Pairs per bin.
-        bin: usize,
-        /// Pairs in the file.
-        pairs: usize,
-    },
-    /// A read without its partner.
-    #[error("odd number of reads in {}: expected pairs, got {reads}", path.display())]
-    OddReads {
-        /// The signal file.
-        path: PathBuf,
-        /// Reads in the file.
-        reads: usize,
-    },
-    /// More reads than the table of axes has times for.
-    #[error("more reads in {} than axis_info.parquet describes: expected at most {expected}, got {got}", path.display())]
-    TooManyReads {
-        /// The signal file.
-        path: PathBuf,
-        /// Reads of which the time is known.
-        expected: usize,
-        /// Reads in the file.
-        got: usize,
-    },
-    /// The AIRS axis does not give the wavelengths that the spectrum has.
-    #[error(
-        "axis_info.parquet and wavelengths.csv disagree: expected {expected_um} µm (wl_{}) at AIRS column {column}, got {got_um} µm",
-        wavelength + 1
-    )]
-    AxisMismatch {
-        /// Index of the wavelength, from 0.
-        wavelength: usize,
-        /// The AIRS column that should measure it.
-        column: usize,
-        /// What wavelengths.csv says.
-        expected_um: f64,
-        /// What axis_info.parquet says.
-        got_um: f64,
-    },
-    /// A wavelength at which every pixel is masked.
-    #[error("no good pixel for wl_{} of {visit}", wavelength + 1)]
-    NoGoodPixel {
-        /// The visit.
-        visit: Visit,
-        /// Index of the wavelength, from 0.
-        wavelength: usize,
-    },
-    /// A light curve holds one number of bins.
-    #[error(
-        "light curves need equal numbers of time bins: expected {expected} as in {reference}, got {got} in {subject}"
-    )]
-    UnequalBins {
-        /// Whose number is expected.
-        reference: String,
-        /// The number of bins there.
-        expected: usize,
-        /// Who differs.
-        subject: String,
-        /// The number of bins there.
-        got: usize,
-    },
-    /// A setting that makes no sense.
-    #[error("wrong calibration setting {key}: expected {expected}, got {got}")]
-    Setting {
-        /// The setting's key.
-        key: &'static str,
-        /// What is accepted.
-        expected: &'static str,
-        /// What was given.
-        got: String,
-    },
-    /// A calibrated file that is not one.
-    #[error("{} is not a calibrated file: {reason}", path.display())]
-    NotCalibrated {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-}
-
-/// What a calibration writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CalibOutput {
-    /// Every pixel over time, a file per visit.
-    Cube,
-    /// Sums of good pixels per wavelength over time, one file for all visits.
-    LightCurve,
-}
-
-/// The steps that can be left out; the others are what makes the numbers electrons per bin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CalibSteps {
-    /// Leave out dead and hot pixels.
-    pub mask: bool,
-    /// Undo the detector's non-linearity (off in the official notebook).
-    pub linearity: bool,
-    /// Subtract the dark current.
-    pub dark: bool,
-    /// Divide by the flat field.
-    pub flat: bool,
-}
-
-/// The `calib` config group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CalibConfig {
-    /// Folder of the calibrated files.
-    pub out: PathBuf,
-    /// What is written.
-    pub output: CalibOutput,
-    /// AIRS-CH0 pairs of reads per time bin.
-    pub airs_bin: usize,
-    /// FGS1 pairs of reads per time bin.
-    pub fgs1_bin: usize,
-    /// Which steps are taken.
-    pub steps: CalibSteps,
-}
-
-/// What a calibrated file says about how it was made; equal settings and equal inputs give equal bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CalibSettings {
-    /// Version of this calibration: raised when its results change.
-    pub version: u32,
-    /// Cube or light curves.
-    pub output: CalibOutput,
-    /// AIRS-CH0 pairs of reads per time bin.
-    pub airs_bin: usize,
-    /// FGS1 pairs of reads per time bin.
-    pub fgs1_bin: usize,
-    /// Which steps were taken.
-    pub steps: CalibSteps,
-    /// The split.
-    pub split: Split,
-    /// Digest of the tables and of the names and sizes of the split's signal files.
-    pub inputs: Blake3Digest,
-}
 
 /// One visit, calibrated: electrons per time bin and pixel. Masked pixels are NaN.
 #[derive(Debug, Clone, PartialEq)]
@@ -233,20 +83,6 @@ pub fn calibrate(
             })?;
             Ok(vec![path])
         }
-    }
-}
-
-impl CalibSettings {
-    const VERSION: u32 = 1;
-
-    /// What files that `config` makes from this split of `data` say.
-    ///
-    /// # Errors
-    /// When the data set cannot be listed.
-    pub fn of(data: &DataSet, split: Split, config: &CalibConfig) -> Result<Self, CalibrationError> {
-        let CalibConfig { out: _, output, airs_bin, fgs1_bin, steps } = *config;
-        let inputs = output::digest_inputs(data, split)?;
-        Ok(Self { version: Self::VERSION, output, airs_bin, fgs1_bin, steps, split, inputs })
     }
 }
 

@@ -32,16 +32,15 @@ impl CalibrationFrames {
     /// When a file is missing, not parquet, or of another shape or type.
     pub fn read(folder: &Path, instrument: Instrument) -> Result<Self, DataError> {
         let columns = instrument.columns();
-        let matrix = |name: &str, rows: usize| {
-            let path = folder.join(name);
-            let table = FrameTable::open(&path, columns)?;
+        let open = |name: &str| FrameTable::open(&folder.join(name), columns);
+        let matrix = |table: FrameTable, rows: usize| {
             if table.frames() != rows {
                 let expected = format!("{rows} rows of {columns} numbers");
-                return Err(DataError::shape(&path, expected, format!("{} rows", table.frames())));
+                return Err(DataError::shape(table.path(), expected, format!("{} rows", table.frames())));
             }
             table.read_all()
         };
-        let dead = matrix("dead.parquet", ROWS)?
+        let dead = matrix(FrameTable::open_flags(&folder.join("dead.parquet"), columns)?, ROWS)?
             .into_iter()
             .enumerate()
             .map(|(pixel, value)| match value {
@@ -54,11 +53,11 @@ impl CalibrationFrames {
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {
-            dark: matrix("dark.parquet", ROWS)?,
+            dark: matrix(open("dark.parquet")?, ROWS)?,
             dead,
-            flat: matrix("flat.parquet", ROWS)?,
-            read: matrix("read.parquet", ROWS)?,
-            linear_corr: matrix("linear_corr.parquet", ROWS * LINEARITY_COEFFICIENTS)?,
+            flat: matrix(open("flat.parquet")?, ROWS)?,
+            read: matrix(open("read.parquet")?, ROWS)?,
+            linear_corr: matrix(open("linear_corr.parquet")?, ROWS * LINEARITY_COEFFICIENTS)?,
         })
     }
 

@@ -26,8 +26,8 @@ pub enum DataError {
         /// Why not.
         source: io::Error,
     },
-    /// A file that is not a whole, well-formed parquet file.
-    #[error("{} is not a complete parquet file", path.display())]
+    /// A file that is not a whole, well-formed parquet file, or of a codec other than Snappy and Zstd.
+    #[error("{} cannot be read as parquet", path.display())]
     Parquet {
         /// The file.
         path: PathBuf,

@@ -15,7 +15,7 @@ use parquet::file::reader::{ChunkReader, Length};
 use rayon::prelude::*;
 
 use super::DataError;
-use super::parquet_file::{Batch, ParquetFile};
+use super::parquet_file::{Batch, ColumnKind, ParquetFile};
 
 /// How a table of frames lies in its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,18 +52,30 @@ impl FrameTable {
     /// # Errors
     /// When the file is missing, not parquet, holds frames of another width, or columns that are not numbers.
     pub fn open(path: &Path, width: usize) -> Result<Self, DataError> {
+        Self::open_kind(path, width, ColumnKind::Numbers)
+    }
+
+    /// Opens a table of booleans, which read as 0 and 1.
+    ///
+    /// # Errors
+    /// See [`open`](Self::open).
+    pub fn open_flags(path: &Path, width: usize) -> Result<Self, DataError> {
+        Self::open_kind(path, width, ColumnKind::Flags)
+    }
+
+    fn open_kind(path: &Path, width: usize, kind: ColumnKind) -> Result<Self, DataError> {
         let file = ParquetFile::open("table of frames", path)?;
         let names: Vec<String> = file.columns().iter().map(|column| column.path().string()).collect();
         // pandas stores a row index beside the data when told to.
         let data: Vec<usize> =
             (0..names.len()).filter(|&column| !names[column].starts_with("__index_level_")).collect();
         for &column in &data {
-            file.check_numeric(column)?;
+            file.check_kind(column, kind)?;
         }
         let rows = file.rows()?;
-        let (layout, frames, column_of_element) = match data.as_slice() {
-            &[only] if width > 1 && file.columns()[only].max_rep_level() > 0 => (FrameLayout::Lists, rows, vec![only]),
-            &[only] if width > 1 => {
+        let (layout, frames, column_of_element) = match *data.as_slice() {
+            [only] if width > 1 && file.columns()[only].max_rep_level() > 0 => (FrameLayout::Lists, rows, vec![only]),
+            [only] if width > 1 => {
                 if !rows.is_multiple_of(width) {
                     let expected = format!("one flattened column with a multiple of {width} rows");
                     return Err(DataError::shape(path, expected, format!("{rows} rows")));

@@ -6,6 +6,7 @@
 
 mod atomic_file;
 mod calibration_frames;
+mod csv_table;
 mod error;
 mod frame_table;
 mod layout;
@@ -18,12 +19,12 @@ use std::path::{Path, PathBuf};
 pub(crate) use atomic_file::sync_folder;
 pub use atomic_file::write_atomically;
 pub use calibration_frames::{CalibrationFrames, LINEARITY_COEFFICIENTS};
+pub(crate) use csv_table::{CsvTable, write_csv};
 pub use error::DataError;
 pub use frame_table::{FrameLayout, FrameTable};
 pub use layout::{Layout, Split, Visit};
 pub use parquet_writer::{FrameWriteOptions, write_frames};
 pub use tables::{AdcInfo, AxisInfo, ReadoutConversion, Star, Targets, wavelength_names, write_wavelengths};
-pub(crate) use tables::{CsvTable, write_csv};
 
 use super::instrument::Instrument;
 
@@ -136,3 +137,6 @@ impl DataSet {
         Targets::read(&self.layout.targets(split))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,8 +20,23 @@ use parquet::schema::types::{ColumnDescPtr, ColumnDescriptor};
 
 use super::DataError;
 
-/// The types that hold the data set's numbers, for error messages.
-const NUMERIC: &str = "an integer, float or boolean column";
+/// What a column is expected to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ColumnKind {
+    /// Integers or floats.
+    Numbers,
+    /// Booleans, or the numbers 0 and 1.
+    Flags,
+}
+
+impl ColumnKind {
+    const fn expected(self) -> &'static str {
+        match self {
+            Self::Numbers => "an integer or float column",
+            Self::Flags => "a boolean, integer or float column",
+        }
+    }
+}
 
 /// A parquet file whose footer has been read.
 #[derive(Debug, Clone)]
@@ -83,15 +98,16 @@ impl ParquetFile {
         Ok(rows)
     }
 
-    /// Refuses a column that holds no numbers.
-    pub fn check_numeric(&self, column: usize) -> Result<(), DataError> {
+    /// Refuses a column that holds something else.
+    pub fn check_kind(&self, column: usize, kind: ColumnKind) -> Result<(), DataError> {
         let descriptor = &self.columns()[column];
-        let number = match descriptor.physical_type() {
+        let accepted = match descriptor.physical_type() {
             PhysicalType::INT32 | PhysicalType::INT64 => is_integer(descriptor),
-            PhysicalType::FLOAT | PhysicalType::DOUBLE | PhysicalType::BOOLEAN => true,
+            PhysicalType::FLOAT | PhysicalType::DOUBLE => true,
+            PhysicalType::BOOLEAN => kind == ColumnKind::Flags,
             PhysicalType::INT96 | PhysicalType::BYTE_ARRAY | PhysicalType::FIXED_LEN_BYTE_ARRAY => false,
         };
-        if number { Ok(()) } else { Err(self.dtype_error(descriptor)) }
+        if accepted { Ok(()) } else { Err(self.dtype_error(descriptor, kind)) }
     }
 
     /// A handle of its own, so that threads do not share a file position.
@@ -144,7 +160,7 @@ impl ParquetFile {
             PhysicalType::FLOAT => decoder.run::<FloatType>(pages, |&value| f64::from(value)),
             PhysicalType::DOUBLE => decoder.run::<DoubleType>(pages, |&value| value),
             PhysicalType::INT96 | PhysicalType::BYTE_ARRAY | PhysicalType::FIXED_LEN_BYTE_ARRAY => {
-                Err(self.dtype_error(descriptor))
+                Err(self.dtype_error(descriptor, ColumnKind::Flags))
             }
         }
     }
@@ -153,12 +169,12 @@ impl ParquetFile {
         self.metadata.row_group(row_group).column(column)
     }
 
-    fn dtype_error(&self, descriptor: &ColumnDescriptor) -> DataError {
+    fn dtype_error(&self, descriptor: &ColumnDescriptor, kind: ColumnKind) -> DataError {
         let got = match descriptor.converted_type() {
             ConvertedType::NONE => descriptor.physical_type().to_string(),
             converted => format!("{} ({converted})", descriptor.physical_type()),
         };
-        DataError::Dtype { path: self.path.clone(), column: descriptor.path().string(), expected: NUMERIC, got }
+        DataError::Dtype { path: self.path.clone(), column: descriptor.path().string(), expected: kind.expected(), got }
     }
 }
 

@@ -40,8 +40,8 @@ impl FrameWriteOptions {
 /// With [`FrameLayout::Columns`] one element is in memory at a time, with the other layouts the whole table.
 ///
 /// # Errors
-/// [`DataError::Shape`] when `fill` yields another number of frames, [`DataError::Io`] and [`DataError::Parquet`] when
-/// the file cannot be written.
+/// [`DataError::Shape`] when `fill` yields another number of frames, [`DataError::Io`] when the file cannot be
+/// written.
 pub fn write_frames(
     path: &Path,
     frames: usize,
@@ -178,7 +178,7 @@ fn write_file(
     properties: WriterProperties,
     fill: impl FnOnce(&mut RowGroup<'_, '_>) -> Result<(), DataError>,
 ) -> Result<(), DataError> {
-    let refuse = |source: ParquetError| DataError::parquet(path, source);
+    let refuse = |source| write_error(path, source);
     write_atomically(path, |file| {
         let schema = Type::group_type_builder("schema").with_fields(fields).build().map_err(refuse)?;
         let mut writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties)).map_err(refuse)?;
@@ -190,13 +190,17 @@ fn write_file(
     })
 }
 
+fn write_error(path: &Path, source: ParquetError) -> DataError {
+    DataError::io("write", path, std::io::Error::other(source))
+}
+
 fn write_column<T: DataType>(
     path: &Path,
     group: &mut RowGroup<'_, '_>,
     values: &[T::T],
     levels: Option<(&[i16], &[i16])>,
 ) -> Result<(), DataError> {
-    let refuse = |source: ParquetError| DataError::parquet(path, source);
+    let refuse = |source| write_error(path, source);
     let mut column = group.next_column().map_err(refuse)?.expect("as many columns as fields");
     let (definition, repetition) = levels.unwrap_or((&[], &[]));
     let optional = |levels| if <[i16]>::is_empty(levels) { None } else { Some(levels) };

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::SimulationError;
+use super::detector::{FIRST_READ_SECONDS, Readout};
+use crate::ariel::instrument::Instrument;
 
 /// The `sim` config group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -197,6 +199,14 @@ impl SimConfig {
         for (key, value, smallest, largest) in ranges {
             if !value.is_finite() || value < smallest || value > largest {
                 return Err(SimulationError::OutOfRange { key, smallest, largest, got: value });
+            }
+        }
+        for instrument in Instrument::ALL {
+            let readout = Readout::new(self, instrument);
+            let pair_seconds = FIRST_READ_SECONDS + readout.exposure_seconds();
+            if readout.cadence_seconds < pair_seconds {
+                let key = if instrument == Instrument::Fgs1 { "fgs1_frames" } else { "airs_frames" };
+                return refuse(key, "as many pairs of reads as visit_hours has room for", readout.pairs.to_string());
             }
         }
         Ok(())

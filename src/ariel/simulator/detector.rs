@@ -270,7 +270,8 @@ fn bend(coefficients: &[f64; LINEARITY_COEFFICIENTS], charge: f64) -> f64 {
         }
         let correction = (value - charge) / slope;
         measured -= correction;
-        if correction.abs() <= 1e-10 * (1.0 + measured.abs()) {
+        // Newton's error after a step is its square times 2e-6 per electron here, so this is the last one needed.
+        if correction.abs() <= 1e-3 {
             break;
         }
     }

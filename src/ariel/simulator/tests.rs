@@ -212,6 +212,8 @@ fn settings_that_make_no_sense_are_named() {
         error
     };
     assert!(refused(&|config| config.airs_frames = 5).contains("airs_frames"));
+    assert!(refused(&|config| config.airs_frames = 12_000).contains("airs_frames"));
+    assert!(refused(&|config| config.visit_hours = f64::NAN).contains("visit_hours"));
     assert!(refused(&|config| config.planets = 0).contains("planets"));
     assert!(refused(&|config| config.spectrum.depth_sd = f64::NAN).contains("spectrum.depth_sd"));
     assert!(refused(&|config| config.light.drift_min = 1.0).contains("light.drift_min"));

@@ -1,0 +1,83 @@
+//! The settings of a calibration: as configured, and as a calibrated file records them.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{CalibrationError, output};
+use crate::ariel::dataset::{DataSet, Split};
+use crate::digest::Blake3Digest;
+
+/// What a calibration writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CalibOutput {
+    /// Every pixel over time, a file per visit.
+    Cube,
+    /// Sums of good pixels per wavelength over time, one file for all visits.
+    LightCurve,
+}
+
+/// The steps that can be left out; the others are what makes the numbers electrons per bin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CalibSteps {
+    /// Leave out dead and hot pixels.
+    pub mask: bool,
+    /// Undo the detector's non-linearity (off in the official notebook).
+    pub linearity: bool,
+    /// Subtract the dark current.
+    pub dark: bool,
+    /// Divide by the flat field.
+    pub flat: bool,
+}
+
+/// The `calib` config group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CalibConfig {
+    /// Folder of the calibrated files.
+    pub out: PathBuf,
+    /// What is written.
+    pub output: CalibOutput,
+    /// AIRS-CH0 pairs of reads per time bin.
+    pub airs_bin: usize,
+    /// FGS1 pairs of reads per time bin.
+    pub fgs1_bin: usize,
+    /// Which steps are taken.
+    pub steps: CalibSteps,
+}
+
+/// What a calibrated file says about how it was made; equal settings and equal inputs give equal bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CalibSettings {
+    /// Version of this calibration: raised when its results change.
+    pub version: u32,
+    /// Cube or light curves.
+    pub output: CalibOutput,
+    /// AIRS-CH0 pairs of reads per time bin.
+    pub airs_bin: usize,
+    /// FGS1 pairs of reads per time bin.
+    pub fgs1_bin: usize,
+    /// Which steps were taken.
+    pub steps: CalibSteps,
+    /// The split.
+    pub split: Split,
+    /// Digest of the tables and of the names and sizes of the split's signal files.
+    pub inputs: Blake3Digest,
+}
+
+impl CalibSettings {
+    const VERSION: u32 = 1;
+
+    /// What files that `config` makes from this split of `data` say.
+    ///
+    /// # Errors
+    /// When the data set cannot be listed.
+    pub fn of(data: &DataSet, split: Split, config: &CalibConfig) -> Result<Self, CalibrationError> {
+        let CalibConfig { out: _, output, airs_bin, fgs1_bin, steps } = *config;
+        let inputs = output::digest_inputs(data, split)?;
+        Ok(Self { version: Self::VERSION, output, airs_bin, fgs1_bin, steps, split, inputs })
+    }
+}

@@ -1,0 +1,96 @@
+//! What can be wrong with a calibration.
+
+use std::path::PathBuf;
+
+use crate::ariel::dataset::{DataError, Visit};
+
+/// Why a visit cannot be calibrated.
+#[derive(Debug, thiserror::Error)]
+pub enum CalibrationError {
+    /// A file of the data set.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// No bin is complete.
+    #[error("no complete time bin in {}: expected at least {bin} pairs of reads, got {pairs}", path.display())]
+    NoCompleteBin {
+        /// The signal file.
+        path: PathBuf,
+        /// Pairs per bin.
+        bin: usize,
+        /// Pairs in the file.
+        pairs: usize,
+    },
+    /// A read without its partner.
+    #[error("odd number of reads in {}: expected pairs, got {reads}", path.display())]
+    OddReads {
+        /// The signal file.
+        path: PathBuf,
+        /// Reads in the file.
+        reads: usize,
+    },
+    /// More reads than the table of axes has times for.
+    #[error("more reads in {} than axis_info.parquet describes: expected at most {expected}, got {got}", path.display())]
+    TooManyReads {
+        /// The signal file.
+        path: PathBuf,
+        /// Reads of which the time is known.
+        expected: usize,
+        /// Reads in the file.
+        got: usize,
+    },
+    /// The AIRS axis does not give the wavelengths that the spectrum has.
+    #[error(
+        "axis_info.parquet and wavelengths.csv disagree: expected {expected_um} µm (wl_{}) at AIRS column {column}, got {got_um} µm",
+        wavelength + 1
+    )]
+    AxisMismatch {
+        /// Index of the wavelength, from 0.
+        wavelength: usize,
+        /// The AIRS column that should measure it.
+        column: usize,
+        /// What wavelengths.csv says.
+        expected_um: f64,
+        /// What axis_info.parquet says.
+        got_um: f64,
+    },
+    /// A wavelength at which every pixel is masked.
+    #[error("no good pixel for wl_{} of {visit}", wavelength + 1)]
+    NoGoodPixel {
+        /// The visit.
+        visit: Visit,
+        /// Index of the wavelength, from 0.
+        wavelength: usize,
+    },
+    /// A light curve holds one number of bins.
+    #[error(
+        "light curves need equal numbers of time bins: expected {expected} as in {reference}, got {got} in {subject}"
+    )]
+    UnequalBins {
+        /// Whose number is expected.
+        reference: String,
+        /// The number of bins there.
+        expected: usize,
+        /// Who differs.
+        subject: String,
+        /// The number of bins there.
+        got: usize,
+    },
+    /// A setting that makes no sense.
+    #[error("wrong calibration setting {key}: expected {expected}, got {got}")]
+    Setting {
+        /// The setting's key.
+        key: &'static str,
+        /// What is accepted.
+        expected: &'static str,
+        /// What was given.
+        got: String,
+    },
+    /// A calibrated file that is not one.
+    #[error("{} is not a calibrated file: {reason}", path.display())]
+    NotCalibrated {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
