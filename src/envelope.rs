@@ -163,6 +163,18 @@ fn verdict(exceeded: Option<bool>) -> Verdict {
     }
 }
 
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.limit {
+            Limit::WallSeconds => "wall time",
+            Limit::DeviceMemoryBytes => "device memory",
+            Limit::Network => "network",
+        };
+        let figure = self.figure.as_deref().unwrap_or("not measured");
+        write!(f, "{name}: expected within {}, got {figure}", self.bound)
+    }
+}
+
 impl fmt::Display for NetworkMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -262,15 +262,12 @@ fn a_replay_of_a_forged_step_log_names_the_first_step_and_field() {
 
 /// Puts a step log into the run and signs it with the user's own key, as a dishonest trainer can.
 fn resign(sandbox: &Sandbox, steps: &str) {
-    use spectramind::manifest::predicate::TrainingRun;
-    use spectramind::manifest::{dsse, key::SigningKey, statement::Statement, strict_json};
+    use spectramind::manifest::{dsse, key::SigningKey, strict_json, verified::read_unverified};
     use spectramind::merkle::{MerkleLog, leaf_hash};
 
     let path = sandbox.path("run/manifest.intoto.jsonl");
     let bundle = std::fs::read(&path).expect("read");
-    let line = dsse::bundle_lines(&bundle).expect("a bundle")[0];
-    let payload = dsse::Envelope::parse(line).expect("envelope").decode().expect("payload").payload;
-    let mut statement: Statement<TrainingRun> = strict_json::from_slice(&payload).expect("statement");
+    let mut statement = read_unverified(&bundle).expect("a statement");
     let (mut log, mut leaves) = (MerkleLog::new(), String::new());
     for line in steps.lines() {
         log.append(line.as_bytes());

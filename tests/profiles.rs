@@ -1,17 +1,21 @@
 //! The trainer profiles: what each composes to, and that what is not built yet is refused by key.
 
 use serde_json::Value;
-use spectramind::config::Composer;
+use spectramind::config::{Composer, SearchPath};
 use spectramind::engine::settings::{OptimizerSettings, TrainerSettings};
 
 use crate::sandbox::{Sandbox, repository};
+
+fn composer() -> Composer {
+    Composer::new(SearchPath::of_directory(repository().join("configs")))
+}
 
 fn trainer(profile: &str) -> Value {
     #[derive(serde::Deserialize)]
     struct Train {
         trainer: Value,
     }
-    let config = Composer::new([repository().join("configs")]).compose("train", &[format!("trainer={profile}")]);
+    let config = composer().compose("train", &[format!("trainer={profile}")]);
     config.expect("composes").extract::<Train>().expect("has a trainer").trainer
 }
 
@@ -62,7 +66,7 @@ fn the_library_defaults_are_those_of_the_yaml_files() {
     struct Train {
         optimizer: OptimizerSettings,
     }
-    let config = Composer::new([repository().join("configs")]).compose("train", &[] as &[String]).expect("composes");
+    let config = composer().compose("train", &[] as &[String]).expect("composes");
     assert_eq!(config.extract::<Train>().expect("has an optimizer").optimizer, OptimizerSettings::default());
 }
 
@@ -90,7 +94,7 @@ fn what_a_profile_asks_for_and_is_not_built_yet_is_refused_by_key() {
 #[test]
 fn every_option_of_every_group_composes_into_a_config_that_is_read_whole() {
     use spectramind::ariel::config::{CalibrateConfig, EvaluateConfig, PredictConfig, SimulateConfig, TrainConfig};
-    let composer = Composer::new([repository().join("configs")]);
+    let composer = composer();
     let compose = |primary: &str, overrides: &[String]| {
         composer.compose(primary, overrides).unwrap_or_else(|error| panic!("{primary} {overrides:?}: {error}"))
     };

@@ -92,7 +92,7 @@ fn run(folder: &Path, composer: &Composer) -> Result<Digests> {
     let path = folder.join("case.json");
     let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let case: Case = serde_json::from_slice(&text).with_context(|| format!("{} is no case", path.display()))?;
-    let composed = composer.compose(&case.config, &case.overrides)?;
+    let composed = composer.compose(case.config.as_str(), &case.overrides)?;
     let mut config: TrainConfig = composed.extract()?;
     let scratch = tempfile::tempdir()?;
     config.data.root = scratch.path().join("data");

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use spectramind::config::Composer;
+use spectramind::config::{Composer, SearchPath};
 use spectramind::envelope::Bounds;
 use spectramind::verify::{Check, Report, Verdict, VerifiedRun};
 
@@ -233,7 +233,7 @@ impl LimitArguments {
 
 /// A composer with no environment: what a signed run was composed from must not depend on the checker's.
 fn composer(configs: &Path) -> Composer {
-    Composer::new([configs])
+    Composer::new(SearchPath::of_directory(configs))
 }
 
 #[cfg(feature = "replay")]

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use spectramind::config::{Composer, Config};
+use spectramind::config::{Composer, Config, Key, Map, SearchPath, Value, to_yaml};
 
 /// What every command that composes a config takes.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Folder of the primary configs [default: configs]
-    #[arg(long, short_alias = 'p', value_name = "DIR", help_heading = "Hydra")]
+    #[arg(long, value_name = "DIR", help_heading = "Hydra")]
     config_path: Option<PathBuf>,
     /// A further folder of configs, searched after the primary one
     #[arg(long, value_name = "DIR", help_heading = "Hydra")]
@@ -55,48 +55,76 @@ pub fn long_flag(argument: OsString) -> OsString {
 }
 
 impl Arguments {
-    /// The folder of the primary configs.
-    pub fn config_path(&self) -> PathBuf {
-        self.config_path.clone().unwrap_or_else(|| "configs".into())
-    }
-
     /// Composes the config, or prints it when that is all that was asked: then there is none to work with.
     ///
     /// # Errors
     /// Whatever is wrong with the config or the overrides.
     pub fn compose(&self, primary: &str) -> Result<Option<Config>> {
-        let config = self.compose_only(primary)?;
+        let config = self.compose_recorded(self.primary(primary), &self.overrides)?;
         let Some(which) = self.cfg else { return Ok(Some(config)) };
         print!("{}", self.text(&config, which)?);
         Ok(None)
     }
 
-    /// Composes the config.
+    /// Composes what a record says was composed, with the configs and the environment of now.
     ///
     /// # Errors
     /// Whatever is wrong with the config or the overrides.
-    pub fn compose_only(&self, primary: &str) -> Result<Config> {
-        let name = self.config_name.as_deref().unwrap_or(primary);
-        Ok(self.composer()?.compose(name, &self.overrides)?)
+    pub fn compose_recorded(&self, name: &str, overrides: &[String]) -> Result<Config> {
+        let config = self.composer()?.compose(name, overrides)?;
+        for warning in config.warnings() {
+            eprintln!("Warning: {warning}");
+        }
+        Ok(config)
+    }
+
+    /// Name of the primary config: the command's own, or the one asked for.
+    pub fn primary<'a>(&'a self, own: &'a str) -> &'a str {
+        self.config_name.as_deref().unwrap_or(own)
     }
 
     fn composer(&self) -> Result<Composer> {
-        composer(&self.config_path(), self.config_dir.as_deref())
+        let primary = self.config_path.clone().unwrap_or_else(|| "configs".into());
+        let mut search_path = SearchPath::of_directory(primary);
+        if let Some(directory) = &self.config_dir {
+            search_path = search_path.directory("command-line", directory);
+        }
+        let cwd = std::env::current_dir().context("the working directory cannot be read")?;
+        let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).datetime();
+        // A variable that is not UTF-8 cannot stand in a config.
+        let env = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+        Ok(Composer::new(search_path).env(env.collect()).cwd(cwd).now(now))
     }
 
     fn text(&self, config: &Config, which: Which) -> Result<String> {
-        let _ = which;
-        let text = if self.resolve { config.resolve()?.to_yaml() } else { config.to_yaml() };
-        Ok(text)
+        let task = if self.resolve { config.resolve()?.value().clone() } else { config.value().clone() };
+        let hydra = || Ok::<_, anyhow::Error>(if self.resolve { config.hydra_value("")? } else { config.hydra() });
+        let mut shown = match which {
+            Which::Job => task,
+            Which::Hydra => only("hydra", hydra()?),
+            Which::All => match (only("hydra", hydra()?), task) {
+                (Value::Map(mut all), Value::Map(task)) => {
+                    all.extend(task);
+                    Value::Map(all)
+                }
+                (hydra, _) => hydra,
+            },
+        };
+        if let Some(package) = &self.package {
+            let place = package.split('.').try_fold(&shown, |value, key| value.get(key));
+            let place = place.with_context(|| format!("--package {package}: the config has no such key"))?.clone();
+            // Hydra's own heading, so that the text says what it is a part of.
+            return Ok(format!("# @package {package}\n{}", to_yaml(&place)));
+        }
+        if let Value::Map(map) = &mut shown
+            && map.is_empty()
+        {
+            return Ok("{}\n".into());
+        }
+        Ok(to_yaml(&shown))
     }
 }
 
-/// The composer over the process's environment, clock and working directory.
-///
-/// # Errors
-/// When there is no such folder.
-pub fn composer(config_path: &std::path::Path, config_dir: Option<&std::path::Path>) -> Result<Composer> {
-    let _ = std::env::current_dir().context("the working directory cannot be read")?;
-    let _ = (config_path, config_dir);
-    unreachable!()
+fn only(key: &str, value: Value) -> Value {
+    Value::Map(Map::from([(Key::from(key), value)]))
 }

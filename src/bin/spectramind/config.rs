@@ -27,7 +27,7 @@ enum Command {
 /// Shows a config.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let Command::Show { primary, compose } = &arguments.command;
-    let config = compose.compose_only(primary)?;
+    let config = compose.compose_recorded(compose.primary(primary), &compose.overrides)?;
     print!("{}", config.resolve()?.to_yaml());
     Ok(())
 }

@@ -88,7 +88,7 @@ fn preparation(error: &PreparationError) -> Option<String> {
 
 fn key(error: &KeyError) -> Option<String> {
     match error {
-        KeyError::Mode { path, .. } => Some(format!("chmod 600 {}", path.display())),
+        KeyError::Permissions { path, .. } => Some(format!("chmod 600 {}", path.display())),
         KeyError::Encrypted => Some("decrypt it first: openssl pkey -in KEY.pem -out PLAIN.pem".into()),
         KeyError::Create { .. } | KeyError::Read { .. } => {
             Some("name another key file with --signing-key FILE".into())

@@ -5,7 +5,7 @@ use spectramind::ariel::preparation::Progress;
 use crate::progress::Stages;
 
 /// A callback that shows preparation in `stages`.
-pub fn shown(stages: &mut Stages) -> impl FnMut(Progress) {
+pub fn shown(stages: &mut Stages) -> impl FnMut(Progress<'_>) {
     |progress| match progress {
         Progress::Simulating { root, done, planets } => {
             stages.show(&format!("simulating into {}", root.display()), done as u64, planets as u64, "planets");

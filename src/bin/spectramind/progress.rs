@@ -41,14 +41,6 @@ impl Stages {
         bar.set_position(done);
     }
 
-    /// Prints a line of talk without disturbing the bar.
-    pub fn say(&self, line: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{line}")),
-            None => eprintln!("{line}"),
-        }
-    }
-
     /// Ends the current stage, its bar stays as it is.
     pub fn finish(&mut self) {
         if let Some(bar) = self.bar.take() {

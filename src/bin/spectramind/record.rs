@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use spectramind::ariel::config::{DataConfig, TrainConfig};
 use spectramind::ariel::training::Trained;
-use spectramind::config::Config;
+use spectramind::config::{Config, Value, to_yaml};
 use spectramind::digest::{Blake3Digest, FileDigest};
 use spectramind::durable;
 use spectramind::engine::fit::Exit;
@@ -93,10 +93,6 @@ pub fn origin(composed: &Config, name: &str, config: &TrainConfig, id: &str, dat
 }
 
 fn config_record(composed: &Config, name: &str) -> Result<ConfigRecord> {
-    let choices = composed.choices().iter().map(|(group, option)| ConfigChoice {
-        group: group.clone(),
-        option: option.clone(),
-    });
     let sources = composed.sources().iter().map(|source| -> Result<_> {
         let path = RelativePath::parse(&source.path)?;
         Ok(ConfigSource { path, size: source.digest.size, blake3: source.digest.blake3 })
@@ -104,18 +100,33 @@ fn config_record(composed: &Config, name: &str) -> Result<ConfigRecord> {
     Ok(ConfigRecord {
         name: name.to_owned(),
         digest: composed.digest()?,
-        choices: choices.collect(),
+        choices: choices(composed),
         overrides: composed.overrides().to_vec(),
         sources: sources.collect::<Result<_>>()?,
     })
+}
+
+/// The task's own choices: Hydra's about itself change nothing of a run.
+fn choices(composed: &Config) -> Vec<ConfigChoice> {
+    let own = composed.choices().iter().filter(|(group, _)| !group.starts_with("hydra/"));
+    let choice = |(group, option): &(String, Option<String>)| ConfigChoice {
+        group: group.clone(),
+        option: option.clone().unwrap_or_else(|| "null".into()),
+    };
+    own.map(choice).collect()
+}
+
+/// `.hydra/overrides.yaml`: the overrides as a list.
+fn overrides_yaml(composed: &Config) -> String {
+    to_yaml(&Value::List(composed.overrides().iter().map(|text| Value::from(text.as_str())).collect()))
 }
 
 /// Writes `.hydra/` and `provenance.json` into a new run directory.
 pub fn write_origin(run: &RunDirectory, composed: &Config, origin: &RunOrigin) -> Result<()> {
     std::fs::create_dir_all(run.root().join(".hydra"))?;
     run.write_file(".hydra/config.yaml", composed.to_yaml().as_bytes())?;
-    run.write_file(".hydra/hydra.yaml", composed.hydra_yaml().as_bytes())?;
-    run.write_file(".hydra/overrides.yaml", composed.overrides_yaml().as_bytes())?;
+    run.write_file(".hydra/hydra.yaml", composed.hydra_to_yaml().as_bytes())?;
+    run.write_file(".hydra/overrides.yaml", overrides_yaml(composed).as_bytes())?;
     let mut text = serde_json::to_vec_pretty(origin)?;
     text.push(b'\n');
     Ok(run.write_file(ORIGIN, &text)?)

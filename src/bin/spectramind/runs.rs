@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Subcommand;
 use spectramind::manifest::predicate::TrainingRun;
-use spectramind::manifest::{dsse, statement::Statement, strict_json};
+use spectramind::manifest::verified::read_unverified;
 use spectramind::verify::MANIFEST;
 
 /// Look at past runs
@@ -76,7 +76,5 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
 fn claim(run: &Path) -> Result<TrainingRun> {
     let path = run.join(MANIFEST);
     let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let line = dsse::bundle_lines(&bytes)?[0];
-    let payload = dsse::Envelope::parse(line)?.decode()?.payload;
-    Ok(strict_json::from_slice::<Statement<TrainingRun>>(&payload)?.predicate)
+    Ok(read_unverified(&bytes)?.predicate)
 }
