@@ -159,13 +159,15 @@ impl Composer {
             defaults.choices.iter().map(|(group, option)| (group.clone(), option.clone())).collect();
         let record = Record { composer: self, config_name, hydra_overrides, task_overrides, choices: &choices };
         let override_dirname = record.write(&mut tree, root, &repository.search_path, &surroundings)?;
+        let inputs = |overrides: &[&Override]| overrides.iter().map(|item| item.input.clone()).collect();
+        let (overrides, hydra_overrides) = (inputs(&record.task_overrides), inputs(&record.hydra_overrides));
         Config::new(super::composed::Parts {
             config_name: config_name.map(str::to_owned),
             tree,
             root,
-            choices: choices.clone(),
-            overrides: record.task_overrides.iter().map(|item| item.input.clone()).collect(),
-            hydra_overrides: record.hydra_overrides.iter().map(|item| item.input.clone()).collect(),
+            choices,
+            overrides,
+            hydra_overrides,
             override_dirname,
             sources: repository.into_sources(),
             defaults_list: defaults.entries,
@@ -226,7 +228,12 @@ fn is_null(element: &Element) -> bool {
 }
 
 /// The resolved value at a path; `None` for null, missing and absent ones.
-fn lookup_value(tree: &mut Tree, root: NodeId, path: &str, surroundings: &Surroundings<'_>) -> Result<Option<Value>, ConfigError> {
+fn lookup_value(
+    tree: &mut Tree,
+    root: NodeId,
+    path: &str,
+    surroundings: &Surroundings<'_>,
+) -> Result<Option<Value>, ConfigError> {
     Ok(match (Merger { tree, surroundings }).lookup(root, path)? {
         None => None,
         Some(Computed::Value(value)) => Some(value),
@@ -243,9 +250,9 @@ fn merge_config(
     surroundings: &Surroundings<'_>,
 ) -> Result<(), ConfigError> {
     let path = &entry.config_path;
-    let loaded = repository.load(path)?.ok_or_else(|| {
-        ConfigError::new(ErrorKind::ConfigMissing, format!("could not load the config {path:?}"))
-    })?;
+    let loaded = repository
+        .load(path)?
+        .ok_or_else(|| ConfigError::new(ErrorKind::ConfigMissing, format!("could not load the config {path:?}")))?;
     let mut body = loaded.body.clone();
     take_defaults(path, &mut body)?;
     // The defaults list is no longer part of the config; a list at the top stays one.
@@ -284,7 +291,12 @@ fn embed(tree: &mut Tree, body: NodeId, package: &str) -> Result<NodeId, ConfigE
     Ok(node)
 }
 
-fn apply_override(tree: &mut Tree, root: NodeId, item: &Override, surroundings: &Surroundings<'_>) -> Result<(), ConfigError> {
+fn apply_override(
+    tree: &mut Tree,
+    root: NodeId,
+    item: &Override,
+    surroundings: &Surroundings<'_>,
+) -> Result<(), ConfigError> {
     let refused = |kind, message: &str| Err(ConfigError::new(kind, format!("override {:?}: {message}", item.input)));
     if item.package.is_some() {
         let message = format!("a package needs a config group, and there is no group {:?}", item.key);
@@ -294,7 +306,9 @@ fn apply_override(tree: &mut Tree, root: NodeId, item: &Override, surroundings: 
         None => Value::Null,
         Some(element) => match element.to_value() {
             Some(value) => value,
-            None if holds_sweep(element) => return refused(ErrorKind::UnsupportedValue, "a sweep cannot be a part of a value"),
+            None if holds_sweep(element) => {
+                return refused(ErrorKind::UnsupportedValue, "a sweep cannot be a part of a value");
+            }
             None => return refused(ErrorKind::MergeOther, "null cannot be a key"),
         },
     };
@@ -404,7 +418,10 @@ impl Record<'_> {
             for name in names {
                 let name = python::str(&name);
                 let value = self.composer.env.get(&name).ok_or_else(|| {
-                    ConfigError::new(ErrorKind::Other, format!("hydra.job.env_copy: environment variable {name:?} not found"))
+                    ConfigError::new(
+                        ErrorKind::Other,
+                        format!("hydra.job.env_copy: environment variable {name:?} not found"),
+                    )
                 })?;
                 copied.insert(Key::Str(name), Value::Str(value.clone()));
             }
@@ -413,10 +430,14 @@ impl Record<'_> {
     }
 
     /// The task overrides as they were typed, sorted.
-    fn override_dirname(&self, tree: &mut Tree, root: NodeId, surroundings: &Surroundings<'_>) -> Result<String, ConfigError> {
-        let mut setting = |name: &str| {
-            lookup_value(tree, root, &format!("hydra.job.config.override_dirname.{name}"), surroundings)
-        };
+    fn override_dirname(
+        &self,
+        tree: &mut Tree,
+        root: NodeId,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<String, ConfigError> {
+        let mut setting =
+            |name: &str| lookup_value(tree, root, &format!("hydra.job.config.override_dirname.{name}"), surroundings);
         let text = |value: Option<Value>| value.map(|value| python::str(&value)).unwrap_or_default();
         let (kv_sep, item_sep) = (text(setting("kv_sep")?), text(setting("item_sep")?));
         let excluded: Vec<String> = match setting("exclude_keys")? {

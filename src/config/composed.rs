@@ -143,9 +143,9 @@ impl Config {
         let mut tree = self.parts.tree.clone();
         let keys = split_key(path);
         let keys: Vec<&str> = std::iter::once("hydra").chain(keys.iter().map(String::as_str)).collect();
-        let node = tree.descend(self.parts.root, &keys).ok_or_else(|| {
-            ConfigError::new(ErrorKind::InterpKey, format!("there is no hydra.{path}"))
-        })?;
+        let node = tree
+            .descend(self.parts.root, &keys)
+            .ok_or_else(|| ConfigError::new(ErrorKind::InterpKey, format!("there is no hydra.{path}")))?;
         Resolver::new(&mut tree, &surroundings).resolved(node)
     }
 

@@ -149,7 +149,8 @@ impl Selections {
     }
 
     fn select(&mut self, item: &Override) -> Result<(), ConfigError> {
-        let refused = |kind, message: &str| Err(ConfigError::new(kind, format!("override {:?}: {message}", item.input)));
+        let refused =
+            |kind, message: &str| Err(ConfigError::new(kind, format!("override {:?}: {message}", item.input)));
         let value = item.value.as_ref().and_then(Element::to_value);
         match item.action {
             Action::ForceAdd => refused(ErrorKind::ForceAddGroup, "a config group cannot be added with ++"),
@@ -371,7 +372,12 @@ impl Builder<'_> {
     }
 
     /// Appends `_self_` where a list does not place it; whether it did, or had to be.
-    fn complete_self(&mut self, entry: &Entry, defaults: &mut Vec<Entry>, has_content: bool) -> Result<bool, ConfigError> {
+    fn complete_self(
+        &mut self,
+        entry: &Entry,
+        defaults: &mut Vec<Entry>,
+        has_content: bool,
+    ) -> Result<bool, ConfigError> {
         let has_self = match defaults.iter().filter(|entry| entry.is_self()).count() {
             0 => false,
             1 => true,
@@ -394,7 +400,12 @@ impl Builder<'_> {
         Ok(!has_self)
     }
 
-    fn register_overrides(&mut self, defaults: &mut [Entry], parent: &Entry, interpolated: bool) -> Result<(), ConfigError> {
+    fn register_overrides(
+        &mut self,
+        defaults: &mut [Entry],
+        parent: &Entry,
+        interpolated: bool,
+    ) -> Result<(), ConfigError> {
         let (group, package) = (parent.group_path(), parent.final_package());
         let mut last_override: Option<String> = None;
         for entry in defaults.iter_mut().filter(|entry| !entry.is_self()) {
@@ -455,7 +466,8 @@ impl Builder<'_> {
                         let message = format!("in {parent_path:?}: no interpolation in a list of options");
                         return Err(ConfigError::new(ErrorKind::DefaultsInterpolation, message));
                     }
-                    let mut item = Entry::config(&format!("{own_group}/{option}"), entry.own_package().map(str::to_owned))?;
+                    let mut item =
+                        Entry::config(&format!("{own_group}/{option}"), entry.own_package().map(str::to_owned))?;
                     item.optional = entry.optional;
                     item.set_parent(&group, &package);
                     children.push(self.expand(item, false, interpolated, depth + 1, Some(&parent_path))?);
@@ -531,7 +543,11 @@ impl Builder<'_> {
             }
             Err(error) => {
                 let known: Vec<&str> = self.selections.known_choices.keys().map(String::as_str).collect();
-                let message = format!("cannot resolve {text:?} in a defaults list ({}); known so far: {}", error.message(), known.join(", "));
+                let message = format!(
+                    "cannot resolve {text:?} in a defaults list ({}); known so far: {}",
+                    error.message(),
+                    known.join(", ")
+                );
                 Err(ConfigError::new(ErrorKind::DefaultsInterpolation, message).with_hint(error.hint()))
             }
         }
@@ -564,9 +580,8 @@ impl Builder<'_> {
         } else if !group.is_empty() {
             message.push_str(&format!("; options of {group:?}: {}", options.join(", ")));
         }
-        let near_option = nearest(name, options.iter().map(String::as_str)).map(|option| {
-            if group.is_empty() { option.to_owned() } else { format!("{group}/{option}") }
-        });
+        let near_option = nearest(name, options.iter().map(String::as_str))
+            .map(|option| if group.is_empty() { option.to_owned() } else { format!("{group}/{option}") });
         let hint = near_option.or_else(|| {
             let groups = search_path.groups();
             nearest(group, groups.iter().map(String::as_str)).map(|group| format!("{group}/{name}"))

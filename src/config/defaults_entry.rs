@@ -278,7 +278,10 @@ fn parse_entry(config_path: &str, item: &Located) -> Result<Entry, ConfigError> 
                 return Err(shape(config_path, &message));
             };
             let Key::Str(key) = key else {
-                return Err(ConfigError::new(ErrorKind::Unsupported, format!("in {config_path:?}: the group {key} is no text")));
+                return Err(ConfigError::new(
+                    ErrorKind::Unsupported,
+                    format!("in {config_path:?}: the group {key} is no text"),
+                ));
             };
             let choice = parse_choice(config_path, value)?;
             let (group, package) = split_package(key);

@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn values_that_differ_in_type_length_or_order_differ_in_digest() {
-        let texts = ["a: 1", "a: 1.0", "a: '1'", "a: true", "a: null", "a: [1]", "a: {b: 1}", "b: 1", "1: 1", "a: [[1]]"];
+        let texts =
+            ["a: 1", "a: 1.0", "a: '1'", "a: true", "a: null", "a: [1]", "a: {b: 1}", "b: 1", "1: 1", "a: [[1]]"];
         for (index, a) in texts.iter().enumerate() {
             for b in &texts[index + 1..] {
                 assert_ne!(digest(a), digest(b), "{a} and {b}");
@@ -91,7 +92,7 @@ mod tests {
 
     #[test]
     fn the_encoding_does_not_change() {
-        let expected = "REPLACED";
+        let expected = "ee142d9166c845c9b5d166a752c3330a39d1c9f2c546222dce0fc9e4ff2c3825";
         assert_eq!(digest("a: [1, 2.5, x, null, true]\n").to_string(), expected);
     }
 }

@@ -16,7 +16,10 @@ use super::value::Value;
 ///
 /// # Errors
 /// [`ErrorKind::TypeMismatch`], [`ErrorKind::UnknownKey`].
-pub(super) fn extract<T: DeserializeOwned>(value: &Value, origins: &IndexMap<String, KeyOrigin>) -> Result<T, ConfigError> {
+pub(super) fn extract<T: DeserializeOwned>(
+    value: &Value,
+    origins: &IndexMap<String, KeyOrigin>,
+) -> Result<T, ConfigError> {
     serde_path_to_error::deserialize(Reader(value)).map_err(|error| {
         let path = error.path().to_string();
         describe(&path, error.into_inner(), origins)

@@ -62,7 +62,10 @@ impl Merger<'_> {
                 old = copy;
             }
         }
-        if source_is_container && !self.tree.is_container(old) && self.tree.schema(old).is_some_and(|schema| schema.is_container()) {
+        if source_is_container
+            && !self.tree.is_container(old)
+            && self.tree.schema(old).is_some_and(|schema| schema.is_container())
+        {
             // A typed map or list that is null or missing opens up.
             let empty = match self.tree.content(source) {
                 Content::List(_) => Content::List(Vec::new()),
@@ -123,7 +126,8 @@ impl Merger<'_> {
         let name = key.to_string();
         let path = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
         let known = self.tree.map(map).into_iter().flatten().filter_map(|(key, _)| key.as_str());
-        let hint = nearest(&name, known).map(|known| if at.is_empty() { known.to_owned() } else { format!("{at}.{known}") });
+        let hint =
+            nearest(&name, known).map(|known| if at.is_empty() { known.to_owned() } else { format!("{at}.{known}") });
         Err(ConfigError::new(ErrorKind::KeyNotInStruct, format!("key {path:?} is not in the config")).with_hint(hint))
     }
 
@@ -134,7 +138,13 @@ impl Merger<'_> {
     ///
     /// # Errors
     /// As [`merge`](Self::merge) and [`set`](Self::set), and [`ErrorKind::ListIndex`].
-    pub(super) fn update(&mut self, root: NodeId, path: &str, node: NodeId, additions: Additions) -> Result<(), ConfigError> {
+    pub(super) fn update(
+        &mut self,
+        root: NodeId,
+        path: &str,
+        node: NodeId,
+        additions: Additions,
+    ) -> Result<(), ConfigError> {
         let keys = split_key(path);
         let (last, inner) = keys.split_last().expect("splitting yields at least one key");
         let mut container = root;
@@ -258,7 +268,10 @@ impl Merger<'_> {
                 self.tree.remove(id, key);
                 Ok(())
             }
-            _ => Err(ConfigError::new(ErrorKind::Unsupported, format!("could not delete {path:?}: it is no key of a map"))),
+            _ => Err(ConfigError::new(
+                ErrorKind::Unsupported,
+                format!("could not delete {path:?}: it is no key of a map"),
+            )),
         }
     }
 

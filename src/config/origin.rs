@@ -72,10 +72,8 @@ impl Trace {
     }
 
     pub(super) fn to_key_origin(&self) -> KeyOrigin {
-        let lost = |(value, origin): &(Value, Rc<Origin>)| Overridden {
-            value: value.clone(),
-            origin: Origin::clone(origin),
-        };
+        let lost =
+            |(value, origin): &(Value, Rc<Origin>)| Overridden { value: value.clone(), origin: Origin::clone(origin) };
         KeyOrigin { origin: Origin::clone(&self.origin), overridden: self.overridden.iter().map(lost).collect() }
     }
 }

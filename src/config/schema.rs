@@ -11,16 +11,30 @@ use super::value::{Key, Value};
 /// The type of a node.
 #[derive(Debug, PartialEq)]
 pub(super) enum Schema {
-    Str { optional: bool },
-    Int { optional: bool },
-    Bool { optional: bool },
+    Str {
+        optional: bool,
+    },
+    Int {
+        optional: bool,
+    },
+    Bool {
+        optional: bool,
+    },
     /// `RUN` or `MULTIRUN`.
     RunMode,
     /// A map with any text keys.
-    Map { item: Option<&'static Schema>, optional: bool },
-    List { item: Option<&'static Schema> },
+    Map {
+        item: Option<&'static Schema>,
+        optional: bool,
+    },
+    List {
+        item: Option<&'static Schema>,
+    },
     /// A map with these keys only; `None` is any type.
-    Struct { name: &'static str, fields: &'static [(&'static str, Option<&'static Schema>)] },
+    Struct {
+        name: &'static str,
+        fields: &'static [(&'static str, Option<&'static Schema>)],
+    },
 }
 
 impl Schema {
@@ -122,7 +136,8 @@ pub(super) fn apply(tree: &mut Tree, id: NodeId, schema: &'static Schema) -> Res
     match tree.content(id).clone() {
         Content::Scalar(value) => {
             if schema.is_container() {
-                let may_stand = value.is_missing() || value.is_interpolation() || value == Value::Null && schema.is_optional();
+                let may_stand =
+                    value.is_missing() || value.is_interpolation() || value == Value::Null && schema.is_optional();
                 return if may_stand { Ok(()) } else { refused(tree) };
             }
             let converted = convert(&value, schema).map_err(|error| error.within(&tree.full_key(id)))?;

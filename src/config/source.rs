@@ -31,7 +31,10 @@ enum Root {
     /// Files by their path relative to the root; for trees that live in the program.
     Memory(Rc<BTreeMap<String, String>>),
     /// A scheme this program has no source for; it is empty, as in Hydra when a package is not installed.
-    Unavailable { schema: String, path: String },
+    Unavailable {
+        schema: String,
+        path: String,
+    },
 }
 
 impl SearchPath {
@@ -69,7 +72,8 @@ impl SearchPath {
 
     /// The entries as Hydra lists them: path, schema and provider, Hydra's own first.
     pub(super) fn described(&self) -> Vec<(String, String, String)> {
-        let triple = |path: &str, schema: &str, provider: &str| (path.to_owned(), schema.to_owned(), provider.to_owned());
+        let triple =
+            |path: &str, schema: &str, provider: &str| (path.to_owned(), schema.to_owned(), provider.to_owned());
         let mut described = vec![triple("hydra.conf", "pkg", "hydra")];
         described.extend(self.entries.iter().map(|entry| match &entry.root {
             Root::Directory(directory) => triple(&directory.display().to_string(), "file", &entry.provider),
@@ -163,7 +167,8 @@ impl SearchPath {
         if let Some(text) = hydra_node::builtin(config_path) {
             return Some(Found::Builtin(text));
         }
-        let relative = if config_path.ends_with(".yaml") { config_path.to_owned() } else { format!("{config_path}.yaml") };
+        let relative =
+            if config_path.ends_with(".yaml") { config_path.to_owned() } else { format!("{config_path}.yaml") };
         self.entries.iter().find_map(|entry| match &entry.root {
             Root::Directory(directory) => {
                 let absolute = directory.join(&relative);
@@ -280,9 +285,8 @@ fn read(path: &Path) -> Result<(String, FileDigest), ConfigError> {
 fn package_header(text: &str) -> Result<Option<String>, ConfigError> {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let head: String = text.chars().take(512).collect();
-    let is_line_end = |ch: char| {
-        matches!(ch, '\n' | '\u{0b}' | '\u{0c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')
-    };
+    let is_line_end =
+        |ch: char| matches!(ch, '\n' | '\u{0b}' | '\u{0c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}');
     let mut package = None;
     for (index, line) in head.split(is_line_end).enumerate() {
         let line = line.trim();

@@ -3,8 +3,8 @@
 //! Every override is written anew (`b=1e-3` becomes `b=0.001`); a repeated key keeps its first place and its last
 //! value; the last sweep varies fastest. Shuffled sweeps get an order that depends on a given seed only.
 
-use super::composed::Config;
 use super::compose::RunMode;
+use super::composed::Config;
 use super::error::{ConfigError, ErrorKind};
 use super::limits::MAX_JOBS;
 use super::overrides::{self, Element, Glob, Override, SweepKind, element_text, range};
@@ -236,7 +236,9 @@ mod tests {
             glob_matches(&pattern.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>())
         };
         assert!(matches("b*", "base") && matches("*", "") && matches("*s*e", "base") && matches("b?se", "base"));
-        assert!(matches("[a-c]ase", "base") && matches("[!x]ase", "base") && matches("[]]x", "]x") && matches("[", "["));
+        assert!(
+            matches("[a-c]ase", "base") && matches("[!x]ase", "base") && matches("[]]x", "]x") && matches("[", "[")
+        );
         assert!(!matches("b", "base") && !matches("[!b]ase", "base") && !matches("?", ""));
     }
 

@@ -194,7 +194,12 @@ impl Tree {
     }
 
     /// Adds a loaded file or value; positions become origins in `file`.
-    pub(super) fn import(&mut self, located: &Located, file: Option<&str>, fallback: &Trace) -> Result<NodeId, ConfigError> {
+    pub(super) fn import(
+        &mut self,
+        located: &Located,
+        file: Option<&str>,
+        fallback: &Trace,
+    ) -> Result<NodeId, ConfigError> {
         let trace = match file {
             None => fallback.clone(),
             Some(file) => {

@@ -9,6 +9,8 @@ use spectramind::config::{Composer, Config, Key, Map, SearchPath, Value, to_yaml
 
 /// What every command that composes a config takes.
 #[derive(clap::Args)]
+// Commands flatten this into arguments of their own that have the same name.
+#[group(skip)]
 pub struct Arguments {
     /// Folder of the primary configs [default: configs]
     #[arg(long, value_name = "DIR", help_heading = "Hydra")]

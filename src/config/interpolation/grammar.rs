@@ -91,7 +91,10 @@ impl<'a> Parser<'a> {
             Some(ch) => format!("{ch:?} at character {}", self.at + 1),
             None => "its end".to_owned(),
         };
-        ConfigError::new(ErrorKind::InterpGrammar, format!("malformed interpolation in {:?}: did not expect {found}", self.source))
+        ConfigError::new(
+            ErrorKind::InterpGrammar,
+            format!("malformed interpolation in {:?}: did not expect {found}", self.source),
+        )
     }
 
     fn deeper<T>(&mut self, parse: impl FnOnce(&mut Self) -> Result<T, ConfigError>) -> Result<T, ConfigError> {

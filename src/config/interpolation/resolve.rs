@@ -81,7 +81,8 @@ impl<'a> Resolver<'a> {
     fn cycle(&self, path: &[NodeId], last: NodeId) -> ConfigError {
         let from = path.iter().position(|&id| id == last).unwrap_or(0);
         let keys: Vec<String> = path[from..].iter().chain([&last]).map(|&id| self.tree.full_key(id)).collect();
-        let error = ConfigError::new(ErrorKind::InterpCycle, format!("interpolations in a circle: {}", keys.join(" -> ")));
+        let error =
+            ConfigError::new(ErrorKind::InterpCycle, format!("interpolations in a circle: {}", keys.join(" -> ")));
         error.at(self.tree.trace(last).origin.location().cloned())
     }
 
@@ -95,7 +96,8 @@ impl<'a> Resolver<'a> {
         let key = self.tree.full_key(id);
         let computed = self.evaluate_at(id, &text).and_then(|computed| self.converted(id, computed));
         computed.map_err(|error| {
-            let error = if error.is_nested() || key.is_empty() { error } else { error.within(&format!("{key}: {text}")) };
+            let error =
+                if error.is_nested() || key.is_empty() { error } else { error.within(&format!("{key}: {text}")) };
             error.at(location).nested()
         })
     }
@@ -107,7 +109,8 @@ impl<'a> Resolver<'a> {
         let text = parse_text(text)?;
         self.depth += 1;
         if self.depth > MAX_INTERPOLATION_DEPTH {
-            let message = format!("expected at most {MAX_INTERPOLATION_DEPTH} interpolations that wait for one another");
+            let message =
+                format!("expected at most {MAX_INTERPOLATION_DEPTH} interpolations that wait for one another");
             return Err(ConfigError::new(ErrorKind::InterpCycle, message));
         }
         let computed = self.text(&text, parent, id);
@@ -200,7 +203,12 @@ impl<'a> Resolver<'a> {
         }))
     }
 
-    fn interpolation(&mut self, interpolation: &Interpolation, parent: NodeId, at: NodeId) -> Result<Computed, ConfigError> {
+    fn interpolation(
+        &mut self,
+        interpolation: &Interpolation,
+        parent: NodeId,
+        at: NodeId,
+    ) -> Result<Computed, ConfigError> {
         match interpolation {
             Interpolation::Node(path) => {
                 let path = self.name(path, parent, at)?;
@@ -272,7 +280,12 @@ impl<'a> Resolver<'a> {
     }
 
     /// The node or value at a path, its own interpolation resolved; `None` where a key does not exist.
-    pub(in crate::config) fn select(&mut self, start: NodeId, path: &str, refuse_missing: bool) -> Result<Option<Computed>, ConfigError> {
+    pub(in crate::config) fn select(
+        &mut self,
+        start: NodeId,
+        path: &str,
+        refuse_missing: bool,
+    ) -> Result<Option<Computed>, ConfigError> {
         if path.is_empty() {
             return Ok(Some(Computed::Node(start)));
         }

@@ -10,12 +10,26 @@ use crate::config::value::{Key, Map, Value};
 use crate::config::yaml;
 
 const NAMES: [&str; 9] = [
-    "hydra", "now", "oc.create", "oc.decode", "oc.deprecated", "oc.dict.keys", "oc.dict.values", "oc.env", "oc.select",
+    "hydra",
+    "now",
+    "oc.create",
+    "oc.decode",
+    "oc.deprecated",
+    "oc.dict.keys",
+    "oc.dict.values",
+    "oc.env",
+    "oc.select",
 ];
 
 impl Resolver<'_> {
     /// Calls a resolver.
-    pub(super) fn call(&mut self, name: &str, arguments: &[Computed], parent: NodeId, at: NodeId) -> Result<Computed, ConfigError> {
+    pub(super) fn call(
+        &mut self,
+        name: &str,
+        arguments: &[Computed],
+        parent: NodeId,
+        at: NodeId,
+    ) -> Result<Computed, ConfigError> {
         let call = Call { name, arguments, parent, at };
         match name {
             "oc.env" => self.env(&call),
@@ -126,7 +140,9 @@ impl Resolver<'_> {
         })?;
         match found {
             Some(Computed::Node(id)) if matches!(self.tree.content(id), Content::Map(_)) => Ok((path, id)),
-            Some(other) => Err(call.failed(format!("expected a map at {path:?}, got {}", self.value_of(&other).type_name()))),
+            Some(other) => {
+                Err(call.failed(format!("expected a map at {path:?}, got {}", self.value_of(&other).type_name())))
+            }
             None => Err(call.failed(format!("key {path:?} not found"))),
         }
     }
@@ -195,7 +211,8 @@ impl Resolver<'_> {
         };
         let mut tree = tree.clone();
         let Some(hydra) = tree.child(root, "hydra") else { return Ok(Computed::Value(Value::Null)) };
-        let surroundings = Surroundings { env: self.surroundings.env, now: self.surroundings.now, ..Surroundings::default() };
+        let surroundings =
+            Surroundings { env: self.surroundings.env, now: self.surroundings.now, ..Surroundings::default() };
         let mut resolver = Resolver::new(&mut tree, &surroundings);
         let found = match resolver.select(hydra, &path, false) {
             Err(error) if error.kind() == ErrorKind::InterpThroughScalar && !error.is_nested() => None,
@@ -252,7 +269,13 @@ fn substitute(message: &str, old_key: &str, new_key: &str) -> String {
     while let Some(at) = rest.find('$') {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        let known = [("$$", "$"), ("${OLD_KEY}", old_key), ("${NEW_KEY}", new_key), ("$OLD_KEY", old_key), ("$NEW_KEY", new_key)];
+        let known = [
+            ("$$", "$"),
+            ("${OLD_KEY}", old_key),
+            ("${NEW_KEY}", new_key),
+            ("$OLD_KEY", old_key),
+            ("$NEW_KEY", new_key),
+        ];
         let continues = |after: &str| after.starts_with(|ch: char| ch.is_ascii_alphanumeric() || ch == '_');
         let found = known.into_iter().find(|(name, _)| {
             rest.strip_prefix(name).is_some_and(|after| name.ends_with(['}', '$']) || !continues(after))

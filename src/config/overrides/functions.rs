@@ -98,7 +98,11 @@ impl Call {
     }
 }
 
-fn bind_named(named: Vec<(String, Element)>, parameters: &[&str], bound: &mut [Option<Element>]) -> Result<(), ConfigError> {
+fn bind_named(
+    named: Vec<(String, Element)>,
+    parameters: &[&str],
+    bound: &mut [Option<Element>],
+) -> Result<(), ConfigError> {
     let mut given: Vec<(String, Element)> = Vec::new();
     for (name, value) in named {
         // A repeated name keeps its last value, as in a Python dict.
@@ -215,7 +219,8 @@ fn apply_cast(element: &Element, cast: Cast) -> Result<Element, ConfigError> {
                 if !matches!(cast, Cast::Int | Cast::Float) {
                     return failed("a range can only be cast to int or float");
                 }
-                let [start, stop, step] = [cast_scalar(start, cast)?, cast_scalar(stop, cast)?, cast_scalar(step, cast)?];
+                let [start, stop, step] =
+                    [cast_scalar(start, cast)?, cast_scalar(stop, cast)?, cast_scalar(step, cast)?];
                 sweep(SweepKind::Range { start, stop, step })
             }
             SweepKind::Interval { start, end } => {
@@ -231,6 +236,7 @@ fn apply_cast(element: &Element, cast: Cast) -> Result<Element, ConfigError> {
 
 fn cast_scalar(value: &Value, cast: Cast) -> Result<Value, ConfigError> {
     let cast_value = match (cast, value) {
+        (Cast::Bool, Value::Null) => Some(Value::Bool(false)),
         (_, Value::Null) => None,
         (Cast::Int, Value::Bool(flag)) => Some(Value::Int(i64::from(*flag))),
         (Cast::Int, Value::Float(number)) => truncated(*number),
@@ -253,7 +259,8 @@ fn cast_scalar(value: &Value, cast: Cast) -> Result<Value, ConfigError> {
         Cast::Str => "str",
         Cast::Bool => "bool",
     };
-    cast_value.map_or_else(|| failed(format!("cannot cast {} {} to {target}", value.type_name(), python::repr(value))), Ok)
+    cast_value
+        .map_or_else(|| failed(format!("cannot cast {} {} to {target}", value.type_name(), python::repr(value))), Ok)
 }
 
 /// `int(float)`: toward zero; `None` for infinities and NaN.
@@ -280,9 +287,8 @@ pub(super) fn to_float(value: &Value) -> Option<f64> {
 
 fn choice(call: Call) -> Result<Element, ConfigError> {
     let (mut list, []) = call.split([])?;
-    let is_choice = |element: &Element| {
-        as_sweep(element).is_some_and(|sweep| matches!(sweep.kind, SweepKind::Choice { .. }))
-    };
+    let is_choice =
+        |element: &Element| as_sweep(element).is_some_and(|sweep| matches!(sweep.kind, SweepKind::Choice { .. }));
     expect(&list, "values", |element| !is_null(element) && (is_plain(element) || is_choice(element)))?;
     if list.is_empty() {
         return failed("an empty choice is not legal");
@@ -433,7 +439,10 @@ fn sort_call(call: Call) -> Result<Element, ConfigError> {
     if arguments.is_empty() {
         return failed("nothing to sort");
     }
-    sort_sweep(Sweep { kind: SweepKind::Choice { list: arguments, simple: true }, shuffle: false, tags: Vec::new() }, reverse)
+    sort_sweep(
+        Sweep { kind: SweepKind::Choice { list: arguments, simple: true }, shuffle: false, tags: Vec::new() },
+        reverse,
+    )
 }
 
 fn sort_sweep(mut sweep: Sweep, reverse: bool) -> Result<Element, ConfigError> {
@@ -441,7 +450,8 @@ fn sort_sweep(mut sweep: Sweep, reverse: bool) -> Result<Element, ConfigError> {
         SweepKind::Choice { list, .. } => *list = sorted(std::mem::take(list), reverse)?,
         SweepKind::Range { start, stop, step } => {
             let order = compare_values(start, stop)?;
-            let size = if compare_values(step, &Value::Int(0))? == Ordering::Less { negated(step)? } else { step.clone() };
+            let size =
+                if compare_values(step, &Value::Int(0))? == Ordering::Less { negated(step)? } else { step.clone() };
             // A range that runs the wrong way is turned around.
             let turned = match (reverse, order) {
                 (false, Ordering::Greater) => Some((add(stop, &size), add(start, &size))),

@@ -76,8 +76,15 @@ pub(super) enum SweepKind {
         simple: bool,
     },
     /// Numbers.
-    Range { start: Value, stop: Value, step: Value },
-    Interval { start: Value, end: Value },
+    Range {
+        start: Value,
+        stop: Value,
+        step: Value,
+    },
+    Interval {
+        start: Value,
+        end: Value,
+    },
 }
 
 /// Options of a group by pattern.

@@ -135,7 +135,7 @@ impl Parser<'_> {
         match self.peek()? {
             TokenKind::Id | TokenKind::KeySpecial | TokenKind::DotPath => Ok(self.take()?.text),
             TokenKind::Equal | TokenKind::At | TokenKind::End => Ok(String::new()),
-            _ => Err(self.unexpected()),
+            _ => Err(self.unexpected_after_lookahead()),
         }
     }
 
@@ -317,7 +317,8 @@ impl Syntax {
                 let (mut positional, mut named) = (Vec::new(), Vec::new());
                 for (argument_name, argument) in arguments {
                     if argument_name.is_none() && !named.is_empty() {
-                        let message = format!("override {input:?}: a positional argument follows a named one in {text:?}");
+                        let message =
+                            format!("override {input:?}: a positional argument follows a named one in {text:?}");
                         return Err(ConfigError::new(ErrorKind::OverrideParse, message));
                     }
                     let value = argument.evaluate(input)?;

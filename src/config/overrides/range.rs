@@ -75,8 +75,7 @@ fn integers(start: BigInt, stop: &BigInt, step: &BigInt) -> Result<Vec<Value>, C
 
 fn decimals(start: &Value, stop: &Value, step: &Value) -> Result<Vec<Value>, ConfigError> {
     let not_finite = || ConfigError::new(ErrorKind::Other, "a range needs finite numbers");
-    let [start, stop, step] =
-        [start, stop, step].map(|value| Decimal::exact(value).ok_or_else(not_finite));
+    let [start, stop, step] = [start, stop, step].map(|value| Decimal::exact(value).ok_or_else(not_finite));
     let (mut at, stop, step) = (start?, stop?, step?);
     let goes_up = match step.digits.sign() {
         Sign::NoSign => return Err(zero_step()),

@@ -14,7 +14,8 @@ pub(in crate::config) fn element_text(element: &Element) -> Option<String> {
             format!("[{}]", items?.join(","))
         }
         Element::Dict(entries) => {
-            let entry = |(key, value): &(Value, Element)| Some(format!("{}:{}", scalar_text(key), element_text(value)?));
+            let entry =
+                |(key, value): &(Value, Element)| Some(format!("{}:{}", scalar_text(key), element_text(value)?));
             let entries: Option<Vec<String>> = entries.iter().map(entry).collect();
             format!("{{{}}}", entries?.join(","))
         }

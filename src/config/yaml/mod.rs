@@ -59,7 +59,9 @@ impl Located {
     pub(super) fn from_value(value: &Value) -> Self {
         let data = match value {
             Value::List(items) => Data::List(items.iter().map(Self::from_value).collect()),
-            Value::Map(map) => Data::Map(map.iter().map(|(key, value)| (key.clone(), Self::from_value(value))).collect()),
+            Value::Map(map) => {
+                Data::Map(map.iter().map(|(key, value)| (key.clone(), Self::from_value(value))).collect())
+            }
             scalar => Data::Scalar(scalar.clone()),
         };
         Self { mark: Mark::default(), data }

@@ -283,8 +283,7 @@ impl Composer {
     }
 
     fn indentless_sequence(&mut self) -> Result<Vec<Rc<Node>>, ConfigError> {
-        const ENDS: [TokenKind; 4] =
-            [TokenKind::BlockEntry, TokenKind::Key, TokenKind::Value, TokenKind::BlockEnd];
+        const ENDS: [TokenKind; 4] = [TokenKind::BlockEntry, TokenKind::Key, TokenKind::Value, TokenKind::BlockEnd];
         let mut items = Vec::new();
         while self.at(&TokenKind::BlockEntry)? {
             self.skip()?;

@@ -141,12 +141,10 @@ fn pyyaml_float(text: &str) -> bool {
         return base_60(&mut cursor, true) && base_60_groups_fit(text);
     }
     let mut cursor = Cursor(text.as_bytes());
-    cursor.eat(|byte| byte == b'.')
-        && cursor.eat(|byte| byte.is_ascii_digit())
-        && {
-            cursor.take_while(|byte| byte.is_ascii_digit() || byte == b'_');
-            optional_exponent(&mut cursor, false)
-        }
+    cursor.eat(|byte| byte == b'.') && cursor.eat(|byte| byte.is_ascii_digit()) && {
+        cursor.take_while(|byte| byte.is_ascii_digit() || byte == b'_');
+        optional_exponent(&mut cursor, false)
+    }
 }
 
 fn omegaconf_float(text: &str) -> bool {
@@ -223,8 +221,8 @@ fn timestamp(text: &str) -> bool {
     if !(exactly(&mut cursor, 1..=2) && dash(&mut cursor) && exactly(&mut cursor, 1..=2)) {
         return false;
     }
-    let separated = cursor.eat(|byte| byte == b'T' || byte == b't')
-        || cursor.take_while(|byte| byte == b' ' || byte == b'\t') > 0;
+    let separated =
+        cursor.eat(|byte| byte == b'T' || byte == b't') || cursor.take_while(|byte| byte == b' ' || byte == b'\t') > 0;
     let clock = separated
         && exactly(&mut cursor, 1..=2)
         && colon(&mut cursor)
