@@ -8,10 +8,19 @@ use crate::ariel::simulator::tests::quiet;
 
 const ALL_STEPS: CalibSteps = CalibSteps { mask: true, linearity: true, dark: true, flat: true };
 
-/// Two planets with `airs` and `fgs1` reads, one of them visited twice.
+/// One visit of one planet with `airs` and `fgs1` reads.
 fn data_set(folder: &Path, airs: usize, fgs1: usize) -> DataSet {
+    data_set_of(folder, 1, airs, fgs1)
+}
+
+/// Two visits of one planet and one of another.
+fn three_visits(folder: &Path, airs: usize, fgs1: usize) -> DataSet {
+    data_set_of(folder, 2, airs, fgs1)
+}
+
+fn data_set_of(folder: &Path, planets: usize, airs: usize, fgs1: usize) -> DataSet {
     let mut config = quiet(&folder.join("sim"));
-    (config.planets, config.second_visits) = (2, 1);
+    (config.planets, config.second_visits) = (planets, planets - 1);
     (config.airs_frames, config.fgs1_frames) = (airs, fgs1);
     config.noise.photon = true;
     simulate(&config, &mut |_| {}).expect("simulated");
@@ -126,7 +135,7 @@ fn the_flattened_layout_gives_the_same_bits() {
 #[test]
 fn any_number_of_threads_writes_the_same_bytes() {
     let folder = folder();
-    let data = data_set(folder.path(), 8, 8);
+    let data = three_visits(folder.path(), 8, 8);
     let with_threads = |threads: usize, output| {
         let config = config(&folder.path().join(threads.to_string()), output, 2, 2);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
@@ -143,7 +152,7 @@ fn any_number_of_threads_writes_the_same_bytes() {
 #[test]
 fn light_curves_are_sums_of_the_cube_from_short_to_long_wavelengths() {
     let folder = folder();
-    let data = data_set(folder.path(), 8, 16);
+    let data = three_visits(folder.path(), 8, 16);
     let visits = data.visits(Split::Train).expect("listed");
     assert_eq!(visits.len(), 3);
     assert_eq!((visits[0].planet, visits[0].number), (visits[1].planet, 0));
@@ -271,7 +280,7 @@ fn reads_without_a_known_time_and_reads_without_a_partner_are_refused() {
 #[test]
 fn a_failure_leaves_no_file_and_names_what_is_missing() {
     let folder = folder();
-    let data = data_set(folder.path(), 4, 4);
+    let data = three_visits(folder.path(), 4, 4);
     let last = *data.visits(Split::Train).expect("listed").last().expect("three visits");
     let missing: PathBuf = data.layout().signal(Split::Train, last, Instrument::AirsCh0);
     fs::remove_file(&missing).expect("removed");

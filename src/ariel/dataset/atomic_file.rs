@@ -8,7 +8,8 @@ use super::DataError;
 
 /// Writes a file through `fill` under a temporary name in the same folder, flushes it to the disk, and renames it.
 ///
-/// Whatever stood under `path` stays until the rename, and stays for good when `fill` fails.
+/// Whatever stood under `path` stays until the rename, and stays for good when `fill` fails. After a power cut there is
+/// the old file or the new one, never a part of it; the folder is not synced, so it may be the old one.
 ///
 /// # Errors
 /// What `fill` returns, or [`DataError::Io`].
@@ -26,7 +27,6 @@ pub fn write_atomically<E: From<DataError>>(
     writer.get_ref().sync_all().map_err(refuse)?;
     drop(writer);
     temporary_path.persist(path).map_err(|error| refuse(error.error))?;
-    sync_folder(folder).map_err(refuse)?;
     Ok(())
 }
 

@@ -149,7 +149,7 @@ impl FrameTable {
     /// See [`for_each_series`](Self::for_each_series).
     pub fn read_all(&self) -> Result<Vec<f64>, DataError> {
         let elements: Vec<usize> = (0..self.width).collect();
-        let mut series = vec![Vec::with_capacity(self.frames); self.width];
+        let mut series = vec![Vec::new(); self.width];
         self.for_each_series(&elements, &mut series, |series, _, values| series.extend_from_slice(values))?;
         let mut all = Vec::with_capacity(self.frames * self.width);
         for frame in 0..self.frames {

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::ariel::calibration::{CalibConfig, CalibOutput, CalibSteps, Calibrator};
 use crate::ariel::dataset::DataSet;
+use crate::digest::DomainHasher;
 
 /// A few reads of one planet, without anything random in the light.
 pub(crate) fn quiet(out: &Path) -> SimConfig {
@@ -153,6 +154,32 @@ fn any_number_of_threads_writes_the_same_bytes() {
     let one = with_threads(1);
     assert!(one.len() > 40, "{:?}", one.keys());
     assert!(one == with_threads(3));
+}
+
+#[test]
+fn simulated_and_calibrated_numbers_are_the_same_on_every_machine() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut config = noisy(&folder.path().join("sim"));
+    config.transit.limb_u1_max = 0.8;
+    (config.light.drift_min, config.light.drift_max) = (1e-4, 4e-4);
+    config.light.airs_background_per_second = 8.0;
+    run(&config);
+    let data = DataSet::open(&config.out).expect("opened");
+    let steps = CalibSteps { mask: true, linearity: true, dark: true, flat: true };
+    let (output, out) = (CalibOutput::LightCurve, PathBuf::new());
+    let calib = CalibConfig { out, output, airs_bin: 2, fgs1_bin: 3, steps };
+    let calibrator = Calibrator::new(&data, Split::Train, &calib).expect("tables");
+    // Of numbers, not of files, whose bytes are the parquet writer's.
+    let mut numbers = DomainHasher::new("test");
+    let mut add = |values: &[f64]| values.iter().for_each(|value| _ = numbers.u64(value.to_bits()));
+    for visit in data.visits(Split::Train).expect("listed") {
+        for instrument in Instrument::ALL {
+            add(&data.signal(Split::Train, visit, instrument).expect("opened").read_all().expect("read"));
+        }
+        add(&calibrator.light_curve(visit).expect("calibrated"));
+    }
+    add(&data.targets(Split::Test).expect("truths").depths);
+    assert_eq!(numbers.finish().to_string(), "227a0e4f08dc0f086f520dbf6f7ab9cc4f621baf3e5dc31215b4498201042692");
 }
 
 #[test]
