@@ -1,5 +1,6 @@
 //! Training runs that can be re-checked.
 
+pub mod config;
 pub mod digest;
 pub mod merkle;
 

@@ -1,0 +1,299 @@
+//! A composed config: its value, what it resolves to, and the record of how it came about.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use serde::de::DeserializeOwned;
+
+use super::defaults::{DefaultsListEntry, DefaultsTreeNode};
+use super::digest::digest_of;
+use super::dump::to_yaml;
+use super::error::{ConfigError, ErrorKind};
+use super::extract::extract;
+use super::interpolation::{Resolver, Surroundings, split_key};
+use super::origin::KeyOrigin;
+use super::source::SourceFile;
+use super::tree::{Content, NodeId, Tree};
+use super::value::{Key, Map, Value};
+use crate::digest::Blake3Digest;
+
+/// A composed config. Its interpolations are unresolved.
+#[derive(Debug, Clone)]
+pub struct Config {
+    parts: Parts,
+    /// The tree without `hydra`, as the program sees it.
+    task: Tree,
+    value: Value,
+    origins: IndexMap<String, KeyOrigin>,
+}
+
+/// What composing yields.
+#[derive(Debug, Clone)]
+pub(super) struct Parts {
+    pub(super) config_name: Option<String>,
+    pub(super) tree: Tree,
+    pub(super) root: NodeId,
+    pub(super) choices: Vec<(String, Option<String>)>,
+    pub(super) overrides: Vec<String>,
+    pub(super) hydra_overrides: Vec<String>,
+    pub(super) override_dirname: String,
+    pub(super) sources: Vec<SourceFile>,
+    pub(super) defaults_list: Vec<DefaultsListEntry>,
+    pub(super) defaults_tree: DefaultsTreeNode,
+    pub(super) warnings: Vec<String>,
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) now: Option<jiff::civil::DateTime>,
+}
+
+/// Whether `${hydra:…}` has a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HydraView {
+    /// As inside a run.
+    Run,
+    /// As for Hydra's `compose` function, where there is no run.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the conformance suite describes Hydra's compose function"))]
+    Unset,
+}
+
+impl Config {
+    pub(super) fn new(parts: Parts) -> Result<Self, ConfigError> {
+        let mut task = parts.tree.clone();
+        task.remove(parts.root, "hydra");
+        let value = task.to_value(parts.root);
+        let mut origins = IndexMap::new();
+        collect_origins(&task, parts.root, &mut origins);
+        Ok(Self { parts, task, value, origins })
+    }
+
+    /// The config without `hydra`, unresolved.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// [`value`](Self::value) as YAML: what Hydra writes to `.hydra/config.yaml`.
+    pub fn to_yaml(&self) -> String {
+        to_yaml(&self.value)
+    }
+
+    /// The name of the primary config.
+    pub fn config_name(&self) -> Option<&str> {
+        self.parts.config_name.as_deref()
+    }
+
+    /// Resolves all interpolations, as inside a run: `${hydra:…}` has a value. A `???` that stands in the config
+    /// stays, an interpolation to one fails.
+    ///
+    /// # Errors
+    /// Any of the `Interp…` kinds, [`ErrorKind::ResolverFailed`], [`ErrorKind::Limit`].
+    pub fn resolve(&self) -> Result<Resolved, ConfigError> {
+        self.resolve_in(HydraView::Run)
+    }
+
+    pub(super) fn resolve_in(&self, view: HydraView) -> Result<Resolved, ConfigError> {
+        let (surroundings, root) = (self.surroundings(view), self.parts.root);
+        let mut tree = self.task.clone();
+        let value = Resolver::new(&mut tree, &surroundings).resolved(root)?;
+        let warnings = surroundings.warnings.into_inner();
+        Ok(Resolved { value, origins: self.origins.clone(), warnings })
+    }
+
+    fn surroundings(&self, view: HydraView) -> Surroundings<'_> {
+        Surroundings {
+            env: Some(&self.parts.env),
+            now: self.parts.now,
+            hydra: (view == HydraView::Run).then_some(&self.parts.tree),
+            hydra_root: Some(self.parts.root),
+            ..Surroundings::default()
+        }
+    }
+
+    /// Resolves, and reads the whole config into a type.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve) and [`Resolved::extract`].
+    pub fn extract<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
+        self.resolve()?.extract()
+    }
+
+    /// The digest of the resolved config without `hydra`; see [`Resolved::digest`].
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn digest(&self) -> Result<Blake3Digest, ConfigError> {
+        Ok(self.resolve()?.digest())
+    }
+
+    /// The `hydra` node, unresolved.
+    pub fn hydra(&self) -> Value {
+        let tree = &self.parts.tree;
+        tree.child(self.parts.root, "hydra").map_or_else(|| Value::Map(Map::new()), |hydra| tree.to_value(hydra))
+    }
+
+    /// The `hydra` node as Hydra writes it to `.hydra/hydra.yaml`.
+    pub fn hydra_to_yaml(&self) -> String {
+        to_yaml(&Value::Map(Map::from([(Key::from("hydra"), self.hydra())])))
+    }
+
+    /// A value of the `hydra` node, resolved, e.g. `run.dir` or `job.name`.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve); [`ErrorKind::InterpKey`] for a path that does not exist.
+    pub fn hydra_value(&self, path: &str) -> Result<Value, ConfigError> {
+        let surroundings = self.surroundings(HydraView::Run);
+        let mut tree = self.parts.tree.clone();
+        let keys = split_key(path);
+        let keys: Vec<&str> = std::iter::once("hydra").chain(keys.iter().map(String::as_str)).collect();
+        let node = tree
+            .descend(self.parts.root, &keys)
+            .ok_or_else(|| ConfigError::new(ErrorKind::InterpKey, format!("there is no hydra.{path}")))?;
+        Resolver::new(&mut tree, &surroundings).resolved(node)
+    }
+
+    /// Sets a value of the `hydra` node that only the run knows, e.g. `runtime.output_dir`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::KeyNotInStruct`], [`ErrorKind::MergeOther`] where Hydra has no such key or type.
+    pub fn set_hydra(&mut self, path: &str, value: &Value) -> Result<(), ConfigError> {
+        let mut tree = self.parts.tree.clone();
+        let node = tree.import_value(value, &super::origin::Trace::hydra())?;
+        let surroundings = Surroundings { env: Some(&self.parts.env), ..Surroundings::default() };
+        let mut merger = super::merge::Merger { tree: &mut tree, surroundings: &surroundings };
+        merger.update(self.parts.root, &format!("hydra.{path}"), node, super::merge::Additions::Refused)?;
+        self.parts.tree = tree;
+        Ok(())
+    }
+
+    /// The config groups and the options that were chosen, in Hydra's order, Hydra's own groups included.
+    pub fn choices(&self) -> &[(String, Option<String>)] {
+        &self.parts.choices
+    }
+
+    /// The overrides of the task, as typed: what Hydra writes to `.hydra/overrides.yaml`.
+    pub fn overrides(&self) -> &[String] {
+        &self.parts.overrides
+    }
+
+    /// The overrides of Hydra's own config, as typed.
+    pub fn hydra_overrides(&self) -> &[String] {
+        &self.parts.hydra_overrides
+    }
+
+    /// `hydra.job.override_dirname`: the task overrides, sorted and joined.
+    pub fn override_dirname(&self) -> &str {
+        &self.parts.override_dirname
+    }
+
+    /// The history of a key, by its path as in `trainer.precision` or `data.files[0]`.
+    pub fn origin(&self, path: &str) -> Option<&KeyOrigin> {
+        self.origins.get(path)
+    }
+
+    /// The histories of all keys, in the order of the config.
+    pub fn origins(&self) -> impl Iterator<Item = (&str, &KeyOrigin)> {
+        self.origins.iter().map(|(path, origin)| (path.as_str(), origin))
+    }
+
+    /// Every file that was read, in the order of reading.
+    pub fn sources(&self) -> &[SourceFile] {
+        &self.parts.sources
+    }
+
+    /// The configs in merge order, Hydra's own included.
+    pub fn defaults_list(&self) -> &[DefaultsListEntry] {
+        &self.parts.defaults_list
+    }
+
+    /// The defaults lists as a tree.
+    pub fn defaults_tree(&self) -> &DefaultsTreeNode {
+        &self.parts.defaults_tree
+    }
+
+    /// What Hydra warns about.
+    pub fn warnings(&self) -> &[String] {
+        &self.parts.warnings
+    }
+
+    /// The paths of the mandatory values that nobody set.
+    pub fn missing_keys(&self) -> Vec<String> {
+        missing_keys(&self.value)
+    }
+}
+
+/// A config whose interpolations are resolved.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    value: Value,
+    origins: IndexMap<String, KeyOrigin>,
+    warnings: Vec<String>,
+}
+
+impl Resolved {
+    /// The config.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// The config as YAML.
+    pub fn to_yaml(&self) -> String {
+        to_yaml(&self.value)
+    }
+
+    /// What resolving warned about, e.g. deprecated keys.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The digest of the config: equal for equal keys, values and order of keys, whatever they were composed from.
+    ///
+    /// See [`super::digest`] for the encoding.
+    pub fn digest(&self) -> Blake3Digest {
+        digest_of(&self.value)
+    }
+
+    /// Reads the config into a type.
+    ///
+    /// # Errors
+    /// [`ErrorKind::MissingValue`] for a `???`; [`ErrorKind::TypeMismatch`] and [`ErrorKind::UnknownKey`] with the
+    /// path of the key, what was expected, what was found, and where it was set.
+    pub fn extract<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
+        if let Some(path) = missing_keys(&self.value).into_iter().next() {
+            let location = self.origins.get(&path).and_then(|origin| origin.origin.location().cloned());
+            let message = format!("{path}: a value is required and nobody set one");
+            let hint = Some(format!("{path}=<value>"));
+            return Err(ConfigError::new(ErrorKind::MissingValue, message).at(location).with_hint(hint));
+        }
+        extract(&self.value, &self.origins)
+    }
+}
+
+fn missing_keys(value: &Value) -> Vec<String> {
+    fn walk(value: &Value, path: &str, missing: &mut Vec<String>) {
+        match value {
+            Value::Map(map) => {
+                for (key, child) in map {
+                    let path = if path.is_empty() { key.to_string() } else { format!("{path}.{key}") };
+                    walk(child, &path, missing);
+                }
+            }
+            Value::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    walk(item, &format!("{path}[{index}]"), missing);
+                }
+            }
+            scalar if scalar.is_missing() => missing.push(path.to_owned()),
+            _ => {}
+        }
+    }
+    let mut missing = Vec::new();
+    walk(value, "", &mut missing);
+    missing
+}
+
+fn collect_origins(tree: &Tree, id: NodeId, origins: &mut IndexMap<String, KeyOrigin>) {
+    for child in tree.children(id) {
+        origins.insert(tree.full_key(child), tree.trace(child).to_key_origin());
+        if !matches!(tree.content(child), Content::Scalar(_)) {
+            collect_origins(tree, child, origins);
+        }
+    }
+}

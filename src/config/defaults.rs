@@ -1,0 +1,654 @@
+//! Defaults lists to the list of configs to merge: Hydra's defaults tree.
+//!
+//! The tree is walked depth first. Entries of one list are expanded from the last to the first, so that what a later
+//! entry overrides is known when an earlier one is expanded; interpolated entries come after all others of their
+//! list. The result lists the configs in merge order, each with the package it lands in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use indexmap::IndexMap;
+
+use super::defaults_entry::{Choice, Entry, Kind, take_defaults};
+use super::error::{ConfigError, ErrorKind, nearest};
+use super::interpolation::{Computed, Resolver, Surroundings};
+use super::limits::{MAX_CONFIGS, MAX_DEFAULTS_DEPTH};
+use super::origin::Trace;
+use super::overrides::{Action, Element, Override};
+use super::source::Repository;
+use super::tree::{Content, Tree};
+use super::value::{Key, Map, Value};
+use super::yaml::Data;
+
+/// A config to merge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefaultsListEntry {
+    /// The config, e.g. `trainer/fast`.
+    pub config_path: String,
+    /// Where it lands, e.g. `trainer`; empty for the top.
+    pub package: String,
+    /// The config whose defaults list names it.
+    pub parent: Option<String>,
+    /// Whether this is the body of a config that has a defaults list.
+    pub is_self: bool,
+    pub(super) primary: bool,
+    override_key: Option<String>,
+}
+
+/// A node of the defaults tree, for display.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefaultsTreeNode {
+    /// `group: option`, a config path, or `_self_`.
+    pub label: String,
+    /// What its defaults list names, in order.
+    pub children: Vec<DefaultsTreeNode>,
+}
+
+/// What the defaults lists come to.
+#[derive(Debug)]
+pub(super) struct DefaultsList<'a> {
+    pub(super) entries: Vec<DefaultsListEntry>,
+    pub(super) tree: DefaultsTreeNode,
+    pub(super) config_overrides: Vec<&'a Override>,
+    /// Groups and the options that were chosen, in the order in which they became known.
+    pub(super) choices: IndexMap<String, Option<String>>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// The config that stands for no config name.
+pub(super) const EMPTY_CONFIG: &str = "_dummy_empty_config_";
+
+/// Whether a group without an option is an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MissingOptions {
+    Refused,
+    /// A sweep will choose them.
+    Skipped,
+}
+
+/// Builds the defaults list of a primary config under the overrides of the command line.
+pub(super) fn defaults_list<'a>(
+    repository: &mut Repository,
+    config_name: Option<&str>,
+    overrides: &'a [Override],
+    missing: MissingOptions,
+    surroundings: &Surroundings<'_>,
+) -> Result<DefaultsList<'a>, ConfigError> {
+    let (selections, config_overrides) = Selections::new(repository, overrides)?;
+    let mut builder = Builder { repository, selections, missing, surroundings, configs: 0, warnings: Vec::new() };
+    let mut primary = Entry::config(config_name.unwrap_or(EMPTY_CONFIG), None)?;
+    primary.primary = true;
+    let hydra = Entry::config("hydra/config", None)?;
+    // The primary config is expanded first; Hydra's own comes first in the result.
+    let primary = builder.expand(primary, true, false, 0, None)?;
+    let hydra = builder.expand(hydra, false, false, 0, None)?;
+    let roots = [hydra, primary];
+    let mut entries = Vec::new();
+    for root in &roots {
+        collect(root, None, &mut entries);
+    }
+    refuse_duplicates(&entries)?;
+    builder.selections.refuse_unused(builder.repository)?;
+    let children = roots.iter().filter(|root| root.entry.config_path() != EMPTY_CONFIG).map(display).collect();
+    let tree = DefaultsTreeNode { label: "<root>".to_owned(), children };
+    let (choices, warnings) = (builder.selections.known_choices, builder.warnings);
+    Ok(DefaultsList { entries, tree, config_overrides, choices, warnings })
+}
+
+/// An entry with what its config lists; `None` where it lists nothing.
+#[derive(Debug)]
+struct Expanded {
+    entry: Entry,
+    children: Option<Vec<Expanded>>,
+}
+
+// Selections: what the command line and `override` entries choose.
+
+#[derive(Debug)]
+struct Selections {
+    choices: IndexMap<String, Selected>,
+    appended: Vec<Entry>,
+    deletions: IndexMap<String, Deletion>,
+    known_choices: IndexMap<String, Option<String>>,
+    known_keys_of_group: BTreeMap<String, BTreeSet<String>>,
+}
+
+#[derive(Debug)]
+struct Selected {
+    choice: Choice,
+    /// The config whose defaults list overrides; `None` for the command line.
+    config: Option<String>,
+    used: bool,
+}
+
+#[derive(Debug)]
+struct Deletion {
+    option: Option<String>,
+    used: bool,
+}
+
+impl Selections {
+    /// Splits overrides into selections of groups and changes of values.
+    fn new<'a>(repository: &Repository, overrides: &'a [Override]) -> Result<(Self, Vec<&'a Override>), ConfigError> {
+        let mut selections = Self {
+            choices: IndexMap::new(),
+            appended: Vec::new(),
+            deletions: IndexMap::new(),
+            known_choices: IndexMap::new(),
+            known_keys_of_group: BTreeMap::new(),
+        };
+        let mut config_overrides = Vec::new();
+        for item in overrides.iter().filter(|item| !item.is_sweep()) {
+            let is_dict = matches!(item.value, Some(Element::Dict(_)));
+            if is_dict || !repository.search_path.is_group(&item.key) {
+                config_overrides.push(item);
+            } else {
+                selections.select(item)?;
+            }
+        }
+        Ok((selections, config_overrides))
+    }
+
+    fn select(&mut self, item: &Override) -> Result<(), ConfigError> {
+        let refused =
+            |kind, message: &str| Err(ConfigError::new(kind, format!("override {:?}: {message}", item.input)));
+        let value = item.value.as_ref().and_then(Element::to_value);
+        match item.action {
+            Action::ForceAdd => refused(ErrorKind::ForceAddGroup, "a config group cannot be added with ++"),
+            Action::Delete => {
+                let option = match value {
+                    None | Some(Value::Null) => None,
+                    Some(Value::Str(option)) => Some(option),
+                    Some(_) => return refused(ErrorKind::GroupValueType, "expected the name of an option to delete"),
+                };
+                self.deletions.insert(item.key_with_package(), Deletion { option, used: false });
+                Ok(())
+            }
+            Action::Add | Action::Change => {
+                let text = |value: &Value| value.as_str().map(str::to_owned);
+                let choice = match &value {
+                    Some(Value::Str(option)) => Choice::One(option.clone()),
+                    Some(Value::List(options)) => match options.iter().map(text).collect() {
+                        Some(options) => Choice::Many(options),
+                        None => return refused(ErrorKind::Unsupported, "the options of a group must be texts"),
+                    },
+                    other => {
+                        let got = other.as_ref().map_or("a sweep", Value::type_name);
+                        let message = format!("a config group takes a text or a list, got {got}");
+                        return refused(ErrorKind::GroupValueType, &message);
+                    }
+                };
+                if item.action == Action::Add {
+                    let mut entry = Entry::group(&item.key, choice, item.package.clone());
+                    if let Kind::Group { is_external_append, .. } = &mut entry.kind {
+                        *is_external_append = true;
+                    }
+                    self.appended.push(entry);
+                } else {
+                    self.choices.insert(item.key_with_package(), Selected { choice, config: None, used: false });
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Registers an `override` entry; the first registration of a key stays.
+    fn add_override(&mut self, config: &str, entry: &Entry) {
+        let Kind::Group { choice, .. } = &entry.kind else { return };
+        let selected = Selected { choice: choice.clone(), config: Some(config.to_owned()), used: false };
+        self.choices.entry(entry.override_key()).or_insert(selected);
+    }
+
+    fn apply(&mut self, entry: &mut Entry) {
+        let key = entry.override_key();
+        if let (Kind::Group { choice, .. }, Some(selected)) = (&mut entry.kind, self.choices.get_mut(&key)) {
+            *choice = selected.choice.clone();
+            selected.used = true;
+        }
+    }
+
+    /// Whether the command line deletes the entry; takes note of it.
+    fn delete(&mut self, entry: &Entry) -> bool {
+        if !entry.is_group() {
+            return false;
+        }
+        let Some(deletion) = self.deletions.get_mut(&entry.override_key()) else { return false };
+        let matches = deletion.option.is_none() || deletion.option.as_deref() == entry.name();
+        deletion.used |= matches;
+        matches
+    }
+
+    fn note_choice(&mut self, entry: &Entry) -> Result<(), ConfigError> {
+        if !entry.is_group() {
+            return Ok(());
+        }
+        let key = entry.override_key();
+        let name = entry.name().map(str::to_owned);
+        match self.known_choices.get(&key) {
+            None => {
+                self.known_choices.insert(key.clone(), name);
+            }
+            Some(known) if *known != name => {
+                let known = known.as_deref().unwrap_or("null");
+                let message = format!("multiple values for {key:?}; to override a value use 'override {key}: {known}'");
+                return Err(ConfigError::new(ErrorKind::DefaultsMultipleValues, message));
+            }
+            Some(_) => {}
+        }
+        self.known_keys_of_group.entry(entry.group_path()).or_default().insert(key);
+        Ok(())
+    }
+
+    fn refuse_unused(&self, repository: &Repository) -> Result<(), ConfigError> {
+        for (key, selected) in self.choices.iter().filter(|(_, selected)| !selected.used) {
+            let group = key.split('@').next().unwrap_or(key);
+            let known: Vec<&str> =
+                self.known_keys_of_group.get(group).into_iter().flatten().map(String::as_str).collect();
+            let place = selected.config.as_ref().map(|config| format!("in {config:?}: ")).unwrap_or_default();
+            let message = match known.as_slice() {
+                [] => format!("{place}could not override {key:?}: no match in the defaults list"),
+                known => format!("{place}could not override {key:?}: the defaults list has {}", known.join(", ")),
+            };
+            let hint = match known.as_slice() {
+                [] if selected.config.is_none() => {
+                    let option = match &selected.choice {
+                        Choice::One(option) => option.clone(),
+                        Choice::Many(options) => format!("[{}]", options.join(",")),
+                        Choice::None => "null".to_owned(),
+                    };
+                    Some(format!("+{key}={option}"))
+                }
+                [] => nearest(group, repository.search_path.groups().iter().map(String::as_str)).map(str::to_owned),
+                known => Some(known.join(", ")),
+            };
+            return Err(ConfigError::new(ErrorKind::DefaultsOverrideNoMatch, message).with_hint(hint));
+        }
+        for (key, deletion) in self.deletions.iter().filter(|(_, deletion)| !deletion.used) {
+            let shown = deletion.option.as_ref().map_or_else(|| key.clone(), |option| format!("{key}={option}"));
+            let message = format!("could not delete {shown:?}: no match in the defaults list");
+            let hint = nearest(key, self.known_choices.keys().map(String::as_str)).map(str::to_owned);
+            return Err(ConfigError::new(ErrorKind::DefaultsDeleteNoMatch, message).with_hint(hint));
+        }
+        Ok(())
+    }
+}
+
+// Expansion.
+
+struct Builder<'a> {
+    repository: &'a mut Repository,
+    selections: Selections,
+    missing: MissingOptions,
+    surroundings: &'a Surroundings<'a>,
+    configs: usize,
+    warnings: Vec<String>,
+}
+
+impl Builder<'_> {
+    fn expand(
+        &mut self,
+        mut entry: Entry,
+        is_primary: bool,
+        interpolated: bool,
+        depth: usize,
+        parent: Option<&str>,
+    ) -> Result<Expanded, ConfigError> {
+        self.configs += 1;
+        if depth > MAX_DEFAULTS_DEPTH || self.configs > MAX_CONFIGS {
+            let message = format!("the defaults lists include one another without end, at {:?}", entry.config_path());
+            return Err(ConfigError::new(ErrorKind::DefaultsCycle, message));
+        }
+        let leaf = |entry| Ok(Expanded { entry, children: None });
+        if is_primary && !self.is_config(&entry.config_path()) {
+            return Err(self.not_found(&entry, parent));
+        }
+        if !entry.config_path().ends_with("???") {
+            self.apply_header(&mut entry)?;
+        }
+        if self.selections.delete(&entry) {
+            entry.deleted = true;
+            return leaf(entry);
+        }
+        self.selections.note_choice(&entry)?;
+        if matches!(&entry.kind, Kind::Group { choice: Choice::None, .. }) {
+            return leaf(entry);
+        }
+        if entry.config_path().ends_with("???") {
+            return match self.missing {
+                MissingOptions::Skipped => leaf(entry),
+                MissingOptions::Refused => Err(self.must_specify(&entry)),
+            };
+        }
+        let path = entry.config_path();
+        let Some((mut defaults, has_content)) = self.load(&path)? else {
+            if entry.optional {
+                entry.deleted = true;
+                return leaf(entry);
+            }
+            return Err(self.not_found(&entry, parent));
+        };
+        let mut self_added = false;
+        if !defaults.is_empty() || (is_primary && !self.selections.appended.is_empty()) {
+            self_added = self.complete_self(&entry, &mut defaults, has_content)?;
+        }
+        if is_primary {
+            defaults.extend(self.selections.appended.iter().cloned());
+        }
+        self.register_overrides(&mut defaults, &entry, interpolated)?;
+        let children = self.expand_list(defaults, &entry, self_added, interpolated, depth)?;
+        Ok(Expanded { entry, children: (!children.is_empty()).then_some(children) })
+    }
+
+    fn is_config(&self, path: &str) -> bool {
+        path == EMPTY_CONFIG || self.repository.search_path.is_config(path)
+    }
+
+    fn apply_header(&mut self, entry: &mut Entry) -> Result<(), ConfigError> {
+        let path = entry.config_path();
+        if path == EMPTY_CONFIG || matches!(&entry.kind, Kind::Group { choice: Choice::None | Choice::Many(_), .. }) {
+            return Ok(());
+        }
+        if let Some(loaded) = self.repository.load(&path)?
+            && let Some(header) = &loaded.package
+        {
+            entry.set_package_header(header);
+        }
+        Ok(())
+    }
+
+    /// The defaults list of a config, and whether the config has a body besides.
+    fn load(&mut self, path: &str) -> Result<Option<(Vec<Entry>, bool)>, ConfigError> {
+        if path == EMPTY_CONFIG {
+            return Ok(Some((Vec::new(), false)));
+        }
+        let Some(loaded) = self.repository.load(path)? else { return Ok(None) };
+        let mut body = loaded.body.clone();
+        let defaults = take_defaults(path, &mut body).map_err(|error| match &loaded.file {
+            Some(file) => error.in_file(file),
+            None => error,
+        })?;
+        let is_missing = |data: &Data| matches!(data, Data::Scalar(value) if value.is_missing());
+        let has_content = matches!(&body.data, Data::Map(map) if map.values().any(|value| !is_missing(&value.data)));
+        Ok(Some((defaults, has_content)))
+    }
+
+    /// Appends `_self_` where a list does not place it; whether it did, or had to be.
+    fn complete_self(
+        &mut self,
+        entry: &Entry,
+        defaults: &mut Vec<Entry>,
+        has_content: bool,
+    ) -> Result<bool, ConfigError> {
+        let has_self = match defaults.iter().filter(|entry| entry.is_self()).count() {
+            0 => false,
+            1 => true,
+            _ => {
+                let message = format!("_self_ stands twice in the defaults list of {:?}", entry.config_path());
+                return Err(ConfigError::new(ErrorKind::DefaultsSelfTwice, message));
+            }
+        };
+        let has_plain = defaults.iter().any(|entry| !entry.is_override());
+        if (!has_self && has_plain) || defaults.is_empty() {
+            if entry.primary && has_content && has_plain {
+                self.warnings.push(format!(
+                    "In '{}': Defaults list is missing `_self_`. \
+                     See https://hydra.cc/docs/1.2/upgrades/1.0_to_1.1/default_composition_order for more information",
+                    entry.config_path()
+                ));
+            }
+            defaults.push(Entry::self_entry());
+        }
+        Ok(!has_self)
+    }
+
+    fn register_overrides(
+        &mut self,
+        defaults: &mut [Entry],
+        parent: &Entry,
+        interpolated: bool,
+    ) -> Result<(), ConfigError> {
+        let (group, package) = (parent.group_path(), parent.final_package());
+        let mut last_override: Option<String> = None;
+        for entry in defaults.iter_mut().filter(|entry| !entry.is_self()) {
+            entry.set_parent(&group, &package);
+            if !entry.is_override() {
+                if let (Some(before), false) = (&last_override, entry.is_external_append()) {
+                    let message = format!(
+                        "in {:?}: 'override {before}' stands before {:?}; overrides must be at the end of the defaults list",
+                        parent.config_path(),
+                        entry.override_key(),
+                    );
+                    return Err(ConfigError::new(ErrorKind::DefaultsOverrideNotLast, message));
+                }
+                continue;
+            }
+            let key = entry.override_key();
+            if interpolated {
+                let message = format!(
+                    "in {:?}: 'override {key}' is not allowed below an interpolated config group",
+                    parent.config_path()
+                );
+                return Err(ConfigError::new(ErrorKind::DefaultsOverrideNotLast, message));
+            }
+            self.selections.add_override(&parent.config_path(), entry);
+            last_override = Some(key);
+        }
+        Ok(())
+    }
+
+    fn expand_list(
+        &mut self,
+        defaults: Vec<Entry>,
+        parent: &Entry,
+        self_added: bool,
+        interpolated: bool,
+        depth: usize,
+    ) -> Result<Vec<Expanded>, ConfigError> {
+        let parent_path = parent.config_path();
+        let (group, package) = (parent.group_path(), parent.final_package());
+        let mut children = Vec::new();
+        let mut listed = Vec::with_capacity(defaults.len());
+        for mut entry in defaults.into_iter().rev() {
+            if entry.is_self() {
+                entry.stand_beside(parent);
+                listed.push(entry.clone());
+                children.push(Expanded { entry, children: None });
+                continue;
+            }
+            if entry.is_override() {
+                listed.push(entry);
+                continue;
+            }
+            self.selections.apply(&mut entry);
+            listed.push(entry.clone());
+            if let Kind::Group { group: own_group, choice: Choice::Many(options), .. } = &entry.kind {
+                for option in options.iter().rev() {
+                    if Value::is_interpolation_text(option) {
+                        let message = format!("in {parent_path:?}: no interpolation in a list of options");
+                        return Err(ConfigError::new(ErrorKind::DefaultsInterpolation, message));
+                    }
+                    let mut item =
+                        Entry::config(&format!("{own_group}/{option}"), entry.own_package().map(str::to_owned))?;
+                    item.optional = entry.optional;
+                    item.set_parent(&group, &package);
+                    children.push(self.expand(item, false, interpolated, depth + 1, Some(&parent_path))?);
+                }
+            } else if entry.interpolation().is_some() {
+                children.push(Expanded { entry, children: None });
+            } else {
+                children.push(self.expand(entry, false, interpolated, depth + 1, Some(&parent_path))?);
+            }
+        }
+        listed.reverse();
+        let known = self.known_values(&listed, self_added);
+        for child in &mut children {
+            if child.children.is_some() || child.entry.is_self() {
+                continue;
+            }
+            let Some(text) = child.entry.interpolation() else { continue };
+            let resolved = self.resolve(&text, &known)?;
+            let mut entry = child.entry.clone();
+            entry.set_resolved(resolved);
+            *child = self.expand(entry, false, true, depth + 1, Some(&parent_path))?;
+        }
+        children.reverse();
+        Ok(children)
+    }
+
+    /// What interpolations of a defaults list can name: the choices made so far, and the list itself.
+    fn known_values(&self, listed: &[Entry], self_added: bool) -> Value {
+        let as_value = |name: &Option<String>| name.clone().map_or(Value::Null, Value::Str);
+        let mut known: Map =
+            self.selections.known_choices.iter().map(|(key, name)| (Key::Str(key.clone()), as_value(name))).collect();
+        let listed = listed.iter().filter(|entry| !(self_added && entry.is_self())).map(|entry| match &entry.kind {
+            Kind::Config { .. } => Value::Str(entry.config_path()),
+            Kind::Group { choice, .. } => {
+                let choice = match choice {
+                    Choice::None => Value::Null,
+                    Choice::One(name) => Value::Str(name.clone()),
+                    Choice::Many(names) => Value::List(names.iter().cloned().map(Value::Str).collect()),
+                };
+                Value::Map(Map::from([(Key::Str(entry.override_key()), choice)]))
+            }
+        });
+        known.insert(Key::from("defaults"), Value::List(listed.collect()));
+        Value::Map(known)
+    }
+
+    /// Resolves an entry's interpolation.
+    fn resolve(&self, text: &str, known: &Value) -> Result<String, ConfigError> {
+        if is_legacy_interpolation(text) {
+            let message = format!("{text:?} is a form of interpolation that defaults lists no longer have");
+            return Err(ConfigError::new(ErrorKind::DefaultsInterpolation, message));
+        }
+        let mut tree = Tree::default();
+        let root = tree.import_value(known, &Trace::hydra())?;
+        let node = tree.add(Content::Scalar(Value::from(text)), Trace::hydra())?;
+        // The text hangs one level below the choices, as in a config of its own.
+        let holder = tree.add_map(Trace::hydra())?;
+        tree.hang(holder, root);
+        tree.put(holder, Key::from("_dummy_"), node);
+        let mut resolver = Resolver::new(&mut tree, self.surroundings);
+        let resolved = resolver.deref(node).and_then(|computed| match computed {
+            Computed::Value(value) => Ok(value),
+            Computed::Node(id) => resolver.resolved(id),
+        });
+        match resolved {
+            Ok(Value::Str(text)) if text == super::value::MISSING => {
+                Err(ConfigError::new(ErrorKind::DefaultsInterpolation, format!("{text:?} has no value yet")))
+            }
+            Ok(Value::Str(text)) => Ok(text),
+            Ok(other) => {
+                let message = format!("{text:?}: expected the name of an option, got {}", other.type_name());
+                Err(ConfigError::new(ErrorKind::Unsupported, message))
+            }
+            Err(error) => {
+                let known: Vec<&str> = self.selections.known_choices.keys().map(String::as_str).collect();
+                let message = format!(
+                    "cannot resolve {text:?} in a defaults list ({}); known so far: {}",
+                    error.message(),
+                    known.join(", ")
+                );
+                Err(ConfigError::new(ErrorKind::DefaultsInterpolation, message).with_hint(error.hint()))
+            }
+        }
+    }
+
+    fn must_specify(&self, entry: &Entry) -> ConfigError {
+        if !entry.is_group() {
+            return ConfigError::new(ErrorKind::Unsupported, format!("{:?} names no config", entry.config_path()));
+        }
+        let options = self.repository.search_path.options(&entry.group_path());
+        let message = format!("the group {:?} needs an option; there are {}", entry.override_key(), options.join(", "));
+        let hint = options.first().map(|option| format!("{}={option}", entry.override_key()));
+        ConfigError::new(ErrorKind::DefaultsMustSpecify, message).with_hint(hint)
+    }
+
+    fn not_found(&self, entry: &Entry, parent: Option<&str>) -> ConfigError {
+        let path = entry.config_path();
+        let search_path = &self.repository.search_path;
+        let (kind, subject) = if entry.primary {
+            (ErrorKind::PrimaryConfigMissing, "primary config")
+        } else {
+            (ErrorKind::ConfigMissing, "config")
+        };
+        let place = parent.map(|parent| format!("in {parent:?}: ")).unwrap_or_default();
+        let (group, name) = path.rsplit_once('/').unwrap_or(("", &path));
+        let options = search_path.options(group);
+        let mut message = format!("{place}could not find the {subject} {path:?}");
+        if options.is_empty() {
+            message.push_str(&format!("; there is no group {group:?}"));
+        } else if !group.is_empty() {
+            message.push_str(&format!("; options of {group:?}: {}", options.join(", ")));
+        }
+        let near_option = nearest(name, options.iter().map(String::as_str))
+            .map(|option| if group.is_empty() { option.to_owned() } else { format!("{group}/{option}") });
+        let hint = near_option.or_else(|| {
+            let groups = search_path.groups();
+            nearest(group, groups.iter().map(String::as_str)).map(|group| format!("{group}/{name}"))
+        });
+        ConfigError::new(kind, message).with_hint(hint)
+    }
+}
+
+/// `${defaults.N.…}` at the start: a form that Hydra 1.1 gave up.
+fn is_legacy_interpolation(text: &str) -> bool {
+    text.strip_prefix("${defaults.").is_some_and(|rest| {
+        let mut chars = rest.chars();
+        chars.next().is_some_and(|ch| ch.is_ascii_digit()) && chars.next() == Some('.')
+    })
+}
+
+// From the tree to the list.
+
+fn collect(node: &Expanded, parent: Option<(&Entry, Option<&Entry>)>, entries: &mut Vec<DefaultsListEntry>) {
+    if let Some(children) = &node.children {
+        for child in children {
+            collect(child, Some((&node.entry, parent.map(|(entry, _)| entry))), entries);
+        }
+        return;
+    }
+    let entry = &node.entry;
+    if entry.deleted || entry.name().is_none_or(|name| name == "???") {
+        return;
+    }
+    let listed = match parent {
+        Some((config, grandparent)) if entry.is_self() => DefaultsListEntry {
+            config_path: config.config_path(),
+            package: config.final_package(),
+            parent: Some(grandparent.map_or_else(|| "<root>".to_owned(), Entry::config_path)),
+            is_self: true,
+            primary: config.primary,
+            override_key: None,
+        },
+        _ => DefaultsListEntry {
+            config_path: entry.config_path(),
+            package: entry.final_package(),
+            parent: Some(parent.map_or_else(|| "<root>".to_owned(), |(config, _)| config.config_path())),
+            is_self: false,
+            primary: entry.primary,
+            override_key: entry.is_group().then(|| entry.override_key()),
+        },
+    };
+    if listed.config_path != EMPTY_CONFIG {
+        entries.push(listed);
+    }
+}
+
+fn refuse_duplicates(entries: &[DefaultsListEntry]) -> Result<(), ConfigError> {
+    let mut seen = BTreeSet::new();
+    for key in entries.iter().filter(|entry| !entry.is_self).filter_map(|entry| entry.override_key.as_ref()) {
+        if !seen.insert(key) {
+            let message = format!("{key:?} appears more than once in the final defaults list");
+            return Err(ConfigError::new(ErrorKind::DefaultsDuplicate, message));
+        }
+    }
+    Ok(())
+}
+
+fn display(node: &Expanded) -> DefaultsTreeNode {
+    let label = match &node.entry.kind {
+        Kind::Group { .. } => format!("{}: {}", node.entry.override_key(), node.entry.name().unwrap_or("null")),
+        Kind::Config { .. } => node.entry.config_path(),
+    };
+    DefaultsTreeNode { label, children: node.children.iter().flatten().map(display).collect() }
+}

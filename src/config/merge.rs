@@ -1,0 +1,302 @@
+//! Merging, setting and deleting in a tree, with OmegaConf's rules.
+//!
+//! Maps merge key by key, lists are replaced, `???` never overwrites, and a map merged onto an interpolation to a
+//! container merges onto a copy of that container. In a closed tree only keys that exist can be set.
+
+use super::error::{ConfigError, ErrorKind, nearest};
+use super::interpolation::{Computed, Resolver, Surroundings, split_key};
+use super::origin::Trace;
+use super::python;
+use super::schema::{self, check_key};
+use super::tree::{Content, NodeId, Tree};
+use super::value::{Key, Value};
+
+/// A tree that is being changed.
+pub(super) struct Merger<'a> {
+    pub(super) tree: &'a mut Tree,
+    pub(super) surroundings: &'a Surroundings<'a>,
+}
+
+/// Whether an update may add keys to a closed tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Additions {
+    Refused,
+    Allowed,
+}
+
+impl Merger<'_> {
+    /// Merges `source` into `target`; both are maps, or both lists.
+    ///
+    /// # Errors
+    /// [`ErrorKind::MergeDictList`], [`ErrorKind::KeyNotInStruct`], [`ErrorKind::MergeOther`].
+    pub(super) fn merge(&mut self, target: NodeId, source: NodeId) -> Result<(), ConfigError> {
+        match (self.tree.content(target), self.tree.content(source).clone()) {
+            (Content::Map(_), Content::Map(entries)) => {
+                for (key, child) in entries {
+                    self.merge_entry(target, key, child)?;
+                }
+                Ok(())
+            }
+            (Content::List(_), Content::List(_)) => self.replace_list(target, source),
+            _ => {
+                let key = self.tree.full_key(target);
+                let (have, got) = (self.tree.to_value(target), self.tree.to_value(source));
+                let message = format!("cannot merge a {} into the {} at {key:?}", got.type_name(), have.type_name());
+                let error = ConfigError::new(ErrorKind::MergeDictList, message);
+                Err(error.at(self.tree.trace(source).origin.location().cloned()))
+            }
+        }
+    }
+
+    fn merge_entry(&mut self, target: NodeId, key: Key, source: NodeId) -> Result<(), ConfigError> {
+        let old = self.tree.map(target).and_then(|map| map.get(&key).copied());
+        let source_is_container = self.tree.is_container(source);
+        let Some(mut old) = old else { return self.set(target, key, source) };
+        if self.tree.is_interpolation(old) {
+            let target_of = Resolver::new(self.tree, self.surroundings).deref(old);
+            if let Ok(Computed::Node(referenced)) = target_of
+                && self.tree.is_container(referenced)
+            {
+                let copy = self.tree.copy(referenced)?;
+                self.set(target, key.clone(), copy)?;
+                old = copy;
+            }
+        }
+        if source_is_container
+            && !self.tree.is_container(old)
+            && self.tree.schema(old).is_some_and(|schema| schema.is_container())
+        {
+            // A typed map or list that is null or missing opens up.
+            let empty = match self.tree.content(source) {
+                Content::List(_) => Content::List(Vec::new()),
+                _ => Content::Map(Default::default()),
+            };
+            self.tree.set_content(old, empty);
+        }
+        if source_is_container && self.tree.is_container(old) {
+            self.merge(old, source)
+        } else if self.tree.is_missing(source) {
+            Ok(())
+        } else {
+            self.set(target, key, source)
+        }
+    }
+
+    fn replace_list(&mut self, target: NodeId, source: NodeId) -> Result<(), ConfigError> {
+        self.tree.record_loss(target, source);
+        let schema = self.tree.schema(target);
+        self.tree.take_over(target, source);
+        match schema {
+            Some(schema) => schema::apply(self.tree, target, schema),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts a node under a key, replacing what was there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::KeyNotInStruct`], [`ErrorKind::MergeOther`].
+    pub(super) fn set(&mut self, map: NodeId, key: Key, node: NodeId) -> Result<(), ConfigError> {
+        let old = self.tree.map(map).and_then(|map| map.get(&key).copied());
+        if old.is_none() {
+            self.check_addition(map, &key)?;
+        }
+        let of_old = old.and_then(|old| self.tree.schema(old));
+        let schema = of_old.or_else(|| self.tree.schema(map).and_then(|schema| schema.child(&key)));
+        if let Some(old) = old {
+            self.tree.record_loss(old, node);
+        }
+        self.tree.put(map, key, node);
+        match schema {
+            Some(schema) => schema::apply(self.tree, node, schema),
+            None => Ok(()),
+        }
+    }
+
+    fn check_addition(&self, map: NodeId, key: &Key) -> Result<(), ConfigError> {
+        let at = self.tree.full_key(map);
+        if let Some(schema) = self.tree.schema(map)
+            && !self.tree.is_opened_here(map)
+        {
+            check_key(schema, key, &at)?;
+        }
+        if !self.tree.is_closed(map) {
+            return Ok(());
+        }
+        let name = key.to_string();
+        let path = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
+        let known = self.tree.map(map).into_iter().flatten().filter_map(|(key, _)| key.as_str());
+        let hint =
+            nearest(&name, known).map(|known| if at.is_empty() { known.to_owned() } else { format!("{at}.{known}") });
+        Err(ConfigError::new(ErrorKind::KeyNotInStruct, format!("key {path:?} is not in the config")).with_hint(hint))
+    }
+
+    /// Sets, or merges into, what a dotted path names.
+    ///
+    /// Containers on the way that do not exist, or are no containers, become empty maps, where additions or the
+    /// keys allow it.
+    ///
+    /// # Errors
+    /// As [`merge`](Self::merge) and [`set`](Self::set), and [`ErrorKind::ListIndex`].
+    pub(super) fn update(
+        &mut self,
+        root: NodeId,
+        path: &str,
+        node: NodeId,
+        additions: Additions,
+    ) -> Result<(), ConfigError> {
+        let keys = split_key(path);
+        let (last, inner) = keys.split_last().expect("splitting yields at least one key");
+        let mut container = root;
+        for key in inner {
+            let child = self.child(container, key)?;
+            container = match child.filter(|&child| self.tree.is_container(child)) {
+                Some(child) => child,
+                None => {
+                    let trace = Trace::new(self.tree.trace(node).origin.clone());
+                    let empty = self.tree.add_map(trace)?;
+                    self.with_additions(container, additions, |merger| merger.set_at(container, key, empty))?;
+                    empty
+                }
+            };
+        }
+        self.with_additions(container, additions, |merger| {
+            if merger.tree.is_container(node) {
+                let old = merger.child(container, last)?;
+                if let Some(old) = old.filter(|&old| merger.tree.is_container(old)) {
+                    return merger.merge(old, node);
+                }
+            }
+            merger.set_at(container, last, node)
+        })
+    }
+
+    fn with_additions<T>(
+        &mut self,
+        container: NodeId,
+        additions: Additions,
+        change: impl FnOnce(&mut Self) -> Result<T, ConfigError>,
+    ) -> Result<T, ConfigError> {
+        if additions == Additions::Refused {
+            return change(self);
+        }
+        let before = self.tree.set_closed(container, Some(false));
+        let result = change(self);
+        self.tree.set_closed(container, before);
+        result
+    }
+
+    /// The child under a key of a map, or at an index of a list.
+    fn child(&self, container: NodeId, key: &str) -> Result<Option<NodeId>, ConfigError> {
+        match self.tree.content(container) {
+            Content::Map(map) => Ok(map.get(key).copied()),
+            Content::List(items) => Ok(usize::try_from(index(key)?).ok().and_then(|index| items.get(index).copied())),
+            Content::Scalar(_) => Ok(None),
+        }
+    }
+
+    fn set_at(&mut self, container: NodeId, key: &str, node: NodeId) -> Result<(), ConfigError> {
+        let Content::List(items) = self.tree.content(container) else {
+            return self.set(container, Key::from(key), node);
+        };
+        let (index, length) = (index(key)?, items.len());
+        // Python counts negative indices from the end.
+        let position = if index < 0 { index + length as i64 } else { index };
+        let position = usize::try_from(position).ok().filter(|&position| position < length).ok_or_else(|| {
+            let at = self.tree.full_key(container);
+            ConfigError::new(ErrorKind::ListIndex, format!("{at}[{index}]: the list has {length} items"))
+        })?;
+        let old = items[position];
+        self.tree.record_loss(old, node);
+        let schema = self.tree.schema(container).and_then(|schema| schema.child(&Key::Int(0)));
+        self.tree.replace_item(container, position, node);
+        match schema {
+            Some(schema) => schema::apply(self.tree, node, schema),
+            None => Ok(()),
+        }
+    }
+
+    /// What a path names, its interpolation resolved; null, missing and absent values are `None`.
+    ///
+    /// # Errors
+    /// Whatever resolving fails with.
+    pub(super) fn lookup(&mut self, root: NodeId, path: &str) -> Result<Option<Computed>, ConfigError> {
+        let mut resolver = Resolver::new(self.tree, self.surroundings);
+        // Relative paths lead out of the root here, which is its own parent.
+        let path = path.trim_start_matches('.');
+        let found = match resolver.select(root, path, false) {
+            Err(error) if error.kind() == ErrorKind::InterpThroughScalar && !error.is_nested() => None,
+            found => found?,
+        };
+        Ok(found.filter(|found| match found {
+            Computed::Value(value) => *value != Value::Null,
+            Computed::Node(id) => !self.tree.is_missing(*id) && self.tree.scalar(*id) != Some(&Value::Null),
+        }))
+    }
+
+    /// Deletes what a path names, if its value is the expected one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::DeleteAbsent`], [`ErrorKind::DeleteValueMismatch`], and whatever resolving fails with.
+    pub(super) fn delete(&mut self, root: NodeId, path: &str, expected: &Value) -> Result<(), ConfigError> {
+        let Some(found) = self.lookup(root, path)? else {
+            let hint = self.nearest_path(root, path);
+            let message = format!("could not delete {path:?}: it does not exist");
+            return Err(ConfigError::new(ErrorKind::DeleteAbsent, message).with_hint(hint));
+        };
+        if *expected != Value::Null {
+            let value = match found {
+                Computed::Value(value) => value,
+                Computed::Node(id) => Resolver::new(self.tree, self.surroundings).resolved(id)?,
+            };
+            if !python::equal(&value, expected) {
+                let (value, expected) = (python::str(&value), python::str(expected));
+                let message = format!("could not delete {path:?}: its value is {value} and not {expected}");
+                return Err(ConfigError::new(ErrorKind::DeleteValueMismatch, message));
+            }
+        }
+        let (container, key) = match path.rsplit_once('.') {
+            None => (Some(Computed::Node(root)), path),
+            Some((container, key)) => (self.lookup(root, container)?, key),
+        };
+        match container {
+            Some(Computed::Node(id)) if self.tree.map(id).is_some_and(|map| map.contains_key(key)) => {
+                if self.tree.schema(id).is_some_and(|schema| matches!(schema, schema::Schema::Struct { .. })) {
+                    let message = format!("could not delete {path:?}: Hydra needs it");
+                    return Err(ConfigError::new(ErrorKind::MergeOther, message));
+                }
+                self.tree.remove(id, key);
+                Ok(())
+            }
+            _ => Err(ConfigError::new(
+                ErrorKind::Unsupported,
+                format!("could not delete {path:?}: it is no key of a map"),
+            )),
+        }
+    }
+
+    /// The path that a mistyped one may have meant: the first key that does not exist, corrected.
+    pub(super) fn nearest_path(&self, root: NodeId, path: &str) -> Option<String> {
+        let mut container = root;
+        let mut known = Vec::new();
+        for key in split_key(path) {
+            let Content::Map(map) = self.tree.content(container) else { return None };
+            match map.get(key.as_str()) {
+                Some(&child) => container = child,
+                None => {
+                    known.push(nearest(&key, map.keys().filter_map(Key::as_str))?.to_owned());
+                    return Some(known.join("."));
+                }
+            }
+            known.push(key);
+        }
+        None
+    }
+}
+
+fn index(key: &str) -> Result<i64, ConfigError> {
+    match python::parse_int(key) {
+        Some(Value::Int(index)) => Ok(index),
+        _ => Err(ConfigError::new(ErrorKind::Unsupported, format!("expected the index of a list item, got {key:?}"))),
+    }
+}

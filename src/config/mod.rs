@@ -1,0 +1,68 @@
+//! Configuration: Hydra 1.3's composition in pure Rust.
+//!
+//! A tree of YAML files and a list of overrides become one config, with Hydra's defaults lists, config groups,
+//! packages, interpolations and sweeps; a suite of cases made by Hydra itself says what that means. Beyond Hydra,
+//! a config knows where each key came from, has a digest, and reads into the program's own types.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use spectramind::config::{Composer, SearchPath, Value};
+//!
+//! let files = BTreeMap::from([
+//!     ("train.yaml".to_owned(), "defaults: [trainer: fast, _self_]\nname: ${trainer.lr}-run\n".to_owned()),
+//!     ("trainer/fast.yaml".to_owned(), "lr: 1e-3\n".to_owned()),
+//! ]);
+//! let composer = Composer::new(SearchPath::new().memory("main", files));
+//! let config = composer.compose("train", &["trainer.lr=0.5"])?;
+//! assert_eq!(config.resolve()?.value().get("name"), Some(&Value::from("0.5-run")));
+//! assert_eq!(config.origin("trainer.lr").unwrap().origin.to_string(), "override trainer.lr=0.5");
+//! # Ok::<(), spectramind::config::ConfigError>(())
+//! ```
+//!
+//! The module is pure: the search path, the environment variables, the working directory and the time are
+//! arguments. It reads only files below the search path.
+
+mod compose;
+mod composed;
+#[cfg(test)]
+mod conformance;
+mod defaults;
+mod defaults_entry;
+pub mod digest;
+mod dump;
+mod error;
+mod extract;
+mod hydra_node;
+mod interpolation;
+mod lexeme;
+pub mod limits;
+mod merge;
+mod origin;
+mod overrides;
+mod python;
+mod schema;
+mod source;
+mod sweep;
+mod tree;
+mod value;
+mod yaml;
+
+pub use compose::Composer;
+pub use composed::{Config, Resolved};
+pub use defaults::{DefaultsListEntry, DefaultsTreeNode};
+pub use dump::to_yaml;
+pub use error::{ConfigError, ErrorKind, Location};
+pub use extract::from_value;
+pub use hydra_node::{HYDRA_VERSION, HYDRA_VERSION_BASE};
+pub use origin::{KeyOrigin, Origin, Overridden};
+pub use source::{SearchPath, SourceFile};
+pub use sweep::Sweep;
+pub use value::{Key, MISSING, Map, Value};
+
+/// Loads a plain YAML config, such as the `.hydra/config.yaml` of a run, by the rules of config files.
+///
+/// # Errors
+/// [`ErrorKind::Yaml`] and its kin, with line and column.
+pub fn load_yaml(text: &str) -> Result<Value, ConfigError> {
+    Ok(yaml::load(text)?.to_value())
+}

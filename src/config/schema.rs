@@ -1,0 +1,177 @@
+//! The types of the `hydra` node: what its fields accept, and how values become what they accept.
+//!
+//! Only the part of OmegaConf's structured configs that Hydra's own node uses. Task configs are untyped here; their
+//! types are those of the program ([`super::extract`]).
+
+use super::error::{ConfigError, ErrorKind, nearest};
+use super::python;
+use super::tree::{Content, NodeId, Tree};
+use super::value::{Key, Value};
+
+/// The type of a node.
+#[derive(Debug, PartialEq)]
+pub(super) enum Schema {
+    Str {
+        optional: bool,
+    },
+    Int {
+        optional: bool,
+    },
+    Bool {
+        optional: bool,
+    },
+    /// `RUN` or `MULTIRUN`.
+    RunMode,
+    /// A map with any text keys.
+    Map {
+        item: Option<&'static Schema>,
+        optional: bool,
+    },
+    List {
+        item: Option<&'static Schema>,
+    },
+    /// A map with these keys only; `None` is any type.
+    Struct {
+        name: &'static str,
+        fields: &'static [(&'static str, Option<&'static Schema>)],
+    },
+}
+
+impl Schema {
+    fn is_optional(&self) -> bool {
+        match self {
+            Self::Str { optional } | Self::Int { optional } | Self::Bool { optional } | Self::Map { optional, .. } => {
+                *optional
+            }
+            Self::RunMode => true,
+            Self::List { .. } | Self::Struct { .. } => false,
+        }
+    }
+
+    /// Whether nodes of this type are maps or lists, even while they are null or missing.
+    pub(super) fn is_container(&self) -> bool {
+        matches!(self, Self::Map { .. } | Self::List { .. } | Self::Struct { .. })
+    }
+
+    fn describe(&self) -> &'static str {
+        match self {
+            Self::Str { .. } => "a text",
+            Self::Int { .. } => "an integer",
+            Self::Bool { .. } => "a boolean",
+            Self::RunMode => "RUN or MULTIRUN",
+            Self::Map { .. } | Self::Struct { .. } => "a map",
+            Self::List { .. } => "a list",
+        }
+    }
+
+    /// The type of the child under a key.
+    pub(super) fn child(&self, key: &Key) -> Option<&'static Schema> {
+        match self {
+            Self::Map { item, .. } | Self::List { item } => *item,
+            Self::Struct { fields, .. } => {
+                let key = key.as_str()?;
+                fields.iter().find(|(name, _)| *name == key).and_then(|(_, schema)| *schema)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A scalar as its type wants it: `5` as the text `"5"`, `"5"` as the integer 5.
+///
+/// Interpolations and `???` stay as they are.
+///
+/// # Errors
+/// [`ErrorKind::MergeOther`] for a value that the type does not accept.
+pub(super) fn convert(value: &Value, schema: &Schema) -> Result<Value, ConfigError> {
+    if value.is_missing() || value.is_interpolation() || (*value == Value::Null && schema.is_optional()) {
+        return Ok(value.clone());
+    }
+    let converted = match (schema, value) {
+        (_, Value::Null) => None,
+        (Schema::Str { .. }, Value::List(_) | Value::Map(_) | Value::Bytes(_)) => None,
+        (Schema::Str { .. }, value) => Some(Value::Str(python::str(value))),
+        (Schema::Int { .. }, Value::Int(_) | Value::BigInt(_)) => Some(value.clone()),
+        (Schema::Int { .. }, Value::Str(text)) => python::parse_int(text),
+        (Schema::Bool { .. }, Value::Bool(_)) => Some(value.clone()),
+        (Schema::Bool { .. }, Value::Int(number)) => Some(Value::Bool(*number != 0)),
+        (Schema::Bool { .. }, Value::Str(text)) => boolean(text).map(Value::Bool),
+        (Schema::RunMode, Value::Int(1)) => Some(Value::from("RUN")),
+        (Schema::RunMode, Value::Int(2)) => Some(Value::from("MULTIRUN")),
+        (Schema::RunMode, Value::Str(text)) => {
+            let name = text.strip_prefix("RunMode.").unwrap_or(text);
+            matches!(name, "RUN" | "MULTIRUN").then(|| Value::from(name))
+        }
+        _ => None,
+    };
+    converted.ok_or_else(|| {
+        let message = format!("expected {}, got {} {}", schema.describe(), value.type_name(), python::repr(value));
+        ConfigError::new(ErrorKind::MergeOther, message)
+    })
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    if let Some(number) = python::parse_int(text) {
+        return Some(python::truthy(&number));
+    }
+    match text.to_lowercase().as_str() {
+        "yes" | "y" | "on" | "true" => Some(true),
+        "no" | "n" | "off" | "false" => Some(false),
+        _ => None,
+    }
+}
+
+/// Gives a node a type, and everything below the types that follow from it; values are converted in place.
+///
+/// # Errors
+/// [`ErrorKind::MergeOther`] for a value that its type does not accept, [`ErrorKind::KeyNotInStruct`] for a key that
+/// a struct does not have.
+pub(super) fn apply(tree: &mut Tree, id: NodeId, schema: &'static Schema) -> Result<(), ConfigError> {
+    tree.set_schema(id, schema);
+    let refused = |tree: &Tree| {
+        let got = tree.to_value(id);
+        let message = format!("{}: expected {}, got {}", tree.full_key(id), schema.describe(), got.type_name());
+        Err(ConfigError::new(ErrorKind::MergeOther, message))
+    };
+    match tree.content(id).clone() {
+        Content::Scalar(value) => {
+            if schema.is_container() {
+                let may_stand =
+                    value.is_missing() || value.is_interpolation() || value == Value::Null && schema.is_optional();
+                return if may_stand { Ok(()) } else { refused(tree) };
+            }
+            let converted = convert(&value, schema).map_err(|error| error.within(&tree.full_key(id)))?;
+            tree.set_content(id, Content::Scalar(converted));
+            Ok(())
+        }
+        Content::Map(map) => {
+            if !matches!(schema, Schema::Map { .. } | Schema::Struct { .. }) {
+                return refused(tree);
+            }
+            for (key, child) in map {
+                check_key(schema, &key, &tree.full_key(id))?;
+                if let Some(schema) = schema.child(&key) {
+                    apply(tree, child, schema)?;
+                }
+            }
+            Ok(())
+        }
+        Content::List(items) => match schema {
+            Schema::List { item: None } => Ok(()),
+            Schema::List { item: Some(item) } => items.into_iter().try_for_each(|child| apply(tree, child, item)),
+            _ => refused(tree),
+        },
+    }
+}
+
+/// Refuses a key that a struct does not have.
+pub(super) fn check_key(schema: &Schema, key: &Key, at: &str) -> Result<(), ConfigError> {
+    let Schema::Struct { name, fields } = schema else { return Ok(()) };
+    let key = key.to_string();
+    if fields.iter().any(|(field, _)| *field == key) {
+        return Ok(());
+    }
+    let hint = nearest(&key, fields.iter().map(|(field, _)| *field)).map(str::to_owned);
+    let message = format!("key {key:?} is not in {name} at {at:?}");
+    Err(ConfigError::new(ErrorKind::KeyNotInStruct, message).with_hint(hint))
+}

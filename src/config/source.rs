@@ -1,0 +1,338 @@
+//! Where configs are read from: the search path, the files, and the lists that shells and hints ask for.
+//!
+//! Hydra's own configs come first, then the directories in order; the first that has a config wins. Every file that
+//! is read is remembered with its digest, because a run's record names its inputs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
+
+use super::error::{ConfigError, ErrorKind, Location};
+use super::hydra_node;
+use super::limits::MAX_FILE_BYTES;
+use super::yaml::{self, Located};
+use crate::digest::FileDigest;
+
+/// The directories that configs are looked for in, in order.
+#[derive(Debug, Clone, Default)]
+pub struct SearchPath {
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    provider: String,
+    root: Root,
+}
+
+#[derive(Debug, Clone)]
+enum Root {
+    Directory(PathBuf),
+    /// Files by their path relative to the root; for trees that live in the program.
+    Memory(Rc<BTreeMap<String, String>>),
+    /// A scheme this program has no source for; it is empty, as in Hydra when a package is not installed.
+    Unavailable {
+        schema: String,
+        path: String,
+    },
+}
+
+impl SearchPath {
+    /// An empty search path.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A search path of one directory, the main one.
+    pub fn of_directory(directory: impl Into<PathBuf>) -> Self {
+        Self::new().directory("main", directory)
+    }
+
+    /// Adds a directory at the end.
+    pub fn directory(mut self, provider: &str, directory: impl Into<PathBuf>) -> Self {
+        self.entries.push(Entry { provider: provider.to_owned(), root: Root::Directory(directory.into()) });
+        self
+    }
+
+    /// Adds a tree in memory at the end: texts by paths such as `trainer/fast.yaml`.
+    pub fn memory(mut self, provider: &str, files: BTreeMap<String, String>) -> Self {
+        self.entries.push(Entry { provider: provider.to_owned(), root: Root::Memory(Rc::new(files)) });
+        self
+    }
+
+    /// Adds an entry of `hydra.searchpath`: a path, `file://` and a path, or another scheme.
+    pub(super) fn push_entry(&mut self, provider: &str, entry: &str, cwd: &Path) {
+        let root = match entry.split_once("://") {
+            None => Root::Directory(cwd.join(entry)),
+            Some(("file", path)) => Root::Directory(cwd.join(path)),
+            Some((schema, path)) => Root::Unavailable { schema: schema.to_owned(), path: path.to_owned() },
+        };
+        self.entries.push(Entry { provider: provider.to_owned(), root });
+    }
+
+    /// The entries as Hydra lists them: path, schema and provider, Hydra's own first.
+    pub(super) fn described(&self) -> Vec<(String, String, String)> {
+        let triple =
+            |path: &str, schema: &str, provider: &str| (path.to_owned(), schema.to_owned(), provider.to_owned());
+        let mut described = vec![triple("hydra.conf", "pkg", "hydra")];
+        described.extend(self.entries.iter().map(|entry| match &entry.root {
+            Root::Directory(directory) => triple(&directory.display().to_string(), "file", &entry.provider),
+            Root::Memory(_) => triple("", "memory", &entry.provider),
+            Root::Unavailable { schema, path } => triple(path, schema, &entry.provider),
+        }));
+        described.push(triple("", "structured", "schema"));
+        described
+    }
+
+    /// The config groups: directories that hold at least one config, with slashes, sorted.
+    pub fn groups(&self) -> Vec<String> {
+        let mut groups = BTreeSet::new();
+        self.collect_groups("", &mut groups, 0);
+        groups.into_iter().collect()
+    }
+
+    fn collect_groups(&self, parent: &str, groups: &mut BTreeSet<String>, depth: usize) {
+        // A directory that links to itself must not go on for ever.
+        const DEEPEST: usize = 16;
+        let (configs, directories) = self.list(parent);
+        if !parent.is_empty() && !configs.is_empty() {
+            groups.insert(parent.to_owned());
+        }
+        if depth < DEEPEST {
+            for directory in directories {
+                let group = if parent.is_empty() { directory } else { format!("{parent}/{directory}") };
+                self.collect_groups(&group, groups, depth + 1);
+            }
+        }
+    }
+
+    /// The options of a group, sorted; empty for what is no group.
+    pub fn options(&self, group: &str) -> Vec<String> {
+        self.list(group).0.into_iter().collect()
+    }
+
+    /// The configs and the directories directly below a group.
+    fn list(&self, group: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+        let (mut configs, mut directories) = (BTreeSet::new(), BTreeSet::new());
+        let prefix = if group.is_empty() { String::new() } else { format!("{group}/") };
+        let mut add = |path: &str| {
+            let Some(rest) = path.strip_prefix(&prefix) else { return };
+            match rest.split_once('/') {
+                Some((directory, _)) => directories.insert(directory.to_owned()),
+                None => configs.insert(rest.strip_suffix(".yaml").unwrap_or(rest).to_owned()),
+            };
+        };
+        hydra_node::builtin_paths().for_each(&mut add);
+        for entry in &self.entries {
+            if let Root::Memory(files) = &entry.root {
+                files.keys().filter(|path| path.ends_with(".yaml")).for_each(|path| add(path));
+            }
+        }
+        for entry in &self.entries {
+            let Root::Directory(directory) = &entry.root else { continue };
+            let Ok(children) = std::fs::read_dir(directory.join(group)) else { continue };
+            for child in children.flatten() {
+                let Ok(name) = child.file_name().into_string() else { continue };
+                let path = child.path();
+                if path.is_dir() {
+                    if name != "__pycache__" {
+                        directories.insert(name);
+                    }
+                } else if let Some(name) = name.strip_suffix(".yaml").filter(|_| path.is_file()) {
+                    configs.insert(name.to_owned());
+                }
+            }
+        }
+        (configs, directories)
+    }
+
+    /// Whether there is a directory by this name.
+    pub(super) fn is_group(&self, group: &str) -> bool {
+        let prefix = format!("{group}/");
+        let below = |path: &str| group.is_empty() || path.starts_with(&prefix);
+        hydra_node::builtin_paths().any(below)
+            || self.entries.iter().any(|entry| match &entry.root {
+                Root::Directory(directory) => directory.join(group).is_dir(),
+                Root::Memory(files) => files.keys().any(|path| below(path)),
+                Root::Unavailable { .. } => false,
+            })
+    }
+
+    /// Whether there is a config by this path.
+    pub(super) fn is_config(&self, config_path: &str) -> bool {
+        self.find(config_path).is_some()
+    }
+
+    fn find(&self, config_path: &str) -> Option<Found<'_>> {
+        if let Some(text) = hydra_node::builtin(config_path) {
+            return Some(Found::Builtin(text));
+        }
+        let relative =
+            if config_path.ends_with(".yaml") { config_path.to_owned() } else { format!("{config_path}.yaml") };
+        self.entries.iter().find_map(|entry| match &entry.root {
+            Root::Directory(directory) => {
+                let absolute = directory.join(&relative);
+                absolute.is_file().then(|| Found::File { relative: relative.clone(), absolute })
+            }
+            Root::Memory(files) => files.get(&relative).map(|text| Found::Memory { relative: relative.clone(), text }),
+            Root::Unavailable { .. } => None,
+        })
+    }
+}
+
+enum Found<'a> {
+    Builtin(&'static str),
+    File { relative: String, absolute: PathBuf },
+    Memory { relative: String, text: &'a str },
+}
+
+/// A file that took part in a composition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// The path below its directory of the search path, with slashes, e.g. `trainer/fast.yaml`.
+    pub path: String,
+    /// Where it lies; `None` for a tree in memory.
+    pub absolute: Option<PathBuf>,
+    /// The digest of the bytes that were read.
+    pub digest: FileDigest,
+}
+
+/// A config as loaded.
+#[derive(Debug, Clone)]
+pub(super) struct LoadedConfig {
+    pub(super) body: Located,
+    /// The `# @package` header.
+    pub(super) package: Option<String>,
+    /// The file for origins; `None` for Hydra's own.
+    pub(super) file: Option<String>,
+}
+
+/// The configs of a search path, each read once.
+#[derive(Debug)]
+pub(super) struct Repository {
+    pub(super) search_path: SearchPath,
+    cache: BTreeMap<String, Option<Rc<LoadedConfig>>>,
+    sources: Vec<SourceFile>,
+}
+
+impl Repository {
+    pub(super) fn new(search_path: SearchPath) -> Self {
+        Self { search_path, cache: BTreeMap::new(), sources: Vec::new() }
+    }
+
+    pub(super) fn into_sources(self) -> Vec<SourceFile> {
+        self.sources
+    }
+
+    /// A config by its path; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Read`], [`ErrorKind::Header`], and what loading YAML fails with.
+    pub(super) fn load(&mut self, config_path: &str) -> Result<Option<Rc<LoadedConfig>>, ConfigError> {
+        if let Some(loaded) = self.cache.get(config_path) {
+            return Ok(loaded.clone());
+        }
+        let loaded = self.load_uncached(config_path)?.map(Rc::new);
+        self.cache.insert(config_path.to_owned(), loaded.clone());
+        Ok(loaded)
+    }
+
+    fn load_uncached(&mut self, config_path: &str) -> Result<Option<LoadedConfig>, ConfigError> {
+        let (text, shown, source) = match self.search_path.find(config_path) {
+            None => return Ok(None),
+            Some(Found::Builtin(text)) => (text.to_owned(), None, None),
+            Some(Found::Memory { relative, text }) => {
+                let digest = FileDigest::of_bytes(text.as_bytes());
+                (text.to_owned(), Some(relative.clone()), Some(SourceFile { path: relative, absolute: None, digest }))
+            }
+            Some(Found::File { relative, absolute }) => {
+                let (text, digest) = read(&absolute)?;
+                let shown = absolute.display().to_string();
+                (text, Some(shown), Some(SourceFile { path: normalized(&relative), absolute: Some(absolute), digest }))
+            }
+        };
+        let place = |error: ConfigError| error.in_file(shown.as_deref().unwrap_or(config_path));
+        let package = package_header(&text).map_err(place)?;
+        let body = yaml::load(&text).map_err(place)?;
+        self.sources.extend(source);
+        Ok(Some(LoadedConfig { body, package, file: shown }))
+    }
+}
+
+/// Slashes on every system, and no `.` parts.
+fn normalized(relative: &str) -> String {
+    let parts = Path::new(relative).components().filter(|part| !matches!(part, Component::CurDir));
+    parts.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect::<Vec<_>>().join("/")
+}
+
+fn read(path: &Path) -> Result<(String, FileDigest), ConfigError> {
+    let shown = path.display();
+    let failed = |message: String| ConfigError::new(ErrorKind::Read, message);
+    let size = std::fs::metadata(path).map_err(|error| failed(format!("{shown}: {error}")))?.len();
+    if size > MAX_FILE_BYTES {
+        let message = format!("{shown}: expected at most {MAX_FILE_BYTES} bytes, got {size}");
+        return Err(ConfigError::new(ErrorKind::Limit, message));
+    }
+    let bytes = std::fs::read(path).map_err(|error| failed(format!("{shown}: {error}")))?;
+    let digest = FileDigest::of_bytes(&bytes);
+    let text = String::from_utf8(bytes).map_err(|error| failed(format!("{shown}: expected UTF-8: {error}")))?;
+    Ok((text, digest))
+}
+
+/// The package named in the comment lines at the top of a file.
+///
+/// Only the first 512 characters count; blank lines may come before, other comments may not.
+fn package_header(text: &str) -> Result<Option<String>, ConfigError> {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let head: String = text.chars().take(512).collect();
+    let is_line_end =
+        |ch: char| matches!(ch, '\n' | '\u{0b}' | '\u{0c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}');
+    let mut package = None;
+    for (index, line) in head.split(is_line_end).enumerate() {
+        let line = line.trim();
+        if line.is_empty() {
+            continue;
+        }
+        let is_header = line.strip_prefix('#').is_some_and(|rest| rest.trim_start().starts_with('@'));
+        if !is_header {
+            break;
+        }
+        let line = line.trim_start_matches('#').trim();
+        let parts: Vec<&str> = line.split(' ').filter(|part| !part.is_empty()).collect();
+        let [key, value] = parts.as_slice() else {
+            let message = format!("expected a header of the form \"@key value\", got {line:?}");
+            let location = Location { file: String::new(), line: index + 1, column: 1 };
+            return Err(ConfigError::new(ErrorKind::Header, message).at(Some(location)));
+        };
+        if key.trim() == "@package" {
+            package = Some(value.trim().to_owned());
+        }
+    }
+    Ok(package)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_counts_only_before_other_comments() {
+        let package = |text: &str| package_header(text).expect("a legal header");
+        assert_eq!(package("\n\n# @package a.b\nx: 1\n"), Some("a.b".to_owned()));
+        assert_eq!(package("#@package _global_\n"), Some("_global_".to_owned()));
+        assert_eq!(package("# about\n# @package a\n"), None);
+        assert_eq!(package(&format!("{}# @package a\n", "\n".repeat(512))), None);
+        assert_eq!(package_header("# @package a b\n").expect_err("too many").kind(), ErrorKind::Header);
+    }
+
+    #[test]
+    fn groups_and_options_come_from_every_root() {
+        let files = [("model/a.yaml", ""), ("model/deep/b.yaml", ""), ("train.yaml", ""), ("model/notes.txt", "")];
+        let files = files.map(|(path, text)| (path.to_owned(), text.to_owned())).into();
+        let search_path = SearchPath::new().memory("main", files);
+        assert_eq!(search_path.options("model"), ["a"]);
+        assert!(search_path.groups().contains(&"model/deep".to_owned()));
+        assert!(search_path.groups().contains(&"hydra/job_logging".to_owned()));
+        assert!(search_path.is_group("model") && !search_path.is_group("train"));
+    }
+}

@@ -1,0 +1,358 @@
+//! The working tree of composition: nodes that know their parent, so that relative interpolations have a meaning.
+//!
+//! Nodes live in one arena and are addressed by [`NodeId`]; a node that was replaced stays in the arena, unreachable
+//! from the root. A node may hang below a parent that does not list it: that is how the result of a resolver sees
+//! its surroundings. The public face of a tree is [`Value`].
+
+use std::rc::Rc;
+
+use indexmap::IndexMap;
+
+use super::error::{ConfigError, ErrorKind, Location};
+use super::limits::MAX_TREE_NODES;
+use super::origin::{Origin, Trace};
+use super::python;
+use super::schema::Schema;
+use super::value::{Key, Map, Value};
+use super::yaml::{Data, Located};
+
+/// The address of a node in its [`Tree`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct NodeId(u32);
+
+/// What a node holds.
+#[derive(Debug, Clone)]
+pub(super) enum Content {
+    /// Anything but a list or a map, interpolations and `???` included.
+    Scalar(Value),
+    Map(IndexMap<Key, NodeId>),
+    List(Vec<NodeId>),
+}
+
+/// The name of a node below its parent.
+#[derive(Debug, Clone)]
+pub(super) enum Name {
+    Key(Key),
+    Index(usize),
+}
+
+#[derive(Debug, Clone)]
+struct Node {
+    parent: Option<NodeId>,
+    name: Option<Name>,
+    content: Content,
+    schema: Option<&'static Schema>,
+    /// Whether unknown keys are refused below; `None` asks the parent.
+    closed: Option<bool>,
+    trace: Trace,
+}
+
+/// The arena.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tree {
+    nodes: Vec<Node>,
+}
+
+impl Tree {
+    // Reading.
+
+    pub(super) fn content(&self, id: NodeId) -> &Content {
+        &self.nodes[id.0 as usize].content
+    }
+
+    pub(super) fn parent(&self, id: NodeId) -> Option<NodeId> {
+        self.nodes[id.0 as usize].parent
+    }
+
+    pub(super) fn schema(&self, id: NodeId) -> Option<&'static Schema> {
+        self.nodes[id.0 as usize].schema
+    }
+
+    pub(super) fn trace(&self, id: NodeId) -> &Trace {
+        &self.nodes[id.0 as usize].trace
+    }
+
+    pub(super) fn scalar(&self, id: NodeId) -> Option<&Value> {
+        match self.content(id) {
+            Content::Scalar(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    pub(super) fn map(&self, id: NodeId) -> Option<&IndexMap<Key, NodeId>> {
+        match self.content(id) {
+            Content::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_container(&self, id: NodeId) -> bool {
+        !matches!(self.content(id), Content::Scalar(_))
+    }
+
+    pub(super) fn is_missing(&self, id: NodeId) -> bool {
+        self.scalar(id).is_some_and(Value::is_missing)
+    }
+
+    pub(super) fn is_interpolation(&self, id: NodeId) -> bool {
+        self.scalar(id).is_some_and(Value::is_interpolation)
+    }
+
+    /// The child under a text key of a map.
+    pub(super) fn child(&self, id: NodeId, key: &str) -> Option<NodeId> {
+        self.map(id)?.get(key).copied()
+    }
+
+    /// The node at a path of text keys below `id`.
+    pub(super) fn descend(&self, id: NodeId, path: &[&str]) -> Option<NodeId> {
+        path.iter().try_fold(id, |id, key| self.child(id, key))
+    }
+
+    pub(super) fn children(&self, id: NodeId) -> Vec<NodeId> {
+        match self.content(id) {
+            Content::Scalar(_) => Vec::new(),
+            Content::Map(map) => map.values().copied().collect(),
+            Content::List(items) => items.clone(),
+        }
+    }
+
+    pub(super) fn root_of(&self, mut id: NodeId) -> NodeId {
+        while let Some(parent) = self.parent(id) {
+            id = parent;
+        }
+        id
+    }
+
+    /// Whether unknown keys are refused in this map because the whole config is closed.
+    pub(super) fn is_closed(&self, id: NodeId) -> bool {
+        let node = &self.nodes[id.0 as usize];
+        node.closed.unwrap_or_else(|| node.parent.is_some_and(|parent| self.is_closed(parent)))
+    }
+
+    /// Whether this very map was opened for an addition.
+    pub(super) fn is_opened_here(&self, id: NodeId) -> bool {
+        self.nodes[id.0 as usize].closed == Some(false)
+    }
+
+    /// The path of a node as OmegaConf writes it: `data.files[0].name`.
+    pub(super) fn full_key(&self, id: NodeId) -> String {
+        let mut names = Vec::new();
+        let mut at = Some(id);
+        while let Some(id) = at {
+            names.extend(self.nodes[id.0 as usize].name.as_ref());
+            at = self.parent(id);
+        }
+        let mut path = String::new();
+        for name in names.into_iter().rev() {
+            match name {
+                Name::Index(index) => path.push_str(&format!("[{index}]")),
+                Name::Key(key) => {
+                    if !path.is_empty() {
+                        path.push('.');
+                    }
+                    path.push_str(&key.to_string());
+                }
+            }
+        }
+        path
+    }
+
+    /// The value of a node with all below, unresolved.
+    pub(super) fn to_value(&self, id: NodeId) -> Value {
+        match self.content(id) {
+            Content::Scalar(value) => value.clone(),
+            Content::List(items) => Value::List(items.iter().map(|&item| self.to_value(item)).collect()),
+            Content::Map(map) => {
+                Value::Map(map.iter().map(|(key, &child)| (key.clone(), self.to_value(child))).collect::<Map>())
+            }
+        }
+    }
+
+    /// The node as Python's `str` shows it; what a container holds is not resolved.
+    pub(super) fn to_text(&self, id: NodeId) -> String {
+        python::str(&self.to_value(id))
+    }
+
+    // Building.
+
+    /// Adds a node below nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Limit`] when the tree has grown too large.
+    pub(super) fn add(&mut self, content: Content, trace: Trace) -> Result<NodeId, ConfigError> {
+        if self.nodes.len() >= MAX_TREE_NODES {
+            let message = format!("expected a config of at most {MAX_TREE_NODES} values");
+            return Err(ConfigError::new(ErrorKind::Limit, message));
+        }
+        let id = NodeId(self.nodes.len() as u32);
+        self.nodes.push(Node { parent: None, name: None, content, schema: None, closed: None, trace });
+        Ok(id)
+    }
+
+    pub(super) fn add_map(&mut self, trace: Trace) -> Result<NodeId, ConfigError> {
+        self.add(Content::Map(IndexMap::new()), trace)
+    }
+
+    /// Adds a loaded file or value; positions become origins in `file`.
+    pub(super) fn import(
+        &mut self,
+        located: &Located,
+        file: Option<&str>,
+        fallback: &Trace,
+    ) -> Result<NodeId, ConfigError> {
+        let trace = match file {
+            None => fallback.clone(),
+            Some(file) => {
+                let (line, column) = (located.mark.line + 1, located.mark.column + 1);
+                Trace::new(Rc::new(Origin::File(Location { file: file.to_owned(), line, column })))
+            }
+        };
+        match &located.data {
+            Data::Scalar(value) => self.add(Content::Scalar(value.clone()), trace),
+            Data::List(items) => {
+                let list = self.add(Content::List(Vec::new()), trace)?;
+                for item in items {
+                    let item = self.import(item, file, fallback)?;
+                    self.push(list, item);
+                }
+                Ok(list)
+            }
+            Data::Map(entries) => {
+                let map = self.add_map(trace)?;
+                for (key, value) in entries {
+                    let child = self.import(value, file, fallback)?;
+                    self.put(map, key.clone(), child);
+                }
+                Ok(map)
+            }
+        }
+    }
+
+    pub(super) fn import_value(&mut self, value: &Value, trace: &Trace) -> Result<NodeId, ConfigError> {
+        self.import(&Located::from_value(value), None, trace)
+    }
+
+    /// Copies a node with all below; the copy hangs below nothing.
+    pub(super) fn copy(&mut self, id: NodeId) -> Result<NodeId, ConfigError> {
+        let node = self.nodes[id.0 as usize].clone();
+        let copy = match node.content {
+            Content::Scalar(value) => self.add(Content::Scalar(value), node.trace)?,
+            Content::List(items) => {
+                let list = self.add(Content::List(Vec::new()), node.trace)?;
+                for item in items {
+                    let item = self.copy(item)?;
+                    self.push(list, item);
+                }
+                list
+            }
+            Content::Map(map) => {
+                let copy = self.add_map(node.trace)?;
+                for (key, child) in map {
+                    let child = self.copy(child)?;
+                    self.put(copy, key, child);
+                }
+                copy
+            }
+        };
+        self.nodes[copy.0 as usize].schema = node.schema;
+        Ok(copy)
+    }
+
+    // Changing. None of these checks anything; `merge` does.
+
+    /// Puts a child into a map, in its old place or at the end.
+    pub(super) fn put(&mut self, map: NodeId, key: Key, child: NodeId) {
+        self.adopt(map, Name::Key(key.clone()), child);
+        match &mut self.nodes[map.0 as usize].content {
+            Content::Map(entries) => entries.insert(key, child),
+            _ => unreachable!("callers put children into maps only"),
+        };
+    }
+
+    /// Adds an item to a list.
+    pub(super) fn push(&mut self, list: NodeId, item: NodeId) {
+        let index = match &mut self.nodes[list.0 as usize].content {
+            Content::List(items) => {
+                items.push(item);
+                items.len() - 1
+            }
+            _ => unreachable!("callers push items onto lists only"),
+        };
+        self.adopt(list, Name::Index(index), item);
+    }
+
+    /// Replaces an item of a list.
+    pub(super) fn replace_item(&mut self, list: NodeId, index: usize, item: NodeId) {
+        self.adopt(list, Name::Index(index), item);
+        match &mut self.nodes[list.0 as usize].content {
+            Content::List(items) => items[index] = item,
+            _ => unreachable!("callers replace items of lists only"),
+        }
+    }
+
+    /// Takes a key out of a map; the rest keeps its order.
+    pub(super) fn remove(&mut self, map: NodeId, key: &str) {
+        if let Content::Map(entries) = &mut self.nodes[map.0 as usize].content {
+            entries.shift_remove(key);
+        }
+    }
+
+    /// Hangs a node below a container without listing it there.
+    pub(super) fn hang(&mut self, child: NodeId, parent: NodeId) {
+        self.nodes[child.0 as usize].parent = Some(parent);
+    }
+
+    pub(super) fn set_content(&mut self, id: NodeId, content: Content) {
+        for (index, child) in self.children_of(&content).into_iter().enumerate() {
+            let name = match &content {
+                Content::Map(map) => Name::Key(map.get_index(index).expect("one child per entry").0.clone()),
+                _ => Name::Index(index),
+            };
+            self.adopt(id, name, child);
+        }
+        self.nodes[id.0 as usize].content = content;
+    }
+
+    /// Gives a node the content and the history of another, which is left empty.
+    pub(super) fn take_over(&mut self, id: NodeId, other: NodeId) {
+        let content = std::mem::replace(&mut self.nodes[other.0 as usize].content, Content::Scalar(Value::Null));
+        self.nodes[id.0 as usize].trace = self.nodes[other.0 as usize].trace.clone();
+        self.set_content(id, content);
+    }
+
+    pub(super) fn set_schema(&mut self, id: NodeId, schema: &'static Schema) {
+        self.nodes[id.0 as usize].schema = Some(schema);
+    }
+
+    pub(super) fn set_closed(&mut self, id: NodeId, closed: Option<bool>) -> Option<bool> {
+        std::mem::replace(&mut self.nodes[id.0 as usize].closed, closed)
+    }
+
+    /// Records that `winner` takes the place of `loser`.
+    pub(super) fn record_loss(&mut self, loser: NodeId, winner: NodeId) {
+        if loser == winner {
+            return;
+        }
+        let lost = self.nodes[loser.0 as usize].trace.clone();
+        let value = self.to_value(loser);
+        let trace = &mut self.nodes[winner.0 as usize].trace;
+        let mut overridden = lost.overridden;
+        overridden.push((value, lost.origin));
+        overridden.append(&mut trace.overridden);
+        trace.overridden = overridden;
+    }
+
+    fn children_of(&self, content: &Content) -> Vec<NodeId> {
+        match content {
+            Content::Scalar(_) => Vec::new(),
+            Content::Map(map) => map.values().copied().collect(),
+            Content::List(items) => items.clone(),
+        }
+    }
+
+    fn adopt(&mut self, parent: NodeId, name: Name, child: NodeId) {
+        let child = &mut self.nodes[child.0 as usize];
+        child.parent = Some(parent);
+        child.name = Some(name);
+    }
+}
