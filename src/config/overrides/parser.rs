@@ -135,7 +135,7 @@ impl Parser<'_> {
         match self.peek()? {
             TokenKind::Id | TokenKind::KeySpecial | TokenKind::DotPath => Ok(self.take()?.text),
             TokenKind::Equal | TokenKind::At | TokenKind::End => Ok(String::new()),
-            _ => Err(self.unexpected_after_lookahead()),
+            _ => Err(self.unexpected()),
         }
     }
 
