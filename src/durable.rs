@@ -1,23 +1,47 @@
 //! Writing files so that a reader, or a crash, never sees half of one.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-/// Writes `bytes` to `path` whole: a temporary file beside it, fsync, rename, fsync of the folder.
+/// Writes `bytes` to `path` whole, durably.
 ///
 /// # Errors
 /// Whatever creating, writing, syncing or renaming fails with (a full disk, say); `path` is then as it was before.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = folder_of(path);
-    let mut file = tempfile::Builder::new().prefix(".partial-").tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    // Temporary files are private by default; what we publish follows the folder's ordinary rules.
+    write_with(path, |error| error, |file| file.write_all(bytes))?;
+    sync_folder(folder_of(path))
+}
+
+/// Writes a file through `fill`: a temporary file beside it, flush, fsync, rename.
+///
+/// What stood at `path` stays until the rename, and stays for good when `fill` fails. The folder is not synced: after a
+/// power cut there is the old file or the new one, never a part of it.
+///
+/// # Errors
+/// What `fill` returns, or `refuse` of what the operating system says.
+pub fn write_with<E>(
+    path: &Path,
+    refuse: impl Fn(io::Error) -> E,
+    fill: impl FnOnce(&mut BufWriter<File>) -> Result<(), E>,
+) -> Result<(), E> {
+    let temporary = temporary_file().tempfile_in(folder_of(path)).map_err(&refuse)?;
+    let (file, temporary_path) = temporary.into_parts();
+    let mut writer = BufWriter::with_capacity(1 << 18, file);
+    fill(&mut writer)?;
+    writer.flush().map_err(&refuse)?;
+    writer.get_ref().sync_all().map_err(&refuse)?;
+    drop(writer);
+    temporary_path.persist(path).map_err(|failure| refuse(failure.error))
+}
+
+fn temporary_file() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".partial-");
+    // A temporary file is private by default; what is renamed here is an ordinary file that the umask governs.
     #[cfg(unix)]
-    fs::set_permissions(file.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-    file.persist(path).map_err(|failure| failure.error)?;
-    sync_folder(folder)
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder
 }
 
 /// Makes the directory entries of `folder` durable.
@@ -38,6 +62,8 @@ pub fn folder_of(path: &Path) -> &Path {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -53,5 +79,19 @@ mod tests {
         assert_eq!(fs::read(&path).expect("read"), b"old");
         let names: Vec<_> = fs::read_dir(folder.path()).expect("list").map(|e| e.expect("entry").file_name()).collect();
         assert_eq!(names.len(), 2, "{names:?}");
+    }
+
+    #[test]
+    fn a_writer_that_gives_up_leaves_the_old_file_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("temp dir");
+        let path = folder.path().join("file");
+        write_whole(&path, b"old").expect("first write");
+        let gave_up = write_with(&path, |_| "system", |file| {
+            file.write_all(b"new").map_err(|_| "write")?;
+            Err("no more")
+        });
+        assert_eq!(gave_up, Err("no more"));
+        assert_eq!(fs::read(&path).expect("read"), b"old");
+        assert_eq!(fs::read_dir(folder.path()).expect("list").count(), 1);
     }
 }

@@ -363,4 +363,4 @@ impl Predicate for TrainingRun {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

@@ -16,7 +16,6 @@ mod tables;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use atomic_file::sync_folder;
 pub use atomic_file::write_atomically;
 pub use calibration_frames::{CalibrationFrames, LINEARITY_COEFFICIENTS};
 pub(crate) use csv_table::{CsvTable, write_csv};

@@ -21,12 +21,14 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use crate::durable::{folder_of, sync_folder};
+
 pub use config::{DetectorConfig, LightConfig, NoiseConfig, SimConfig, SpectrumConfig, TransitConfig};
 pub use error::SimulationError;
 
 use super::dataset::{
     AdcInfo, AxisInfo, DataError, FrameWriteOptions, Layout, ReadoutConversion, Split, Star, Targets, Visit,
-    sync_folder, write_atomically, write_frames, write_wavelengths,
+    write_atomically, write_frames, write_wavelengths,
 };
 use super::instrument::{Instrument, WAVELENGTHS};
 use super::submission::Submission;
@@ -79,7 +81,7 @@ pub fn simulate(config: &SimConfig, progress: &mut dyn FnMut(SimProgress)) -> Re
         fs::remove_dir(out).map_err(refuse)?;
     }
     fs::rename(&partial, out).map_err(refuse)?;
-    sync_folder(parent(out)).map_err(refuse)?;
+    sync_folder(folder_of(out)).map_err(refuse)?;
     Ok(())
 }
 
@@ -97,10 +99,6 @@ fn refuse_existing(out: &Path) -> Result<(), SimulationError> {
     }
 }
 
-fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
 fn partial_path(out: &Path) -> Result<PathBuf, SimulationError> {
     let Some(name) = out.file_name() else {
         let (expected, got) = ("the name of a folder", out.display().to_string());
@@ -108,7 +106,7 @@ fn partial_path(out: &Path) -> Result<PathBuf, SimulationError> {
     };
     let mut name = name.to_owned();
     name.push(".partial");
-    Ok(parent(out).join(name))
+    Ok(folder_of(out).join(name))
 }
 
 fn remove_leftover(partial: &Path) -> Result<(), SimulationError> {

@@ -8,6 +8,7 @@ use crate::digest::DomainHasher;
 /// A few reads of one planet, without anything random in the light.
 pub(crate) fn quiet(out: &Path) -> SimConfig {
     SimConfig {
+        name: "test".into(),
         out: out.to_owned(),
         planets: 1,
         test_planets: 0,

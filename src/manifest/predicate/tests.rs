@@ -13,7 +13,7 @@ fn path(text: &str) -> RelativePath {
 }
 
 /// A claim with every field filled.
-pub(in crate::manifest) fn example() -> TrainingRun {
+pub(crate) fn example() -> TrainingRun {
     let difference = Some(digest(1));
     TrainingRun {
         run: RunRecord {
@@ -95,7 +95,7 @@ pub(in crate::manifest) fn example() -> TrainingRun {
 }
 
 /// The same with every option absent.
-pub(in crate::manifest) fn sparse_example() -> TrainingRun {
+pub(crate) fn sparse_example() -> TrainingRun {
     let mut run = example();
     (run.run.challenge, run.run.nonce, run.git, run.device.probe) = (None, None, None, None);
     (run.environment.kernel, run.environment.cpu_model) = (None, None);
