@@ -2,7 +2,7 @@
 
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::backend::Backend;
-use burn::tensor::{Distribution, Int, Tensor, TensorData, s};
+use burn::tensor::{Bool, Distribution, Int, Tensor, TensorData, s};
 use burn_backend::ops::{FloatTensorOps, IntTensorOps};
 use burn_backend::{FloatDType, IntDType, Scalar};
 
@@ -35,6 +35,15 @@ fn bits<const D: usize>(tensor: Tensor<Cpu, D>) -> Vec<u32> {
     values(tensor).into_iter().map(f32::to_bits).collect()
 }
 
+/// Fails at the first difference: the whole of both vectors would bury it.
+#[track_caller]
+fn assert_same(got: &[u32], expected: &[u32], what: &str) {
+    assert_eq!(got.len(), expected.len(), "{what}: length");
+    for (index, (got, expected)) in got.iter().zip(expected).enumerate() {
+        assert_eq!(got, expected, "{what}: element {index} is {:e}", f32::from_bits(*got));
+    }
+}
+
 /// The product of two batches, element by element.
 fn reference_matmul(left: Tensor<Cpu, 3>, right: Tensor<Cpu, 3>) -> Vec<u32> {
     let ([batch_left, m, k], [batch_right, _, n]) = (left.dims(), right.dims());
@@ -50,6 +59,89 @@ fn reference_matmul(left: Tensor<Cpu, 3>, right: Tensor<Cpu, 3>) -> Vec<u32> {
         }
     }
     out
+}
+
+/// Every kind of number: random bits, and all pairs of special values.
+fn adversarial_pairs() -> (Vec<f32>, Vec<f32>) {
+    let special = [0.0, -0.0, 0.5, -0.5, 1.5, 2.5, -1.0, 1e-45, -1e-40, f32::MIN_POSITIVE, f32::MAX, f32::INFINITY];
+    let special =
+        [special.as_slice(), &[f32::NEG_INFINITY, f32::NAN, 8_388_607.5, 4_194_304.5, 2_147_483_648.0]].concat();
+    let rng = CounterRng::new(3, Stream::workload(2), 0);
+    let pairs = special.iter().flat_map(|a| special.iter().map(move |b| (*a, *b)));
+    let random = (0..5000).map(|i| (f32::from_bits(rng.u32(2 * i)), f32::from_bits(rng.u32(2 * i + 1))));
+    // Numbers of one magnitude, whose sums and quotients round.
+    let close = (0..5000).map(|i| (rng.uniform_f32(20_000 + i) * 8.0 - 4.0, rng.uniform_f32(30_000 + i) - 0.5));
+    pairs.chain(random).chain(close).unzip()
+}
+
+#[test]
+fn forwarded_arithmetic_is_that_of_ieee_754() {
+    type Binary = (fn(Tensor<Cpu, 1>, Tensor<Cpu, 1>) -> Tensor<Cpu, 1>, fn(f32, f32) -> f32);
+    type Unary = (fn(Tensor<Cpu, 1>) -> Tensor<Cpu, 1>, fn(f32) -> f32);
+    let binary: [Binary; 4] = [
+        (|a, b| a + b, |a, b| a + b),
+        (|a, b| a - b, |a, b| a - b),
+        (|a, b| a * b, |a, b| a * b),
+        (|a, b| a / b, |a, b| a / b),
+    ];
+    let unary: [Unary; 8] = [
+        (|a| a.sqrt(), f32::sqrt),
+        (|a| a.recip(), f32::recip),
+        (|a| -a, |a| -a),
+        (|a| a.abs(), f32::abs),
+        (|a| a.floor(), f32::floor),
+        (|a| a.ceil(), f32::ceil),
+        (|a| a.trunc(), f32::trunc),
+        (|a| a.round(), f32::round_ties_even),
+    ];
+    let (a, b) = adversarial_pairs();
+    let canonical = |x: f32| if x.is_nan() { 0x7fc0_0000 } else { x.to_bits() };
+    let (left, right) = (|| of(&a, [a.len()]), || of(&b, [b.len()]));
+    for (index, (tensor, scalar)) in binary.into_iter().enumerate() {
+        let expected: Vec<u32> = a.iter().zip(&b).map(|(a, b)| canonical(scalar(*a, *b))).collect();
+        // A tensor that is shared, or a strided one, takes another path than one that may be overwritten.
+        let shared = left();
+        assert_same(
+            &bits(tensor(shared.clone(), right())),
+            &expected,
+            &format!("binary op {index} of a shared tensor"),
+        );
+        assert_same(&bits(tensor(left(), right())), &expected, &format!("binary op {index}"));
+        let flipped: Vec<u32> = expected.iter().rev().copied().collect();
+        assert_same(
+            &bits(tensor(left().flip([0]), right().flip([0]))),
+            &flipped,
+            &format!("binary op {index} of a flipped tensor"),
+        );
+    }
+    for (index, (tensor, scalar)) in unary.into_iter().enumerate() {
+        let expected: Vec<u32> = a.iter().map(|a| canonical(scalar(*a))).collect();
+        let shared = left();
+        assert_same(&bits(tensor(shared.clone())), &expected, &format!("unary op {index} of a shared tensor"));
+        assert_same(&bits(tensor(left())), &expected, &format!("unary op {index}"));
+        let flipped: Vec<u32> = expected.iter().rev().copied().collect();
+        assert_same(&bits(tensor(left().flip([0]))), &flipped, &format!("unary op {index} of a flipped tensor"));
+    }
+}
+
+#[test]
+fn forwarded_comparisons_and_casts_are_those_of_rust() {
+    let (a, b) = adversarial_pairs();
+    let (left, right) = (|| of(&a, [a.len()]), || of(&b, [b.len()]));
+    let check = |got: Tensor<Cpu, 1, Bool>, scalar: fn(&f32, &f32) -> bool| {
+        let expected: Vec<bool> = a.iter().zip(&b).map(|(a, b)| scalar(a, b)).collect();
+        assert_eq!(got.into_data().iter::<bool>().collect::<Vec<_>>(), expected);
+    };
+    check(left().equal(right()), f32::eq);
+    check(left().not_equal(right()), f32::ne);
+    check(left().lower(right()), f32::lt);
+    check(left().lower_equal(right()), f32::le);
+    check(left().greater(right()), f32::gt);
+    check(left().greater_equal(right()), f32::ge);
+    let expected: Vec<i32> = a.iter().map(|a| *a as i32).collect();
+    assert_eq!(left().int().into_data().to_vec::<i32>().expect("integers"), expected);
+    let integers = [0, 1, -1, i32::MIN, i32::MAX, 16_777_217, -16_777_219, 33_554_433];
+    assert_eq!(values(ints(&integers).float()), integers.map(|x| x as f32));
 }
 
 #[test]

@@ -17,9 +17,9 @@
 //! |---|---|
 //! | data movement: reshape, permute, slice, cat, gather, select, masks, expand, unfold, flip | forwarded |
 //! | integer, bit and bool ops; comparisons | forwarded |
-//! | f32 add, sub, mul, div, sqrt, recip, neg, abs, floor, ceil, trunc, round (ties to even), casts | forwarded |
+//! | f32 add, sub, mul, div, sqrt, recip, neg, abs, floor, ceil, trunc, casts | forwarded |
 //! | matrix product, sums, means, products, running reductions, scatter-add and select-add | replaced |
-//! | exp, log, log1p, tanh, erf, sigmoid; integer powers, square root and its reciprocal as powers | replaced |
+//! | exp, log, log1p, tanh, erf, sigmoid, round; integer powers, square root and its reciprocal as powers | replaced |
 //! | arg-min/max and, with gather, min/max; sorting | replaced |
 //! | random tensors | replaced: [`with_random`] |
 //! | clamp, sign, activations, softmax, linear, embedding, layer norm, attention | Burn's own composition of the above |
@@ -32,8 +32,10 @@
 //! All float tensors of replaced ops are f32. add, sub, mul, div and sqrt are those of IEEE 754, rounded to nearest, ties to
 //! even, subnormals kept; fma(a, b, c) is a·b + c rounded once. Scalars are rounded from f64 to f32 before use.
 //!
-//! - **NaN.** Which NaN an operation makes is not specified inside; every f32 tensor that is read (`into_data`) has its NaNs
-//!   replaced by 0x7fc00000.
+//! The floating-point environment is the default one: a host program must not have switched on flush-to-zero.
+//!
+//! - **NaN.** Which NaN an operation makes is not specified inside; a tensor that is read (`into_data`) has its NaNs replaced
+//!   by the positive quiet NaN without payload, 0x7fc00000 in f32.
 //! - **Matrix product** `[.., m, k] × [.., k, n]`, broadcast over the leading dimensions. For block b of the inner dimension,
 //!   pᵦ starts at +0 and becomes fma(a\[i,k\], b\[k,j\], pᵦ) for k = 512 b, 512 b + 1, … in ascending order; the element is
 //!   p₀ + p₁ + …, from the left and starting with p₀ itself; +0 if the inner dimension is empty.
@@ -52,6 +54,7 @@
 //!   the bit is set; 1/r for n < 0. n = 0, 1, 2: ones, x, x·x; −1, −2: 1/x, 1/(x·x). **x^½** is sqrt(x), **x^−½** is 1/sqrt(x), so
 //!   (−0)^−½ = −∞. Other exponents are refused.
 //! - **any, all** of floats: an element counts if it is not equal to zero; NaN counts.
+//! - **round**: the nearest integer, ties to even, with the sign of x (Flex gives +0 for −0.5).
 //! - **sigmoid(x)** = 1 / (1 + exp(−x)).
 //! - **min(x, c), max(x, c)** of clamp: x is replaced where it compares beyond c, so NaN stays and −0 stays at a bound of +0.
 //!   **relu**: x ≤ 0 becomes +0, NaN stays. **sign** of ±0 and NaN is +0.

@@ -11,6 +11,7 @@ use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Distribution, Tensor, TensorData};
 
+use super::cpu::level::{Level, forced::with_level};
 use super::{Cpu, with_random};
 use crate::digest::{Blake3Digest, DomainHasher};
 use crate::engine::rng::{CounterRng, Stream};
@@ -93,14 +94,16 @@ fn on_threads<R: Send>(threads: usize, body: impl FnOnce() -> R + Send) -> R {
 }
 
 #[test]
-fn training_gives_the_golden_bits_on_any_number_of_threads() {
-    for threads in [1, 2, 5] {
-        let sgd = SgdConfig::new().with_momentum(Some(MomentumConfig::new())).init();
-        assert_eq!(
-            on_threads(threads, || trained(sgd)).to_string(),
-            "0000000000000000000000000000000000000000000000000000000000000000",
-            "{threads} threads: a changed bit is a new NUMERICS_VERSION and a CHANGELOG line"
-        );
+fn training_gives_the_golden_bits_on_any_number_of_threads_and_any_instruction_set() {
+    for level in Level::available() {
+        for threads in [1, 2, 5] {
+            let sgd = SgdConfig::new().with_momentum(Some(MomentumConfig::new())).init();
+            assert_eq!(
+                on_threads(threads, || with_level(level, || trained(sgd))).to_string(),
+                "bc05b7b522e3bc85f995c8f8f983c5600b9f07a2f7ceb3ed1c914ecde7859321",
+                "{level:?}, {threads} threads: a changed bit is a new NUMERICS_VERSION and a CHANGELOG line"
+            );
+        }
     }
 }
 
