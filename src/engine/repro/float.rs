@@ -4,7 +4,7 @@ use burn_backend::ops::FloatTensorOps;
 use burn_backend::tensor::{BoolTensor, Device, FloatTensor, IndexingUpdateOp, IntTensor};
 use burn_backend::{
     BoolDType, DType, Distribution, ExecutionError, FloatDType, IntDType, Scalar, Shape, Slice, TensorData,
-    TensorMetadata, get_device_settings,
+    TensorMetadata, bf16, f16, get_device_settings,
 };
 
 use super::backend::Repro;
@@ -62,7 +62,6 @@ backend_ops! {
             fn float_cast(tensor: FloatTensor<B>, dtype: FloatDType) -> FloatTensor<B>;
             fn float_sqrt(tensor: FloatTensor<B>) -> FloatTensor<B>;
             fn float_abs(tensor: FloatTensor<B>) -> FloatTensor<B>;
-            fn float_round(tensor: FloatTensor<B>) -> FloatTensor<B>;
             fn float_floor(tensor: FloatTensor<B>) -> FloatTensor<B>;
             fn float_ceil(tensor: FloatTensor<B>) -> FloatTensor<B>;
             fn float_trunc(tensor: FloatTensor<B>) -> FloatTensor<B>;
@@ -199,6 +198,11 @@ backend_ops! {
                 B::map(Function::Tanh, tensor)
             }
 
+            fn float_round(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                f32_only("float_round", &tensor);
+                B::map(Function::Round, tensor)
+            }
+
             fn float_erf(tensor: FloatTensor<B>) -> FloatTensor<B> {
                 f32_only("float_erf", &tensor);
                 B::map(Function::Erf, tensor)
@@ -291,13 +295,20 @@ backend_ops! {
     }
 }
 
-/// The one NaN that leaves a tensor: which NaN an operation makes differs between processors.
-const CANONICAL_NAN: f32 = f32::from_bits(0x7fc0_0000);
-
+/// Gives every NaN the one bit pattern that leaves a tensor: which NaN an operation makes differs between processors.
 fn canonical_nans(mut data: TensorData) -> TensorData {
-    if data.dtype == DType::F32 {
-        let values = data.as_mut_slice::<f32>().expect("an f32 tensor reads as f32");
-        values.iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = CANONICAL_NAN);
+    macro_rules! canonical {
+        ($float:ty, $nan:expr) => {{
+            let values = data.as_mut_slice::<$float>().expect("a tensor reads as its dtype");
+            values.iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = <$float>::from_bits($nan));
+        }};
+    }
+    match data.dtype {
+        DType::F32 => canonical!(f32, 0x7fc0_0000),
+        DType::F64 => canonical!(f64, 0x7ff8_0000_0000_0000),
+        DType::F16 => canonical!(f16, 0x7e00),
+        DType::BF16 => canonical!(bf16, 0x7fc0),
+        _ => {}
     }
     data
 }

@@ -19,6 +19,8 @@ pub enum Function {
     Tanh,
     /// Gauss error function.
     Erf,
+    /// Nearest integer, ties to even.
+    Round,
 }
 
 /// A reduction of one dimension to a single element by the documented tree.

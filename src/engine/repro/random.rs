@@ -34,6 +34,9 @@ struct Scope {
 ///
 /// Scopes nest: the outer one goes on where it was when the inner one ends, also by a panic. That matters without any
 /// nesting in the program, too: a rayon worker that waits inside one scope may run another shard's whole job.
+///
+/// Burn makes a module's parameters at their first use, not when the module is made, and again for each clone made before
+/// that. Force them inside the scope that should supply them, e.g. by `Module::fork`.
 pub fn with_random<R>(rng: CounterRng, body: impl FnOnce() -> R) -> R {
     struct Restore(Option<Scope>);
     impl Drop for Restore {

@@ -134,7 +134,7 @@ mod tests {
             .map(|index| {
                 let bits = rng.u32(index);
                 let scale = [1.0, -1.0, 1e8, 1e-8, 1e-30, 1e20][bits as usize % 6];
-                if specials && bits % 101 == 0 {
+                if specials && bits.is_multiple_of(101) {
                     special[(bits / 101) as usize % special.len()]
                 } else {
                     (rng.uniform_f32(index) - 0.5) * scale

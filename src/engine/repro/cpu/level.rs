@@ -16,6 +16,10 @@ pub enum Level {
 impl Level {
     /// The best level of this processor.
     pub fn detected() -> Self {
+        #[cfg(test)]
+        if let Some(level) = forced::level() {
+            return level;
+        }
         *Self::available().last().expect("the portable level is always there")
     }
 
@@ -40,3 +44,27 @@ pub type PortableFma = super::super::ops::fma::Fused;
 /// The [`Fma`](super::super::ops::Fma) of code compiled for the build target alone.
 #[cfg(not(any(target_feature = "fma", target_arch = "aarch64")))]
 pub type PortableFma = super::super::ops::fma::Emulated;
+
+#[cfg(test)]
+pub(in super::super) mod forced {
+    //! A lower level than the processor's, for tests that go through tensors.
+
+    use super::Level;
+    use std::cell::Cell;
+
+    thread_local! {
+        static FORCED: Cell<Option<Level>> = const { Cell::new(None) };
+    }
+
+    /// Runs `body` with `level` as the one detected by this thread, which then hands it to the others.
+    pub fn with_level<R>(level: Level, body: impl FnOnce() -> R) -> R {
+        let before = FORCED.replace(Some(level));
+        let result = body();
+        FORCED.set(before);
+        result
+    }
+
+    pub(super) fn level() -> Option<Level> {
+        FORCED.get()
+    }
+}

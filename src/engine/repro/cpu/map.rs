@@ -56,6 +56,7 @@ fn each<F: Fma>(function: Function, values: &mut [f32]) {
         Function::Log1p => values.iter_mut().for_each(|x| *x = apply::<F>(Function::Log1p, *x)),
         Function::Tanh => values.iter_mut().for_each(|x| *x = apply::<F>(Function::Tanh, *x)),
         Function::Erf => values.iter_mut().for_each(|x| *x = apply::<F>(Function::Erf, *x)),
+        Function::Round => values.iter_mut().for_each(|x| *x = apply::<F>(Function::Round, *x)),
     }
 }
 
@@ -63,7 +64,8 @@ fn each<F: Fma>(function: Function, values: &mut [f32]) {
 mod tests {
     use super::*;
 
-    const FUNCTIONS: [Function; 5] = [Function::Exp, Function::Log, Function::Log1p, Function::Tanh, Function::Erf];
+    const FUNCTIONS: [Function; 6] =
+        [Function::Exp, Function::Log, Function::Log1p, Function::Tanh, Function::Erf, Function::Round];
 
     fn bits(x: f32) -> u32 {
         if x.is_nan() { 0x7fc0_0000 } else { x.to_bits() }

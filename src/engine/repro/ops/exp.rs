@@ -1,7 +1,8 @@
 //! eˣ in f32 from add, mul, fma and integer operations; at most 1 ULP.
 //!
-//! Cody–Waite reduction x = n ln 2 + r and a polynomial of degree 6 for eʳ on |r| ≤ ln 2 / 2. Coefficients and constants:
-//! N. Juffa's `expf`, Stack Overflow 39587752 (also 40519989). Steps, each rounded once:
+//! Cody–Waite reduction x = n ln 2 + r and a polynomial of degree 6 for eʳ on |r| ≤ ln 2 / 2: 1 + r + r² q(r), where q
+//! is the minimax polynomial of degree 4 for the relative error (by Lawson's algorithm), its coefficients rounded to
+//! f32 from the lowest up with the rest refitted each time (approximation error 3.2e-9). Steps, each rounded once:
 //!
 //! 1. t = min(max(x, −104), 89) by comparisons; a NaN stays.
 //! 2. s = fma(t, 1.442695, 12582912); n = s − 12582912, the integer nearest to t / ln 2.
@@ -20,11 +21,11 @@ const LN_2_HIGH: f32 = f32::from_bits(0x3f31_7200);
 const LN_2_LOW: f32 = f32::from_bits(0x35bf_be8e);
 /// From the highest power down.
 const POLYNOMIAL: [f32; 7] = [
-    f32::from_bits(0x3ab4_a000), // 1.37805939e-3
-    f32::from_bits(0x3c09_2f6e), // 8.37312452e-3
-    f32::from_bits(0x3d2a_adad), // 4.16695364e-2
-    f32::from_bits(0x3e2a_aa28), // 1.66664720e-1
-    f32::from_bits(0x3eff_fffb), // 4.99999851e-1
+    f32::from_bits(0x3ab5_26b5), // 1.38207397e-3
+    f32::from_bits(0x3c09_1cc7), // 8.36867746e-3
+    f32::from_bits(0x3d2a_ac58), // 4.16682661e-2
+    f32::from_bits(0x3e2a_aa49), // 1.66665211e-1
+    f32::from_bits(0x3eff_fffe), // 4.99999940e-1
     1.0,
     1.0,
 ];
@@ -63,9 +64,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_error_is_at_most_one_ulp_off_the_rounded_result() {
+    fn the_error_is_below_its_documented_bound() {
         let (error, at) = ulp::worst(exp::<Fused>, libm::exp, 1009);
-        assert!(error <= 1.02, "{error} at {at:e}");
+        assert!(error <= 0.9, "{error} at {at:e}");
     }
 
     #[test]

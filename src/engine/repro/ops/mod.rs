@@ -10,6 +10,7 @@ pub mod fma;
 pub mod fold;
 pub mod log;
 pub mod matmul;
+pub mod round;
 pub mod scan;
 pub mod tanh;
 
@@ -26,6 +27,7 @@ pub fn apply<F: Fma>(function: Function, x: f32) -> f32 {
         Function::Log1p => log::log1p::<F>(x),
         Function::Tanh => tanh::tanh::<F>(x),
         Function::Erf => erf::erf::<F>(x),
+        Function::Round => round::round(x),
     }
 }
 
