@@ -8,11 +8,10 @@ use burn::module::{AutodiffModule, Module};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData, activation};
-use spectramind::engine::PortableCpu;
 use spectramind::engine::fit::{FitPlan, fit};
-use spectramind::engine::run_dir::RunDirectory;
 use spectramind::engine::settings::{LoggerSettings, OptimizerSettings, TrainerSettings};
 use spectramind::engine::task::{Metric, Split, Task, TaskError};
+use spectramind::engine::{PortableCpu, run_dir::RunDirectory};
 
 #[derive(Module, Debug)]
 struct Net<B: Backend> {
@@ -50,8 +49,7 @@ impl<B: AutodiffBackend> Task<B> for Sine {
     }
     fn loss(&self, model: &Net<B>, batch: &Vec<usize>, device: &B::Device) -> Tensor<B, 1> {
         let (x, y) = points(batch, device);
-        let error = model.forward(x) - y;
-        (error.clone() * error).sum()
+        (model.forward(x) - y).square().sum()
     }
     fn evaluate(
         &self,
@@ -64,16 +62,14 @@ impl<B: AutodiffBackend> Task<B> for Sine {
         let worst = (model.forward(x) - y).abs().max().into_data().into_vec::<f32>()?[0];
         Ok(vec![Metric { name: "worst".into(), value: f64::from(worst) }])
     }
-    fn describe(&self) -> String {
-        "{}".into()
-    }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let trainer = TrainerSettings { max_epochs: 100, early_stopping: None, ..TrainerSettings::default() }.check()?;
     let task = Sine((0..64).map(|i| i.to_string()).collect());
     let folder = tempfile::tempdir()?;
-    let plan = FitPlan::new(&trainer, OptimizerSettings { lr: 0.02, ..OptimizerSettings::default() }, 16, &|| Duration::ZERO);
+    let optimizer = OptimizerSettings { lr: 0.02, ..OptimizerSettings::default() };
+    let plan = FitPlan::new(&trainer, optimizer, 16, &|| Duration::ZERO);
     for name in ["first", "second"] {
         let mut run = RunDirectory::create(&folder.path().join(name), LoggerSettings::NONE)?;
         let done = fit::<PortableCpu, _>(&task, &plan, None, &mut run, &mut |_| ControlFlow::Continue(()))?;

@@ -86,10 +86,14 @@ mod tests {
         let folder = tempfile::tempdir().expect("temp dir");
         let path = folder.path().join("file");
         write_whole(&path, b"old").expect("first write");
-        let gave_up = write_with(&path, |_| "system", |file| {
-            file.write_all(b"new").map_err(|_| "write")?;
-            Err("no more")
-        });
+        let gave_up = write_with(
+            &path,
+            |_| "system",
+            |file| {
+                file.write_all(b"new").map_err(|_| "write")?;
+                Err("no more")
+            },
+        );
         assert_eq!(gave_up, Err("no more"));
         assert_eq!(fs::read(&path).expect("read"), b"old");
         assert_eq!(fs::read_dir(folder.path()).expect("list").count(), 1);

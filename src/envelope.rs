@@ -21,11 +21,8 @@ pub struct Bounds {
 
 impl Bounds {
     /// The limits of a Kaggle notebook: 9 hours, 16 GiB of device memory, no network.
-    pub const KAGGLE: Self = Self {
-        wall_seconds: Some(9 * 3600),
-        device_memory_bytes: Some(16 << 30),
-        network: NetworkMode::None,
-    };
+    pub const KAGGLE: Self =
+        Self { wall_seconds: Some(9 * 3600), device_memory_bytes: Some(16 << 30), network: NetworkMode::None };
 }
 
 /// What of the network a run may use, or did use.

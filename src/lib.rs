@@ -1,4 +1,38 @@
 //! Training runs that can be re-checked.
+//!
+//! *Same config + same commit + same data = the same bits, on any number of threads and after any interruption, and a
+//! signed record that a stranger can check offline.*
+//!
+//! # Architecture
+//!
+//! Data flows one way. The modules, in the order in which they may use each other:
+//!
+//! | module | what it is | may use |
+//! |---|---|---|
+//! | [`digest`] | BLAKE3 and SHA-256 digests, hashing of fields and files | nothing |
+//! | [`durable`] | writing files whole or not at all | nothing |
+//! | [`envelope`] | limits and verdicts over plain numbers | nothing |
+//! | [`merkle`] | an RFC 6962-shaped log over BLAKE3 | `digest` |
+//! | [`config`] | Hydra-compatible composition | `digest` |
+//! | [`provenance`] | git, data, environment: what went in | `digest`, `merkle` |
+//! | [`manifest`] | statement, envelope, keys, trust: what is claimed | all above, as plain data |
+//! | [`verify`] | claim → checks → report | all above |
+//! | [`schema`] | the JSON Schema of every document | all above |
+//! | `engine` (feature) | the training engine: knows tensors, not Ariel | `digest`, `durable`, `merkle` |
+//! | `ariel` (feature `engine`) | the Ariel workload, a `Task` of the engine | `engine`, `envelope` |
+//!
+//! The programs use the public API alone, as a stranger would. Signing happens in the command, after training; the
+//! engine never sees a key. The library neither prints, nor reads environment variables or clocks: they are arguments.
+//!
+//! # Features
+//!
+//! Without features there is all that checking a signature, a config and data needs, and no tensor engine. `git` adds
+//! gix, `engine` adds Burn and the workload, `wgpu` and `cuda` add Burn's backends of that name, `cli` the program.
+//! A feature adds API and never changes a result.
+//!
+//! # Training a model of your own
+//!
+//! Implement `engine::task::Task` and call `engine::fit::fit`; `examples/regression.rs` does it in 80 lines.
 
 pub mod config;
 pub mod digest;
@@ -11,10 +45,10 @@ pub mod schema;
 pub mod verify;
 
 #[cfg(feature = "engine")]
+pub mod ariel;
+#[cfg(feature = "engine")]
 pub mod engine;
 
-#[cfg(feature = "engine")]
-pub mod ariel;
-
+/// Burn, in the version that models have to be written for.
 #[cfg(feature = "engine")]
 pub use burn;

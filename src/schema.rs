@@ -60,9 +60,7 @@ mod tests {
     }
 
     fn origin() -> RunOrigin {
-        let TrainingRun {
-            run, config, git, data, environment, device, numerics, seed, started_at, ..
-        } = example();
+        let TrainingRun { run, config, git, data, environment, device, numerics, seed, started_at, .. } = example();
         RunOrigin { run, config, git, data, environment, device, numerics, seed, started_at }
     }
 

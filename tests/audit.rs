@@ -249,9 +249,11 @@ fn a_replay_of_a_forged_step_log_names_the_first_step_and_field() {
     let mut leaf: serde_json::Value = serde_json::from_str(lines[kept]).expect("a leaf");
     let bits = leaf["lossBits"].as_str().expect("bits").to_owned();
     leaf["lossBits"] = serde_json::Value::String(bits.chars().rev().collect());
-    let forged: Vec<_> = lines.iter().enumerate().map(|(i, line)| {
-        if i == kept { leaf.to_string() } else { (*line).to_owned() }
-    }).collect();
+    let forged: Vec<_> = lines
+        .iter()
+        .enumerate()
+        .map(|(i, line)| if i == kept { leaf.to_string() } else { (*line).to_owned() })
+        .collect();
     resign(&sandbox, &(forged.join("\n") + "\n"));
     let light = sandbox.verify(&["audit", "run"]);
     assert_eq!(light.code, 0, "without a replay the forgery is consistent\n{}", light.stdout);

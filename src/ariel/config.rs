@@ -156,10 +156,6 @@ pub struct EnvelopeConfig {
 impl EnvelopeConfig {
     /// The bounds without the name.
     pub fn bounds(&self) -> Bounds {
-        Bounds {
-            wall_seconds: self.wall_seconds,
-            device_memory_bytes: self.device_memory_bytes,
-            network: self.network,
-        }
+        Bounds { wall_seconds: self.wall_seconds, device_memory_bytes: self.device_memory_bytes, network: self.network }
     }
 }

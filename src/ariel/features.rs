@@ -93,9 +93,9 @@ impl Depths {
         let airs = &self.depths[1..];
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
         let mut inputs = vec![self.white, self.depths[0] - self.white];
-        inputs.extend((0..BANDS).map(|band| {
-            mean(&airs[band * airs.len() / BANDS..(band + 1) * airs.len() / BANDS]) - self.white
-        }));
+        inputs.extend(
+            (0..BANDS).map(|band| mean(&airs[band * airs.len() / BANDS..(band + 1) * airs.len() / BANDS]) - self.white),
+        );
         inputs.extend([libm::log(self.errors[0].max(1e-9)), libm::log(mean(&self.errors[1..]).max(1e-9))]);
         inputs.extend([
             star.radius_solar,
@@ -200,9 +200,9 @@ mod tests {
         for bin in 0..bins {
             let inside = (22..46).contains(&bin);
             let drift = 1.0 + 3e-4 * bin as f64 / bins as f64;
-            curves.extend((0..WAVELENGTHS).map(|w| {
-                (1000.0 + w as f64) * drift * if inside { 1.0 - depth(w) } else { 1.0 }
-            }));
+            curves.extend(
+                (0..WAVELENGTHS).map(|w| (1000.0 + w as f64) * drift * if inside { 1.0 - depth(w) } else { 1.0 }),
+            );
         }
         curves
     }

@@ -103,10 +103,7 @@ pub struct TrainingRun<'a> {
 ///
 /// # Errors
 /// When they are not, or cannot be used.
-pub fn build_task(
-    config: &TrainConfig,
-    progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<SpectrumTask, TrainingError> {
+pub fn build_task(config: &TrainConfig, progress: &mut dyn FnMut(Progress<'_>)) -> Result<SpectrumTask, TrainingError> {
     preparation::ensure_data_set(&config.data, &config.sim, progress)?;
     let (data_set, curves) = ensure_light_curves(&config.data, &config.calib, progress)?;
     let measured = measure(&curves, &data_set.stars(config.data.split)?)?;
@@ -145,10 +142,7 @@ pub fn train(
 ///
 /// # Errors
 /// See [`TrainingError`].
-pub fn predict(
-    config: &PredictConfig,
-    progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<Submission, TrainingError> {
+pub fn predict(config: &PredictConfig, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Submission, TrainingError> {
     let snapshot = Snapshot::read(&config.checkpoint)?;
     let predictor: Predictor = serde_json::from_str(&snapshot.progress.task).map_err(|error| {
         TrainingError::Foreign { path: config.checkpoint.display().to_string(), reason: error.to_string() }

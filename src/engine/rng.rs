@@ -54,8 +54,8 @@ impl Stream {
 
 /// Random access to the numbers of one (seed, stream, step).
 ///
-/// `index` counts values of the kind asked for; different kinds at equal indices share bits, so use one kind, or
-/// disjoint index ranges, per stream and step.
+/// `index` counts values of the kind asked for. Kinds take different numbers of bits, so values of two kinds may share
+/// some whatever their indices are: use one kind per stream, step and part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CounterRng {
     key: [u32; 2],

@@ -30,7 +30,12 @@ impl VerifiedRun {
             // Without a source there is nothing to compose; with changed ones the change is what counts.
             Err(error) => check.not_checked(format!("cannot compose {}: {error}", claim.name)),
         }
-        check.note(format!("{} files, {} overrides, digest {}", claim.sources.len(), claim.overrides.len(), claim.digest));
+        check.note(format!(
+            "{} files, {} overrides, digest {}",
+            claim.sources.len(),
+            claim.overrides.len(),
+            claim.digest
+        ));
         check
     }
 

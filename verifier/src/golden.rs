@@ -101,8 +101,7 @@ fn run(folder: &Path, composer: &Composer) -> Result<Digests> {
 
     let task = training::build_task(&config, &mut |_| {})?;
     let mut run = RunDirectory::create(&scratch.path().join("run"), LoggerSettings::NONE)?;
-    let how =
-        TrainingRun { trainer: &trainer, checkpoint: None, stop_after_steps: None, elapsed: &|| Duration::ZERO };
+    let how = TrainingRun { trainer: &trainer, checkpoint: None, stop_after_steps: None, elapsed: &|| Duration::ZERO };
     let trained = training::train(&config, &task, how, &mut run, &mut |_| ControlFlow::Continue(()))?;
     let blake3 = |path: &Path| -> Result<_> { Ok(FileDigest::of_file(path)?.blake3) };
     Ok(Digests {
@@ -126,7 +125,8 @@ fn write(folder: &Path, digests: &Digests) -> Result<()> {
 fn compare(folder: &Path, got: &Digests, check: &mut Check) -> Result<()> {
     let path = folder.join("expected.json");
     let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let expected: Digests = serde_json::from_slice(&text).with_context(|| format!("{} holds no digests", path.display()))?;
+    let expected: Digests =
+        serde_json::from_slice(&text).with_context(|| format!("{} holds no digests", path.display()))?;
     let fields = |digests: &Digests| {
         [
             ("numerics", digests.numerics.to_string()),

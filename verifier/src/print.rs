@@ -14,11 +14,14 @@ pub fn report(report: &Report) {
             println!("               {finding}");
         }
     }
-    println!("  {}", match report.verdict() {
-        Verdict::Passed => "passed: every requested check",
-        Verdict::Failed => "FAILED",
-        Verdict::NotChecked => "NOT CHECKED: something could not be checked",
-    });
+    println!(
+        "  {}",
+        match report.verdict() {
+            Verdict::Passed => "passed: every requested check",
+            Verdict::Failed => "FAILED",
+            Verdict::NotChecked => "NOT CHECKED: something could not be checked",
+        }
+    );
     println!("  no check here proves:");
     for sentence in &report.not_proved {
         println!("   - {sentence}");

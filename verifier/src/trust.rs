@@ -47,9 +47,7 @@ impl Arguments {
         };
         Ok(match PublicKey::load(&path) {
             Ok(key) => Believed { trust: Ok(Trust::single(key)), is_self },
-            Err(error) if is_self => {
-                nobody(format!("{error}: say whom to believe with --key PUB.pem or --trust FILE"))
-            }
+            Err(error) if is_self => nobody(format!("{error}: say whom to believe with --key PUB.pem or --trust FILE")),
             Err(error) => nobody(format!("{:#}", anyhow::Error::from(error))),
         })
     }

@@ -27,8 +27,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         });
         println!("{figures}");
     } else {
-        println!("score {:.6}  (FGS1 {:.6}, AIRS {:.6}, before clipping {:.6})",
-            score.official, score.fgs1, score.airs, score.unclipped);
+        println!(
+            "score {:.6}  (FGS1 {:.6}, AIRS {:.6}, before clipping {:.6})",
+            score.official, score.fgs1, score.airs, score.unclipped
+        );
     }
     Ok(())
 }

@@ -56,7 +56,9 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
                 Some("choose another run.dir, or continue that run with `spectramind train --resume DIR`".into())
             }
             RunDirError::Locked { .. } => Some("wait for the other process, or stop it".into()),
-            RunDirError::StepsMissing { .. } => Some("the step log was changed after the checkpoint; start anew".into()),
+            RunDirError::StepsMissing { .. } => {
+                Some("the step log was changed after the checkpoint; start anew".into())
+            }
             RunDirError::Io { source, .. } => io_hint(source),
         };
     }
@@ -90,16 +92,16 @@ fn key(error: &KeyError) -> Option<String> {
     match error {
         KeyError::Permissions { path, .. } => Some(format!("chmod 600 {}", path.display())),
         KeyError::Encrypted => Some("decrypt it first: openssl pkey -in KEY.pem -out PLAIN.pem".into()),
-        KeyError::Create { .. } | KeyError::Read { .. } => {
-            Some("name another key file with --signing-key FILE".into())
-        }
+        KeyError::Create { .. } | KeyError::Read { .. } => Some("name another key file with --signing-key FILE".into()),
         _ => Some("make a new key with `spectramind keys generate --out FILE`".into()),
     }
 }
 
 fn io_hint(error: &io::Error) -> Option<String> {
     match error.kind() {
-        io::ErrorKind::StorageFull => Some("free some space; a run goes on with `spectramind train --resume DIR`".into()),
+        io::ErrorKind::StorageFull => {
+            Some("free some space; a run goes on with `spectramind train --resume DIR`".into())
+        }
         io::ErrorKind::PermissionDenied => Some("check who owns the file and its mode".into()),
         io::ErrorKind::ReadOnlyFilesystem => Some("write somewhere else: data.root, calib.out, run.root".into()),
         _ => None,

@@ -167,11 +167,7 @@ pub fn sign(
         device: origin.device,
         numerics: origin.numerics,
         seed: origin.seed,
-        steps: StepsRecord {
-            count: trained.steps,
-            merkle_root: step_root,
-            file: RelativePath::parse(STEP_LOG)?,
-        },
+        steps: StepsRecord { count: trained.steps, merkle_root: step_root, file: RelativePath::parse(STEP_LOG)? },
         checkpoints: vec![CheckpointRecord {
             file: RelativePath::parse(FINAL_CHECKPOINT)?,
             step: trained.steps,
@@ -196,7 +192,11 @@ pub fn sign(
 fn check_step_log(run: &RunDirectory, steps: u64) -> Result<Blake3Digest> {
     let lines = complete_lines(&run.root().join(STEP_LOG))?;
     if lines.len() as u64 != steps {
-        bail!("{STEP_LOG} of {}: expected {steps} leaves, got {}; the run is not signed", run.root().display(), lines.len());
+        bail!(
+            "{STEP_LOG} of {}: expected {steps} leaves, got {}; the run is not signed",
+            run.root().display(),
+            lines.len()
+        );
     }
     let hashes: String = lines.iter().map(|line| format!("{}\n", leaf_hash(line.as_bytes()))).collect();
     run.write_file(STEP_LEAVES, hashes.as_bytes())?;

@@ -50,7 +50,12 @@ fn list(root: &Path) -> Result<()> {
             Ok(claim) => {
                 let score = claim.metrics.iter().find(|metric| metric.name == "test/score");
                 let score = score.map_or("-".to_owned(), |metric| format!("{:.4}", metric.value.get()));
-                println!("{}  {} steps  score {score}  root {}", run.display(), claim.steps.count, claim.steps.merkle_root);
+                println!(
+                    "{}  {} steps  score {score}  root {}",
+                    run.display(),
+                    claim.steps.count,
+                    claim.steps.merkle_root
+                );
             }
             Err(_) => println!("{}  not signed: unfinished, or not readable", run.display()),
         }

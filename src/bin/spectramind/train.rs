@@ -64,12 +64,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     let Start { mut run, origin, checkpoint } = start;
 
-    let training = TrainingRun {
-        trainer: &trainer,
-        checkpoint,
-        stop_after_steps: None,
-        elapsed: &|| begin.elapsed(),
-    };
+    let training = TrainingRun { trainer: &trainer, checkpoint, stop_after_steps: None, elapsed: &|| begin.elapsed() };
     let trained = train(&config, &task, training, &mut run, &mut stages)?;
     stages.show("signing", 0, 1, "");
     data.check_unchanged(&config)?;
@@ -156,10 +151,9 @@ fn newest_checkpoint(root: &Path) -> Result<Option<Snapshot>> {
 
 /// The path, or the path with the first free number: two runs may start in one second.
 fn unused(path: &Path) -> PathBuf {
-    let numbered = (2..).map(|number| path.with_file_name(format!(
-        "{}-{number}",
-        path.file_name().unwrap_or_default().to_string_lossy()
-    )));
+    let numbered = (2..).map(|number| {
+        path.with_file_name(format!("{}-{number}", path.file_name().unwrap_or_default().to_string_lossy()))
+    });
     let mut candidates = std::iter::once(path.to_owned()).chain(numbered);
     candidates.find(|path| path.symlink_metadata().is_err()).expect("numbers do not end")
 }
@@ -196,11 +190,14 @@ fn train(
 fn summarise(run: &Path, trainer: &SupportedTrainer, trained: &Trained, root: &Blake3Digest, key: &SigningKey) {
     let value = |name: &str| trained.metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value);
     println!("run        {}", run.display());
-    println!("exit       {}", match trained.exit {
-        Exit::Completed => format!("completed, {} steps", trained.steps),
-        Exit::EarlyStopped => format!("stopped early, {} steps", trained.steps),
-        _ => format!("stopped at trainer.max_time, {} steps; go on with --resume", trained.steps),
-    });
+    println!(
+        "exit       {}",
+        match trained.exit {
+            Exit::Completed => format!("completed, {} steps", trained.steps),
+            Exit::EarlyStopped => format!("stopped early, {} steps", trained.steps),
+            _ => format!("stopped at trainer.max_time, {} steps; go on with --resume", trained.steps),
+        }
+    );
     match (value("test/score"), value("test/score_fgs1"), value("test/score_airs")) {
         (Some(score), Some(fgs1), Some(airs)) => {
             println!("score      {score:.4} on held-out planets (FGS1 {fgs1:.4}, AIRS {airs:.4})");
@@ -216,7 +213,8 @@ fn summarise(run: &Path, trainer: &SupportedTrainer, trained: &Trained, root: &B
 /// The verifier beside this program, or by its name for the shell to find.
 fn verifier() -> String {
     let name = format!("spectramind-verify{}", std::env::consts::EXE_SUFFIX);
-    let beside = std::env::current_exe().ok().map(|program| program.with_file_name(&name)).filter(|path| path.is_file());
+    let beside =
+        std::env::current_exe().ok().map(|program| program.with_file_name(&name)).filter(|path| path.is_file());
     let Some(beside) = beside else { return name };
     let here = std::env::current_dir().ok();
     let shown = here.and_then(|here| beside.strip_prefix(here).ok().map(Path::to_owned)).unwrap_or(beside);
