@@ -14,7 +14,7 @@ use super::dump::to_yaml;
 use super::error::ConfigError;
 use super::interpolation::{Computed, Resolver, Surroundings};
 use super::origin::Trace;
-use super::overrides::{self, Action, Element, SweepKind, element_text, range};
+use super::overrides::{self, Action, Element, Quoted, SweepKind, element_text, range};
 use super::tree::Tree;
 use super::value::{Key, Map, Value};
 use super::{Composer, SearchPath, python, yaml};
@@ -372,6 +372,25 @@ fn values_of_overrides_parse_and_echo_as_in_hydra() {
     });
 }
 
+/// A value of the suite as an element: quoted texts are marked up.
+fn element(json: &Json) -> Element {
+    match json {
+        Json::Array(items) => Element::List(items.iter().map(element).collect()),
+        Json::Object(map) => match (map.get("$quoted"), map.get("$map")) {
+            (Some(quoted), _) => {
+                let quote = if json["q"].as_str() == Some("single") { '\'' } else { '"' };
+                Element::Quoted(Quoted { text: quoted.as_str().expect("a text").to_owned(), quote })
+            }
+            (_, Some(Json::Array(pairs))) => {
+                Element::Dict(pairs.iter().map(|pair| (value(&pair[0]), element(&pair[1]))).collect())
+            }
+            _ if map.keys().any(|key| key.starts_with('$')) => Element::Scalar(value(json)),
+            _ => Element::Dict(map.iter().map(|(key, item)| (Value::from(key.as_str()), element(item))).collect()),
+        },
+        scalar => Element::Scalar(value(scalar)),
+    }
+}
+
 fn check_override_value(json: &Json, got: &Element) -> Vec<String> {
     let mut differences = Vec::new();
     let kind = match got {
@@ -388,7 +407,10 @@ fn check_override_value(json: &Json, got: &Element) -> Vec<String> {
         differences.push(format!("value_type: got {kind}"));
     }
     if json.get("value").is_some() {
-        differences.extend(differ("value", &got.to_value().unwrap_or(Value::Null), &value(&json["value"])));
+        let wanted = element(&json["value"]);
+        if *got != wanted {
+            differences.push(format!("value: got {got:?}, expected {wanted:?}"));
+        }
         let echo = element_text(got).unwrap_or_default();
         if echo != text(json, "echo") {
             differences.push(format!("echo: got {echo:?}"));

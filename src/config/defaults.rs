@@ -4,7 +4,7 @@
 //! entry overrides is known when an earlier one is expanded; interpolated entries come after all others of their
 //! list. The result lists the configs in merge order, each with the package it lands in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
 
@@ -13,7 +13,8 @@ use super::error::{ConfigError, ErrorKind, nearest};
 use super::interpolation::{Computed, Resolver, Surroundings};
 use super::limits::{MAX_CONFIGS, MAX_DEFAULTS_DEPTH};
 use super::origin::Trace;
-use super::overrides::{Action, Element, Override};
+use super::overrides::Override;
+use super::selections::Selections;
 use super::source::Repository;
 use super::tree::{Content, Tree};
 use super::value::{Key, Map, Value};
@@ -87,7 +88,7 @@ pub(super) fn defaults_list<'a>(
         collect(root, None, &mut entries);
     }
     refuse_duplicates(&entries)?;
-    builder.selections.refuse_unused(builder.repository)?;
+    builder.selections.refuse_unused(&builder.repository.search_path)?;
     let children = roots.iter().filter(|root| root.entry.config_path() != EMPTY_CONFIG).map(display).collect();
     let tree = DefaultsTreeNode { label: "<root>".to_owned(), children };
     let (choices, warnings) = (builder.selections.known_choices, builder.warnings);
@@ -99,177 +100,6 @@ pub(super) fn defaults_list<'a>(
 struct Expanded {
     entry: Entry,
     children: Option<Vec<Expanded>>,
-}
-
-// Selections: what the command line and `override` entries choose.
-
-#[derive(Debug)]
-struct Selections {
-    choices: IndexMap<String, Selected>,
-    appended: Vec<Entry>,
-    deletions: IndexMap<String, Deletion>,
-    known_choices: IndexMap<String, Option<String>>,
-    known_keys_of_group: BTreeMap<String, BTreeSet<String>>,
-}
-
-#[derive(Debug)]
-struct Selected {
-    choice: Choice,
-    /// The config whose defaults list overrides; `None` for the command line.
-    config: Option<String>,
-    used: bool,
-}
-
-#[derive(Debug)]
-struct Deletion {
-    option: Option<String>,
-    used: bool,
-}
-
-impl Selections {
-    /// Splits overrides into selections of groups and changes of values.
-    fn new<'a>(repository: &Repository, overrides: &'a [Override]) -> Result<(Self, Vec<&'a Override>), ConfigError> {
-        let mut selections = Self {
-            choices: IndexMap::new(),
-            appended: Vec::new(),
-            deletions: IndexMap::new(),
-            known_choices: IndexMap::new(),
-            known_keys_of_group: BTreeMap::new(),
-        };
-        let mut config_overrides = Vec::new();
-        for item in overrides.iter().filter(|item| !item.is_sweep()) {
-            let is_dict = matches!(item.value, Some(Element::Dict(_)));
-            if is_dict || !repository.search_path.is_group(&item.key) {
-                config_overrides.push(item);
-            } else {
-                selections.select(item)?;
-            }
-        }
-        Ok((selections, config_overrides))
-    }
-
-    fn select(&mut self, item: &Override) -> Result<(), ConfigError> {
-        let refused =
-            |kind, message: &str| Err(ConfigError::new(kind, format!("override {:?}: {message}", item.input)));
-        let value = item.value.as_ref().and_then(Element::to_value);
-        match item.action {
-            Action::ForceAdd => refused(ErrorKind::ForceAddGroup, "a config group cannot be added with ++"),
-            Action::Delete => {
-                let option = match value {
-                    None | Some(Value::Null) => None,
-                    Some(Value::Str(option)) => Some(option),
-                    Some(_) => return refused(ErrorKind::GroupValueType, "expected the name of an option to delete"),
-                };
-                self.deletions.insert(item.key_with_package(), Deletion { option, used: false });
-                Ok(())
-            }
-            Action::Add | Action::Change => {
-                let text = |value: &Value| value.as_str().map(str::to_owned);
-                let choice = match &value {
-                    Some(Value::Str(option)) => Choice::One(option.clone()),
-                    Some(Value::List(options)) => match options.iter().map(text).collect() {
-                        Some(options) => Choice::Many(options),
-                        None => return refused(ErrorKind::Unsupported, "the options of a group must be texts"),
-                    },
-                    other => {
-                        let got = other.as_ref().map_or("a sweep", Value::type_name);
-                        let message = format!("a config group takes a text or a list, got {got}");
-                        return refused(ErrorKind::GroupValueType, &message);
-                    }
-                };
-                if item.action == Action::Add {
-                    let mut entry = Entry::group(&item.key, choice, item.package.clone());
-                    if let Kind::Group { is_external_append, .. } = &mut entry.kind {
-                        *is_external_append = true;
-                    }
-                    self.appended.push(entry);
-                } else {
-                    self.choices.insert(item.key_with_package(), Selected { choice, config: None, used: false });
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Registers an `override` entry; the first registration of a key stays.
-    fn add_override(&mut self, config: &str, entry: &Entry) {
-        let Kind::Group { choice, .. } = &entry.kind else { return };
-        let selected = Selected { choice: choice.clone(), config: Some(config.to_owned()), used: false };
-        self.choices.entry(entry.override_key()).or_insert(selected);
-    }
-
-    fn apply(&mut self, entry: &mut Entry) {
-        let key = entry.override_key();
-        if let (Kind::Group { choice, .. }, Some(selected)) = (&mut entry.kind, self.choices.get_mut(&key)) {
-            *choice = selected.choice.clone();
-            selected.used = true;
-        }
-    }
-
-    /// Whether the command line deletes the entry; takes note of it.
-    fn delete(&mut self, entry: &Entry) -> bool {
-        if !entry.is_group() {
-            return false;
-        }
-        let Some(deletion) = self.deletions.get_mut(&entry.override_key()) else { return false };
-        let matches = deletion.option.is_none() || deletion.option.as_deref() == entry.name();
-        deletion.used |= matches;
-        matches
-    }
-
-    fn note_choice(&mut self, entry: &Entry) -> Result<(), ConfigError> {
-        if !entry.is_group() {
-            return Ok(());
-        }
-        let key = entry.override_key();
-        let name = entry.name().map(str::to_owned);
-        match self.known_choices.get(&key) {
-            None => {
-                self.known_choices.insert(key.clone(), name);
-            }
-            Some(known) if *known != name => {
-                let known = known.as_deref().unwrap_or("null");
-                let message = format!("multiple values for {key:?}; to override a value use 'override {key}: {known}'");
-                return Err(ConfigError::new(ErrorKind::DefaultsMultipleValues, message));
-            }
-            Some(_) => {}
-        }
-        self.known_keys_of_group.entry(entry.group_path()).or_default().insert(key);
-        Ok(())
-    }
-
-    fn refuse_unused(&self, repository: &Repository) -> Result<(), ConfigError> {
-        for (key, selected) in self.choices.iter().filter(|(_, selected)| !selected.used) {
-            let group = key.split('@').next().unwrap_or(key);
-            let known: Vec<&str> =
-                self.known_keys_of_group.get(group).into_iter().flatten().map(String::as_str).collect();
-            let place = selected.config.as_ref().map(|config| format!("in {config:?}: ")).unwrap_or_default();
-            let message = match known.as_slice() {
-                [] => format!("{place}could not override {key:?}: no match in the defaults list"),
-                known => format!("{place}could not override {key:?}: the defaults list has {}", known.join(", ")),
-            };
-            let hint = match known.as_slice() {
-                [] if selected.config.is_none() => {
-                    let option = match &selected.choice {
-                        Choice::One(option) => option.clone(),
-                        Choice::Many(options) => format!("[{}]", options.join(",")),
-                        Choice::None => "null".to_owned(),
-                    };
-                    Some(format!("+{key}={option}"))
-                }
-                [] => nearest(group, repository.search_path.groups().iter().map(String::as_str)).map(str::to_owned),
-                known => Some(known.join(", ")),
-            };
-            return Err(ConfigError::new(ErrorKind::DefaultsOverrideNoMatch, message).with_hint(hint));
-        }
-        for (key, deletion) in self.deletions.iter().filter(|(_, deletion)| !deletion.used) {
-            let shown = deletion.option.as_ref().map_or_else(|| key.clone(), |option| format!("{key}={option}"));
-            let message = format!("could not delete {shown:?}: no match in the defaults list");
-            let hint = nearest(key, self.known_choices.keys().map(String::as_str)).map(str::to_owned);
-            return Err(ConfigError::new(ErrorKind::DefaultsDeleteNoMatch, message).with_hint(hint));
-        }
-        Ok(())
-    }
 }
 
 // Expansion.

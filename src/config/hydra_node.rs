@@ -149,17 +149,28 @@ defaults:
   - env: default
 mode: null
 searchpath: []
-run: {dir: ???}
-sweep: {dir: ???, subdir: ???}
+run:
+  dir: ???
+sweep:
+  dir: ???
+  subdir: ???
 hydra_logging: ???
 job_logging: ???
 sweeper: ???
 launcher: ???
 callbacks: {}
-help: {app_name: ???, header: ???, footer: ???, template: ???}
-hydra_help: {hydra_help: ???, template: ???}
+help:
+  app_name: ???
+  header: ???
+  footer: ???
+  template: ???
+hydra_help:
+  hydra_help: ???
+  template: ???
 output_subdir: .hydra
-overrides: {hydra: [], task: []}
+overrides:
+  hydra: []
+  task: []
 job:
   name: ???
   chdir: null
@@ -170,8 +181,17 @@ job:
   env_set: {}
   env_copy: []
   config:
-    override_dirname: {kv_sep: '=', item_sep: ',', exclude_keys: []}
-runtime: {version: ???, version_base: ???, cwd: ???, config_sources: ???, output_dir: ???, choices: {}}
+    override_dirname:
+      kv_sep: '='
+      item_sep: ','
+      exclude_keys: []
+runtime:
+  version: ???
+  version_base: ???
+  cwd: ???
+  config_sources: ???
+  output_dir: ???
+  choices: {}
 verbose: false
 ",
     ),

@@ -41,6 +41,7 @@ mod origin;
 mod overrides;
 mod python;
 mod schema;
+mod selections;
 mod source;
 mod sweep;
 mod tree;

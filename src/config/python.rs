@@ -16,15 +16,50 @@ pub fn float_repr(value: f64) -> String {
     if value.is_infinite() {
         return if value < 0.0 { "-inf" } else { "inf" }.to_owned();
     }
-    let scientific = format!("{value:e}");
-    let (mantissa, exponent) = scientific.split_once('e').expect("Rust writes an exponent with {:e}");
-    let exponent: i32 = exponent.parse().expect("Rust writes a decimal exponent");
+    let scientific = shortest(value);
+    let (mantissa, exponent) = scientific.split_once('e').expect("{:e} writes an exponent");
+    let exponent: i32 = exponent.parse().expect("{:e} writes a decimal exponent");
     if (-4..16).contains(&exponent) {
-        let fixed = format!("{value}");
-        if fixed.contains('.') { fixed } else { fixed + ".0" }
+        fixed(mantissa, exponent)
     } else {
         let sign = if exponent < 0 { '-' } else { '+' };
         format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs())
+    }
+}
+
+/// The shortest digits that read back, in scientific form.
+///
+/// Of two that are equally near, Python takes the even one, Rust the larger one.
+fn shortest(value: f64) -> String {
+    let rust = format!("{value:e}");
+    let digits = rust.split_once('e').map_or(0, |(mantissa, _)| mantissa.bytes().filter(u8::is_ascii_digit).count());
+    // A float halfway between two such numbers ends one digit later.
+    let exact = format!("{value:.40e}");
+    let (mantissa, exponent) = exact.split_once('e').expect("{:e} writes an exponent");
+    let all: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let (kept, rest) = all.split_at(digits);
+    let is_tie = rest.starts_with('5') && rest[1..].bytes().all(|byte| byte == b'0');
+    let is_even = kept.bytes().last().is_some_and(|digit| digit % 2 == 0);
+    if !(is_tie && is_even) {
+        return rust;
+    }
+    let sign = if value < 0.0 { "-" } else { "" };
+    let (first, others) = kept.split_at(1);
+    let point = if others.is_empty() { "" } else { "." };
+    let candidate = format!("{sign}{first}{point}{others}e{exponent}");
+    if candidate.parse() == Ok(value) { candidate } else { rust }
+}
+
+/// Scientific digits with the point in its place.
+fn fixed(mantissa: &str, exponent: i32) -> String {
+    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    match usize::try_from(exponent) {
+        Err(_) => format!("{sign}0.{}{digits}", "0".repeat(exponent.unsigned_abs() as usize - 1)),
+        Ok(exponent) if digits.len() <= exponent + 1 => {
+            format!("{sign}{digits}{}.0", "0".repeat(exponent + 1 - digits.len()))
+        }
+        Ok(exponent) => format!("{sign}{}.{}", &digits[..=exponent], &digits[exponent + 1..]),
     }
 }
 

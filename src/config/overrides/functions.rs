@@ -236,6 +236,7 @@ fn apply_cast(element: &Element, cast: Cast) -> Result<Element, ConfigError> {
 
 fn cast_scalar(value: &Value, cast: Cast) -> Result<Value, ConfigError> {
     let cast_value = match (cast, value) {
+        (Cast::Bool, Value::Null) => Some(Value::Bool(false)),
         (_, Value::Null) => None,
         (Cast::Int, Value::Bool(flag)) => Some(Value::Int(i64::from(*flag))),
         (Cast::Int, Value::Float(number)) => truncated(*number),

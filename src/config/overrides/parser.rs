@@ -57,14 +57,37 @@ impl Parser<'_> {
     }
 
     fn expect(&mut self, kind: TokenKind) -> Result<Token, ConfigError> {
-        if self.peek()? == kind { self.take() } else { Err(self.unexpected_after_lookahead()) }
+        if self.peek()? == kind { self.take() } else { Err(self.unexpected_after_complete()) }
     }
 
     fn at_value(&mut self, token: ValueToken) -> Result<bool, ConfigError> {
         Ok(self.peek()? == TokenKind::Value(token))
     }
 
+    /// Nothing that may stand here does. The original shows the rest of the text then, for which it reads all of it:
+    /// a stray character anywhere is reported first.
     fn unexpected(&mut self) -> ConfigError {
+        let error = self.mismatch();
+        while self.current.as_ref().is_some_and(|token| token.kind != TokenKind::End) {
+            match self.lexer.next() {
+                Ok(token) => self.current = Some(token),
+                Err(stray) => return stray,
+            }
+        }
+        error
+    }
+
+    /// Something complete is followed by what cannot follow it. The original tries to drop that token, for which it
+    /// reads the one behind it.
+    fn unexpected_after_complete(&mut self) -> ConfigError {
+        let error = self.mismatch();
+        match self.current.take() {
+            Some(token) if token.kind != TokenKind::End => self.lexer.next().err().unwrap_or(error),
+            _ => error,
+        }
+    }
+
+    fn mismatch(&self) -> ConfigError {
         let found = match &self.current {
             Some(token) if token.kind != TokenKind::End => format!("{:?} at character {}", token.text, token.at + 1),
             _ => "its end".to_owned(),
@@ -72,32 +95,23 @@ impl Parser<'_> {
         ConfigError::new(ErrorKind::OverrideParse, format!("override {:?}: did not expect {found}", self.input))
     }
 
-    /// The original tries to recover by dropping one token, for which it reads the one behind it.
-    fn unexpected_after_lookahead(&mut self) -> ConfigError {
-        let error = self.unexpected();
-        match self.current.take() {
-            Some(token) if token.kind != TokenKind::End => self.lexer.next().err().unwrap_or(error),
-            _ => error,
-        }
-    }
-
     fn sentence(&mut self) -> Result<Sentence, ConfigError> {
         let action = match self.peek()? {
             TokenKind::Tilde => Action::Delete,
             TokenKind::Plus => Action::Add,
-            TokenKind::Equal | TokenKind::At | TokenKind::KeySpecial | TokenKind::DotPath | TokenKind::Id => {
-                Action::Change
-            }
-            _ => return Err(self.unexpected_after_lookahead()),
+            kind if starts_key(kind) => Action::Change,
+            _ => return Err(self.unexpected_after_complete()),
         };
         if action != Action::Change {
             self.take()?;
         }
-        let action = if action == Action::Add && self.peek()? == TokenKind::Plus {
-            self.take()?;
-            Action::ForceAdd
-        } else {
-            action
+        let action = match self.peek()? {
+            TokenKind::Plus if action == Action::Add => {
+                self.take()?;
+                Action::ForceAdd
+            }
+            kind if action == Action::Add && !starts_key(kind) => return Err(self.unexpected_after_complete()),
+            _ => action,
         };
         let (key, package) = self.key()?;
         if action == Action::Delete && self.peek()? == TokenKind::End {
@@ -106,7 +120,7 @@ impl Parser<'_> {
         self.expect(TokenKind::Equal)?;
         let value = self.value()?;
         if self.peek()? != TokenKind::End {
-            return Err(self.unexpected_after_lookahead());
+            return Err(self.unexpected_after_complete());
         }
         Ok((action, key, package, Some(value)))
     }
@@ -115,7 +129,7 @@ impl Parser<'_> {
         let mut key = self.package()?;
         if !key.is_empty() && self.peek()? == TokenKind::Slash {
             if !key.chars().all(|ch| ch.is_ascii_alphanumeric() || ch == '_' || ch == '-') {
-                return Err(self.unexpected_after_lookahead());
+                return Err(self.unexpected_after_complete());
             }
             while self.peek()? == TokenKind::Slash {
                 self.take()?;
@@ -281,6 +295,11 @@ impl Parser<'_> {
             tokens.push(self.take()?);
         }
     }
+}
+
+/// Whether a key can start here; an empty key is followed by `=` or `@`.
+fn starts_key(kind: TokenKind) -> bool {
+    matches!(kind, TokenKind::Equal | TokenKind::At | TokenKind::KeySpecial | TokenKind::DotPath | TokenKind::Id)
 }
 
 fn is_primitive(token: ValueToken) -> bool {

@@ -3,7 +3,6 @@
 use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
-use base64::Engine as _;
 use indexmap::IndexMap;
 use num_bigint::BigInt;
 
@@ -158,7 +157,7 @@ impl Constructor {
             };
             let value = self.value(value_node, depth + 1)?;
             let Some(key) = Key::from_value(key) else {
-                let error = ConfigError::new(ErrorKind::MergeOther, "null cannot be a key");
+                let error = ConfigError::new(ErrorKind::UnsupportedValue, "null cannot be a key");
                 return Err(error.at(Some(place(key_node.mark))));
             };
             // The first spelling of a key stays (`1` and `true` are one key), its last value wins.
@@ -263,12 +262,29 @@ fn float(text: &str) -> Option<f64> {
     }
 }
 
-/// Base 64 as Python's lenient decoder reads it: characters outside the alphabet are skipped.
+/// Base 64 as Python's lenient decoder reads it: characters outside the alphabet are skipped, and what comes after
+/// the padding of a group is ignored.
 fn binary(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() {
-        return None;
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let (mut bytes, mut bits, mut in_group, mut pads) = (Vec::new(), 0_u32, 0, 0);
+    for byte in text.bytes() {
+        if !byte.is_ascii() {
+            return None;
+        }
+        if byte == b'=' {
+            pads += 1;
+            if in_group >= 2 && in_group + pads >= 4 {
+                return Some(bytes);
+            }
+            continue;
+        }
+        let Some(digit) = ALPHABET.iter().position(|&known| known == byte) else { continue };
+        pads = 0;
+        bits = bits << 6 | digit as u32;
+        in_group = (in_group + 1) % 4;
+        if in_group != 1 {
+            bytes.push((bits >> [0, 0, 4, 2][in_group]) as u8);
+        }
     }
-    let digits: String =
-        text.chars().filter(|ch| ch.is_ascii_alphanumeric() || matches!(ch, '+' | '/' | '=')).collect();
-    base64::engine::general_purpose::STANDARD.decode(digits).ok()
+    (in_group == 0).then_some(bytes)
 }
