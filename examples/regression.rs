@@ -65,10 +65,10 @@ impl<B: AutodiffBackend> Task<B> for Sine {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let trainer = TrainerSettings { max_epochs: 100, early_stopping: None, ..TrainerSettings::default() }.check()?;
+    let trainer = TrainerSettings { max_epochs: 300, early_stopping: None, ..TrainerSettings::default() }.check()?;
     let task = Sine((0..64).map(|i| i.to_string()).collect());
     let folder = tempfile::tempdir()?;
-    let optimizer = OptimizerSettings { lr: 0.02, ..OptimizerSettings::default() };
+    let optimizer = OptimizerSettings { lr: 0.03, ..OptimizerSettings::default() };
     let plan = FitPlan::new(&trainer, optimizer, 16, &|| Duration::ZERO);
     for name in ["first", "second"] {
         let mut run = RunDirectory::create(&folder.path().join(name), LoggerSettings::NONE)?;

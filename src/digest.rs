@@ -175,8 +175,12 @@ impl FileDigest {
     /// Digests a file, streamed: memory does not grow with its size.
     ///
     /// # Errors
-    /// Whatever opening or reading the file fails with.
+    /// Whatever opening or reading the file fails with; what is no regular file is refused unopened (a named pipe would
+    /// block for ever).
     pub fn of_file(path: &Path) -> io::Result<Self> {
+        if !std::fs::metadata(path)?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
         let mut file = File::open(path)?;
         let (mut blake3, mut sha256, mut size) = (blake3::Hasher::new(), sha2::Sha256::new(), 0);
         let mut buffer = vec![0; 1 << 16];

@@ -35,9 +35,26 @@ pub fn write_with<E>(
     temporary_path.persist(path).map_err(|failure| refuse(failure.error))
 }
 
+/// Removes what a killed process left of files it was writing directly in `folder`; nothing may be writing there.
+///
+/// # Errors
+/// Whatever listing or removing fails with.
+pub fn remove_leftovers(folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX) && entry.file_type()?.is_file() {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// What names of unfinished files begin with.
+const TEMPORARY_PREFIX: &str = ".partial-";
+
 fn temporary_file() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".partial-");
+    builder.prefix(TEMPORARY_PREFIX);
     // A temporary file is private by default; what is renamed here is an ordinary file that the umask governs.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));

@@ -33,6 +33,13 @@ impl Sandbox {
         sandbox
     }
 
+    /// A new one with the simulated and calibrated data already in it, which take a while to make.
+    pub fn with_data() -> Self {
+        let sandbox = Self::new();
+        copy_tree(&trained().path("data"), &sandbox.path("data"));
+        sandbox
+    }
+
     /// A path inside it.
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.folder.path().join("work").join(name)

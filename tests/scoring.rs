@@ -24,6 +24,11 @@ fn a_checkpoint_predicts_the_test_planets_and_the_submission_is_scored() {
     std::fs::write(sandbox.path("negative.csv"), negative).expect("write");
     let refused = sandbox.run(&["evaluate", "submission=negative.csv", "truth=data/sim_tiny/test.csv"]);
     assert_eq!(refused.code, 1, "a negative value rejects the file\n{}", refused.stdout);
+
+    let some: Vec<_> = first.lines().take(3).collect();
+    std::fs::write(sandbox.path("some.csv"), some.join("\n") + "\n").expect("write");
+    let refused = sandbox.run(&["evaluate", "submission=some.csv", "truth=data/sim_tiny/test.csv"]);
+    assert_eq!(refused.code, 1, "no score for the planets one likes\n{}", refused.stdout);
 }
 
 #[test]

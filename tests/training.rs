@@ -62,7 +62,7 @@ fn runs_in_other_folders_and_with_other_numbers_of_threads_have_the_same_bits() 
 
 #[test]
 fn loader_threads_and_logs_change_no_bit() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_data();
     let overrides = ["trainer.dataloader.workers=3", "trainer.dataloader.prefetch=2", "logger=none"];
     sandbox.done(&[&["train", "trainer=ci_fast", "run.dir=run"], &overrides[..]].concat());
     assert_same_results(&trained().path("run"), &sandbox.path("run"));
@@ -71,7 +71,7 @@ fn loader_threads_and_logs_change_no_bit() {
 
 #[test]
 fn another_seed_gives_other_bits() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_data();
     sandbox.done(&["train", "trainer=ci_fast", "run.dir=run", "trainer.seed=124"]);
     assert_ne!(bytes(trained().path("run/steps.jsonl")), bytes(sandbox.path("run/steps.jsonl")));
 }
@@ -81,7 +81,7 @@ const LONG: [&str; 6] = [
     "train",
     "trainer=ci_fast",
     "run.dir=run",
-    "trainer.max_epochs=6",
+    "trainer.max_epochs=20",
     "trainer.checkpoint.every_n_steps=3",
     "trainer.checkpoint.save_top_k=2",
 ];
@@ -105,12 +105,12 @@ fn kill_after(sandbox: &Sandbox, arguments: &[&str], steps: usize) {
 
 #[test]
 fn a_run_killed_twice_and_resumed_ends_with_the_same_bits() {
-    let whole = Sandbox::new();
+    let whole = Sandbox::with_data();
     whole.done(&LONG);
-    let killed = Sandbox::new();
+    let killed = Sandbox::with_data();
     kill_after(&killed, &LONG, 8);
     assert!(!killed.path("run/manifest.intoto.jsonl").exists(), "nothing unfinished is signed");
-    kill_after(&killed, &["train", "--resume", "run"], 20);
+    kill_after(&killed, &["train", "--resume", "run"], 80);
     let outcome = killed.done(&["train", "--resume", "run"]);
     assert!(outcome.stderr.contains("going on after step"), "{}", outcome.stderr);
     assert_same_results(&whole.path("run"), &killed.path("run"));
@@ -124,15 +124,18 @@ fn a_run_killed_twice_and_resumed_ends_with_the_same_bits() {
 
 #[test]
 fn a_run_killed_before_its_first_checkpoint_starts_again_with_the_same_bits() {
-    let sandbox = Sandbox::new();
-    kill_after(&sandbox, &["train", "trainer=ci_fast", "run.dir=run"], 2);
-    sandbox.done(&["train", "--resume", "run"]);
-    assert_same_results(&trained().path("run"), &sandbox.path("run"));
+    let arguments = ["train", "trainer=ci_fast", "run.dir=run", "trainer.max_epochs=20"];
+    let whole = Sandbox::with_data();
+    whole.done(&arguments);
+    let killed = Sandbox::with_data();
+    kill_after(&killed, &arguments, 2);
+    killed.done(&["train", "--resume", "run"]);
+    assert_same_results(&whole.path("run"), &killed.path("run"));
 }
 
 #[test]
 fn resuming_under_another_config_is_refused() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_data();
     kill_after(&sandbox, &LONG, 4);
     let path = sandbox.path("configs/optimizer/adamw.yaml");
     let text = String::from_utf8(bytes(&path)).expect("UTF-8").replace("lr: 0.001", "lr: 0.002");
@@ -144,7 +147,7 @@ fn resuming_under_another_config_is_refused() {
 
 #[test]
 fn at_its_time_limit_a_run_stops_says_so_and_can_go_on() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_data();
     let outcome = sandbox.done(&["train", "trainer=ci_fast", "run.dir=run", "trainer.max_time=0"]);
     assert!(field(&outcome.stdout, "exit ").contains("max_time, 1 steps"), "{}", outcome.stdout);
     let shown = sandbox.done(&["runs", "show", "run"]).stdout;
@@ -156,7 +159,7 @@ fn at_its_time_limit_a_run_stops_says_so_and_can_go_on() {
 
 #[test]
 fn early_stopping_and_kept_checkpoints_follow_the_monitored_score() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::with_data();
     let stopping = "trainer.early_stopping={monitor: val/rmse_ppm, mode: max, patience: 2}";
     let outcome = sandbox.done(&[
         "train",
@@ -170,11 +173,34 @@ fn early_stopping_and_kept_checkpoints_follow_the_monitored_score() {
     ]);
     let exit = field(&outcome.stdout, "exit ");
     assert!(exit.contains("stopped early"), "an error that falls stops a run that wants it to rise: {exit}");
+    let refused = sandbox.run(&["train", "--resume", "run"]);
+    assert!(refused.stderr.contains("complete and signed"), "{}", refused.stderr);
     let names: Vec<_> = std::fs::read_dir(sandbox.path("run/checkpoints"))
         .expect("list")
         .map(|entry| entry.expect("entry").file_name().into_string().expect("UTF-8"))
         .filter(|name| name.starts_with("step-"))
         .collect();
     assert_eq!(names.len(), 2, "the best one and the newest: {names:?}");
+    let steps = bytes(sandbox.path("run/steps.jsonl"));
     assert_eq!(sandbox.verify(&["audit", "run", "--replay"]).code, 0);
+
+    // Killed after its last validation and before it was signed, it does not train on.
+    for name in ["manifest.intoto.jsonl", "checkpoints/final.safetensors", "predictions.csv", "steps.leaves"] {
+        std::fs::remove_file(sandbox.path("run").join(name)).expect("remove");
+    }
+    sandbox.done(&["train", "--resume", "run"]);
+    assert_eq!(bytes(sandbox.path("run/steps.jsonl")), steps);
+    assert_eq!(sandbox.verify(&["audit", "run", "--replay"]).code, 0);
+}
+
+#[test]
+fn what_a_killed_process_left_of_a_file_is_not_signed() {
+    let sandbox = Sandbox::with_data();
+    kill_after(&sandbox, &LONG, 8);
+    for folder in ["run", "run/checkpoints"] {
+        std::fs::write(sandbox.path(folder).join(".partial-x1"), "half").expect("write");
+    }
+    sandbox.done(&["train", "--resume", "run"]);
+    assert!(!sandbox.path("run/.partial-x1").exists() && !sandbox.path("run/checkpoints/.partial-x1").exists());
+    assert_eq!(sandbox.verify(&["manifest", "run"]).code, 0);
 }

@@ -10,7 +10,9 @@ use super::calibration::CalibConfig;
 use super::loss::LossConfig;
 use super::model::ModelConfig;
 use super::simulator::SimConfig;
-use crate::engine::settings::{AuditSettings, LoggerSettings, OptimizerSettings, TrainerSettings, required};
+use crate::engine::settings::{
+    AuditSettings, LoggerSettings, OptimizerSettings, TrainerSettings, UnsupportedSetting, required,
+};
 use crate::envelope::{Bounds, NetworkMode};
 
 /// `train.yaml`.
@@ -112,6 +114,24 @@ pub struct DataConfig {
     pub test_fraction: f64,
     /// Seed that draws the held-out planets.
     pub split_seed: u64,
+}
+
+impl DataConfig {
+    /// Refuses numbers that no training can be made with.
+    ///
+    /// # Errors
+    /// The first such setting.
+    pub fn check(&self) -> Result<(), UnsupportedSetting> {
+        let refuse = |key, expected, got: String| Err(UnsupportedSetting::Invalid { key, expected, got });
+        if self.batch_size == 0 {
+            return refuse("data.batch_size", "at least 1", "0".into());
+        }
+        let shares = [("data.val_fraction", self.val_fraction), ("data.test_fraction", self.test_fraction)];
+        match shares.into_iter().find(|(_, share)| !(0.0..1.0).contains(share)) {
+            Some((key, share)) => refuse(key, "a share from 0 to below 1", share.to_string()),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The `run` keys: where the run directory goes.

@@ -11,6 +11,7 @@ use super::calibration::{
 use super::config::DataConfig;
 use super::dataset::{DataError, DataSet};
 use super::simulator::{self, SimConfig, SimulationError};
+use crate::durable;
 
 /// What is being done, for a person who waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,13 +73,13 @@ pub enum PreparationError {
     #[error("calib.output: expected light_curve for training and prediction, got cube")]
     CubesAsked,
     /// Simulation failed.
-    #[error(transparent)]
+    #[error("{0}")]
     Simulation(#[from] SimulationError),
     /// Calibration failed.
-    #[error(transparent)]
+    #[error("{0}")]
     Calibration(#[from] CalibrationError),
     /// The data set cannot be read.
-    #[error(transparent)]
+    #[error("{0}")]
     Data(#[from] DataError),
 }
 
@@ -105,6 +106,9 @@ pub fn calibrate(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Vec<PathBuf>, PreparationError> {
     let data_set = open(data)?;
+    if calib.out.is_dir() {
+        durable::remove_leftovers(&calib.out).map_err(|source| DataError::io("clean", &calib.out, source))?;
+    }
     let visits = data_set.visits(data.split)?.len();
     progress(Progress::Calibrating { out: &calib.out, done: 0, visits });
     Ok(calibration::calibrate(&data_set, data.split, calib, &mut |now| {
@@ -132,7 +136,7 @@ pub fn ensure_data_set(
     if sim.made(&data.root) { Ok(()) } else { Err(PreparationError::StaleSimulation { path: data.root.clone() }) }
 }
 
-/// The light curves of the configured split, calibrated now if they are not there.
+/// Makes sure that the light curves of the configured split are there: calibrates them when they are missing.
 ///
 /// # Errors
 /// When the data set is missing or broken, or the light curves were made with other settings.
@@ -140,7 +144,7 @@ pub fn ensure_light_curves(
     data: &DataConfig,
     calib: &CalibConfig,
     progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<(DataSet, LightCurves), PreparationError> {
+) -> Result<(), PreparationError> {
     if calib.output != CalibOutput::LightCurve {
         return Err(PreparationError::CubesAsked);
     }
@@ -151,7 +155,15 @@ pub fn ensure_light_curves(
     } else if read_settings(&path)? != CalibSettings::of(&data_set, data.split, calib)? {
         return Err(PreparationError::StaleCalibration { path });
     }
-    Ok((data_set, LightCurves::read(&path)?))
+    Ok(())
+}
+
+/// Reads the data set and the light curves of the configured split.
+///
+/// # Errors
+/// When they are missing or broken.
+pub fn read_light_curves(data: &DataConfig, calib: &CalibConfig) -> Result<(DataSet, LightCurves), PreparationError> {
+    Ok((open(data)?, LightCurves::read(&light_curves_path(&calib.out))?))
 }
 
 fn open(data: &DataConfig) -> Result<DataSet, PreparationError> {

@@ -42,18 +42,16 @@ pub enum SpectrumTaskError {
         /// The planet.
         planet: i64,
     },
-    /// The held-out shares leave nothing to train on, or are none.
-    #[error("{key}: expected shares that leave planets to train on, got {got} of {planets} planets")]
+    /// The held-out shares leave nothing to train on.
+    #[error("data.val_fraction and data.test_fraction hold out {got} of {planets} planets: expected fewer")]
     Shares {
-        /// The key.
-        key: &'static str,
-        /// The share.
-        got: f64,
+        /// Planets held out.
+        got: usize,
         /// How many planets there are.
         planets: usize,
     },
     /// The targets cannot be scored.
-    #[error(transparent)]
+    #[error("{0}")]
     Metric(#[from] metric::MetricError),
 }
 
@@ -181,15 +179,9 @@ impl Visits {
 /// Draws which planets are held out; the order of `planets` does not matter beyond being the same.
 fn split_planets(planets: &[i64], data: &DataConfig) -> Result<Vec<Split>, SpectrumTaskError> {
     let count = planets.len();
-    let shares = [("data.val_fraction", data.val_fraction), ("data.test_fraction", data.test_fraction)];
-    for (key, got) in shares {
-        if !(0.0..1.0).contains(&got) {
-            return Err(SpectrumTaskError::Shares { key, got, planets: count });
-        }
-    }
-    let [val, test] = shares.map(|(_, share)| (share * count as f64).round() as usize);
+    let [val, test] = [data.val_fraction, data.test_fraction].map(|share| (share * count as f64).round() as usize);
     if val + test >= count {
-        return Err(SpectrumTaskError::Shares { key: "data.test_fraction", got: data.test_fraction, planets: count });
+        return Err(SpectrumTaskError::Shares { got: val + test, planets: count });
     }
     let mut split_of = vec![Split::Train; count];
     let order = CounterRng::new(data.split_seed, Stream::SPLIT, 0).permutation(count);

@@ -1,18 +1,17 @@
 //! The workload end to end, as the commands and a replay use it: data to task to trained model to predictions.
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use burn::module::AutodiffModule;
 
 use super::config::{EvaluateConfig, PredictConfig, TrainConfig};
 use super::dataset::{DataError, Targets};
-use super::instrument::WAVELENGTHS;
 use super::metric::{self, MetricError, NaivePrediction, Score};
 use super::predictor::{MeasureError, Predictor, measure};
-use super::preparation::{self, PreparationError, Progress, ensure_light_curves};
-use super::submission::Submission;
+use super::preparation::{self, PreparationError, Progress, read_light_curves};
+use super::submission::{PlanetMismatch, Submission};
 use super::task::{SpectrumTask, SpectrumTaskError};
 use crate::digest::Blake3Digest;
 use crate::engine::PortableCpu;
@@ -30,28 +29,28 @@ pub const PREDICTIONS: &str = "predictions.csv";
 #[derive(Debug, thiserror::Error)]
 pub enum TrainingError {
     /// The data cannot be had.
-    #[error(transparent)]
+    #[error("{0}")]
     Preparation(#[from] PreparationError),
     /// The light curves cannot be used.
-    #[error(transparent)]
+    #[error("{0}")]
     Measure(#[from] MeasureError),
     /// The labels or the shares cannot be used.
-    #[error(transparent)]
+    #[error("{0}")]
     Task(#[from] SpectrumTaskError),
     /// The loop failed.
-    #[error(transparent)]
+    #[error("{0}")]
     Fit(#[from] FitError),
     /// A file of the run cannot be written.
-    #[error(transparent)]
+    #[error("{0}")]
     RunDir(#[from] RunDirError),
     /// A table cannot be read or written.
-    #[error(transparent)]
+    #[error("{0}")]
     Data(#[from] DataError),
     /// A checkpoint cannot be read.
-    #[error(transparent)]
+    #[error("{0}")]
     Checkpoint(#[from] CheckpointError),
     /// A checkpoint does not fit.
-    #[error(transparent)]
+    #[error("{0}")]
     Mismatch(#[from] SnapshotMismatch),
     /// A checkpoint of another workload.
     #[error("checkpoint {path}: expected one of the Ariel workload, got another's ({reason})")]
@@ -62,15 +61,15 @@ pub enum TrainingError {
         reason: String,
     },
     /// A submission that cannot be scored.
-    #[error(transparent)]
+    #[error("{0}")]
     Metric(#[from] MetricError),
     /// A submission with other planets than the truth.
-    #[error("planet {planet} of the submission: expected one of the planets of {truth}, got none")]
-    UnknownPlanet {
-        /// The planet.
-        planet: i64,
+    #[error("the submission does not hold the planets of {truth}: {source}", truth = truth.display())]
+    Planets {
         /// The table of truths.
-        truth: String,
+        truth: PathBuf,
+        /// Which planet.
+        source: PlanetMismatch,
     },
 }
 
@@ -99,13 +98,21 @@ pub struct TrainingRun<'a> {
     pub elapsed: &'a (dyn Fn() -> Duration + Sync),
 }
 
-/// Makes sure that data and light curves are there, and builds the task from them.
+/// Makes sure that data and light curves are there: simulates and calibrates what is missing.
 ///
 /// # Errors
-/// When they are not, or cannot be used.
-pub fn build_task(config: &TrainConfig, progress: &mut dyn FnMut(Progress<'_>)) -> Result<SpectrumTask, TrainingError> {
+/// When they cannot be had.
+pub fn prepare(config: &TrainConfig, progress: &mut dyn FnMut(Progress<'_>)) -> Result<(), TrainingError> {
     preparation::ensure_data_set(&config.data, &config.sim, progress)?;
-    let (data_set, curves) = ensure_light_curves(&config.data, &config.calib, progress)?;
+    Ok(preparation::ensure_light_curves(&config.data, &config.calib, progress)?)
+}
+
+/// Builds the task from data and light curves that are there.
+///
+/// # Errors
+/// When they cannot be used.
+pub fn build_task(config: &TrainConfig) -> Result<SpectrumTask, TrainingError> {
+    let (data_set, curves) = read_light_curves(&config.data, &config.calib)?;
     let measured = measure(&curves, &data_set.stars(config.data.split)?)?;
     let targets = data_set.targets(config.data.split)?;
     Ok(SpectrumTask::new(measured, &targets, &config.data, &config.model, &config.loss)?)
@@ -147,7 +154,8 @@ pub fn predict(config: &PredictConfig, progress: &mut dyn FnMut(Progress<'_>)) -
     let predictor: Predictor = serde_json::from_str(&snapshot.progress.task).map_err(|error| {
         TrainingError::Foreign { path: config.checkpoint.display().to_string(), reason: error.to_string() }
     })?;
-    let (data_set, curves) = ensure_light_curves(&config.data, &config.calib, progress)?;
+    preparation::ensure_light_curves(&config.data, &config.calib, progress)?;
+    let (data_set, curves) = read_light_curves(&config.data, &config.calib)?;
     let measured = measure(&curves, &data_set.stars(config.data.split)?)?;
     let device = Default::default();
     let model = load_parameters::<PortableCpu, _>(predictor.init(&device), &snapshot, &device)?;
@@ -163,17 +171,8 @@ pub fn evaluate(config: &EvaluateConfig) -> Result<Score, TrainingError> {
     let submission = Submission::read(&config.submission)?;
     let truths = Targets::read(&config.truth)?;
     let naive = NaivePrediction::of_training_targets(&Targets::read(&config.naive)?.depths)?;
-    let mut truth = Vec::with_capacity(submission.mean.len());
-    for &planet in &submission.planet_ids {
-        truth.extend_from_slice(truth_of(&truths, planet, &config.truth)?);
-    }
-    Ok(metric::score(&truth, &submission.mean, &submission.sigma, naive)?)
-}
-
-fn truth_of<'a>(truths: &'a Targets, planet: i64, path: &Path) -> Result<&'a [f64], TrainingError> {
-    let row = truths
-        .planet_ids
-        .binary_search(&planet)
-        .map_err(|_| TrainingError::UnknownPlanet { planet, truth: path.display().to_string() })?;
-    Ok(&truths.depths[row * WAVELENGTHS..(row + 1) * WAVELENGTHS])
+    let (mean, sigma) = submission
+        .for_planets(&truths.planet_ids)
+        .map_err(|source| TrainingError::Planets { truth: config.truth.clone(), source })?;
+    Ok(metric::score(&truths.depths, &mean, &sigma, naive)?)
 }

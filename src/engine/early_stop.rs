@@ -49,7 +49,12 @@ pub fn observe(
     } else {
         progress.validations_without_improvement += 1;
     }
-    Ok(progress.validations_without_improvement >= settings.patience)
+    Ok(patience_is_spent(progress, Some(settings)))
+}
+
+/// Whether the run has gone as long without improvement as it may: also after a restart from a checkpoint.
+pub fn patience_is_spent(progress: &Progress, settings: Option<&EarlyStopping>) -> bool {
+    settings.is_some_and(|settings| progress.validations_without_improvement >= settings.patience)
 }
 
 /// Adds a checkpoint to those kept and drops what is beyond the best `top_k`; the new one always stays. Returns the

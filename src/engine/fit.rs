@@ -102,13 +102,13 @@ pub struct FitOutcome<M> {
 #[derive(Debug, thiserror::Error)]
 pub enum FitError {
     /// The run directory failed.
-    #[error(transparent)]
+    #[error("{0}")]
     RunDir(#[from] RunDirError),
     /// The checkpoint does not fit.
-    #[error(transparent)]
+    #[error("{0}")]
     Snapshot(#[from] SnapshotMismatch),
     /// Early stopping watches something that is not there.
-    #[error(transparent)]
+    #[error("{0}")]
     Monitor(#[from] UnknownMonitor),
     /// The task could not judge.
     #[error("evaluation on the {split} split failed: {source}")]
@@ -158,8 +158,11 @@ pub fn fit<B: AutodiffBackend, T: Task<B>>(
     let planned = steps_per_epoch * u64::from(trainer.max_epochs);
     let mut exit = match observer(Event::Started { done: state.progress.position.step, planned }) {
         ControlFlow::Break(()) => Some(Exit::Interrupted),
-        ControlFlow::Continue(()) => None,
+        // A run that was killed between its last validation and its end had stopped already.
+        ControlFlow::Continue(()) => early_stop::patience_is_spent(&state.progress, trainer.early_stopping.as_ref())
+            .then_some(Exit::EarlyStopped),
     };
+    run.keep_checkpoints(&state.progress.kept)?;
 
     while exit.is_none() && state.progress.position.epoch < trainer.max_epochs {
         let epoch = state.progress.position.epoch;
@@ -268,6 +271,8 @@ fn finish<B: AutodiffBackend, T: Task<B>>(
 ) -> Result<FitOutcome<Inference<B, T>>, FitError> {
     let snapshot = state.snapshot();
     let step = snapshot.progress.position.step;
+    // The steps that a checkpoint stands on must be there whenever the checkpoint is.
+    run.sync()?;
     run.write_file(FINAL_CHECKPOINT, &snapshot.to_bytes())?;
     let model = state.model.valid();
     let metrics = evaluate(task, &model, plan, Split::Test, device)?;

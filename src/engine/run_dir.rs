@@ -99,9 +99,11 @@ impl RunDirectory {
 
     /// Opens the directory of a run that ended after `step` steps were checkpointed, and drops what came after.
     ///
+    /// `superseded` names a file that describes the run as it was: it is removed before anything it describes changes.
+    ///
     /// # Errors
     /// When another process is writing it, the step log is too short, or a file cannot be read or written.
-    pub fn resume(root: &Path, logger: LoggerSettings, step: u64) -> Result<Self, RunDirError> {
+    pub fn resume(root: &Path, logger: LoggerSettings, step: u64, superseded: &str) -> Result<Self, RunDirError> {
         for folder in [root.join(CHECKPOINTS), root.join("logs")] {
             fs::create_dir_all(&folder).map_err(at(&folder))?;
         }
@@ -111,33 +113,44 @@ impl RunDirectory {
         if (lines.len() as u64) < step {
             return Err(RunDirError::StepsMissing { path, expected: step, got: lines.len() as u64 });
         }
+        let description = root.join(superseded);
+        match fs::remove_file(&description) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed.and_then(|()| durable::sync_folder(root)).map_err(at(&description))?,
+        }
+        for folder in ["", CHECKPOINTS, "logs", "provenance", ".hydra"].map(|name| root.join(name)) {
+            if folder.is_dir() {
+                durable::remove_leftovers(&folder).map_err(at(&folder))?;
+            }
+        }
         lines.truncate(step as usize);
         run.steps.set_len(lines.iter().map(|line| line.len() as u64 + 1).sum()).map_err(at(&path))?;
         for line in &lines {
             run.log.append(line.as_bytes());
         }
-        let path = root.join(METRICS);
-        if let Some(metrics) = &mut run.metrics {
-            let kept = complete_lines(&path)?.into_iter().skip(1).filter(|line| {
-                line.split(',').next().and_then(|field| field.parse::<u64>().ok()).is_some_and(|s| s <= step)
-            });
-            let text: String = kept.flat_map(|line| [line, "\n".into()]).collect();
-            metrics.set_len(0).map_err(at(&path))?;
-            metrics.write_all(METRICS_HEADER.as_bytes()).map_err(at(&path))?;
-            metrics.write_all(text.as_bytes()).map_err(at(&path))?;
+        if run.metrics.is_some() {
+            // The final test is made again when the run ends again.
+            let is_kept = |line: &String| {
+                let mut fields = line.split(',');
+                let is_reached = fields.next().and_then(|s| s.parse::<u64>().ok()).is_some_and(|s| s <= step);
+                is_reached && !fields.nth(1).is_some_and(|metric| metric.starts_with("test/"))
+            };
+            let kept: Vec<String> = complete_lines(&root.join(METRICS))?.into_iter().filter(is_kept).collect();
+            run.write_file(METRICS, format!("{METRICS_HEADER}{}", whole(&kept)).as_bytes())?;
+            run.metrics = Some(append(root, METRICS)?);
         }
         if run.events.is_some() {
-            run.elapsed_before_seconds = last_elapsed(&complete_lines(&root.join(EVENTS))?);
+            let events = complete_lines(&root.join(EVENTS))?;
+            run.elapsed_before_seconds = last_elapsed(&events);
+            // Without a line that was cut, which the next one would be glued to.
+            run.write_file(EVENTS, whole(&events).as_bytes())?;
+            run.events = Some(append(root, EVENTS)?);
         }
         Ok(run)
     }
 
     fn open(root: &Path, logger: LoggerSettings) -> Result<Self, RunDirError> {
-        let append = |name: &str| {
-            let path = root.join(name);
-            OpenOptions::new().create(true).append(true).read(true).open(&path).map_err(at(&path))
-        };
-        let steps = append(STEP_LOG)?;
+        let steps = append(root, STEP_LOG)?;
         match steps.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Err(RunDirError::Locked { path: root.to_owned() }),
@@ -149,9 +162,9 @@ impl RunDirectory {
             root: root.to_owned(),
             steps,
             log: MerkleLog::new(),
-            events: logger.events.then(|| append(EVENTS)).transpose()?,
-            metrics: logger.metrics.then(|| append(METRICS)).transpose()?,
-            debug_log: logger.debug_log.then(|| append(DEBUG_LOG)).transpose()?,
+            events: logger.events.then(|| append(root, EVENTS)).transpose()?,
+            metrics: logger.metrics.then(|| append(root, METRICS)).transpose()?,
+            debug_log: logger.debug_log.then(|| append(root, DEBUG_LOG)).transpose()?,
             elapsed_before_seconds: 0.0,
         })
     }
@@ -247,12 +260,22 @@ impl RunDirectory {
         self.sync()?;
         let folder = self.root.join(CHECKPOINTS);
         self.write_file(&format!("{CHECKPOINTS}/{file}"), bytes)?;
-        self.write_file(LAST_CHECKPOINT, bytes)?;
         if let Some(best) = best {
             let source = folder.join(best);
             let bytes = fs::read(&source).map_err(at(&source))?;
             self.write_file(&format!("{CHECKPOINTS}/best.safetensors"), &bytes)?;
         }
+        // Last, because a run goes on from it: what is missing before it is made again.
+        self.write_file(LAST_CHECKPOINT, bytes)?;
+        self.keep_checkpoints(kept)
+    }
+
+    /// Removes the step checkpoints that are not among `kept`.
+    ///
+    /// # Errors
+    /// When the folder cannot be read, or a file not removed.
+    pub fn keep_checkpoints(&self, kept: &[KeptCheckpoint]) -> Result<(), RunDirError> {
+        let folder = self.root.join(CHECKPOINTS);
         for entry in fs::read_dir(&folder).map_err(at(&folder))? {
             let path = entry.map_err(at(&folder))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -301,6 +324,15 @@ pub fn complete_lines(path: &Path) -> Result<Vec<String>, RunDirError> {
             _ => return Ok(lines),
         }
     }
+}
+
+fn append(root: &Path, name: &str) -> Result<File, RunDirError> {
+    let path = root.join(name);
+    OpenOptions::new().create(true).append(true).read(true).open(&path).map_err(at(&path))
+}
+
+fn whole(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
 fn last_elapsed(events: &[String]) -> f64 {

@@ -424,6 +424,9 @@ impl TrainerSettings {
         {
             invalid("trainer.gradient_clip_val", "a positive number or null", bound.to_string())?;
         }
+        if self.early_stopping.as_ref().is_some_and(|stopping| stopping.patience == 0) {
+            invalid("trainer.early_stopping.patience", "at least 1", "0".into())?;
+        }
         match (self.dataloader.workers, self.dataloader.prefetch) {
             (0, None) | (1.., Some(1..)) => {}
             (0, Some(depth)) => invalid("trainer.dataloader.prefetch", "null without workers", depth.to_string())?,
@@ -431,6 +434,27 @@ impl TrainerSettings {
             (_, None) => invalid("trainer.dataloader.prefetch", "a number with workers", "null".into())?,
         }
         Ok(SupportedTrainer(self))
+    }
+}
+
+impl OptimizerSettings {
+    /// Refuses numbers that no step can be made with.
+    ///
+    /// # Errors
+    /// The first such setting.
+    pub fn check(&self) -> Result<(), UnsupportedSetting> {
+        let [beta1, beta2] = self.betas;
+        let numbers = [
+            ("optimizer.lr", "a positive number", self.lr, self.lr > 0.0),
+            ("optimizer.betas", "two numbers from 0 to below 1", beta1, (0.0..1.0).contains(&beta1)),
+            ("optimizer.betas", "two numbers from 0 to below 1", beta2, (0.0..1.0).contains(&beta2)),
+            ("optimizer.eps", "a positive number", self.eps, self.eps > 0.0),
+            ("optimizer.weight_decay", "a number from 0", self.weight_decay, self.weight_decay >= 0.0),
+        ];
+        match numbers.into_iter().find(|(.., got, makes_sense)| !(got.is_finite() && *makes_sense)) {
+            Some((key, expected, got, _)) => Err(UnsupportedSetting::Invalid { key, expected, got: got.to_string() }),
+            None => Ok(()),
+        }
     }
 }
 

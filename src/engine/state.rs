@@ -56,7 +56,9 @@ pub fn load_parameters<B: AutodiffBackend, M: AutodiffModule<B>>(
     device: &B::Device,
 ) -> Result<M, SnapshotMismatch> {
     let mut values = BTreeMap::new();
-    for (path, shape) in parameter::shapes::<B, _>(&model) {
+    // Burn draws initial values even for a model whose values are about to be replaced.
+    let shapes = with_random(CounterRng::new(0, Stream::INIT, 0), || parameter::shapes::<B, _>(&model));
+    for (path, shape) in shapes {
         let values_of = tensor(snapshot, &format!("parameter/{path}"), &shape)?;
         values.insert(path, parameter::from_host(values_of, device));
     }

@@ -38,6 +38,12 @@ pub struct GitRecord {
     pub changed: Vec<String>,
     /// Number of paths that differed.
     pub changed_count: u64,
+    /// Files that are neither tracked nor ignored, sorted and escaped as above, the first [`MAX_CHANGED_PATHS`]. They do not make a
+    /// work tree unclean: a run's outputs and an auditor's key lie there. What a run reads of them, configs and data, is
+    /// recorded by its bytes.
+    pub untracked: Vec<String>,
+    /// Number of such files.
+    pub untracked_count: u64,
 }
 
 impl GitRecord {
@@ -46,6 +52,7 @@ impl GitRecord {
         self.clean == self.difference.is_none()
             && self.clean == (self.changed_count == 0)
             && self.changed.len() as u64 == self.changed_count.min(MAX_CHANGED_PATHS as u64)
+            && self.untracked.len() as u64 == self.untracked_count.min(MAX_CHANGED_PATHS as u64)
     }
 }
 
@@ -128,6 +135,8 @@ mod tests {
             difference: None,
             changed: Vec::new(),
             changed_count: 0,
+            untracked: Vec::new(),
+            untracked_count: 0,
         }
     }
 

@@ -127,7 +127,6 @@ struct Difference {
 enum Change {
     Modified,
     Deleted,
-    Untracked,
 }
 
 impl Change {
@@ -135,7 +134,6 @@ impl Change {
         match self {
             Self::Modified => b"modified",
             Self::Deleted => b"deleted",
-            Self::Untracked => b"untracked",
         }
     }
 }
@@ -170,16 +168,22 @@ impl<'a> WorkTree<'a> {
         };
         let data = self.object(commit, Kind::Commit)?;
         let tree = CommitRef::from_bytes(&data, commit.kind()).map_err(|error| self.error(&error))?.tree();
-        let mut differences = self.differences(self.tracked(tree)?)?;
+        let (mut differences, mut untracked) = self.differences(self.tracked(tree)?)?;
         differences.sort_by(|left, right| left.path.cmp(&right.path));
+        untracked.sort();
+        let named = |paths: &mut dyn Iterator<Item = &BString>| {
+            paths.take(MAX_CHANGED_PATHS).map(|path| printable(path.as_bstr())).collect()
+        };
         Ok(GitRecord {
             commit: commit.to_string().parse().expect("gix writes lowercase hex digits"),
             tree: tree.to_string().parse().expect("gix writes lowercase hex digits"),
             branch,
             clean: differences.is_empty(),
             difference: (!differences.is_empty()).then(|| digest(&differences)),
-            changed: differences.iter().take(MAX_CHANGED_PATHS).map(|one| printable(one.path.as_bstr())).collect(),
+            changed: named(&mut differences.iter().map(|one| &one.path)),
             changed_count: differences.len() as u64,
+            untracked: named(&mut untracked.iter()),
+            untracked_count: untracked.len() as u64,
         })
     }
 
@@ -215,15 +219,15 @@ impl<'a> WorkTree<'a> {
         Ok(tracked)
     }
 
-    /// Walks the work tree, never through a symlink.
-    fn differences(&self, mut tracked: TrackedFiles) -> Result<Vec<Difference>, GitError> {
+    /// Walks the work tree, never through a symlink: what differs from the tracked files, and what is not tracked.
+    fn differences(&self, mut tracked: TrackedFiles) -> Result<(Vec<Difference>, Vec<BString>), GitError> {
         // Only the files on the disk say what is ignored, so the index stays empty.
         let index = gix::index::State::new(self.repository.object_hash());
         let mut ignored = self
             .repository
             .excludes(&index, None, Source::WorktreeThenIdMappingIfNotSkipped)
             .map_err(|error| self.error(&error))?;
-        let mut differences = Vec::new();
+        let (mut differences, mut untracked) = (Vec::new(), Vec::new());
         let mut pending = vec![(BString::default(), self.root.to_owned(), false)];
         while let Some((prefix, directory, above_is_ignored)) = pending.pop() {
             let entries = fs::read_dir(&directory).map_err(|source| read_error(&directory, source))?;
@@ -255,17 +259,14 @@ impl<'a> WorkTree<'a> {
                         }
                     }
                     None if above_is_ignored || self.is_ignored(&mut ignored, &relative, &metadata)? => {}
-                    None => {
-                        let found = self.found(&path, &metadata)?;
-                        differences.push(difference(&relative, Change::Untracked, Some(found)));
-                    }
+                    None => untracked.push(relative),
                 }
             }
         }
         // A submodule that is not checked out is as git leaves it.
         tracked.retain(|_, entry| entry.kind != EntryKind::Commit);
         differences.extend(tracked.keys().map(|path| difference(path, Change::Deleted, None)));
-        Ok(differences)
+        Ok((differences, untracked))
     }
 
     fn is_ignored(

@@ -11,6 +11,9 @@ impl VerifiedRun {
     /// says, relative to the working directory.
     pub fn check_data(&self, roots: &[(String, PathBuf)]) -> Check {
         let mut check = Check::new("data");
+        for (name, _) in roots.iter().filter(|(name, _)| self.claim().data.iter().all(|data| data.name != *name)) {
+            check.not_checked(format!("the run used no data set {name}"));
+        }
         if self.claim().data.is_empty() {
             check.not_checked("the manifest names no data".into());
         }

@@ -22,6 +22,13 @@ impl VerifiedRun {
                 Err(error) => check.not_checked(format!("{name}: {error}")),
             }
         }
+        let claim = self.claim();
+        let claimed = claim.checkpoints.iter().map(|c| &c.file).chain([&claim.steps.file]);
+        for file in claimed.chain(claim.data.iter().map(|data| &data.list)) {
+            if !subjects.iter().any(|subject| subject.name == *file) {
+                check.fail(format!("{} is claimed and not among the signed files", file.as_str()));
+            }
+        }
         check.note(format!("{} files are signed", subjects.len()));
         check
     }

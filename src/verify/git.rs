@@ -50,6 +50,11 @@ fn compare(check: &mut Check, claim: &GitRecord, found: &GitRecord) {
         }
         (None, Some(_)) => check.fail(format!("uncommitted changes in {}", paths(found))),
     }
+    for (whose, record) in [("the run had", claim), ("there are now", found)] {
+        if record.untracked_count > 0 {
+            check.note(format!("{whose} {} files that git does not track", record.untracked_count));
+        }
+    }
 }
 
 #[cfg(feature = "git")]

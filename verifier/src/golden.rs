@@ -99,7 +99,8 @@ fn run(folder: &Path, composer: &Composer) -> Result<Digests> {
     config.calib.out = scratch.path().join("calibrated");
     let trainer = config.trainer.clone().check()?;
 
-    let task = training::build_task(&config, &mut |_| {})?;
+    training::prepare(&config, &mut |_| {})?;
+    let task = training::build_task(&config)?;
     let mut run = RunDirectory::create(&scratch.path().join("run"), LoggerSettings::NONE)?;
     let how = TrainingRun { trainer: &trainer, checkpoint: None, stop_after_steps: None, elapsed: &|| Duration::ZERO };
     let trained = training::train(&config, &task, how, &mut run, &mut |_| ControlFlow::Continue(()))?;

@@ -8,6 +8,7 @@ mod print;
 mod replay;
 mod trust;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -152,21 +153,21 @@ fn named_folder(text: &str) -> Result<(String, PathBuf), String> {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let json = arguments.json;
-    let report = match std::panic::catch_unwind(|| checked(arguments.command)) {
-        Ok(Ok(report)) => report,
-        Ok(Err(error)) => {
+    // The panic's own message is on standard error already.
+    std::panic::catch_unwind(|| run(arguments)).unwrap_or(ExitCode::from(BUG))
+}
+
+fn run(arguments: Arguments) -> ExitCode {
+    let report = match checked(arguments.command) {
+        Ok(report) => report,
+        Err(error) => {
             eprintln!("Error: {error:#}");
             return ExitCode::from(USAGE);
         }
-        // The panic's own message is on standard error already.
-        Err(_) => return ExitCode::from(BUG),
     };
-    if json {
-        println!("{}", serde_json::to_string_pretty(&report).expect("a report is plain data"));
-    } else {
-        print::report(&report);
-    }
+    let text = if arguments.json { print::json(&report) } else { print::text(&report) };
+    // Whoever closed the pipe has read enough; the verdict is the exit code.
+    let _ = std::io::stdout().write_all(text.as_bytes());
     match report.verdict() {
         Verdict::Passed => ExitCode::SUCCESS,
         Verdict::Failed => ExitCode::from(FAILED),

@@ -1,31 +1,37 @@
-//! A report as text for a person.
+//! A report as text for a person, and as JSON.
 
 use spectramind::verify::{Report, Verdict};
 
-/// Prints the report on standard output.
-pub fn report(report: &Report) {
-    println!("{}", report.subject);
+/// The report as JSON, by `schemas/report.schema.json`.
+pub fn json(report: &Report) -> String {
+    serde_json::to_string_pretty(report).expect("a report is plain data") + "\n"
+}
+
+/// The report for a person.
+pub fn text(report: &Report) -> String {
+    let mut lines = vec![report.subject.clone()];
     if report.self_check {
-        println!("  self-check: the key believed is your own, so nobody else vouches for this run");
+        lines.push(format!("  self-check: the key believed is your own, so nobody else vouches for this run"));
     }
     for check in &report.checks {
-        println!("  {:<12} {}", word(check.verdict), check.name);
+        lines.push(format!("  {:<12} {}", word(check.verdict), check.name));
         for finding in &check.findings {
-            println!("               {finding}");
+            lines.push(format!("               {finding}"));
         }
     }
-    println!(
+    lines.push(format!(
         "  {}",
         match report.verdict() {
             Verdict::Passed => "passed: every requested check",
             Verdict::Failed => "FAILED",
             Verdict::NotChecked => "NOT CHECKED: something could not be checked",
         }
-    );
-    println!("  no check here proves:");
+    ));
+    lines.push(format!("  no check here proves:"));
     for sentence in &report.not_proved {
-        println!("   - {sentence}");
+        lines.push(format!("   - {sentence}"));
     }
+    lines.join("\n") + "\n"
 }
 
 fn word(verdict: Verdict) -> &'static str {

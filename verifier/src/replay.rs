@@ -4,15 +4,17 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use spectramind::ariel::calibration::light_curves_path;
 use spectramind::ariel::config::TrainConfig;
-use spectramind::ariel::training::{self, PREDICTIONS, TrainingRun};
+use spectramind::ariel::training::{self, PREDICTIONS, Trained, TrainingRun};
 use spectramind::config::Composer;
-use spectramind::engine::fit::Event;
+use spectramind::digest::FileDigest;
+use spectramind::engine::fit::{Event, Exit};
 use spectramind::engine::repro::NUMERICS_VERSION;
-use spectramind::engine::run_dir::{RunDirectory, complete_lines};
+use spectramind::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory, complete_lines};
 use spectramind::engine::settings::LoggerSettings;
 use spectramind::engine::step_log::StepLeaf;
-use spectramind::manifest::predicate::NumericsProfile;
+use spectramind::manifest::predicate::{ExitReason, NumericsProfile};
 use spectramind::verify::{Check, VerifiedRun};
 
 /// Why a replay ended without a verdict on the steps.
@@ -51,7 +53,8 @@ fn replay(run: &VerifiedRun, composer: &Composer, roots: &[(String, PathBuf)]) -
     let trainer = config.trainer.clone().check().map_err(not_checked)?;
     let signed = signed_leaves(run)?;
 
-    let task = training::build_task(&config, &mut |_| {}).map_err(not_checked)?;
+    training::prepare(&config, &mut |_| {}).map_err(not_checked)?;
+    let task = training::build_task(&config).map_err(not_checked)?;
     let mut again = RunDirectory::create(&scratch.path().join("run"), LoggerSettings::NONE).map_err(not_checked)?;
     let mut difference = None;
     let mut observer = |event: Event<'_>| {
@@ -74,16 +77,17 @@ fn replay(run: &VerifiedRun, composer: &Composer, roots: &[(String, PathBuf)]) -
     if trained.steps != claim.steps.count {
         return Err(Stop::Failed(format!("expected {} steps, got {}", claim.steps.count, trained.steps)));
     }
-    for checkpoint in claim.checkpoints.iter().filter(|checkpoint| checkpoint.step == trained.steps) {
-        if checkpoint.state_digest != trained.state_digest {
-            let (expected, got) = (checkpoint.state_digest, trained.state_digest);
-            return Err(Stop::Failed(format!("final state: expected digest {expected}, got {got}")));
-        }
+    // The leaves compared above are those on disk; what was signed is their root.
+    let root = again.step_log().root();
+    if root != claim.steps.merkle_root {
+        return Err(Stop::Failed(format!("step root: expected {}, got {root}", claim.steps.merkle_root)));
     }
-    compare_predictions(run, again.root())?;
+    compare_end(run, &trained)?;
+    compare_file(run, again.root(), FINAL_CHECKPOINT)?;
+    compare_file(run, again.root(), PREDICTIONS)?;
     Ok(vec![
-        format!("{} steps, final state and predictions are bit for bit the signed ones", trained.steps),
-        format!("step root {}", again.step_log().root()),
+        format!("{} steps, metrics, final checkpoint and predictions are bit for bit the signed ones", trained.steps),
+        format!("step root {root}"),
     ])
 }
 
@@ -100,7 +104,7 @@ fn place_data(config: &mut TrainConfig, roots: &[(String, PathBuf)], scratch: &P
     if !config.data.root.exists() && config.data.simulation.is_some() {
         config.data.root = scratch.join("data");
     }
-    if !config.calib.out.exists() {
+    if !light_curves_path(&config.calib.out).exists() {
         config.calib.out = scratch.join("calibrated");
     }
 }
@@ -122,17 +126,43 @@ fn compare(signed: Option<&StepLeaf>, leaf: &StepLeaf) -> Option<String> {
     Some(format!("step {}, {field}: expected {expected}, got {got}", leaf.step))
 }
 
-fn compare_predictions(run: &VerifiedRun, again: &Path) -> Result<(), Stop> {
-    let subjects = &run.manifest().statement().subject;
-    let Some(signed) = subjects.iter().find(|subject| subject.name.as_str() == PREDICTIONS) else {
-        return Err(Stop::Failed(format!("{PREDICTIONS} is not among the signed files")));
+/// Compares what the run is claimed to have ended with: why, in which state, with which figures.
+fn compare_end(run: &VerifiedRun, trained: &Trained) -> Result<(), Stop> {
+    let claim = run.claim();
+    let reached = match trained.exit {
+        Exit::Completed => &[ExitReason::Completed][..],
+        Exit::EarlyStopped => &[ExitReason::EarlyStopped],
+        Exit::StepLimit | Exit::MaxTime | Exit::Interrupted => &[ExitReason::MaxTime, ExitReason::Interrupted],
     };
-    let bytes = std::fs::read(again.join(PREDICTIONS)).map_err(not_checked)?;
-    let got = spectramind::digest::sha256(&bytes);
+    if !reached.contains(&claim.exit.reason) {
+        let (expected, got) = (claim.exit.reason, trained.exit);
+        return Err(Stop::Failed(format!("exit after {} steps: expected {expected:?}, got {got:?}", trained.steps)));
+    }
+    let last = claim.checkpoints.iter().find(|checkpoint| checkpoint.step == trained.steps);
+    let Some(last) = last else { return Err(Stop::Failed("no checkpoint of the last step is claimed".into())) };
+    if last.state_digest != trained.state_digest {
+        let (expected, got) = (last.state_digest, trained.state_digest);
+        return Err(Stop::Failed(format!("final state: expected digest {expected}, got {got}")));
+    }
+    let claimed = claim.metrics.iter().map(|metric| (metric.name.as_str(), metric.value.get().to_bits()));
+    if !claimed.eq(trained.metrics.iter().map(|metric| (metric.name.as_str(), metric.value.to_bits()))) {
+        let got: Vec<_> = trained.metrics.iter().map(|metric| format!("{} = {}", metric.name, metric.value)).collect();
+        return Err(Stop::Failed(format!("metrics: expected those of the record, got {}", got.join(", "))));
+    }
+    Ok(())
+}
+
+/// Compares a file of the replay with the signed one.
+fn compare_file(run: &VerifiedRun, again: &Path, name: &str) -> Result<(), Stop> {
+    let subjects = &run.manifest().statement().subject;
+    let Some(signed) = subjects.iter().find(|subject| subject.name.as_str() == name) else {
+        return Err(Stop::Failed(format!("{name} is not among the signed files")));
+    };
+    let got = FileDigest::of_file(&again.join(name)).map_err(not_checked)?.sha256;
     if got == signed.digest.sha256 {
         return Ok(());
     }
-    Err(Stop::Failed(format!("{PREDICTIONS}: expected sha256 {}, got {got}", signed.digest.sha256)))
+    Err(Stop::Failed(format!("{name}: expected sha256 {}, got {got}", signed.digest.sha256)))
 }
 
 fn not_checked(error: impl Into<anyhow::Error>) -> Stop {

@@ -8,7 +8,7 @@ use crate::ariel::dataset::{DataError, Visit};
 #[derive(Debug, thiserror::Error)]
 pub enum CalibrationError {
     /// A file of the data set.
-    #[error(transparent)]
+    #[error("{0}")]
     Data(#[from] DataError),
     /// No bin is complete.
     #[error("no complete time bin in {}: expected at least {bin} pairs of reads, got {pairs}", path.display())]

@@ -8,7 +8,7 @@ use crate::ariel::dataset::DataError;
 #[derive(Debug, thiserror::Error)]
 pub enum SimulationError {
     /// A file that cannot be written.
-    #[error(transparent)]
+    #[error("{0}")]
     Data(#[from] DataError),
     /// A setting that makes no sense.
     #[error("wrong simulation setting {key}: expected {expected}, got {got}")]

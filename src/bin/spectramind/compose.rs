@@ -87,6 +87,11 @@ impl Arguments {
 
     fn composer(&self) -> Result<Composer> {
         let primary = self.config_path.clone().unwrap_or_else(|| "configs".into());
+        for folder in [Some(&primary), self.config_dir.as_ref()].into_iter().flatten() {
+            if !folder.is_dir() {
+                return Err(MissingConfigs(folder.clone()).into());
+            }
+        }
         let mut search_path = SearchPath::of_directory(primary);
         if let Some(directory) = &self.config_dir {
             search_path = search_path.directory("command-line", directory);
@@ -126,6 +131,11 @@ impl Arguments {
         Ok(to_yaml(&shown))
     }
 }
+
+/// There is no folder of configs.
+#[derive(Debug, thiserror::Error)]
+#[error("expected a folder of configs at {}, got none", .0.display())]
+pub struct MissingConfigs(PathBuf);
 
 fn only(key: &str, value: Value) -> Value {
     Value::Map(Map::from([(Key::from(key), value)]))

@@ -4,13 +4,15 @@ use std::error::Error as StdError;
 use std::io;
 use std::process::ExitCode;
 
-use spectramind::ariel::calibration::CalibrationError;
 use spectramind::ariel::dataset::DataError;
 use spectramind::ariel::preparation::PreparationError;
+use spectramind::ariel::simulator::SimulationError;
 use spectramind::config::ConfigError;
 use spectramind::engine::run_dir::RunDirError;
 use spectramind::engine::settings::UnsupportedSetting;
 use spectramind::manifest::key::KeyError;
+
+use crate::compose::MissingConfigs;
 
 /// The work failed.
 const FAILED: u8 = 1;
@@ -34,21 +36,43 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(hint) = error.chain().find_map(hint) {
         eprintln!("Hint: {hint}");
     }
-    let is_usage = error.chain().any(|cause| cause.is::<ConfigError>() || cause.is::<UnsupportedSetting>());
-    ExitCode::from(if is_usage { USAGE } else { FAILED })
+    ExitCode::from(if error.chain().any(is_usage) { USAGE } else { FAILED })
+}
+
+/// Whether a cause lies in what was asked for.
+fn is_usage(cause: &(dyn StdError + 'static)) -> bool {
+    let groups_disagree = |error: &PreparationError| {
+        matches!(error, PreparationError::WrongSimulation { .. } | PreparationError::CubesAsked)
+    };
+    cause.is::<ConfigError>()
+        || cause.is::<UnsupportedSetting>()
+        || cause.is::<MissingConfigs>()
+        || cause.downcast_ref().is_some_and(groups_disagree)
 }
 
 /// What to do about a cause, where we know.
 fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<ConfigError>() {
-        return error.hint();
+        let general = "`spectramind config show COMMAND` prints what is composed; the YAML files explain their keys";
+        return Some(error.hint().map_or_else(|| general.to_owned(), str::to_owned));
+    }
+    if cause.is::<MissingConfigs>() {
+        return Some("run where the folder configs/ is, or say where with --config-path DIR".into());
+    }
+    if let Some(UnsupportedSetting::Invalid { key, expected, .. }) = cause.downcast_ref() {
+        return Some(format!("set {key} to {expected}"));
     }
     if let Some(UnsupportedSetting::NotYet { key, expected, .. }) = cause.downcast_ref() {
         let value = expected.split(' ').next().unwrap_or(expected);
         return Some(format!("choose another profile (trainer=ci_fast, trainer=defaults) or add {key}={value}"));
     }
     if let Some(error) = cause.downcast_ref::<PreparationError>() {
-        return preparation(error);
+        if let Some(hint) = preparation(error) {
+            return Some(hint);
+        }
+    }
+    if let Some(SimulationError::OutputExists { .. }) = cause.downcast_ref() {
+        return Some("choose another folder with sim.out=DIR, or delete that one".into());
     }
     if let Some(error) = cause.downcast_ref::<RunDirError>() {
         return match error {
@@ -65,8 +89,12 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<KeyError>() {
         return key(error);
     }
-    if cause.is::<CalibrationError>() || cause.is::<DataError>() {
-        return cause.source().and_then(|source| source.downcast_ref()).and_then(io_hint);
+    if let Some(error) = cause.downcast_ref::<DataError>() {
+        return match error {
+            DataError::Io { source, .. } => io_hint(source),
+            DataError::Missing { .. } => Some("the data set is incomplete: get that file again".into()),
+            _ => Some("the file is damaged or of another kind: get it, or simulate it, again".into()),
+        };
     }
     cause.downcast_ref::<io::Error>().and_then(io_hint)
 }

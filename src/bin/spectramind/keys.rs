@@ -69,7 +69,11 @@ pub fn for_signing(given: Option<&Path>) -> Result<SigningKey> {
     }
     let path = default_path()?;
     if path.symlink_metadata().is_ok() {
-        return Ok(SigningKey::load(&path)?);
+        let key = SigningKey::load(&path)?;
+        if !public_path(&path).exists() {
+            write_public(&key, &path)?;
+        }
+        return Ok(key);
     }
     let key = generate(&path)?;
     eprintln!("made a signing key for you: {}", path.display());
@@ -91,9 +95,17 @@ fn generate(path: &Path) -> Result<SigningKey> {
         .context("the system's random numbers cannot be read")?;
     let key = SigningKey::from_random(&seed);
     key.create_new(path)?;
-    // The public half beside it: a verifier has no business with the private one.
-    let public = path.with_extension("pub.pem");
-    durable::write_whole(&public, key.public().to_spki_pem().as_bytes())
-        .with_context(|| format!("cannot write {}", public.display()))?;
+    write_public(&key, path)?;
     Ok(key)
+}
+
+/// Writes the public half beside a key: a verifier has no business with the private one.
+fn write_public(key: &SigningKey, path: &Path) -> Result<()> {
+    let public = public_path(path);
+    durable::write_whole(&public, key.public().to_spki_pem().as_bytes())
+        .with_context(|| format!("cannot write {}", public.display()))
+}
+
+fn public_path(private: &Path) -> PathBuf {
+    private.with_extension("pub.pem")
 }

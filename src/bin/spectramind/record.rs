@@ -22,7 +22,7 @@ use spectramind::manifest::predicate::{
 use spectramind::manifest::statement::{Statement, Subject};
 use spectramind::manifest::strict_json::{self, DecimalU64, ExactF64};
 use spectramind::manifest::timestamp::UtcTime;
-use spectramind::merkle::leaf_hash;
+use spectramind::merkle::{MerkleLog, leaf_hash};
 use spectramind::provenance::data::DataManifest;
 use spectramind::provenance::environment::Environment;
 use spectramind::provenance::{git, path::RelativePath};
@@ -200,7 +200,11 @@ fn check_step_log(run: &RunDirectory, steps: u64) -> Result<Blake3Digest> {
     }
     let hashes: String = lines.iter().map(|line| format!("{}\n", leaf_hash(line.as_bytes()))).collect();
     run.write_file(STEP_LEAVES, hashes.as_bytes())?;
-    Ok(run.step_log().root())
+    let mut log = MerkleLog::new();
+    for line in &lines {
+        log.append(line.as_bytes());
+    }
+    Ok(log.root())
 }
 
 /// Every file of the run directory but the manifest, in path order.

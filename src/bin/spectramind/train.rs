@@ -12,10 +12,12 @@ use spectramind::config::Config;
 use spectramind::digest::Blake3Digest;
 use spectramind::engine::fit::{Event, Exit};
 use spectramind::engine::run_dir::{FINAL_CHECKPOINT, LAST_CHECKPOINT, RunDirectory};
-use spectramind::engine::settings::SupportedTrainer;
+use spectramind::engine::settings::{SupportedTrainer, UnsupportedSetting};
 use spectramind::engine::snapshot::Snapshot;
 use spectramind::manifest::key::SigningKey;
 use spectramind::manifest::origin::RunOrigin;
+use spectramind::manifest::predicate::ExitReason;
+use spectramind::manifest::verified::read_unverified;
 use spectramind::provenance::path::RelativePath;
 use spectramind::verify::MANIFEST;
 
@@ -29,7 +31,7 @@ pub struct Arguments {
     #[command(flatten)]
     compose: compose::Arguments,
     /// Go on with an unfinished run: same config, commit and data, from its last checkpoint
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["overrides", "config_name"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["overrides", "config_name", "cfg"])]
     resume: Option<PathBuf>,
     /// Sign with this key (PKCS#8 PEM, mode 0600) [default: your own, made on the first run]
     #[arg(long, value_name = "FILE", env = "SPECTRAMIND_SIGNING_KEY")]
@@ -52,12 +54,16 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     let config: TrainConfig = composed.extract()?;
     let trainer = config.trainer.clone().check()?;
+    config.optimizer.check()?;
+    config.data.check()?;
     let key = keys::for_signing(arguments.signing_key.as_deref())?;
 
     let mut stages = Stages::new();
-    let task = training::build_task(&config, &mut shown(&mut stages))?;
+    training::prepare(&config, &mut shown(&mut stages))?;
     stages.show("hashing the data", 0, 1, "");
+    // Hashed before they are read and again at the end: what was read in between is what was hashed.
     let data = DataSets::hash(&config)?;
+    let task = training::build_task(&config)?;
     let start = match (arguments.resume.as_deref(), resumed) {
         (Some(root), Some(origin)) => Start::resumed(root, origin, &composed, &config, &data)?,
         _ => Start::fresh(arguments.compose.primary(PRIMARY), &composed, &config, &data)?,
@@ -85,7 +91,10 @@ struct Start {
 impl Start {
     fn fresh(name: &str, composed: &Config, config: &TrainConfig, data: &DataSets) -> Result<Self> {
         // An experiment is one folder: a path in it could lead anywhere.
-        RelativePath::parse(&config.experiment)?;
+        if config.experiment.contains('/') || RelativePath::parse(&config.experiment).is_err() {
+            let (key, expected, got) = ("experiment", "the name of a folder", config.experiment.clone());
+            return Err(UnsupportedSetting::Invalid { key, expected, got }.into());
+        }
         let digest = composed.digest()?.to_string();
         let started = record::now().0.strftime("%Y%m%dT%H%M%SZ").to_string();
         let id = format!("{started}-{}", &digest[..12]);
@@ -95,8 +104,8 @@ impl Start {
         };
         let origin = record::origin(composed, name, config, &id, data)?;
         let mut run = RunDirectory::create(&root, config.logger)?;
-        record::write_origin(&run, composed, &origin)?;
         data.write(&run)?;
+        record::write_origin(&run, composed, &origin)?;
         run.note(&format!("# Run {id}\n\nconfig {digest}, {} overrides", origin.config.overrides.len()))?;
         Ok(Self { run, origin, checkpoint: None })
     }
@@ -114,18 +123,13 @@ impl Start {
         }
         let checkpoint = newest_checkpoint(root)?;
         let step = checkpoint.as_ref().map_or(0, |snapshot| snapshot.progress.position.step);
-        let manifest = root.join(MANIFEST);
-        if manifest.exists() {
-            let epochs = checkpoint.as_ref().map_or(0, |snapshot| snapshot.progress.position.epoch);
-            if epochs >= config.trainer.max_epochs {
-                bail!("{} is complete and signed: there is nothing to go on with", root.display());
-            }
+        if let Ok(manifest) = std::fs::read(root.join(MANIFEST))
+            && let ExitReason::Completed | ExitReason::EarlyStopped = read_unverified(&manifest)?.predicate.exit.reason
+        {
+            bail!("{} is complete and signed: there is nothing to go on with", root.display());
         }
-        let mut run = RunDirectory::resume(root, config.logger, step)?;
-        if manifest.exists() {
-            // It describes files that are about to change.
-            std::fs::remove_file(&manifest)?;
-        }
+        let mut run = RunDirectory::resume(root, config.logger, step, MANIFEST)?;
+        data.write(&run)?;
         run.note(&format!("- resumed at step {step}"))?;
         eprintln!("going on after step {step}");
         let origin = RunOrigin { environment: found.environment, device: found.device, ..recorded };

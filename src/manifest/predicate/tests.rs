@@ -37,6 +37,8 @@ pub(crate) fn example() -> TrainingRun {
             difference,
             changed: vec!["a".into()],
             changed_count: 1,
+            untracked: Vec::new(),
+            untracked_count: 0,
         }),
         data: vec![DataRecord {
             name: "train".into(),

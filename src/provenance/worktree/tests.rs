@@ -52,6 +52,13 @@ impl Repo {
         record.changed
     }
 
+    /// The untracked files of a work tree that is clean all the same.
+    fn untracked(&self) -> Vec<String> {
+        let record = self.read();
+        assert!(record.is_consistent() && record.clean, "{record:?}");
+        record.untracked
+    }
+
     /// Checks that git is deceived, otherwise a test would show nothing.
     fn assert_git_sees_nothing(&self) {
         assert_eq!(self.git(&["status", "--porcelain"]), "");
@@ -206,7 +213,7 @@ fn an_untracked_file_is_found() {
     let repo = Repo::new();
     repo.write("dir/new", "");
     repo.write("other/new", "");
-    assert_eq!(repo.changed(), ["dir/new", "other/new"]);
+    assert_eq!(repo.untracked(), ["dir/new", "other/new"]);
 }
 
 #[test]
@@ -214,7 +221,7 @@ fn an_untracked_file_in_a_repository_within_is_found() {
     let repo = Repo::new();
     repo.write("inner/x", "");
     git(&repo.path().join("inner"), &["init", "-q"]);
-    assert_eq!(repo.changed(), ["inner/x"]);
+    assert_eq!(repo.untracked(), ["inner/x"]);
 }
 
 #[cfg(target_os = "linux")]
@@ -222,7 +229,7 @@ fn an_untracked_file_in_a_repository_within_is_found() {
 fn a_directory_that_is_almost_the_repository_is_found() {
     let repo = Repo::new();
     repo.write(".GIT/x", "");
-    assert_eq!(repo.changed(), [".GIT/x"]);
+    assert_eq!(repo.untracked(), [".GIT/x"]);
 }
 
 #[test]
