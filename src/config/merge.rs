@@ -101,8 +101,8 @@ impl Merger<'_> {
         if old.is_none() {
             self.check_addition(map, &key)?;
         }
-        let of_old = old.and_then(|old| self.tree.schema(old));
-        let schema = of_old.or_else(|| self.tree.schema(map).and_then(|schema| schema.child(&key)));
+        // What the old value happened to be does not bind its successor; what the map declares does.
+        let schema = self.tree.schema(map).and_then(|schema| schema.child(&key));
         if let Some(old) = old {
             self.tree.record_loss(old, node);
         }
