@@ -178,6 +178,8 @@ fn hostile_files_run_into_limits_instead_of_exhausting_the_machine() {
     }
     let nested = format!("x={}", "[".repeat(5_000));
     assert!(compose(&[("train.yaml", "x: 1\n")], &[&nested]).is_err());
+    let path = format!("+{}=1", vec!["a"; 5_000].join("."));
+    assert_eq!(error_of(&[("train.yaml", "x: 1\n")], &[&path]).kind(), ErrorKind::Limit);
     let nested = format!("a: \"{}\"\n", "${".repeat(2_000));
     assert!(compose(&[("train.yaml", &nested)], &[]).is_err());
     let mut files = vec![("train.yaml".to_owned(), "defaults: [l0/a, l0/b]\n".to_owned())];

@@ -5,6 +5,7 @@
 
 use super::error::{ConfigError, ErrorKind, nearest};
 use super::interpolation::{Computed, Resolver, Surroundings, split_key};
+use super::limits::MAX_DEPTH;
 use super::origin::Trace;
 use super::python;
 use super::schema::{self, check_key};
@@ -57,6 +58,7 @@ impl Merger<'_> {
             if let Ok(Computed::Node(referenced)) = target_of
                 && self.tree.is_container(referenced)
             {
+                refuse_depth(self.tree.depth(target) + self.tree.height(referenced))?;
                 let copy = self.tree.copy(referenced)?;
                 self.set(target, key.clone(), copy)?;
                 old = copy;
@@ -146,6 +148,7 @@ impl Merger<'_> {
         additions: Additions,
     ) -> Result<(), ConfigError> {
         let keys = split_key(path);
+        refuse_depth(keys.len())?;
         let (last, inner) = keys.split_last().expect("splitting yields at least one key");
         let mut container = root;
         for key in inner {
@@ -292,6 +295,14 @@ impl Merger<'_> {
         }
         None
     }
+}
+
+/// Refuses a tree that would be too deep for the functions that walk it.
+pub(super) fn refuse_depth(depth: usize) -> Result<(), ConfigError> {
+    if depth <= 2 * MAX_DEPTH {
+        return Ok(());
+    }
+    Err(ConfigError::new(ErrorKind::Limit, format!("expected a config of at most {} levels", 2 * MAX_DEPTH)))
 }
 
 fn index(key: &str) -> Result<i64, ConfigError> {
