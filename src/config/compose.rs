@@ -376,6 +376,10 @@ impl Record<'_> {
         search_path: &SearchPath,
         surroundings: &Surroundings<'_>,
     ) -> Result<String, ConfigError> {
+        let is_whole = tree.child(root, "hydra").is_some_and(|hydra| tree.map(hydra).is_some());
+        if !is_whole {
+            return Err(ConfigError::new(ErrorKind::Unsupported, "the hydra node must be a map"));
+        }
         let lines = |overrides: &[&Override]| {
             Value::List(overrides.iter().map(|item| Value::Str(item.input.clone())).collect())
         };

@@ -80,7 +80,22 @@ impl Merger<'_> {
         } else if self.tree.is_missing(source) {
             Ok(())
         } else {
+            self.refuse_scalar_for_struct(old, source)?;
             self.set(target, key, source)
+        }
+    }
+
+    /// A file cannot put a scalar in the place of one of Hydra's own structures; null and interpolations it can.
+    fn refuse_scalar_for_struct(&self, old: NodeId, source: NodeId) -> Result<(), ConfigError> {
+        let is_struct = matches!(self.tree.schema(old), Some(schema::Schema::Struct { .. }));
+        match self.tree.scalar(source) {
+            Some(value) if is_struct && *value != Value::Null && !value.is_interpolation() => {
+                let key = self.tree.full_key(old);
+                let message = format!("{key}: expected a map, got {}", value.type_name());
+                let location = self.tree.trace(source).origin.location().cloned();
+                Err(ConfigError::new(ErrorKind::MergeOther, message).at(location))
+            }
+            _ => Ok(()),
         }
     }
 
