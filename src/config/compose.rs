@@ -13,7 +13,7 @@ use super::defaults_entry::take_defaults;
 use super::error::{ConfigError, ErrorKind};
 use super::hydra_node::{HYDRA_VERSION, HYDRA_VERSION_BASE, schema_of};
 use super::interpolation::{Computed, Resolver, Surroundings, check, split_key};
-use super::merge::{Additions, Merger};
+use super::merge::{Additions, Merger, refuse_depth};
 use super::origin::{Origin, Trace};
 use super::overrides::{self, Action, Element, Override};
 use super::python;
@@ -282,8 +282,10 @@ fn embed(tree: &mut Tree, body: NodeId, package: &str) -> Result<NodeId, ConfigE
     if package.is_empty() {
         return Ok(body);
     }
+    let keys = split_key(package);
+    refuse_depth(keys.len())?;
     let mut node = body;
-    for key in split_key(package).into_iter().rev() {
+    for key in keys.into_iter().rev() {
         let outer = tree.add_map(tree.trace(body).clone())?;
         tree.put(outer, Key::Str(key), node);
         node = outer;
@@ -374,6 +376,10 @@ impl Record<'_> {
         search_path: &SearchPath,
         surroundings: &Surroundings<'_>,
     ) -> Result<String, ConfigError> {
+        let is_whole = tree.child(root, "hydra").is_some_and(|hydra| tree.map(hydra).is_some());
+        if !is_whole {
+            return Err(ConfigError::new(ErrorKind::Unsupported, "the hydra node must be a map"));
+        }
         let lines = |overrides: &[&Override]| {
             Value::List(overrides.iter().map(|item| Value::Str(item.input.clone())).collect())
         };

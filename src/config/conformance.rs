@@ -522,3 +522,79 @@ fn interpolations_resolve_as_in_omegaconf() {
         outcome(json, resolved, |got| differ("resolved", &got, &value(&json["resolved"])).into_iter().collect())
     });
 }
+
+/// The application whose command-line output the suite shows.
+fn cli_app(root: &Path) -> Composer {
+    let files = [
+        (
+            "config.yaml",
+            "defaults:\n  - trainer: default\n  - model: base\n  - _self_\nseed: 1\nrun_name: ${trainer.name}-${seed}\n",
+        ),
+        ("trainer/default.yaml", "name: default\nmax_epochs: 10\nlr: 0.001\n"),
+        ("trainer/kaggle_safe.yaml", "name: kaggle_safe\nmax_epochs: 5\nlr: 0.0001\n"),
+        ("model/base.yaml", "name: base\nlayers: 4\n"),
+    ];
+    let conf = root.join("conf");
+    for (path, text) in files {
+        let path = conf.join(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a new directory");
+        fs::write(path, text).expect("a new file");
+    }
+    Composer::new(SearchPath::of_directory(conf)).cwd(root)
+}
+
+#[test]
+fn a_run_writes_its_hydra_folder_as_hydra_does() {
+    let Some(suite) = suite() else { return };
+    let outputs = fs::read_to_string(suite.join("cli/run_outputs.txt")).expect("a readable suite file");
+    let section = |name: &str| {
+        let rest = outputs.split(&format!("### .hydra/{name}.yaml\n")).nth(1).expect("the section is there");
+        rest.split("### ").next().expect("a first part").split("out:\ntotal").next().expect("a first part").to_owned()
+    };
+    let root = tempfile::tempdir().expect("a temporary directory");
+    let overrides = ["hydra.run.dir=out", "trainer=kaggle_safe", "+tag=a b", "hydra.mode=RUN"];
+    let mut config = cli_app(root.path()).compose("config", &overrides).expect("a legal tree");
+    let shown = root.path().display().to_string();
+    config.set_hydra("runtime.output_dir", &Value::Str(format!("{shown}/out"))).expect("Hydra has this key");
+    assert_eq!(config.to_yaml(), section("config"));
+    assert_eq!(config.hydra_to_yaml().replace(&shown, "<ROOT>"), section("hydra"));
+    let lines = Value::List(config.overrides().iter().cloned().map(Value::Str).collect());
+    assert_eq!(to_yaml(&lines).trim_end(), section("overrides").trim_end());
+}
+
+#[test]
+fn the_defaults_list_and_tree_are_those_that_hydra_shows() {
+    let Some(suite) = suite() else { return };
+    let root = tempfile::tempdir().expect("a temporary directory");
+    let config = cli_app(root.path()).compose("config", &[""; 0]).expect("a legal tree");
+    let table = fs::read_to_string(suite.join("cli/info_defaults.txt")).expect("a readable suite file");
+    let rows: Vec<Vec<String>> = table
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.contains("Config path"))
+        .map(|line| {
+            line.trim_matches(|ch| ch == '|' || ch == ' ').split('|').map(|cell| cell.trim().to_owned()).collect()
+        })
+        .collect();
+    let got: Vec<Vec<String>> = config
+        .defaults_list()
+        .iter()
+        .map(|entry| {
+            let is_self = if entry.is_self { "True" } else { "False" };
+            let parent = entry.parent.clone().unwrap_or_default();
+            vec![entry.config_path.clone(), entry.package.clone(), is_self.to_owned(), parent]
+        })
+        .collect();
+    assert_eq!(got, rows);
+    let tree = fs::read_to_string(suite.join("cli/info_defaults_tree.txt")).expect("a readable suite file");
+    let expected: Vec<&str> =
+        tree.lines().skip_while(|line| *line != "<root>:").take_while(|line| !line.starts_with('[')).collect();
+    let mut lines = Vec::new();
+    show_tree(config.defaults_tree(), 0, &mut lines);
+    assert_eq!(lines, expected);
+}
+
+fn show_tree(node: &super::DefaultsTreeNode, depth: usize, lines: &mut Vec<String>) {
+    let colon = if node.children.is_empty() { "" } else { ":" };
+    lines.push(format!("{}{}{colon}", "  ".repeat(depth), node.label));
+    node.children.iter().for_each(|child| show_tree(child, depth + 1, lines));
+}

@@ -469,3 +469,64 @@ fn block_hints(text: &[char]) -> String {
     }
     hints
 }
+
+#[cfg(test)]
+mod tests {
+    use num_bigint::BigInt;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::load_yaml;
+    use crate::config::value::Map;
+
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[ -~]{0,12}",
+            any::<String>(),
+            "[a-z ]{60,140}",
+            "[-+0-9_.eExo:]{1,8}",
+            "(on|off|yes|no|y|n|null|~|true|inf|nan|<<|=|---|\\.\\.\\.)",
+            "[a\n \t#:'\"\u{2028}]{0,10}",
+        ]
+        // PyYAML writes U+0085 as a line break and reads it back as a space.
+        .prop_filter("U+0085 does not survive PyYAML", |text| !text.contains('\u{85}'))
+        .prop_filter("texts with ${ must parse", |text| !text.contains("${"))
+    }
+
+    fn key() -> impl Strategy<Value = Key> {
+        prop_oneof![
+            6 => text().prop_map(Key::Str),
+            1 => any::<i64>().prop_map(Key::Int),
+            1 => any::<bool>().prop_map(Key::Bool),
+            1 => proptest::num::f64::NORMAL.prop_map(Key::Float),
+        ]
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(Value::Int),
+            Just(Value::from_bigint(BigInt::from(u64::MAX) * 7)),
+            (proptest::num::f64::NORMAL | proptest::num::f64::ZERO | proptest::num::f64::INFINITE)
+                .prop_map(Value::Float),
+            text().prop_map(Value::Str),
+            proptest::collection::vec(any::<u8>(), 0..90).prop_map(Value::Bytes),
+        ];
+        leaf.prop_recursive(4, 24, 5, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::List),
+                proptest::collection::vec((key(), inner), 0..5).prop_map(|entries| Value::Map(Map::from_iter(entries))),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_loads_as_the_same_value(entries in proptest::collection::vec((key(), value()), 1..5)) {
+            let value = Value::Map(Map::from_iter(entries));
+            let yaml = to_yaml(&value);
+            prop_assert_eq!(load_yaml(&yaml).map_err(|error| format!("{error} in {yaml:?}")), Ok(value));
+        }
+    }
+}

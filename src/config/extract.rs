@@ -152,7 +152,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
     /// A text names a variant; a map of one entry is a variant with its content.
     fn deserialize_enum<V: Visitor<'de>>(
         self,
-        name: &'static str,
+        _name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refusal> {
@@ -163,7 +163,6 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
                 visitor.visit_enum(de::value::MapAccessDeserializer::new(MapDeserializer::new(entries)))
             }
             other => {
-                let _ = name;
                 let got = format!("{} {other}", other.type_name());
                 Err(Refusal::Other(format!("expected one of {}, got {got}", variants.join(", "))))
             }

@@ -5,6 +5,7 @@
 
 use super::error::{ConfigError, ErrorKind, nearest};
 use super::interpolation::{Computed, Resolver, Surroundings, split_key};
+use super::limits::MAX_DEPTH;
 use super::origin::Trace;
 use super::python;
 use super::schema::{self, check_key};
@@ -57,6 +58,7 @@ impl Merger<'_> {
             if let Ok(Computed::Node(referenced)) = target_of
                 && self.tree.is_container(referenced)
             {
+                refuse_depth(self.tree.depth(target) + self.tree.height(referenced))?;
                 let copy = self.tree.copy(referenced)?;
                 self.set(target, key.clone(), copy)?;
                 old = copy;
@@ -78,7 +80,22 @@ impl Merger<'_> {
         } else if self.tree.is_missing(source) {
             Ok(())
         } else {
+            self.refuse_scalar_for_struct(old, source)?;
             self.set(target, key, source)
+        }
+    }
+
+    /// A file cannot put a scalar in the place of one of Hydra's own structures; null and interpolations it can.
+    fn refuse_scalar_for_struct(&self, old: NodeId, source: NodeId) -> Result<(), ConfigError> {
+        let is_struct = matches!(self.tree.schema(old), Some(schema::Schema::Struct { .. }));
+        match self.tree.scalar(source) {
+            Some(value) if is_struct && *value != Value::Null && !value.is_interpolation() => {
+                let key = self.tree.full_key(old);
+                let message = format!("{key}: expected a map, got {}", value.type_name());
+                let location = self.tree.trace(source).origin.location().cloned();
+                Err(ConfigError::new(ErrorKind::MergeOther, message).at(location))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -101,8 +118,8 @@ impl Merger<'_> {
         if old.is_none() {
             self.check_addition(map, &key)?;
         }
-        let of_old = old.and_then(|old| self.tree.schema(old));
-        let schema = of_old.or_else(|| self.tree.schema(map).and_then(|schema| schema.child(&key)));
+        // What the old value happened to be does not bind its successor; what the map declares does.
+        let schema = self.tree.schema(map).and_then(|schema| schema.child(&key));
         if let Some(old) = old {
             self.tree.record_loss(old, node);
         }
@@ -146,6 +163,7 @@ impl Merger<'_> {
         additions: Additions,
     ) -> Result<(), ConfigError> {
         let keys = split_key(path);
+        refuse_depth(keys.len())?;
         let (last, inner) = keys.split_last().expect("splitting yields at least one key");
         let mut container = root;
         for key in inner {
@@ -292,6 +310,14 @@ impl Merger<'_> {
         }
         None
     }
+}
+
+/// Refuses a tree that would be too deep for the functions that walk it.
+pub(super) fn refuse_depth(depth: usize) -> Result<(), ConfigError> {
+    if depth <= 2 * MAX_DEPTH {
+        return Ok(());
+    }
+    Err(ConfigError::new(ErrorKind::Limit, format!("expected a config of at most {} levels", 2 * MAX_DEPTH)))
 }
 
 fn index(key: &str) -> Result<i64, ConfigError> {

@@ -25,6 +25,8 @@
 mod compose;
 mod composed;
 #[cfg(test)]
+mod composition_tests;
+#[cfg(test)]
 mod conformance;
 mod defaults;
 mod defaults_entry;

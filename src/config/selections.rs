@@ -161,7 +161,7 @@ impl Selections {
     /// # Errors
     /// [`ErrorKind::DefaultsOverrideNoMatch`], [`ErrorKind::DefaultsDeleteNoMatch`].
     pub(super) fn refuse_unused(&self, search_path: &SearchPath) -> Result<(), ConfigError> {
-        for (key, selected) in self.choices.iter().filter(|(_, selected)| !selected.used) {
+        if let Some((key, selected)) = self.choices.iter().find(|(_, selected)| !selected.used) {
             let group = key.split('@').next().unwrap_or(key);
             let known: Vec<&str> =
                 self.known_keys_of_group.get(group).into_iter().flatten().map(String::as_str).collect();
@@ -184,7 +184,7 @@ impl Selections {
             };
             return Err(ConfigError::new(ErrorKind::DefaultsOverrideNoMatch, message).with_hint(hint));
         }
-        for (key, deletion) in self.deletions.iter().filter(|(_, deletion)| !deletion.used) {
+        if let Some((key, deletion)) = self.deletions.iter().find(|(_, deletion)| !deletion.used) {
             let shown = deletion.option.as_ref().map_or_else(|| key.clone(), |option| format!("{key}={option}"));
             let message = format!("could not delete {shown:?}: no match in the defaults list");
             let hint = nearest(key, self.known_choices.keys().map(String::as_str)).map(str::to_owned);

@@ -24,7 +24,12 @@ pub struct Sweep {
 impl Sweep {
     pub(super) fn of_frame(frame: Config, search_path: &SearchPath, seed: u64) -> Result<Self, ConfigError> {
         let mut texts = Vec::new();
-        if let Ok(Value::Map(params)) = frame.hydra_value("sweeper.params") {
+        let params = match frame.hydra_value("sweeper.params") {
+            // A sweeper need not have params.
+            Err(error) if error.kind() == ErrorKind::InterpKey => Value::Null,
+            params => params?,
+        };
+        if let Value::Map(params) = &params {
             texts.extend(params.iter().map(|(key, value)| format!("{key}={}", python::str(value))));
         }
         texts.extend_from_slice(frame.overrides());

@@ -134,6 +134,21 @@ impl Tree {
         self.nodes[id.0 as usize].closed == Some(false)
     }
 
+    /// How many containers a node stands in.
+    pub(super) fn depth(&self, id: NodeId) -> usize {
+        std::iter::successors(self.parent(id), |&id| self.parent(id)).count()
+    }
+
+    /// How many levels hang below a node; without recursion, because it guards the functions that recurse.
+    pub(super) fn height(&self, id: NodeId) -> usize {
+        let (mut level, mut height) = (self.children(id), 0);
+        while !level.is_empty() {
+            height += 1;
+            level = level.into_iter().flat_map(|id| self.children(id)).collect();
+        }
+        height
+    }
+
     /// The path of a node as OmegaConf writes it: `data.files[0].name`.
     pub(super) fn full_key(&self, id: NodeId) -> String {
         let mut names = Vec::new();

@@ -11,7 +11,8 @@ use crate::config::python;
 use crate::config::value::Value;
 
 pub(super) fn parse(input: &str) -> Result<Override, ConfigError> {
-    let mut parser = Parser { input, lexer: Lexer::new(input), current: None, depth: 0, values: Vec::new() };
+    let mut parser =
+        Parser { input, lexer: Lexer::new(input), current: None, depth: 0, in_choice: false, values: Vec::new() };
     let (action, key, package, syntax) = parser.sentence()?;
     let value = syntax.map(|syntax| syntax.evaluate(input)).transpose()?;
     Ok(Override { action, key, package, value, input: input.to_owned() })
@@ -31,6 +32,8 @@ struct Parser<'a> {
     lexer: Lexer,
     current: Option<Token>,
     depth: usize,
+    /// Whether a comma has shown that the value is a choice.
+    in_choice: bool,
     /// The texts of the tokens taken so far, for error messages of functions.
     values: Vec<String>,
 }
@@ -65,8 +68,12 @@ impl Parser<'_> {
     }
 
     /// Nothing that may stand here does. The original shows the rest of the text then, for which it reads all of it:
-    /// a stray character anywhere is reported first.
+    /// a stray character anywhere is reported first. Behind the first comma of a choice it knows what it is reading,
+    /// and looks one token ahead only.
     fn unexpected(&mut self) -> ConfigError {
+        if self.in_choice {
+            return self.unexpected_after_complete();
+        }
         let error = self.mismatch();
         while self.current.as_ref().is_some_and(|token| token.kind != TokenKind::End) {
             match self.lexer.next() {
@@ -172,6 +179,7 @@ impl Parser<'_> {
             return Ok(first);
         }
         let mut elements = vec![first];
+        self.in_choice = true;
         while self.at_value(ValueToken::Comma)? {
             self.take()?;
             elements.push(self.element()?);

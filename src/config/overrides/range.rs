@@ -74,7 +74,14 @@ fn integers(start: BigInt, stop: &BigInt, step: &BigInt) -> Result<Vec<Value>, C
 }
 
 fn decimals(start: &Value, stop: &Value, step: &Value) -> Result<Vec<Value>, ConfigError> {
-    let not_finite = || ConfigError::new(ErrorKind::Other, "a range needs finite numbers");
+    let floats = [start, stop, step].map(|value| to_float(value).unwrap_or(f64::NAN));
+    if floats.iter().any(|float| float.is_infinite()) && !floats.iter().any(|float| float.is_nan()) && floats[2] != 0.0
+    {
+        let [start, stop, step] = floats;
+        let is_empty = if step > 0.0 { start >= stop } else { start <= stop };
+        return if is_empty { Ok(Vec::new()) } else { Err(too_many()) };
+    }
+    let not_finite = || ConfigError::new(ErrorKind::Other, "a range needs numbers, not NaN");
     let [start, stop, step] = [start, stop, step].map(|value| Decimal::exact(value).ok_or_else(not_finite));
     let (mut at, stop, step) = (start?, stop?, step?);
     let goes_up = match step.digits.sign() {

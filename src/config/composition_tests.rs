@@ -1,0 +1,235 @@
+//! Tests of whole compositions over trees in memory, for what Hydra does not have or does not promise: origins,
+//! typed extraction, hints, limits.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{Composer, Config, ConfigError, ErrorKind, MISSING, Origin, SearchPath, Value};
+
+fn composer(files: &[(&str, &str)]) -> Composer {
+    let files = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+    Composer::new(SearchPath::new().memory("main", files))
+}
+
+const TREE: &[(&str, &str)] = &[
+    ("train.yaml", "defaults:\n  - trainer: base\n  - data: toy\n  - _self_\nseed: 1\nname: ${trainer.name}-${seed}\n"),
+    ("trainer/base.yaml", "name: base\nlr: 1e-3\ndevices: 1\n"),
+    ("trainer/fast.yaml", "defaults: [base, _self_]\nname: fast\n"),
+    ("data/toy.yaml", "defaults:\n  - override /trainer@_global_.trainer: fast\nfiles: [a, b]\n"),
+];
+
+fn compose(files: &[(&str, &str)], overrides: &[&str]) -> Result<Config, ConfigError> {
+    composer(files).compose("train", overrides)
+}
+
+fn error_of(files: &[(&str, &str)], overrides: &[&str]) -> ConfigError {
+    compose(files, overrides).expect_err("the composition fails")
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Train {
+    trainer: Trainer,
+    data: Data,
+    seed: u32,
+    name: String,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Trainer {
+    name: String,
+    lr: f64,
+    devices: u8,
+    precision: Option<Precision>,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum Precision {
+    Single,
+    Double,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Data {
+    files: Vec<String>,
+}
+
+#[test]
+fn a_tree_with_an_override_in_a_defaults_list_extracts_into_types() {
+    let config = compose(TREE, &["+trainer.precision=double", "seed=7"]).expect("a legal tree");
+    let train: Train = config.extract().expect("the types fit");
+    let trainer = Trainer { name: "fast".into(), lr: 1e-3, devices: 1, precision: Some(Precision::Double) };
+    let data = Data { files: vec!["a".into(), "b".into()] };
+    assert_eq!(train, Train { trainer, data, seed: 7, name: "fast-7".into() });
+    let fast = Some("fast".to_owned());
+    assert!(config.choices().contains(&("trainer".to_owned(), fast)));
+}
+
+#[test]
+fn a_key_knows_the_line_that_set_it_and_the_values_that_lost() {
+    let config = compose(TREE, &["trainer.lr=0.5"]).expect("a legal tree");
+    let lr = config.origin("trainer.lr").expect("the key exists");
+    assert_eq!(lr.origin, Origin::Override("trainer.lr=0.5".into()));
+    assert_eq!(lr.overridden.len(), 1);
+    assert_eq!(lr.overridden[0].value, Value::Float(1e-3));
+    assert_eq!(lr.overridden[0].origin.to_string(), "trainer/base.yaml:2:1");
+    let name = config.origin("trainer.name").expect("the key exists");
+    assert_eq!(name.origin.to_string(), "trainer/fast.yaml:2:1");
+    assert_eq!(config.origin("data.files[1]").expect("the item exists").origin.to_string(), "data/toy.yaml:3:12");
+    assert!(config.origin("trainer.nope").is_none());
+}
+
+#[test]
+fn every_file_that_was_read_is_listed_with_its_digest() {
+    let config = compose(TREE, &[]).expect("a legal tree");
+    let mut paths: Vec<&str> = config.sources().iter().map(|source| source.path.as_str()).collect();
+    paths.sort_unstable();
+    assert_eq!(paths, ["data/toy.yaml", "train.yaml", "trainer/base.yaml", "trainer/fast.yaml"]);
+    let data = config.sources().iter().find(|source| source.path == "data/toy.yaml").expect("it was read");
+    assert_eq!(data.digest, crate::digest::FileDigest::of_bytes(TREE[3].1.as_bytes()));
+}
+
+#[test]
+fn extraction_errors_name_the_path_the_expectation_and_the_place() {
+    let error =
+        compose(TREE, &["trainer.devices=many"]).and_then(|config| config.extract::<Train>()).expect_err("no number");
+    assert_eq!(error.kind(), ErrorKind::TypeMismatch);
+    let text = error.to_string();
+    assert!(text.contains("trainer.devices") && text.contains("many") && text.contains("u8"), "{text}");
+    assert!(text.contains("trainer.devices=many"), "{text}");
+
+    let error =
+        compose(TREE, &["+trainer.device=2"]).and_then(|config| config.extract::<Train>()).expect_err("unknown");
+    assert_eq!((error.kind(), error.hint().as_deref()), (ErrorKind::UnknownKey, Some("devices")));
+    assert!(error.message().starts_with("trainer.device:"), "{error}");
+
+    let error =
+        compose(TREE, &["trainer.devices=???"]).and_then(|config| config.extract::<Train>()).expect_err("missing");
+    assert_eq!(error.kind(), ErrorKind::MissingValue);
+
+    let mut files = TREE.to_vec();
+    files[1].1 = "name: base\nlr: fast\ndevices: 1\n";
+    let error = compose(&files, &[]).and_then(|config| config.extract::<Train>()).expect_err("a text");
+    let location = error.location().expect("it is in a file");
+    assert_eq!((location.file.as_str(), location.line, location.column), ("trainer/base.yaml", 2, 1));
+}
+
+#[test]
+fn typos_get_the_nearest_key_group_and_option_as_a_hint() {
+    let hint = |overrides: &[&str]| error_of(TREE, overrides).hint().unwrap_or_default();
+    assert_eq!(hint(&["trainer.lrr=1"]), "trainer.lr");
+    assert_eq!(hint(&["trainer=fsat"]), "trainer/fast");
+    assert_eq!(hint(&["~sede"]), "seed");
+    assert_eq!(hint(&["entirely_new=1"]), "+entirely_new=1");
+    assert_eq!(composer(TREE).compose("trian", &[""; 0]).expect_err("a typo").hint().as_deref(), Some("train"));
+    let error =
+        compose(&[("train.yaml", "seed: 1\nname: ${sed}\n")], &[]).and_then(|config| config.resolve().map(|_| ()));
+    assert_eq!(error.expect_err("a typo").hint().as_deref(), Some("seed"));
+}
+
+#[test]
+fn equal_configs_have_equal_digests_however_they_were_composed() {
+    let digest = |files: &[(&str, &str)], overrides: &[&str]| {
+        compose(files, overrides).and_then(|config| config.digest()).expect("a legal tree")
+    };
+    assert_eq!(digest(TREE, &["seed=2"]), digest(TREE, &["seed=1", "seed=2"]));
+    assert_ne!(digest(TREE, &["seed=2"]), digest(TREE, &["seed=2.0"]));
+    // The digest is of what interpolations resolve to.
+    let literal = [("train.yaml", "a: 1\nb: 1\n")];
+    let interpolated = [("train.yaml", "a: 1\nb: ${a}\n")];
+    assert_eq!(digest(&literal, &[]), digest(&interpolated, &[]));
+}
+
+#[test]
+fn cycles_are_reported_with_their_path() {
+    let error = compose(&[("train.yaml", "a: ${b}\nb: ${c.d}\nc:\n  d: ${a}\n")], &[])
+        .and_then(|config| config.resolve())
+        .expect_err("a cycle");
+    assert_eq!(error.kind(), ErrorKind::InterpCycle);
+    assert!(error.message().contains("b -> c.d -> a -> b"), "{error}");
+    let files = [("train.yaml", "defaults: [g: a]\n"), ("g/a.yaml", "defaults: [/g: a]\n")];
+    assert_eq!(error_of(&files, &[]).kind(), ErrorKind::DefaultsCycle);
+}
+
+#[test]
+fn hostile_files_run_into_limits_instead_of_exhausting_the_machine() {
+    let deep = "[".repeat(5_000);
+    assert_eq!(error_of(&[("train.yaml", &format!("a: {deep}"))], &[]).kind(), ErrorKind::Limit);
+    let mut laughs = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..12 {
+        let before = vec![format!("*a{}", level - 1); 10].join(", ");
+        laughs.push_str(&format!("a{level}: &a{level} [{before}]\n"));
+    }
+    assert_eq!(error_of(&[("train.yaml", &laughs)], &[]).kind(), ErrorKind::Limit);
+    let mut doubling = String::from("t0: xxxxxxxxxxxxxxxx\n");
+    let mut copying = String::from("m0: {x: 1, y: 2}\n");
+    for level in 1..40 {
+        let before = level - 1;
+        doubling.push_str(&format!("t{level}: ${{t{before}}}${{t{before}}}\n"));
+        copying.push_str(&format!("m{level}: {{x: '${{m{before}}}', y: '${{m{before}}}'}}\n"));
+    }
+    for text in [doubling, copying] {
+        let error = compose(&[("train.yaml", &text)], &[]).and_then(|config| config.resolve()).expect_err("too large");
+        assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
+    }
+    let nested = format!("x={}", "[".repeat(5_000));
+    assert!(compose(&[("train.yaml", "x: 1\n")], &[&nested]).is_err());
+    let path = format!("+{}=1", vec!["a"; 5_000].join("."));
+    assert_eq!(error_of(&[("train.yaml", "x: 1\n")], &[&path]).kind(), ErrorKind::Limit);
+    let nested = format!("a: \"{}\"\n", "${".repeat(2_000));
+    assert!(compose(&[("train.yaml", &nested)], &[]).is_err());
+    let mut files = vec![("train.yaml".to_owned(), "defaults: [l0/a, l0/b]\n".to_owned())];
+    for level in 0..16 {
+        for name in ["a", "b"] {
+            let text = format!("defaults: [/l{0}/a, /l{0}/b]\n", level + 1);
+            files.push((format!("l{level}/{name}.yaml"), text));
+        }
+    }
+    files.extend(["l16/a.yaml", "l16/b.yaml"].map(|path| (path.to_owned(), String::new())));
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    assert_eq!(error_of(&files, &[]).kind(), ErrorKind::DefaultsCycle);
+}
+
+#[test]
+fn nothing_is_read_from_the_process() {
+    let files = [("train.yaml", "home: ${oc.env:HOME}\nyear: ${now:%Y}\n")];
+    let config = compose(&files, &[]).expect("a legal tree");
+    assert_eq!(config.resolve().expect_err("no environment was given").kind(), ErrorKind::ResolverFailed);
+    let env = BTreeMap::from([("HOME".to_owned(), "/given".to_owned())]);
+    let now = jiff::civil::date(2025, 11, 22).at(10, 30, 0, 0);
+    let config = composer(&files).env(env).now(now).compose("train", &[""; 0]).expect("a legal tree");
+    let resolved = config.resolve().expect("all is given");
+    assert_eq!(resolved.value().get("home"), Some(&Value::from("/given")));
+    assert_eq!(resolved.value().get("year"), Some(&Value::from("2025")));
+    assert_eq!(config.hydra_value("run.dir").expect("a clock was given"), Value::from("outputs/2025-11-22/10-30-00"));
+}
+
+#[test]
+fn the_hydra_node_is_written_as_hydra_writes_it() {
+    let mut config = compose(TREE, &["hydra.run.dir=out", "seed=3"]).expect("a legal tree");
+    assert!(config.hydra_to_yaml().starts_with("hydra:\n  run:\n    dir: out\n  sweep:\n"));
+    assert_eq!(config.overrides(), ["seed=3"]);
+    assert_eq!(config.hydra_overrides(), ["hydra.run.dir=out"]);
+    assert_eq!(config.hydra().get("runtime.output_dir"), Some(&Value::from(MISSING)));
+    config.set_hydra("runtime.output_dir", &Value::from("/runs/out")).expect("Hydra has this key");
+    assert_eq!(config.hydra_value("runtime.output_dir").expect("just set"), Value::from("/runs/out"));
+    assert_eq!(
+        config.set_hydra("runtime.nope", &Value::Null).expect_err("no such key").kind(),
+        ErrorKind::KeyNotInStruct
+    );
+}
+
+#[test]
+fn a_sweep_lists_its_jobs_and_composes_each() {
+    let composer = composer(TREE);
+    let sweep = composer.sweep("train", &["trainer=glob(*)", "seed=1,2"]).expect("a legal sweep");
+    assert_eq!(sweep.jobs().len(), 4);
+    let last = composer.compose_job(&sweep, &sweep.jobs()[3]).expect("a legal job");
+    let resolved = last.resolve().expect("it resolves");
+    assert_eq!(resolved.value().get("name"), Some(&Value::from("fast-2")));
+    assert_eq!(error_of(TREE, &["seed=1,2"]).kind(), ErrorKind::SweepWithoutMultirun);
+}
