@@ -54,7 +54,7 @@ fn is_usage(cause: &(dyn StdError + 'static)) -> bool {
 fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<ConfigError>() {
         let general = "`spectramind config show COMMAND` prints what is composed; the YAML files explain their keys";
-        return Some(error.hint().map_or_else(|| general.to_owned(), str::to_owned));
+        return Some(error.hint().unwrap_or_else(|| general.to_owned()));
     }
     if cause.is::<MissingConfigs>() {
         return Some("run where the folder configs/ is, or say where with --config-path DIR".into());
