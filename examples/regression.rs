@@ -65,7 +65,7 @@ impl<B: AutodiffBackend> Task<B> for Sine {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let trainer = TrainerSettings { max_epochs: 300, early_stopping: None, ..TrainerSettings::default() }.check()?;
+    let trainer = TrainerSettings { max_epochs: 600, early_stopping: None, ..TrainerSettings::default() }.check()?;
     let task = Sine((0..64).map(|i| i.to_string()).collect());
     let folder = tempfile::tempdir()?;
     let optimizer = OptimizerSettings { lr: 0.03, ..OptimizerSettings::default() };

@@ -161,7 +161,7 @@ fn a_disk_that_fills_up_while_simulating_leaves_no_data_set() {
 #[test]
 fn a_disk_that_fills_up_while_training_leaves_no_manifest() {
     let sandbox = Sandbox::with_data();
-    let Some(outcome) = with_small_disk(&sandbox, "runs", 300, &["train", "trainer=ci_fast"]) else { return };
+    let Some(outcome) = with_small_disk(&sandbox, "runs", 100, &["train", "trainer=ci_fast"]) else { return };
     assert_refused(&outcome, 1, &["No space left on device"]);
     assert!(!outcome.stdout.contains("manifest"), "{}", outcome.stdout);
     assert!(!outcome.stdout.contains(".partial"), "{}", outcome.stdout);

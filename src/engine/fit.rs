@@ -230,8 +230,9 @@ pub fn fit<B: AutodiffBackend, T: Task<B>>(
             if observer(Event::Validated { epoch, metrics: &metrics }).is_break() {
                 exit = exit.or(Some(Exit::Interrupted));
             }
-            if give_up {
-                exit = exit.or(Some(Exit::EarlyStopped));
+            // A run that is over anyway did not meet a limit.
+            if give_up && exit != Some(Exit::Interrupted) {
+                exit = Some(Exit::EarlyStopped);
             }
         }
     }

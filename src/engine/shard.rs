@@ -48,7 +48,7 @@ pub struct ShardGradient<B: Backend> {
 
 impl<B: Backend> ShardGradient<B> {
     /// The sum of two contributions; a parameter that only one of them used keeps that one's gradient.
-    pub fn add(mut self, other: Self) -> Self {
+    pub fn combine(mut self, other: Self) -> Self {
         for (path, right) in other.gradients {
             let sum = match self.gradients.remove(&path) {
                 Some(left) => left + right,

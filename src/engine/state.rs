@@ -163,7 +163,7 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
             })
         };
         let parts: Vec<_> = jobs.into_par_iter().map(|job| job.map(compute)).collect();
-        tree_sum(parts, &mut ShardGradient::add).expect("a step has samples").mean(samples)
+        tree_sum(parts, &mut ShardGradient::combine).expect("a step has samples").mean(samples)
     }
 
     /// Moves the parameters by one optimizer step.

@@ -11,7 +11,7 @@ pub fn json(report: &Report) -> String {
 pub fn text(report: &Report) -> String {
     let mut lines = vec![report.subject.clone()];
     if report.self_check {
-        lines.push(format!("  self-check: the key believed is your own, so nobody else vouches for this run"));
+        lines.push("  self-check: the key believed is your own, so nobody else vouches for this run".into());
     }
     for check in &report.checks {
         lines.push(format!("  {:<12} {}", word(check.verdict), check.name));
@@ -27,7 +27,7 @@ pub fn text(report: &Report) -> String {
             Verdict::NotChecked => "NOT CHECKED: something could not be checked",
         }
     ));
-    lines.push(format!("  no check here proves:"));
+    lines.push("  no check here proves:".into());
     for sentence in &report.not_proved {
         lines.push(format!("   - {sentence}"));
     }

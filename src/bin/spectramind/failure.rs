@@ -66,10 +66,8 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
         let value = expected.split(' ').next().unwrap_or(expected);
         return Some(format!("choose another profile (trainer=ci_fast, trainer=defaults) or add {key}={value}"));
     }
-    if let Some(error) = cause.downcast_ref::<PreparationError>() {
-        if let Some(hint) = preparation(error) {
-            return Some(hint);
-        }
+    if let Some(hint) = cause.downcast_ref().and_then(preparation) {
+        return Some(hint);
     }
     if let Some(SimulationError::OutputExists { .. }) = cause.downcast_ref() {
         return Some("choose another folder with sim.out=DIR, or delete that one".into());

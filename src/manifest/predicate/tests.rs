@@ -123,7 +123,7 @@ fn a_claim_round_trips() {
 fn the_bytes_of_a_claim_are_stable() {
     assert_eq!(
         crate::digest::sha256(text(&example()).as_bytes()).to_string(),
-        "67cfc8b66340fc8b72686b3832f5a7f3c683b5cc36de7a571cc5255d5a2528d8"
+        "3b4c05a6a543fed611848b465e1330673819c7bdb371cc09248aabeb0e0c6aaf"
     );
 }
 

@@ -278,7 +278,8 @@ fn a_file_in_place_of_a_directory_and_the_reverse_are_found() {
     repo.write("dir", "");
     fs::remove_file(repo.path().join("a")).expect("a file");
     fs::create_dir(repo.path().join("a")).expect("a directory");
-    assert_eq!(repo.changed(), ["a", "dir", "dir/b", "dir/c"]);
+    assert_eq!(repo.changed(), ["a", "dir/b", "dir/c"]);
+    assert_eq!(repo.read().untracked, ["dir"]);
 }
 
 #[cfg(unix)]
@@ -316,7 +317,8 @@ fn a_directory_moved_behind_a_symlink_is_found() {
     let elsewhere = tempfile::tempdir().expect("a temporary directory");
     fs::rename(repo.path().join("dir"), elsewhere.path().join("dir")).expect("the same file system");
     std::os::unix::fs::symlink(elsewhere.path().join("dir"), repo.path().join("dir")).expect("a symlink");
-    assert_eq!(repo.changed(), ["dir", "dir/b", "dir/c"]);
+    assert_eq!(repo.changed(), ["dir/b", "dir/c"]);
+    assert_eq!(repo.read().untracked, ["dir"]);
 }
 
 #[cfg(unix)]
@@ -324,7 +326,7 @@ fn a_directory_moved_behind_a_symlink_is_found() {
 fn a_special_file_is_found_and_never_opened() {
     let repo = Repo::new();
     let _socket = std::os::unix::net::UnixListener::bind(repo.path().join("socket")).expect("a socket");
-    assert_eq!(repo.changed(), ["socket"]);
+    assert_eq!(repo.untracked(), ["socket"]);
 }
 
 #[test]
@@ -446,7 +448,7 @@ fn the_environment_and_the_users_configuration_are_ignored() {
     // The same test runs again in a process of its own, with the hostile environment.
     if let Some(work_tree) = std::env::var_os(WORK_TREE) {
         let record = read(Path::new(&work_tree)).expect("a readable repository").expect("a repository");
-        assert_eq!(record.changed, ["a", "new"]);
+        assert_eq!((record.changed, record.untracked), (vec!["a".to_owned()], vec!["new".to_owned()]));
         return;
     }
     let (clean, dirty) = (Repo::new(), Repo::new());
@@ -485,17 +487,17 @@ fn the_difference_depends_on_what_differs_and_on_nothing_else() {
         edits.iter().for_each(|(path, content)| repo.write(path, content));
         repo.read().difference
     };
-    let difference = differing(&[("a", "2\n"), ("new", "3\n")]);
-    assert_eq!(differing(&[("new", "3\n"), ("a", "2\n")]), difference);
+    let difference = differing(&[("a", "2\n"), ("dir/b", "3\n")]);
+    assert_eq!(differing(&[("dir/b", "3\n"), ("a", "2\n"), ("new", "")]), difference);
     assert_eq!(
         difference.map(|digest| digest.to_string()).as_deref(),
-        Some("3e7863241fdd0362f19e7803c20f66a835f322823276a2989fab697931ec5756")
+        Some("44ce69cbe6e35145f43d523253530b575cddddce4817731f8e9bc14587bd5779")
     );
     for other in [
         differing(&[]),
         differing(&[("a", "2\n")]),
-        differing(&[("a", "3\n"), ("new", "2\n")]),
-        differing(&[("a", "2\n"), ("old", "3\n")]),
+        differing(&[("a", "3\n"), ("dir/b", "2\n")]),
+        differing(&[("a", "2\n"), ("dir/c", "3\n")]),
     ] {
         assert_ne!(other, difference);
     }
@@ -507,8 +509,15 @@ fn the_list_of_changed_paths_is_capped_and_the_count_is_not() {
     for index in 0..MAX_CHANGED_PATHS + 5 {
         repo.write(&format!("new-{index:03}"), "");
     }
+    let count = MAX_CHANGED_PATHS as u64 + 5;
     let record = repo.read();
-    assert_eq!((record.changed.len(), record.changed_count), (MAX_CHANGED_PATHS, MAX_CHANGED_PATHS as u64 + 5));
+    assert_eq!((record.untracked.len(), record.untracked_count), (MAX_CHANGED_PATHS, count));
+    repo.commit();
+    for index in 0..count {
+        repo.write(&format!("new-{index:03}"), "changed");
+    }
+    let record = repo.read();
+    assert_eq!((record.changed.len(), record.changed_count), (MAX_CHANGED_PATHS, count));
     assert_eq!(record.changed.first().map(String::as_str), Some("new-000"));
     assert!(record.is_consistent());
 }
@@ -519,5 +528,5 @@ fn a_path_that_is_not_printable_is_escaped() {
     use std::os::unix::ffi::OsStrExt;
     let repo = Repo::new();
     fs::write(repo.path().join(std::ffi::OsStr::from_bytes(b"\xff\x1b[2J")), "").expect("a file");
-    assert_eq!(repo.changed(), [r"\xff\x1b[2J"]);
+    assert_eq!(repo.untracked(), [r"\xff\x1b[2J"]);
 }
