@@ -155,6 +155,16 @@ impl DomainHasher {
     }
 }
 
+/// Plain BLAKE3 of a file's bytes, streamed: what `b3sum` prints.
+///
+/// # Errors
+/// Whatever opening or reading the file fails with.
+pub fn blake3_of_file(path: &Path) -> io::Result<Blake3Digest> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(File::open(path)?)?;
+    Ok(Blake3Digest(*hasher.finalize().as_bytes()))
+}
+
 /// What a file's bytes are, by both hashes, from one read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileDigest {

@@ -8,7 +8,7 @@ use spectramind::manifest::strict_json::{self, ExactF64};
 use spectramind::manifest::{dsse, key::SigningKey, verified::read_unverified};
 use spectramind::merkle::{MerkleLog, leaf_hash};
 
-use crate::sandbox::{Outcome, Sandbox, repository, trained, trained_copy};
+use crate::sandbox::{Outcome, Sandbox, field, repository, trained, trained_copy};
 
 const AUDIT: [&str; 4] = ["audit", "run", "--key", "pub.pem"];
 
@@ -177,9 +177,11 @@ fn a_removed_data_file_is_not_checked() {
 fn a_removed_config_file_is_not_checked() {
     let sandbox = trained_copy();
     std::fs::remove_file(sandbox.path("configs/trainer/ci_fast.yaml")).expect("remove");
-    let outcome = sandbox.verify(&["config", "run"]);
-    assert_eq!(outcome.code, 3, "{}", outcome.stdout);
-    assert!(outcome.stdout.contains("configs/trainer/ci_fast.yaml"), "{}", outcome.stdout);
+    for checks in ["config", "git", "audit"] {
+        let outcome = sandbox.verify(&[checks, "run"]);
+        assert_eq!(outcome.code, 3, "{}", outcome.stdout);
+        assert!(outcome.stdout.contains("configs/trainer/ci_fast.yaml"), "{}", outcome.stdout);
+    }
 }
 
 #[test]
@@ -330,6 +332,38 @@ fn put_digest(sandbox: &Sandbox, statement: &mut Statement<TrainingRun>, name: &
     let bytes = std::fs::read(sandbox.path("run").join(name)).expect("read");
     let subject = statement.subject.iter_mut().find(|subject| subject.name.as_str() == name).expect("a subject");
     subject.digest.sha256 = spectramind::digest::sha256(&bytes);
+}
+
+#[test]
+fn a_record_of_other_data_than_were_trained_on_is_found() {
+    let sandbox = trained_copy();
+    forge(&sandbox, |statement| statement.predicate.data[0].root = "data/official".into());
+    let outcome = sandbox.verify(&["config", "run"]);
+    assert_eq!(outcome.code, 1, "{}", outcome.stdout);
+    assert!(failed(&outcome, "config").contains("data sets"), "{}", outcome.stdout);
+}
+
+#[test]
+fn light_curves_that_were_edited_by_hand_do_not_survive_a_replay() {
+    let sandbox = Sandbox::with_data();
+    let curves = sandbox.path("data/sim_tiny-calibrated/train/light_curves.safetensors");
+    let size = std::fs::metadata(&curves).expect("curves").len() as usize;
+    flip(&curves, size - 2000);
+    sandbox.done(&["train", "trainer=ci_fast", "run.dir=run"]);
+    assert_eq!(sandbox.verify(&["audit", "run"]).code, 0, "the record is true of what was trained on");
+    let outcome = sandbox.verify(&["replay", "run"]);
+    assert_eq!(outcome.code, 1, "{}", outcome.stdout);
+}
+
+#[test]
+fn the_printed_command_verifies_a_run_signed_with_ones_own_key() {
+    let sandbox = Sandbox::with_data();
+    sandbox.done(&["keys", "generate", "--out", "own.pem"]);
+    let printed = sandbox.done(&["train", "trainer=ci_fast", "run.dir=run", "--signing-key", "own.pem"]).stdout;
+    let words: Vec<_> = field(&printed, "verify ").split(' ').skip(1).collect();
+    let outcome = sandbox.verify(&words);
+    assert_eq!(outcome.code, 0, "{words:?}\n{}", outcome.stdout);
+    assert!(!outcome.stdout.contains("self-check"));
 }
 
 #[test]

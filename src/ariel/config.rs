@@ -127,6 +127,10 @@ impl DataConfig {
             return refuse("data.batch_size", "at least 1", "0".into());
         }
         let shares = [("data.val_fraction", self.val_fraction), ("data.test_fraction", self.test_fraction)];
+        if self.val_fraction + self.test_fraction >= 1.0 {
+            let got = format!("{} in all", self.val_fraction + self.test_fraction);
+            return refuse("data.val_fraction and data.test_fraction", "shares that leave planets to train on", got);
+        }
         match shares.into_iter().find(|(_, share)| !(0.0..1.0).contains(share)) {
             Some((key, share)) => refuse(key, "a share from 0 to below 1", share.to_string()),
             None => Ok(()),

@@ -58,7 +58,7 @@ pub fn patience_is_spent(progress: &Progress, settings: Option<&EarlyStopping>) 
 }
 
 /// Adds a checkpoint to those kept and drops what is beyond the best `top_k`; the new one always stays. Returns the
-/// best one's file.
+/// best one's file, if `top_k` keeps any.
 pub fn keep(progress: &mut Progress, settings: Option<&EarlyStopping>, file: &str, top_k: u32) -> Option<String> {
     progress.kept.retain(|kept| kept.file != file);
     progress.kept.push(KeptCheckpoint { file: file.to_owned(), monitored_bits: progress.monitored_bits.clone() });
@@ -73,7 +73,8 @@ pub fn keep(progress: &mut Progress, settings: Option<&EarlyStopping>, file: &st
             _ => std::cmp::Ordering::Equal,
         });
     }
-    let best = ranking.first().map(|kept| kept.file.clone());
+    // With none to keep, nobody remembers how good the earlier ones were.
+    let best = ranking.first().filter(|_| top_k > 0).map(|kept| kept.file.clone());
     let staying: Vec<String> = ranking.iter().take(top_k as usize).map(|kept| kept.file.clone()).collect();
     progress.kept.retain(|kept| kept.file == file || staying.contains(&kept.file));
     best

@@ -67,11 +67,25 @@ impl VerifiedRun {
     }
 }
 
-/// What the record states beside the config and must agree with it: a trainer could sign other limits than were set.
+/// What the record states beside the config and must agree with it: a trainer could sign other limits than were set, or
+/// the list of other data than were trained on.
 #[derive(Deserialize)]
 struct Repeated {
     trainer: Trainer,
     envelope: Envelope,
+    data: Data,
+    calib: Calibration,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    name: String,
+    root: String,
+}
+
+#[derive(Deserialize)]
+struct Calibration {
+    out: String,
 }
 
 #[derive(Deserialize)]
@@ -92,6 +106,12 @@ impl Repeated {
         let Envelope { wall_seconds, device_memory_bytes, network } = self.envelope;
         if Bounds::from(&claim.envelope.bounds) != (Bounds { wall_seconds, device_memory_bytes, network }) {
             check.fail("envelope bounds: expected those of the composed config, got others".into());
+        }
+        let expected =
+            [(self.data.name.clone(), self.data.root), (format!("{}-calibrated", self.data.name), self.calib.out)];
+        if !claim.data.iter().map(|data| (&data.name, &data.root)).eq(expected.iter().map(|(name, root)| (name, root)))
+        {
+            check.fail("data sets: expected those of the composed config, got others".into());
         }
         if claim.seed.0 != self.trainer.seed {
             check.fail(format!("seed: expected {}, got {}", self.trainer.seed, claim.seed.0));

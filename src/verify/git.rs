@@ -16,7 +16,7 @@ impl VerifiedRun {
             return check;
         };
         match read(work_tree) {
-            Ok(Some(found)) => compare(&mut check, claim, &found),
+            Ok(Some(found)) => compare(&mut check, claim, &found, work_tree),
             Ok(None) => check.not_checked(format!("{} is in no git repository", work_tree.display())),
             Err(error) => check.not_checked(super::chain(&error)),
         }
@@ -33,7 +33,7 @@ impl VerifiedRun {
 }
 
 #[cfg(feature = "git")]
-fn compare(check: &mut Check, claim: &GitRecord, found: &GitRecord) {
+fn compare(check: &mut Check, claim: &GitRecord, found: &GitRecord, work_tree: &Path) {
     if claim.tree != found.tree {
         check.fail(format!("tree: expected {}, got {}", claim.tree.as_str(), found.tree.as_str()));
         check.note(format!("to get it: git checkout {}", claim.commit.as_str()));
@@ -48,6 +48,9 @@ fn compare(check: &mut Check, claim: &GitRecord, found: &GitRecord) {
         (Some(_), _) => {
             check.fail(format!("the run was made with uncommitted changes in {}", paths(claim)));
         }
+        (None, Some(_)) if are_only_missing(found, work_tree) => {
+            check.not_checked(format!("missing from the work tree: {}", paths(found)));
+        }
         (None, Some(_)) => check.fail(format!("uncommitted changes in {}", paths(found))),
     }
     for (whose, record) in [("the run had", claim), ("there are now", found)] {
@@ -55,6 +58,15 @@ fn compare(check: &mut Check, claim: &GitRecord, found: &GitRecord) {
             check.note(format!("{whose} {} files that git does not track", record.untracked_count));
         }
     }
+}
+
+/// Whether every path that differs is one that is not there: nothing was changed, something cannot be compared.
+#[cfg(feature = "git")]
+fn are_only_missing(found: &GitRecord, work_tree: &Path) -> bool {
+    let is_all = found.changed.len() as u64 == found.changed_count;
+    let Ok(work_tree) = work_tree.canonicalize() else { return false };
+    let root = work_tree.ancestors().find(|folder| folder.join(".git").symlink_metadata().is_ok());
+    is_all && root.is_some_and(|root| found.changed.iter().all(|path| root.join(path).symlink_metadata().is_err()))
 }
 
 #[cfg(feature = "git")]

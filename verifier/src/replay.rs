@@ -15,6 +15,7 @@ use spectramind::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory, complete_line
 use spectramind::engine::settings::LoggerSettings;
 use spectramind::engine::step_log::StepLeaf;
 use spectramind::manifest::predicate::{ExitReason, NumericsProfile};
+use spectramind::provenance::data::DataManifest;
 use spectramind::verify::{Check, VerifiedRun};
 
 /// Why a replay ended without a verdict on the steps.
@@ -82,31 +83,31 @@ fn replay(run: &VerifiedRun, composer: &Composer, roots: &[(String, PathBuf)]) -
     if root != claim.steps.merkle_root {
         return Err(Stop::Failed(format!("step root: expected {}, got {root}", claim.steps.merkle_root)));
     }
+    compare_light_curves(run, &config)?;
     compare_end(run, &trained)?;
     compare_file(run, again.root(), FINAL_CHECKPOINT)?;
     compare_file(run, again.root(), PREDICTIONS)?;
     Ok(vec![
-        format!("{} steps, metrics, final checkpoint and predictions are bit for bit the signed ones", trained.steps),
+        format!(
+            "light curves, {} steps, metrics, final checkpoint and predictions are bit for bit the signed ones",
+            trained.steps
+        ),
         format!("step root {root}"),
     ])
 }
 
-/// Reads the data where the checker has them; simulated data that are nowhere are made again in the scratch folder,
-/// so that a replay writes nothing of its own anywhere else.
+/// Reads the raw data where the checker has them; simulated data that are nowhere are made again in the scratch folder.
+/// Light curves are always calibrated there, so a replay writes nothing anywhere else.
 fn place_data(config: &mut TrainConfig, roots: &[(String, PathBuf)], scratch: &Path) {
     let given = |name: &str| roots.iter().find(|(given, _)| given == name).map(|(_, root)| root.clone());
     if let Some(root) = given(&config.data.name) {
         config.data.root = root;
     }
-    if let Some(root) = given(&format!("{}-calibrated", config.data.name)) {
-        config.calib.out = root;
-    }
     if !config.data.root.exists() && config.data.simulation.is_some() {
         config.data.root = scratch.join("data");
     }
-    if !light_curves_path(&config.calib.out).exists() {
-        config.calib.out = scratch.join("calibrated");
-    }
+    // Calibration is part of what is replayed: light curves that were edited by hand must not pass.
+    config.calib.out = scratch.join("calibrated");
 }
 
 fn signed_leaves(run: &VerifiedRun) -> Result<Vec<StepLeaf>, Stop> {
@@ -124,6 +125,26 @@ fn compare(signed: Option<&StepLeaf>, leaf: &StepLeaf) -> Option<String> {
     let Some(signed) = signed else { return Some(format!("step {}: expected no such step, got one", leaf.step)) };
     let (field, expected, got) = signed.first_difference(leaf)?;
     Some(format!("step {}, {field}: expected {expected}, got {got}", leaf.step))
+}
+
+/// Compares the light curves calibrated here with those that were trained on.
+fn compare_light_curves(run: &VerifiedRun, config: &TrainConfig) -> Result<(), Stop> {
+    let name = format!("{}-calibrated", config.data.name);
+    let record = run.claim().data.iter().find(|data| data.name == name);
+    let Some(record) = record else { return Err(Stop::Failed(format!("the record lists no data set {name}"))) };
+    let list = std::fs::read(run.root().join(record.list.as_str())).map_err(not_checked)?;
+    let signed = DataManifest::from_jsonl(&list).map_err(not_checked)?;
+    if signed.merkle_root() != record.merkle_root {
+        return Err(Stop::Failed(format!("{}: not the list that was signed", record.list.as_str())));
+    }
+    let path = light_curves_path(&config.calib.out);
+    let got = FileDigest::of_file(&path).map_err(not_checked)?.blake3;
+    let file_name = path.file_name().unwrap_or_default().to_string_lossy();
+    match signed.files().iter().find(|file| file.path.as_str() == file_name) {
+        Some(file) if file.blake3 == got => Ok(()),
+        Some(file) => Err(Stop::Failed(format!("{file_name}: expected BLAKE3 {}, got {got}", file.blake3))),
+        None => Err(Stop::Failed(format!("{}: lists no {file_name}", record.list.as_str()))),
+    }
 }
 
 /// Compares what the run is claimed to have ended with: why, in which state, with which figures.

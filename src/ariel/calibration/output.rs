@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo, TensorView};
 
 use super::{CalibSettings, CalibrationError, Cube};
-use crate::ariel::dataset::{DataError, DataSet, Split, Visit, write_atomically};
+use crate::ariel::dataset::{CalibrationFrames, DataError, DataSet, Split, Visit, write_atomically};
 use crate::ariel::instrument::{AIRS_WAVELENGTHS, Instrument, ROWS, WAVELENGTHS};
 use crate::digest::{Blake3Digest, DomainHasher};
 
@@ -94,8 +94,7 @@ pub fn read_settings(path: &Path) -> Result<CalibSettings, CalibrationError> {
     parse_settings(path, &metadata)
 }
 
-/// Digest of what a calibration reads: the tables' bytes, and the names and sizes of the signal files (whose bytes
-/// would take as long to hash as to calibrate; a changed simulation shows in `simulation.json` as well).
+/// Digest of what a calibration reads: the bytes of the tables and of every frame of the split.
 pub(super) fn digest_inputs(data: &DataSet, split: Split) -> Result<Blake3Digest, CalibrationError> {
     let layout = data.layout();
     let mut hasher = DomainHasher::new("spectramind/ariel/calibration-inputs/v1");
@@ -110,9 +109,12 @@ pub(super) fn digest_inputs(data: &DataSet, split: Split) -> Result<Blake3Digest
     for visit in data.visits(split)? {
         hasher.u64(visit.planet as u64).u64(u64::from(visit.number));
         for instrument in Instrument::ALL {
-            let path = layout.signal(split, visit, instrument);
-            let size = std::fs::metadata(&path).map_err(|source| DataError::reading("signal", &path, source))?.len();
-            hasher.u64(size);
+            let frames = layout.calibration_folder(split, visit, instrument);
+            let frames = CalibrationFrames::FILES.map(|name| frames.join(name));
+            for path in [layout.signal(split, visit, instrument)].iter().chain(&frames) {
+                let digest = crate::digest::blake3_of_file(path);
+                hasher.digest(&digest.map_err(|source| DataError::reading("file of frames", path, source))?);
+            }
         }
     }
     Ok(hasher.finish())

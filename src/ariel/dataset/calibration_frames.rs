@@ -26,6 +26,10 @@ pub struct CalibrationFrames {
 }
 
 impl CalibrationFrames {
+    /// The files that are read.
+    pub const FILES: [&'static str; 5] =
+        ["dark.parquet", "dead.parquet", "flat.parquet", "linear_corr.parquet", "read.parquet"];
+
     /// Reads `dark`, `dead`, `flat`, `read` and `linear_corr.parquet` of a folder.
     ///
     /// # Errors

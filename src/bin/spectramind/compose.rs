@@ -1,7 +1,7 @@
 //! Composing a primary config from the command line, with Hydra's flags.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -78,6 +78,11 @@ impl Arguments {
             eprintln!("Warning: {warning}");
         }
         Ok(config)
+    }
+
+    /// The folder of the primary configs, when it is not the usual one.
+    pub fn config_path(&self) -> Option<&Path> {
+        self.config_path.as_deref()
     }
 
     /// Name of the primary config: the command's own, or the one asked for.

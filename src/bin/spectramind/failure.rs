@@ -4,13 +4,16 @@ use std::error::Error as StdError;
 use std::io;
 use std::process::ExitCode;
 
+use spectramind::ariel::calibration::CalibrationError;
 use spectramind::ariel::dataset::DataError;
 use spectramind::ariel::preparation::PreparationError;
 use spectramind::ariel::simulator::SimulationError;
+use spectramind::ariel::task::SpectrumTaskError;
 use spectramind::config::ConfigError;
 use spectramind::engine::run_dir::RunDirError;
 use spectramind::engine::settings::UnsupportedSetting;
 use spectramind::manifest::key::KeyError;
+use spectramind::provenance::git::GitError;
 
 use crate::compose::MissingConfigs;
 
@@ -48,6 +51,9 @@ fn is_usage(cause: &(dyn StdError + 'static)) -> bool {
         || cause.is::<UnsupportedSetting>()
         || cause.is::<MissingConfigs>()
         || cause.downcast_ref().is_some_and(groups_disagree)
+        || matches!(cause.downcast_ref(), Some(CalibrationError::Setting { .. }))
+        || matches!(cause.downcast_ref(), Some(SimulationError::Setting { .. } | SimulationError::OutOfRange { .. }))
+        || matches!(cause.downcast_ref(), Some(SpectrumTaskError::Shares { .. }))
 }
 
 /// What to do about a cause, where we know.
@@ -69,6 +75,12 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
     if let Some(hint) = cause.downcast_ref().and_then(preparation) {
         return Some(hint);
     }
+    if let Some(CalibrationError::Setting { key, .. }) = cause.downcast_ref() {
+        return Some(format!("set calib.{key}; configs/calib/default.yaml explains it"));
+    }
+    if let Some(SimulationError::Setting { key, .. } | SimulationError::OutOfRange { key, .. }) = cause.downcast_ref() {
+        return Some(format!("set sim.{key}; configs/sim/full.yaml explains it"));
+    }
     if let Some(SimulationError::OutputExists { .. }) = cause.downcast_ref() {
         return Some("choose another folder with sim.out=DIR, or delete that one".into());
     }
@@ -86,6 +98,9 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
     }
     if let Some(error) = cause.downcast_ref::<KeyError>() {
         return key(error);
+    }
+    if let Some(GitError::NoCommit { .. }) = cause.downcast_ref() {
+        return Some("make a first commit: the record says which commit a run was made from".into());
     }
     if let Some(error) = cause.downcast_ref::<DataError>() {
         return match error {

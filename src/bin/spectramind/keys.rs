@@ -64,14 +64,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 /// # Errors
 /// When it cannot be read or made; nothing has been trained then.
 pub fn for_signing(given: Option<&Path>) -> Result<SigningKey> {
-    if let Some(path) = given {
-        return Ok(SigningKey::load(path)?);
-    }
-    let path = default_path()?;
-    if path.symlink_metadata().is_ok() {
+    let path = given.map_or_else(default_path, |path| Ok(path.to_owned()))?;
+    if given.is_some() || path.symlink_metadata().is_ok() {
         let key = SigningKey::load(&path)?;
         if !public_path(&path).exists() {
-            write_public(&key, &path)?;
+            // A folder of secrets may be read-only; the key signs all the same.
+            if let Err(error) = write_public(&key, &path) {
+                eprintln!("Warning: {error:#}; `spectramind keys show --public` prints the public key");
+            }
         }
         return Ok(key);
     }
@@ -106,6 +106,7 @@ fn write_public(key: &SigningKey, path: &Path) -> Result<()> {
         .with_context(|| format!("cannot write {}", public.display()))
 }
 
-fn public_path(private: &Path) -> PathBuf {
+/// Where the public half of a key file lies.
+pub fn public_path(private: &Path) -> PathBuf {
     private.with_extension("pub.pem")
 }

@@ -78,6 +78,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let root = record::sign(&run, origin, &config, &trained, wall_seconds, &key)?;
     stages.finish();
     summarise(run.root(), &trainer, &trained, &root, &key);
+    println!("verify     {}", verify_command(run.root(), arguments));
     Ok(())
 }
 
@@ -120,6 +121,12 @@ impl Start {
         let found = record::origin(composed, &recorded.config.name, config, &recorded.run.id, data)?;
         if let Some(difference) = recorded.first_difference(&found) {
             bail!("{}: expected the {difference} the run began with, got another", root.display());
+        }
+        if !config.logger.events {
+            bail!(
+                "{}: expected logs/events.jsonl (logger.events=true) to count the time so far, got none",
+                root.display()
+            );
         }
         let checkpoint = newest_checkpoint(root)?;
         let step = checkpoint.as_ref().map_or(0, |snapshot| snapshot.progress.position.step);
@@ -211,7 +218,18 @@ fn summarise(run: &Path, trainer: &SupportedTrainer, trained: &Trained, root: &B
     println!("step root  {root}");
     println!("signed by  {}", key.public().keyid());
     println!("profile    {}, portable numerics, cpu", trainer.name);
-    println!("verify     {} audit {}", verifier(), quoted(&run.display().to_string()));
+}
+
+/// The command that re-checks the run, to paste.
+fn verify_command(run: &Path, arguments: &Arguments) -> String {
+    let mut words = vec![verifier(), "audit".into(), quoted(&run.display().to_string())];
+    if let Some(key) = &arguments.signing_key {
+        words.extend(["--key".into(), quoted(&keys::public_path(key).display().to_string())]);
+    }
+    if let Some(configs) = arguments.compose.config_path() {
+        words.extend(["--configs".into(), quoted(&configs.display().to_string())]);
+    }
+    words.join(" ")
 }
 
 /// The verifier beside this program, or by its name for the shell to find.
