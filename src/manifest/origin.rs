@@ -16,6 +16,8 @@ use super::timestamp::UtcTime;
 /// Name of the document inside a run directory.
 pub const ORIGIN: &str = "provenance.json";
 
+// These fields stand in `TrainingRun` again, one by one: serde cannot flatten a struct into one that refuses unknown
+// fields, and the signed record must refuse them.
 /// What a run starts from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
