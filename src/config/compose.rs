@@ -112,13 +112,32 @@ impl Composer {
     /// Composes the frame of a multirun and lists its jobs.
     ///
     /// # Errors
-    /// As [`compose`](Self::compose), and [`ErrorKind::SweepUnsupported`] for a sweep that cannot be listed.
+    /// As [`frame`](Self::frame) and [`expand`](Self::expand).
     pub fn sweep<'n, S: AsRef<str>>(
         &self,
         config_name: impl Into<Option<&'n str>>,
         overrides: &[S],
     ) -> Result<Sweep, ConfigError> {
-        let frame = self.compose_in(RunMode::MultiRun, config_name.into(), &texts(overrides))?;
+        self.expand(self.frame(config_name, overrides)?)
+    }
+
+    /// Composes the frame of a multirun: sweeps among the overrides are allowed, and not yet looked at.
+    ///
+    /// # Errors
+    /// As [`compose`](Self::compose).
+    pub fn frame<'n, S: AsRef<str>>(
+        &self,
+        config_name: impl Into<Option<&'n str>>,
+        overrides: &[S],
+    ) -> Result<Config, ConfigError> {
+        self.compose_in(RunMode::MultiRun, config_name.into(), &texts(overrides))
+    }
+
+    /// Lists the jobs of a multirun's frame.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SweepUnsupported`] for a sweep that cannot be listed, and its kin.
+    pub fn expand(&self, frame: Config) -> Result<Sweep, ConfigError> {
         Sweep::of_frame(frame, &self.search_path, self.shuffle_seed)
     }
 

@@ -10,8 +10,9 @@ use super::digest::digest_of;
 use super::dump::to_yaml;
 use super::error::{ConfigError, ErrorKind};
 use super::extract::extract;
-use super::interpolation::{Resolver, Surroundings, split_key};
-use super::origin::KeyOrigin;
+use super::interpolation::{Computed, Resolver, Surroundings, split_key};
+use super::merge::{Additions, Merger};
+use super::origin::{KeyOrigin, Origin, Trace};
 use super::source::SourceFile;
 use super::tree::{Content, NodeId, Tree};
 use super::value::{Key, Map, Value};
@@ -47,11 +48,10 @@ pub(super) struct Parts {
 
 /// Whether `${hydra:…}` has a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum HydraView {
+enum HydraView {
     /// As inside a run.
     Run,
     /// As for Hydra's `compose` function, where there is no run.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the conformance suite describes Hydra's compose function"))]
     Unset,
 }
 
@@ -89,7 +89,15 @@ impl Config {
         self.resolve_in(HydraView::Run)
     }
 
-    pub(super) fn resolve_in(&self, view: HydraView) -> Result<Resolved, ConfigError> {
+    /// Resolves all interpolations as outside a run, after Hydra's `compose` function: `${hydra:…}` has no value.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve), and [`ErrorKind::HydraConfigUnset`].
+    pub fn resolve_outside_run(&self) -> Result<Resolved, ConfigError> {
+        self.resolve_in(HydraView::Unset)
+    }
+
+    fn resolve_in(&self, view: HydraView) -> Result<Resolved, ConfigError> {
         let (surroundings, root) = (self.surroundings(view), self.parts.root);
         let mut tree = self.task.clone();
         let value = Resolver::new(&mut tree, &surroundings).resolved(root)?;
@@ -149,16 +157,44 @@ impl Config {
         Resolver::new(&mut tree, &surroundings).resolved(node)
     }
 
+    /// What set a value of the `hydra` node, e.g. `run.dir`.
+    pub fn hydra_origin(&self, path: &str) -> Option<Origin> {
+        let keys = split_key(path);
+        let keys: Vec<&str> = std::iter::once("hydra").chain(keys.iter().map(String::as_str)).collect();
+        let node = self.parts.tree.descend(self.parts.root, &keys)?;
+        Some(self.parts.tree.trace(node).to_key_origin().origin)
+    }
+
+    /// What a path of the whole config names, `hydra` included, e.g. `trainer` or `data.files[0]`: a container as it
+    /// is, anything else resolved. `None` for what is not there, null or `???`.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn select(&self, path: &str) -> Result<Option<Value>, ConfigError> {
+        let surroundings = self.surroundings(HydraView::Run);
+        let mut tree = self.parts.tree.clone();
+        let found = Merger { tree: &mut tree, surroundings: &surroundings }.lookup(self.parts.root, path)?;
+        Ok(found.map(|found| match found {
+            Computed::Value(value) => value,
+            Computed::Node(id) => tree.to_value(id),
+        }))
+    }
+
+    /// Sets environment variables that `${oc.env:…}` sees from now on: `hydra.job.env_set`, for the job it is for.
+    pub fn set_env(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
+        self.parts.env.extend(variables);
+    }
+
     /// Sets a value of the `hydra` node that only the run knows, e.g. `runtime.output_dir`.
     ///
     /// # Errors
     /// [`ErrorKind::KeyNotInStruct`], [`ErrorKind::MergeOther`] where Hydra has no such key or type.
     pub fn set_hydra(&mut self, path: &str, value: &Value) -> Result<(), ConfigError> {
         let mut tree = self.parts.tree.clone();
-        let node = tree.import_value(value, &super::origin::Trace::hydra())?;
+        let node = tree.import_value(value, &Trace::hydra())?;
         let surroundings = Surroundings { env: Some(&self.parts.env), ..Surroundings::default() };
-        let mut merger = super::merge::Merger { tree: &mut tree, surroundings: &surroundings };
-        merger.update(self.parts.root, &format!("hydra.{path}"), node, super::merge::Additions::Refused)?;
+        let mut merger = Merger { tree: &mut tree, surroundings: &surroundings };
+        merger.update(self.parts.root, &format!("hydra.{path}"), node, Additions::Refused)?;
         self.parts.tree = tree;
         Ok(())
     }

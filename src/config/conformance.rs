@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
-use super::composed::{Config, HydraView};
+use super::composed::Config;
 use super::dump::to_yaml;
 use super::error::ConfigError;
 use super::interpolation::{Computed, Resolver, Surroundings};
@@ -216,7 +216,7 @@ fn contains(path: &str, got: &Value, expected: &Value) -> Vec<String> {
 
 fn check_resolved(config: &Config, expected: &Json) -> Vec<String> {
     let mut differences = Vec::new();
-    let resolved = config.resolve_in(HydraView::Unset);
+    let resolved = config.resolve_outside_run();
     match (&resolved, expected["ok"].as_bool() == Some(true)) {
         (Ok(resolved), true) => {
             differences.extend(differ("resolved", resolved.value(), &value(&expected["resolved"])));
@@ -299,7 +299,7 @@ fn check_multirun(json: &Json) -> Vec<String> {
         match configs.get(index) {
             Some(Ok(config)) => {
                 differences.extend(differ("unresolved", config.value(), &value(&job["unresolved"])));
-                match config.resolve_in(HydraView::Unset) {
+                match config.resolve_outside_run() {
                     Ok(resolved) => differences.extend(differ("resolved", resolved.value(), &value(&job["resolved"]))),
                     Err(error) => differences.push(format!("resolve: {error}")),
                 }
