@@ -13,7 +13,7 @@ use crate::manifest::statement::{Predicate, Statement};
 use crate::manifest::trust::TrustPolicy;
 use crate::verify::Report;
 
-/// Every document: the file's name in `schemas/`, and its schema (JSON Schema 2020-12).
+/// Every document that is signed or exchanged: the file's name in `schemas/`, and its schema (JSON Schema 2020-12).
 pub fn documents() -> Vec<(&'static str, Value)> {
     vec![
         ("data-file.schema.json", schema::<DataFile>()),
@@ -22,6 +22,19 @@ pub fn documents() -> Vec<(&'static str, Value)> {
         ("report.schema.json", schema::<Report>()),
         ("training-run.schema.json", statement::<TrainingRun>()),
         ("trust-policy.schema.json", schema::<TrustPolicy>()),
+    ]
+}
+
+/// The primary config of every command, resolved: the command, and its schema in `schemas/config.<command>.schema.json`.
+#[cfg(feature = "engine")]
+pub fn configs() -> Vec<(&'static str, Value)> {
+    use crate::ariel::config::{CalibrateConfig, EvaluateConfig, PredictConfig, SimulateConfig, TrainConfig};
+    vec![
+        ("calibrate", schema::<CalibrateConfig>()),
+        ("evaluate", schema::<EvaluateConfig>()),
+        ("predict", schema::<PredictConfig>()),
+        ("simulate", schema::<SimulateConfig>()),
+        ("train", schema::<TrainConfig>()),
     ]
 }
 
@@ -89,7 +102,11 @@ mod tests {
     #[test]
     fn the_schema_files_are_up_to_date() {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
-        for (name, schema) in documents() {
+        let documents = documents().into_iter().map(|(name, schema)| (name.to_owned(), schema));
+        #[cfg(feature = "engine")]
+        let documents = documents
+            .chain(configs().into_iter().map(|(command, schema)| (format!("config.{command}.schema.json"), schema)));
+        for (name, schema) in documents {
             let file = directory.join(name);
             let expected = serde_json::to_string_pretty(&schema).expect("JSON") + "\n";
             if std::env::var_os("SPECTRAMIND_UPDATE").is_some() {

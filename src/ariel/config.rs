@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::calibration::CalibConfig;
@@ -16,7 +17,7 @@ use crate::engine::settings::{
 use crate::envelope::{Bounds, NetworkMode};
 
 /// `train.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrainConfig {
     /// First folder under `run.root`.
@@ -48,7 +49,7 @@ pub struct TrainConfig {
 }
 
 /// `simulate.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SimulateConfig {
     /// What to simulate, and where to.
@@ -56,7 +57,7 @@ pub struct SimulateConfig {
 }
 
 /// `calibrate.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CalibrateConfig {
     /// What to calibrate.
@@ -66,7 +67,7 @@ pub struct CalibrateConfig {
 }
 
 /// `predict.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PredictConfig {
     /// What to predict.
@@ -80,7 +81,7 @@ pub struct PredictConfig {
 }
 
 /// `evaluate.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluateConfig {
     /// The data set, for the defaults of the other keys.
@@ -94,7 +95,7 @@ pub struct EvaluateConfig {
 }
 
 /// The `data` group.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
     /// Name of the data set.
@@ -107,10 +108,13 @@ pub struct DataConfig {
     #[serde(deserialize_with = "required")]
     pub simulation: Option<String>,
     /// Planets per batch.
+    #[schemars(range(min = 1))]
     pub batch_size: usize,
     /// Share of the labelled planets held out to stop by.
+    #[schemars(range(min = 0, max = 1))]
     pub val_fraction: f64,
     /// Share of the labelled planets held out to judge by.
+    #[schemars(range(min = 0, max = 1))]
     pub test_fraction: f64,
     /// Seed that draws the held-out planets.
     pub split_seed: u64,
@@ -139,7 +143,7 @@ impl DataConfig {
 }
 
 /// The `run` keys: where the run directory goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
     /// Folder of all run directories.
@@ -150,7 +154,7 @@ pub struct RunConfig {
 }
 
 /// The `record` keys: what somebody who expects the run asked to be signed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecordConfig {
     /// A challenge's id.
@@ -162,7 +166,7 @@ pub struct RecordConfig {
 }
 
 /// The `envelope` group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EnvelopeConfig {
     /// Name of the envelope.

@@ -2,13 +2,14 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::instrument::{AIRS_WAVELENGTHS, WAVELENGTHS};
 use super::model::Spectrum;
 
 /// The `loss` group.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LossConfig {
     /// Which loss.
@@ -20,7 +21,7 @@ pub struct LossConfig {
 }
 
 /// The losses there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LossName {
     /// Negative Gaussian log-likelihood.

@@ -11,25 +11,28 @@ use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, activation};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::features::INPUTS;
 use super::instrument::{AIRS_WAVELENGTHS, WAVELENGTHS};
 
 /// The `model` group.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
     /// The architecture.
     pub name: ModelName,
     /// Width of the hidden layer.
+    #[schemars(range(min = 1))]
     pub hidden: usize,
     /// How far each channel's own ratio is trusted over the white-light one before training, 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
     pub channel_trust: f64,
 }
 
 /// The architectures there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ModelName {
     /// In/out-of-transit ratios and a multi-layer perceptron.

@@ -12,7 +12,7 @@ use super::error::{ConfigError, ErrorKind};
 use super::extract::extract;
 use super::interpolation::{Computed, Resolver, Surroundings, split_key};
 use super::merge::{Additions, Merger};
-use super::origin::{KeyOrigin, Origin, Trace};
+use super::origin::{KeyOrigin, Trace};
 use super::source::SourceFile;
 use super::tree::{Content, NodeId, Tree};
 use super::value::{Key, Map, Value};
@@ -158,11 +158,24 @@ impl Config {
     }
 
     /// What set a value of the `hydra` node, e.g. `run.dir`.
-    pub fn hydra_origin(&self, path: &str) -> Option<Origin> {
+    pub fn hydra_origin(&self, path: &str) -> Option<KeyOrigin> {
+        self.node_origin(&format!("hydra.{path}"))
+    }
+
+    /// The history of a key of the whole config, `hydra` included.
+    pub(super) fn node_origin(&self, path: &str) -> Option<KeyOrigin> {
+        Some(self.parts.tree.trace(self.node_id(path)?).to_key_origin())
+    }
+
+    /// A value of the whole config, `hydra` included, unresolved.
+    pub(super) fn node(&self, path: &str) -> Option<Value> {
+        Some(self.parts.tree.to_value(self.node_id(path)?))
+    }
+
+    fn node_id(&self, path: &str) -> Option<NodeId> {
         let keys = split_key(path);
-        let keys: Vec<&str> = std::iter::once("hydra").chain(keys.iter().map(String::as_str)).collect();
-        let node = self.parts.tree.descend(self.parts.root, &keys)?;
-        Some(self.parts.tree.trace(node).to_key_origin().origin)
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        self.parts.tree.descend(self.parts.root, &keys)
     }
 
     /// What a path of the whole config names, `hydra` included, e.g. `trainer` or `data.files[0]`: a container as it
@@ -171,13 +184,31 @@ impl Config {
     /// # Errors
     /// As [`resolve`](Self::resolve).
     pub fn select(&self, path: &str) -> Result<Option<Value>, ConfigError> {
+        self.select_as(path, |tree, _, id| Ok(tree.to_value(id)))
+    }
+
+    /// As [`select`](Self::select), with what is in a container resolved, too.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn select_resolved(&self, path: &str) -> Result<Option<Value>, ConfigError> {
+        self.select_as(path, |tree, surroundings, id| Resolver::new(tree, surroundings).resolved(id))
+    }
+
+    fn select_as(
+        &self,
+        path: &str,
+        read: impl FnOnce(&mut Tree, &Surroundings<'_>, NodeId) -> Result<Value, ConfigError>,
+    ) -> Result<Option<Value>, ConfigError> {
         let surroundings = self.surroundings(HydraView::Run);
         let mut tree = self.parts.tree.clone();
         let found = Merger { tree: &mut tree, surroundings: &surroundings }.lookup(self.parts.root, path)?;
-        Ok(found.map(|found| match found {
-            Computed::Value(value) => value,
-            Computed::Node(id) => tree.to_value(id),
-        }))
+        found
+            .map(|found| match found {
+                Computed::Value(value) => Ok(value),
+                Computed::Node(id) => read(&mut tree, &surroundings, id),
+            })
+            .transpose()
     }
 
     /// Sets environment variables that `${oc.env:…}` sees from now on: `hydra.job.env_set`, for the job it is for.

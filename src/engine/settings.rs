@@ -3,13 +3,15 @@
 //! Every field is required: a value the program uses stands in a YAML file, where a reader can find it. A nullable
 //! field must be there as `null`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Where a run computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Accelerator {
     /// The best device that is there and conforms; the run says which and why.
@@ -23,7 +25,7 @@ pub enum Accelerator {
 }
 
 /// How many devices of a node take part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Devices {
     /// This many.
@@ -33,7 +35,7 @@ pub enum Devices {
 }
 
 /// The word `auto`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AutoWord {
     /// `auto`
@@ -91,10 +93,20 @@ impl<'de> Deserialize<'de> for Precision {
     }
 }
 
+impl JsonSchema for Precision {
+    fn schema_name() -> Cow<'static, str> {
+        "Precision".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "description": "Width of the floats that hold activations and products.", "enum": [32, "32", "16-mixed", "bf16-mixed"] })
+    }
+}
+
 const EXPECTED_PRECISION: &str = "expected 32, 16-mixed or bf16-mixed";
 
 /// Which arithmetic a run promises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Numerics {
     /// The bits of the numerics contract, on any conforming device.
@@ -132,6 +144,19 @@ impl<'de> Deserialize<'de> for WallTime {
     }
 }
 
+impl JsonSchema for WallTime {
+    fn schema_name() -> Cow<'static, str> {
+        "WallTime".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A wall-clock duration: whole seconds, or [H…:]MM:SS.",
+            "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": "^[0-9]+(:[0-5]?[0-9])*$" }]
+        })
+    }
+}
+
 fn clock_seconds(text: &str) -> Option<u64> {
     let mut fields = text.split(':').map(|field| field.parse::<u64>().ok());
     let first = fields.next()??;
@@ -146,7 +171,7 @@ pub fn required<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D)
 }
 
 /// The `trainer` group: how a run goes, whatever is trained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrainerSettings {
     /// Name of the profile.
@@ -156,6 +181,7 @@ pub struct TrainerSettings {
     /// Devices per node.
     pub devices: Devices,
     /// Nodes.
+    #[schemars(range(min = 1))]
     pub num_nodes: u32,
     /// Float width.
     pub precision: Precision,
@@ -176,11 +202,13 @@ pub struct TrainerSettings {
     #[serde(deserialize_with = "required")]
     pub limit_test_batches: Option<u32>,
     /// Batches whose gradients make one optimizer step.
+    #[schemars(range(min = 1))]
     pub accumulate_grad_batches: u32,
     /// Upper bound of the gradient's Euclidean norm.
     #[serde(deserialize_with = "required")]
     pub gradient_clip_val: Option<f64>,
     /// Steps between two lines of the metrics log.
+    #[schemars(range(min = 1))]
     pub log_every_n_steps: u32,
     /// When checkpoints are written.
     pub checkpoint: CheckpointSettings,
@@ -197,6 +225,7 @@ pub struct TrainerSettings {
     pub sync_batchnorm: bool,
     /// Shards that the gradient of every batch is summed over, in a fixed tree. Part of the result: a run with
     /// another number has other bits. Workers divide the shards among them.
+    #[schemars(range(min = 1))]
     pub micro_shards: u32,
 }
 
@@ -230,7 +259,7 @@ impl Default for TrainerSettings {
 }
 
 /// When checkpoints are written, beside the final one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckpointSettings {
     /// After every so many epochs; `null` is never.
@@ -244,7 +273,7 @@ pub struct CheckpointSettings {
 }
 
 /// Stop when the monitored metric has not improved for a while.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EarlyStopping {
     /// Name of the metric, e.g. `val/score`.
@@ -256,7 +285,7 @@ pub struct EarlyStopping {
 }
 
 /// Which direction of a metric is better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MonitorMode {
     /// Larger is better.
@@ -266,7 +295,7 @@ pub enum MonitorMode {
 }
 
 /// How batches are prepared. Speed only: the order of batches never depends on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DataloaderSettings {
     /// Threads beside the training thread; 0 prepares each batch when it is needed.
@@ -277,7 +306,7 @@ pub struct DataloaderSettings {
 }
 
 /// The `optimizer` group: AdamW with decoupled weight decay.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OptimizerSettings {
     /// The algorithm.
@@ -300,7 +329,7 @@ impl Default for OptimizerSettings {
 }
 
 /// The optimizers there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizerName {
     /// Loshchilov & Hutter, "Decoupled weight decay regularization", 2019.
@@ -308,7 +337,7 @@ pub enum OptimizerName {
 }
 
 /// The `logger` group: which logs a run directory gets. The step log is not a log but the record, and always there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoggerSettings {
     /// `logs/events.jsonl`: what happened when.
@@ -325,7 +354,7 @@ impl LoggerSettings {
 }
 
 /// The `audit` group: how much of the run the step log pins down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuditSettings {
     /// Steps between two digests of the whole state; at checkpoints there always is one.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{CalibrationError, output};
@@ -9,7 +10,7 @@ use crate::ariel::dataset::{DataSet, Split};
 use crate::digest::Blake3Digest;
 
 /// What a calibration writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CalibOutput {
     /// Every pixel over time, a file per visit.
@@ -19,7 +20,7 @@ pub enum CalibOutput {
 }
 
 /// The steps that can be left out; the others are what makes the numbers electrons per bin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CalibSteps {
     /// Leave out dead and hot pixels.
@@ -33,7 +34,7 @@ pub struct CalibSteps {
 }
 
 /// The `calib` config group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CalibConfig {
     /// Folder of the calibrated files.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::SimulationError;
@@ -9,7 +10,7 @@ use super::detector::{FIRST_READ_SECONDS, Readout};
 use crate::ariel::instrument::Instrument;
 
 /// The `sim` config group.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SimConfig {
     /// Name of the option; a `data` option names the one that writes it.
@@ -43,7 +44,7 @@ pub struct SimConfig {
 }
 
 /// How deep transits are.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SpectrumConfig {
     /// Mean over planets of the depth (Rp/Rs)², which is log-normally distributed.
@@ -59,7 +60,7 @@ pub struct SpectrumConfig {
 }
 
 /// When and how a planet passes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TransitConfig {
     /// Earliest mid-transit, hours from the first read.
@@ -75,7 +76,7 @@ pub struct TransitConfig {
 }
 
 /// Light of star and sky.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LightConfig {
     /// Standard deviation over planets of the logarithm of the star's brightness.
@@ -91,7 +92,7 @@ pub struct LightConfig {
 }
 
 /// What blurs the measurement.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoiseConfig {
     /// Whether photons come one by one (Poisson).
@@ -105,7 +106,7 @@ pub struct NoiseConfig {
 }
 
 /// What the calibration frames are drawn from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DetectorConfig {
     /// Counts per electron of both converters.

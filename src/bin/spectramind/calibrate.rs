@@ -16,13 +16,15 @@ pub struct Arguments {
 
 /// Calibrates one split of a data set.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let Some(config) = arguments.compose.compose("calibrate")? else { return Ok(()) };
-    let CalibrateConfig { data, calib } = config.extract()?;
-    let mut stages = Stages::new();
-    let written = preparation::calibrate(&data, &calib, &mut shown(&mut stages))?;
-    stages.finish();
-    for path in written {
-        println!("{}", path.display());
-    }
-    Ok(())
+    arguments.compose.run("calibrate", |job| {
+        let CalibrateConfig { data, calib } = job.config().extract()?;
+        job.begin()?;
+        let mut stages = Stages::new();
+        let written = preparation::calibrate(&data, &calib, &mut shown(&mut stages))?;
+        stages.finish();
+        for path in written {
+            println!("{}", path.display());
+        }
+        Ok(())
+    })
 }

@@ -5,24 +5,42 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use spectramind::config::{Composer, Config, Key, Map, SearchPath, Value, to_yaml};
+use spectramind::config::{Composer, Config, SearchPath};
+use spectramind::manifest::timestamp::UtcTime;
 
-/// What every command that composes a config takes.
+use crate::job::{self, Job};
+use crate::{info, record, sweep};
+
+/// Folder of the primary configs, unless another is named.
+pub const CONFIGS: &str = "configs";
+
+/// Which configs are composed: the folders, the primary config, the overrides.
+#[derive(clap::Args)]
+#[group(skip)]
+pub struct Selection {
+    /// Folder of the primary configs (-cp) [default: configs]
+    #[arg(long, value_name = "DIR", help_heading = "Hydra")]
+    pub config_path: Option<PathBuf>,
+    /// A further folder of configs, searched after the primary one (-cd)
+    #[arg(long, value_name = "DIR", help_heading = "Hydra")]
+    pub config_dir: Option<PathBuf>,
+    /// Another primary config than the command's own (-cn)
+    #[arg(long, value_name = "NAME", help_heading = "Hydra")]
+    pub config_name: Option<String>,
+    /// Overrides in Hydra's grammar: group=option, key=value, +new=value, ~key
+    #[arg(value_name = "OVERRIDE", add = clap_complete::ArgValueCompleter::new(crate::completion::overrides))]
+    pub overrides: Vec<String>,
+}
+
+/// What every command that composes a config and works with it takes.
 #[derive(clap::Args)]
 // Commands flatten this into arguments of their own that have the same name.
 #[group(skip)]
 pub struct Arguments {
-    /// Folder of the primary configs [default: configs]
-    #[arg(long, value_name = "DIR", help_heading = "Hydra")]
-    config_path: Option<PathBuf>,
-    /// A further folder of configs, searched after the primary one
-    #[arg(long, value_name = "DIR", help_heading = "Hydra")]
-    config_dir: Option<PathBuf>,
-    /// Another primary config than the command's own
-    #[arg(long, value_name = "NAME", help_heading = "Hydra")]
-    config_name: Option<String>,
+    #[command(flatten)]
+    pub selection: Selection,
     /// Print the composed config and do nothing
-    #[arg(long, value_name = "WHICH", help_heading = "Hydra")]
+    #[arg(long, short, value_name = "WHICH", help_heading = "Hydra", conflicts_with_all = ["info", "multirun"])]
     cfg: Option<Which>,
     /// With --cfg: resolve interpolations
     #[arg(long, requires = "cfg", help_heading = "Hydra")]
@@ -30,14 +48,26 @@ pub struct Arguments {
     /// With --cfg: only this part
     #[arg(long, short, value_name = "KEY", requires = "cfg", help_heading = "Hydra")]
     package: Option<String>,
-    /// Overrides in Hydra's grammar: group=option, key=value, +new=value, ~key
-    #[arg(value_name = "OVERRIDE")]
-    pub overrides: Vec<String>,
+    /// Print how the config comes about and do nothing
+    #[arg(
+        long, short, value_name = "WHAT", help_heading = "Hydra",
+        num_args = 0..=1, default_missing_value = "all", conflicts_with = "multirun"
+    )]
+    info: Option<info::Topic>,
+    /// Run once for every combination of the values of overrides such as key=1,2 or key=range(1,5)
+    #[arg(long, short, help_heading = "Hydra")]
+    multirun: bool,
+    /// With --multirun: vary these keys together, the first value of each, the second of each, and so on
+    #[arg(long, value_name = "KEY,KEY", requires = "multirun", help_heading = "Hydra")]
+    zip: Vec<String>,
+    /// Go on with an unfinished run or multirun from where it stopped, with the configuration it began with
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["overrides", "config_name", "cfg", "info", "multirun"])]
+    pub resume: Option<PathBuf>,
 }
 
 /// Which config `--cfg` prints.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Which {
+pub enum Which {
     /// The task's config.
     Job,
     /// Hydra's own node.
@@ -56,84 +86,106 @@ pub fn long_flag(argument: OsString) -> OsString {
     }
 }
 
-impl Arguments {
-    /// Composes the config, or prints it when that is all that was asked: then there is none to work with.
+impl Selection {
+    /// Name of the primary config: the command's own, or the one asked for.
+    pub fn primary<'a>(&'a self, own: &'a str) -> &'a str {
+        self.config_name.as_deref().unwrap_or(own)
+    }
+
+    /// A composer for a command, with the environment and the clock of now.
+    ///
+    /// # Errors
+    /// When there are no such folders.
+    pub fn composer(&self, command: &str) -> Result<Composer> {
+        let primary = self.config_path.clone().unwrap_or_else(|| CONFIGS.into());
+        let folders = [Some(primary), self.config_dir.clone()].into_iter().flatten();
+        composer(command, &folders.collect::<Vec<_>>())
+    }
+
+    /// Composes the config and says what is suspicious about it.
     ///
     /// # Errors
     /// Whatever is wrong with the config or the overrides.
-    pub fn compose(&self, primary: &str) -> Result<Option<Config>> {
-        let config = self.compose_recorded(self.primary(primary), &self.overrides)?;
-        let Some(which) = self.cfg else { return Ok(Some(config)) };
-        print!("{}", self.text(&config, which)?);
-        Ok(None)
+    pub fn compose(&self, command: &str) -> Result<Config> {
+        warned(self.composer(command)?.compose(self.primary(command), &self.overrides)?)
+    }
+}
+
+/// A composer over folders, the first of them that of the primary configs.
+///
+/// # Errors
+/// When a folder is not there.
+pub fn composer(command: &str, folders: &[PathBuf]) -> Result<Composer> {
+    let mut search_path = SearchPath::new();
+    for (folder, provider) in folders.iter().zip(["main", "command-line"]) {
+        if !folder.is_dir() {
+            return Err(MissingConfigs(folder.clone()).into());
+        }
+        search_path = search_path.directory(provider, std::path::absolute(folder)?);
+    }
+    let cwd = std::env::current_dir().context("the working directory cannot be read")?;
+    // A variable that is not UTF-8 cannot stand in a config.
+    let env = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+    Ok(Composer::new(search_path).env(env.collect()).cwd(cwd).now(civil(&record::now())).job_name(command))
+}
+
+/// A time as `${now:…}` shows it: UTC, so that equal commands do equal things in any place.
+pub fn civil(time: &UtcTime) -> jiff::civil::DateTime {
+    time.0.to_zoned(jiff::tz::TimeZone::UTC).datetime()
+}
+
+/// The config, its warnings shown.
+pub fn warned(config: Config) -> Result<Config> {
+    for warning in config.warnings() {
+        eprintln!("Warning: {warning}");
+    }
+    Ok(config)
+}
+
+impl Arguments {
+    /// Does a command's work for the composed config, or for every job of a multirun, or prints what was asked for
+    /// instead.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the config or the overrides, and what the work fails with.
+    pub fn run(&self, command: &str, mut work: impl FnMut(Job) -> Result<()>) -> Result<()> {
+        let selection = &self.selection;
+        let composer = selection.composer(command)?;
+        if let Some(sweep) = &self.resume {
+            return sweep::resume(command, composer, sweep, work);
+        }
+        let (name, overrides) = (selection.primary(command), &selection.overrides);
+        if let Some(topic) = self.info {
+            print!("{}", info::about(&composer.compose(name, overrides)?, topic)?);
+            return Ok(());
+        }
+        if let Some(which) = self.cfg {
+            let config = warned(composer.compose(name, overrides)?)?;
+            print!("{}", info::composed(&config, which, self.package.as_deref(), self.resolve)?);
+            return Ok(());
+        }
+        match job::Mode::of(&composer, name, overrides, self.multirun)? {
+            job::Mode::Run { overrides } => work(Job::single(warned(composer.compose(name, &overrides)?)?)?),
+            job::Mode::Multirun { overrides } => {
+                let zipped: Vec<Vec<String>> =
+                    self.zip.iter().map(|keys| keys.split(',').map(str::to_owned).collect()).collect();
+                let plan = sweep::Plan { command: command.into(), config_name: name.into(), overrides, zip: zipped };
+                sweep::begin(plan, composer, work)
+            }
+        }
     }
 
     /// Composes what a record says was composed, with the configs and the environment of now.
     ///
     /// # Errors
     /// Whatever is wrong with the config or the overrides.
-    pub fn compose_recorded(&self, name: &str, overrides: &[String]) -> Result<Config> {
-        let config = self.composer()?.compose(name, overrides)?;
-        for warning in config.warnings() {
-            eprintln!("Warning: {warning}");
-        }
-        Ok(config)
+    pub fn compose_recorded(&self, command: &str, name: &str, overrides: &[String]) -> Result<Config> {
+        warned(self.selection.composer(command)?.compose(name, overrides)?)
     }
 
     /// The folder of the primary configs, when it is not the usual one.
     pub fn config_path(&self) -> Option<&Path> {
-        self.config_path.as_deref()
-    }
-
-    /// Name of the primary config: the command's own, or the one asked for.
-    pub fn primary<'a>(&'a self, own: &'a str) -> &'a str {
-        self.config_name.as_deref().unwrap_or(own)
-    }
-
-    fn composer(&self) -> Result<Composer> {
-        let primary = self.config_path.clone().unwrap_or_else(|| "configs".into());
-        for folder in [Some(&primary), self.config_dir.as_ref()].into_iter().flatten() {
-            if !folder.is_dir() {
-                return Err(MissingConfigs(folder.clone()).into());
-            }
-        }
-        let mut search_path = SearchPath::of_directory(primary);
-        if let Some(directory) = &self.config_dir {
-            search_path = search_path.directory("command-line", directory);
-        }
-        let cwd = std::env::current_dir().context("the working directory cannot be read")?;
-        let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).datetime();
-        // A variable that is not UTF-8 cannot stand in a config.
-        let env = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
-        Ok(Composer::new(search_path).env(env.collect()).cwd(cwd).now(now))
-    }
-
-    fn text(&self, config: &Config, which: Which) -> Result<String> {
-        let task = if self.resolve { config.resolve()?.value().clone() } else { config.value().clone() };
-        let hydra = || Ok::<_, anyhow::Error>(if self.resolve { config.hydra_value("")? } else { config.hydra() });
-        let mut shown = match which {
-            Which::Job => task,
-            Which::Hydra => only("hydra", hydra()?),
-            Which::All => match (only("hydra", hydra()?), task) {
-                (Value::Map(mut all), Value::Map(task)) => {
-                    all.extend(task);
-                    Value::Map(all)
-                }
-                (hydra, _) => hydra,
-            },
-        };
-        if let Some(package) = &self.package {
-            let place = package.split('.').try_fold(&shown, |value, key| value.get(key));
-            let place = place.with_context(|| format!("--package {package}: the config has no such key"))?.clone();
-            // Hydra's own heading, so that the text says what it is a part of.
-            return Ok(format!("# @package {package}\n{}", to_yaml(&place)));
-        }
-        if let Value::Map(map) = &mut shown
-            && map.is_empty()
-        {
-            return Ok("{}\n".into());
-        }
-        Ok(to_yaml(&shown))
+        self.selection.config_path.as_deref()
     }
 }
 
@@ -141,7 +193,3 @@ impl Arguments {
 #[derive(Debug, thiserror::Error)]
 #[error("expected a folder of configs at {}, got none", .0.display())]
 pub struct MissingConfigs(PathBuf);
-
-fn only(key: &str, value: Value) -> Value {
-    Value::Map(Map::from([(Key::from(key), value)]))
-}

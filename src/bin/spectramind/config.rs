@@ -1,9 +1,12 @@
 //! `spectramind config`
 
+mod diff;
+mod explain;
+mod show;
+mod validate;
+
 use anyhow::Result;
 use clap::Subcommand;
-
-use crate::compose;
 
 /// Look at composed configs
 #[derive(clap::Args)]
@@ -14,20 +17,24 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Print what a command would read
-    Show {
-        /// The command, e.g. train: its primary config is composed
-        #[arg(value_name = "COMMAND")]
-        primary: String,
-        #[command(flatten)]
-        compose: compose::Arguments,
-    },
+    Show(show::Arguments),
+    Explain(explain::Arguments),
+    Diff(diff::Arguments),
+    Validate(validate::Arguments),
 }
 
-/// Shows a config.
+/// The primary config that is looked at unless another is named.
+const PRIMARY: &str = "train";
+
+/// Shows, explains, compares or validates.
+///
+/// # Errors
+/// Whatever is wrong with the config; [`crate::failure::Told`] when the answer itself is a no.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let Command::Show { primary, compose } = &arguments.command;
-    let config = compose.compose_recorded(compose.primary(primary), &compose.overrides)?;
-    print!("{}", config.resolve()?.to_yaml());
-    Ok(())
+    match &arguments.command {
+        Command::Show(arguments) => show::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
+        Command::Diff(arguments) => diff::run(arguments),
+        Command::Validate(arguments) => validate::run(arguments),
+    }
 }

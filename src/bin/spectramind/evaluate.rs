@@ -5,6 +5,7 @@ use spectramind::ariel::config::EvaluateConfig;
 use spectramind::ariel::training;
 
 use crate::compose;
+use crate::job::Job;
 
 /// Give a submission the official score, with a split by instrument
 #[derive(clap::Args)]
@@ -18,10 +19,14 @@ pub struct Arguments {
 
 /// Scores a submission.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let Some(config) = arguments.compose.compose("evaluate")? else { return Ok(()) };
-    let config: EvaluateConfig = config.extract()?;
+    arguments.compose.run("evaluate", |job| score(job, arguments.json))
+}
+
+fn score(job: Job, as_json: bool) -> Result<()> {
+    let config: EvaluateConfig = job.config().extract()?;
+    job.begin()?;
     let score = training::evaluate(&config)?;
-    if arguments.json {
+    if as_json {
         let figures = serde_json::json!({
             "score": score.official, "unclipped": score.unclipped, "fgs1": score.fgs1, "airs": score.airs,
         });

@@ -16,6 +16,7 @@ use spectramind::manifest::key::KeyError;
 use spectramind::provenance::git::GitError;
 
 use crate::compose::MissingConfigs;
+use crate::sweep::SweepError;
 
 /// The work failed.
 const FAILED: u8 = 1;
@@ -24,8 +25,16 @@ const USAGE: u8 = 2;
 /// A bug in this program.
 pub const BUG: u8 = 70;
 
+/// The answer is no, and has been given: nothing is left to say.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer is no")]
+pub struct Told;
+
 /// Prints the error and gives the exit code for it.
 pub fn report(error: &anyhow::Error) -> ExitCode {
+    if error.is::<Told>() {
+        return ExitCode::from(FAILED);
+    }
     eprintln!("Error: {error}");
     let mut said = error.to_string();
     for cause in error.chain().skip(1) {
@@ -59,7 +68,7 @@ fn is_usage(cause: &(dyn StdError + 'static)) -> bool {
 /// What to do about a cause, where we know.
 fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<ConfigError>() {
-        let general = "`spectramind config show COMMAND` prints what is composed; the YAML files explain their keys";
+        let general = "`spectramind train --cfg job` prints what is composed; the YAML files explain their keys";
         return Some(error.hint().unwrap_or_else(|| general.to_owned()));
     }
     if cause.is::<MissingConfigs>() {
@@ -94,6 +103,18 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
                 Some("the step log was changed after the checkpoint; start anew".into())
             }
             RunDirError::Io { source, .. } => io_hint(source),
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<SweepError>() {
+        return match error {
+            SweepError::Exists(directory) => {
+                Some(format!("go on with it with --resume {}, or choose another hydra.sweep.dir", directory.display()))
+            }
+            SweepError::NoSweep(_) => Some("only `spectramind train` can go on with a single run".into()),
+            SweepError::Locked(_) => Some("wait for the other process, or stop it".into()),
+            SweepError::Failed { directory, .. } => {
+                Some(format!("--resume {} tries those again and leaves the others as they are", directory.display()))
+            }
         };
     }
     if let Some(error) = cause.downcast_ref::<KeyError>() {

@@ -4,10 +4,13 @@
 //! Results go to standard output, talk to standard error.
 
 mod calibrate;
+mod completion;
 mod compose;
 mod config;
 mod evaluate;
 mod failure;
+mod info;
+mod job;
 mod keys;
 mod predict;
 mod preparation;
@@ -15,11 +18,14 @@ mod progress;
 mod record;
 mod runs;
 mod simulate;
+mod sweep;
 mod train;
+mod typed;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::CompleteEnv;
 
 /// Train models so that anyone can re-check the run later, bit for bit.
 ///
@@ -28,7 +34,7 @@ use clap::{Parser, Subcommand};
 ///
 /// Exit codes: 0 done; 1 the work failed; 2 the arguments or the configuration are wrong; 70 a bug.
 #[derive(Parser)]
-#[command(version, about, max_term_width = 120)]
+#[command(name = "spectramind", version, about, max_term_width = 120)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -44,10 +50,26 @@ enum Command {
     Config(config::Arguments),
     Keys(keys::Arguments),
     Runs(runs::Arguments),
+    Completion(completion::Arguments),
 }
 
+/// The commands that compose a config and work with it.
+const COMPOSING: [&str; 5] = ["simulate", "calibrate", "train", "predict", "evaluate"];
+
 fn main() -> ExitCode {
-    let arguments = Arguments::parse_from(std::env::args_os().map(compose::long_flag));
+    CompleteEnv::with_factory(Arguments::command).var(completion::VARIABLE).complete();
+    let words: Vec<_> = std::env::args_os().map(compose::long_flag).collect();
+    let mut command = Arguments::command();
+    if words.iter().any(|word| word == "--help" || word == "-h") {
+        let groups = typed::Typed::read(words.iter().skip(1).cloned()).groups();
+        for name in COMPOSING {
+            command = command.mut_subcommand(name, |command| command.after_help(groups.clone()));
+        }
+    }
+    let arguments = match Arguments::from_arg_matches(&command.get_matches_from(words)) {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
+    };
     let done = std::panic::catch_unwind(|| match arguments.command {
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Calibrate(arguments) => calibrate::run(&arguments),
@@ -57,6 +79,7 @@ fn main() -> ExitCode {
         Command::Config(arguments) => config::run(&arguments),
         Command::Keys(arguments) => keys::run(&arguments),
         Command::Runs(arguments) => runs::run(&arguments),
+        Command::Completion(arguments) => completion::run(&arguments),
     });
     match done {
         Ok(Ok(())) => ExitCode::SUCCESS,

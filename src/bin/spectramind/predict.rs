@@ -16,11 +16,13 @@ pub struct Arguments {
 
 /// Predicts a split.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let Some(config) = arguments.compose.compose("predict")? else { return Ok(()) };
-    let config: PredictConfig = config.extract()?;
-    let mut stages = Stages::new();
-    training::predict(&config, &mut shown(&mut stages))?.write(&config.out)?;
-    stages.finish();
-    println!("{}", config.out.display());
-    Ok(())
+    arguments.compose.run("predict", |job| {
+        let config: PredictConfig = job.config().extract()?;
+        job.begin()?;
+        let mut stages = Stages::new();
+        training::predict(&config, &mut shown(&mut stages))?.write(&config.out)?;
+        stages.finish();
+        println!("{}", config.out.display());
+        Ok(())
+    })
 }

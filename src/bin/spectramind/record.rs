@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use spectramind::ariel::config::{DataConfig, TrainConfig};
 use spectramind::ariel::training::Trained;
-use spectramind::config::{Config, Value, to_yaml};
+use spectramind::config::Config;
 use spectramind::digest::{Blake3Digest, FileDigest};
 use spectramind::durable;
 use spectramind::engine::fit::Exit;
@@ -116,17 +116,8 @@ fn choices(composed: &Config) -> Vec<ConfigChoice> {
     own.map(choice).collect()
 }
 
-/// `.hydra/overrides.yaml`: the overrides as a list.
-fn overrides_yaml(composed: &Config) -> String {
-    to_yaml(&Value::List(composed.overrides().iter().map(|text| Value::from(text.as_str())).collect()))
-}
-
-/// Writes `.hydra/` and `provenance.json` into a new run directory.
-pub fn write_origin(run: &RunDirectory, composed: &Config, origin: &RunOrigin) -> Result<()> {
-    std::fs::create_dir_all(run.root().join(".hydra"))?;
-    run.write_file(".hydra/config.yaml", composed.to_yaml().as_bytes())?;
-    run.write_file(".hydra/hydra.yaml", composed.hydra_to_yaml().as_bytes())?;
-    run.write_file(".hydra/overrides.yaml", overrides_yaml(composed).as_bytes())?;
+/// Writes `provenance.json` into a new run directory.
+pub fn write_origin(run: &RunDirectory, origin: &RunOrigin) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(origin)?;
     text.push(b'\n');
     Ok(run.write_file(ORIGIN, &text)?)
@@ -232,6 +223,12 @@ fn exit_reason(exit: Exit) -> ExitReason {
 pub fn now() -> UtcTime {
     let now = jiff::Timestamp::now();
     UtcTime(jiff::Timestamp::from_second(now.as_second()).unwrap_or(now))
+}
+
+/// Starts the measuring of [`peak_host_bytes`] anew: a multirun's runs share a process. Without effect where the
+/// system has no such thing; the peak is then that of all runs so far, which is never too small.
+pub fn forget_peak_memory() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
 /// Most memory this process ever held, where the system tells.

@@ -16,11 +16,13 @@ pub struct Arguments {
 
 /// Simulates a data set.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let Some(config) = arguments.compose.compose("simulate")? else { return Ok(()) };
-    let SimulateConfig { sim } = config.extract()?;
-    let mut stages = Stages::new();
-    preparation::simulate(&sim, &mut shown(&mut stages))?;
-    stages.finish();
-    println!("{}", sim.out.display());
-    Ok(())
+    arguments.compose.run("simulate", |job| {
+        let SimulateConfig { sim } = job.config().extract()?;
+        job.begin()?;
+        let mut stages = Stages::new();
+        preparation::simulate(&sim, &mut shown(&mut stages))?;
+        stages.finish();
+        println!("{}", sim.out.display());
+        Ok(())
+    })
 }

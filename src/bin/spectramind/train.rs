@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use spectramind::ariel::config::TrainConfig;
 use spectramind::ariel::task::SpectrumTask;
 use spectramind::ariel::training::{self, Trained, TrainingRun};
@@ -15,24 +15,22 @@ use spectramind::engine::run_dir::{FINAL_CHECKPOINT, LAST_CHECKPOINT, RunDirecto
 use spectramind::engine::settings::{SupportedTrainer, UnsupportedSetting};
 use spectramind::engine::snapshot::Snapshot;
 use spectramind::manifest::key::SigningKey;
-use spectramind::manifest::origin::RunOrigin;
+use spectramind::manifest::origin::{ORIGIN, RunOrigin};
 use spectramind::manifest::predicate::ExitReason;
 use spectramind::manifest::verified::read_unverified;
 use spectramind::provenance::path::RelativePath;
 use spectramind::verify::MANIFEST;
 
+use crate::job::Job;
 use crate::progress::Stages;
 use crate::record::{self, DataSets};
-use crate::{compose, keys, preparation::shown};
+use crate::{compose, keys, preparation::shown, sweep};
 
 /// Train, log, checkpoint, sign; simulate and calibrate missing simulated data first
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
     compose: compose::Arguments,
-    /// Go on with an unfinished run: same config, commit and data, from its last checkpoint
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["overrides", "config_name", "cfg"])]
-    resume: Option<PathBuf>,
     /// Sign with this key (PKCS#8 PEM, mode 0600) [default: your own, made on the first run]
     #[arg(long, value_name = "FILE", env = "SPECTRAMIND_SIGNING_KEY")]
     signing_key: Option<PathBuf>,
@@ -41,18 +39,32 @@ pub struct Arguments {
 /// Name of the primary config.
 const PRIMARY: &str = "train";
 
-/// Trains a new run or goes on with one.
+/// Trains new runs or goes on with one.
 pub fn run(arguments: &Arguments) -> Result<()> {
+    let compose = &arguments.compose;
+    match &compose.resume {
+        Some(root) if !sweep::is_sweep(root) => {
+            let recorded = record::read_origin(root)?.config;
+            let config = compose.compose_recorded(PRIMARY, &recorded.name, &recorded.overrides)?;
+            train_job(Job::resumed(config, root), arguments)
+        }
+        _ => compose.run(PRIMARY, |job| train_job(job, arguments)),
+    }
+}
+
+/// Trains one run of a command line.
+fn train_job(job: Job, arguments: &Arguments) -> Result<()> {
     let begin = Instant::now();
-    let resumed = arguments.resume.as_deref().map(record::read_origin).transpose()?;
-    let composed = match &resumed {
-        Some(origin) => arguments.compose.compose_recorded(&origin.config.name, &origin.config.overrides)?,
-        None => match arguments.compose.compose(PRIMARY)? {
-            Some(config) => config,
-            None => return Ok(()),
-        },
-    };
-    let config: TrainConfig = composed.extract()?;
+    record::forget_peak_memory();
+    let config: TrainConfig = job.config().extract()?;
+    let directory = job.directory(config.run.dir.as_deref())?;
+    if let Some(root) = directory.as_deref().filter(|root| job.begun_before() && is_complete(root)) {
+        if job.is_of_sweep() {
+            eprintln!("{} is complete and signed already", root.display());
+            return Ok(());
+        }
+        bail!("{} is complete and signed: there is nothing to go on with", root.display());
+    }
     let trainer = config.trainer.clone().check()?;
     config.optimizer.check()?;
     config.data.check()?;
@@ -64,11 +76,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     // Hashed before they are read and again at the end: what was read in between is what was hashed.
     let data = DataSets::hash(&config)?;
     let task = training::build_task(&config)?;
-    let start = match (arguments.resume.as_deref(), resumed) {
-        (Some(root), Some(origin)) => Start::resumed(root, origin, &composed, &config, &data)?,
-        _ => Start::fresh(arguments.compose.primary(PRIMARY), &composed, &config, &data)?,
-    };
-    let Start { mut run, origin, checkpoint } = start;
+    let Start { mut run, origin, checkpoint } = Start::of(job, directory, &config, &data)?;
 
     let training = TrainingRun { trainer: &trainer, checkpoint, stop_after_steps: None, elapsed: &|| begin.elapsed() };
     let trained = train(&config, &task, training, &mut run, &mut stages)?;
@@ -90,34 +98,40 @@ struct Start {
 }
 
 impl Start {
-    fn fresh(name: &str, composed: &Config, config: &TrainConfig, data: &DataSets) -> Result<Self> {
+    fn of(job: Job, directory: Option<PathBuf>, config: &TrainConfig, data: &DataSets) -> Result<Self> {
+        if let Some(root) = directory.as_deref().filter(|root| job.begun_before() && root.exists()) {
+            if root.join(ORIGIN).exists() {
+                return Self::resumed(root, job.config(), config, data);
+            }
+            // Killed before there was anything to go on with.
+            let aside = unused(&root.with_extension("unfinished"));
+            std::fs::rename(root, &aside).with_context(|| format!("cannot rename {}", root.display()))?;
+        }
+        Self::fresh(job, directory, config, data)
+    }
+
+    fn fresh(job: Job, directory: Option<PathBuf>, config: &TrainConfig, data: &DataSets) -> Result<Self> {
         // An experiment is one folder: a path in it could lead anywhere.
         if config.experiment.contains('/') || RelativePath::parse(&config.experiment).is_err() {
             let (key, expected, got) = ("experiment", "the name of a folder", config.experiment.clone());
             return Err(UnsupportedSetting::Invalid { key, expected, got }.into());
         }
+        let composed = job.config();
         let digest = composed.digest()?.to_string();
         let started = record::now().0.strftime("%Y%m%dT%H%M%SZ").to_string();
         let id = format!("{started}-{}", &digest[..12]);
-        let root = match &config.run.dir {
-            Some(dir) => dir.clone(),
-            None => unused(&config.run.root.join(&config.experiment).join(&id)),
-        };
-        let origin = record::origin(composed, name, config, &id, data)?;
+        let root = directory.unwrap_or_else(|| unused(&config.run.root.join(&config.experiment).join(&id)));
+        let origin = record::origin(composed, composed.config_name().unwrap_or(PRIMARY), config, &id, data)?;
         let mut run = RunDirectory::create(&root, config.logger)?;
         data.write(&run)?;
-        record::write_origin(&run, composed, &origin)?;
+        job.begin_in(&root)?;
+        record::write_origin(&run, &origin)?;
         run.note(&format!("# Run {id}\n\nconfig {digest}, {} overrides", origin.config.overrides.len()))?;
         Ok(Self { run, origin, checkpoint: None })
     }
 
-    fn resumed(
-        root: &Path,
-        recorded: RunOrigin,
-        composed: &Config,
-        config: &TrainConfig,
-        data: &DataSets,
-    ) -> Result<Self> {
+    fn resumed(root: &Path, composed: &Config, config: &TrainConfig, data: &DataSets) -> Result<Self> {
+        let recorded = record::read_origin(root)?;
         let found = record::origin(composed, &recorded.config.name, config, &recorded.run.id, data)?;
         if let Some(difference) = recorded.first_difference(&found) {
             bail!("{}: expected the {difference} the run began with, got another", root.display());
@@ -130,11 +144,6 @@ impl Start {
         }
         let checkpoint = newest_checkpoint(root)?;
         let step = checkpoint.as_ref().map_or(0, |snapshot| snapshot.progress.position.step);
-        if let Ok(manifest) = std::fs::read(root.join(MANIFEST))
-            && let ExitReason::Completed | ExitReason::EarlyStopped = read_unverified(&manifest)?.predicate.exit.reason
-        {
-            bail!("{} is complete and signed: there is nothing to go on with", root.display());
-        }
         let mut run = RunDirectory::resume(root, config.logger, step, MANIFEST)?;
         data.write(&run)?;
         run.note(&format!("- resumed at step {step}"))?;
@@ -142,6 +151,12 @@ impl Start {
         let origin = RunOrigin { environment: found.environment, device: found.device, ..recorded };
         Ok(Self { run, origin, checkpoint })
     }
+}
+
+/// Whether a run has a manifest that says it was completed.
+fn is_complete(root: &Path) -> bool {
+    let exit = std::fs::read(root.join(MANIFEST)).ok().and_then(|manifest| read_unverified(&manifest).ok());
+    exit.is_some_and(|claim| matches!(claim.predicate.exit.reason, ExitReason::Completed | ExitReason::EarlyStopped))
 }
 
 /// The one of `last` and `final` with more steps; none when the run ended before its first checkpoint.

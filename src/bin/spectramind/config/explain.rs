@@ -1,0 +1,47 @@
+//! `spectramind config explain`
+
+use anyhow::Result;
+use spectramind::config::{Map, Value};
+
+use super::PRIMARY;
+use crate::compose::Selection;
+
+/// Say what set a key, and which values lost
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The key, e.g. trainer.precision or hydra.run.dir
+    key: String,
+    #[command(flatten)]
+    selection: Selection,
+}
+
+/// Explains a key.
+///
+/// # Errors
+/// Whatever is wrong with the config; when it has no such key, with the nearest ones.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let Arguments { key, selection } = arguments;
+    let explained = selection.compose(PRIMARY)?.explain(key)?;
+    println!("{key}: {}", short(&explained.value));
+    if let Some(resolved) = &explained.resolved {
+        println!("resolved: {}", short(resolved));
+    }
+    println!("  set by {}", explained.origin.origin);
+    for lost in explained.origin.overridden.iter().rev() {
+        println!("  before {}  {}", lost.origin, short(&lost.value));
+    }
+    Ok(())
+}
+
+/// A value on one line.
+pub fn short(value: &Value) -> String {
+    match value {
+        Value::Null => "null".into(),
+        Value::Map(map) => format!("{{{}}}", names(map)),
+        other => other.to_string(),
+    }
+}
+
+fn names(map: &Map) -> String {
+    map.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,162 @@
+//! `spectramind config validate`
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail};
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{ValidationError, Validator};
+use spectramind::config::{Composer, Config, Resolved, to_json};
+use spectramind::schema;
+
+use crate::compose::Selection;
+use crate::failure::Told;
+
+/// Compose every option of every config group once and check the configs against their JSON Schemas
+///
+/// Exit codes: 0 all are valid; 1 some are not, and all errors are listed; 2 there are no configs.
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    selection: Selection,
+}
+
+/// Validates the tree.
+///
+/// # Errors
+/// When there is nothing to validate; [`Told`] when something is not valid.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let selection = &arguments.selection;
+    let composer = selection.composer(super::PRIMARY)?;
+    let mut tree =
+        Tree { composer, overrides: &selection.overrides, left: BTreeSet::new(), compositions: 0, errors: 0 };
+    let groups = tree.composer.groups().into_iter().filter(|group| !group.starts_with("hydra/"));
+    tree.left = groups.collect();
+    let names = tree.composer.options("");
+    let mut primaries = Vec::new();
+    for (command, schema) in schema::configs() {
+        let is_asked = selection.config_name.as_deref().is_none_or(|name| name == command);
+        if is_asked && names.iter().any(|name| name == command) {
+            primaries.push((command, jsonschema::validator_for(&schema)?));
+        }
+    }
+    if primaries.is_empty() {
+        bail!("expected primary configs (train.yaml, …) in the folder of configs, got none that a command has");
+    }
+    // The command with the most groups first: an option is judged where it is used with the most others.
+    primaries.sort_by_key(|(command, _)| *command != super::PRIMARY);
+    for (command, validator) in &primaries {
+        tree.check_primary(command, validator);
+    }
+    let (first, validator) = &primaries[0];
+    for group in std::mem::take(&mut tree.left) {
+        for option in tree.composer.options(&group) {
+            tree.check(first, Some(&format!("+{group}={option}")), validator);
+        }
+    }
+    if tree.errors > 0 {
+        println!("{} errors in {} compositions", tree.errors, tree.compositions);
+        return Err(Told.into());
+    }
+    println!("{} compositions are valid", tree.compositions);
+    Ok(())
+}
+
+struct Tree<'a> {
+    composer: Composer,
+    overrides: &'a [String],
+    /// The groups of which no option was composed yet.
+    left: BTreeSet<String>,
+    compositions: usize,
+    errors: usize,
+}
+
+impl Tree<'_> {
+    /// A primary config as it is, and with each option of the groups in its defaults list that no other had.
+    fn check_primary(&mut self, command: &str, validator: &Validator) {
+        let Some(config) = self.check(command, None, validator) else { return };
+        let groups: Vec<(String, String)> = config
+            .choices()
+            .iter()
+            .map(|(key, _)| (key.split('@').next().unwrap_or(key).to_owned(), key.clone()))
+            .filter(|(group, _)| self.left.contains(group))
+            .collect();
+        for (group, key) in groups {
+            self.left.remove(&group);
+            for option in self.composer.options(&group) {
+                self.check(command, Some(&format!("{key}={option}")), validator);
+            }
+        }
+    }
+
+    /// Composes and reports everything that is wrong.
+    fn check(&mut self, command: &str, choice: Option<&str>, validator: &Validator) -> Option<Config> {
+        self.compositions += 1;
+        let subject = choice.map_or(command.to_owned(), |choice| format!("{command} {choice}"));
+        let overrides: Vec<&str> = choice.into_iter().chain(self.overrides.iter().map(String::as_str)).collect();
+        let composed = self.composer.compose(command, &overrides);
+        let (config, resolved) = match composed.and_then(|config| config.resolve().map(|resolved| (config, resolved))) {
+            Ok(composed) => composed,
+            Err(error) => {
+                self.errors += 1;
+                println!("{subject}: {error}");
+                if let Some(hint) = error.hint() {
+                    println!("  hint: {hint}");
+                }
+                return None;
+            }
+        };
+        for lines in problems(&config, &resolved, validator) {
+            self.errors += 1;
+            println!("{subject}: {lines}");
+        }
+        Some(config)
+    }
+}
+
+/// What the schema finds wrong; what a person has to set is not wrong where a config asks for it with `???`.
+fn problems(config: &Config, resolved: &Resolved, validator: &Validator) -> Vec<String> {
+    let document = to_json(resolved.value());
+    let missing = config.missing_keys();
+    let mut found = Vec::new();
+    for error in validator.iter_errors(&document) {
+        let path = dotted(&error);
+        if missing.contains(&path) {
+            continue;
+        }
+        match error.kind() {
+            ValidationErrorKind::AdditionalProperties { unexpected } => {
+                for key in unexpected {
+                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    found.push(format!("{}: unknown key", placed(config, &path)));
+                }
+            }
+            _ => found.push(format!("{}: {error}", placed(config, &path))),
+        }
+    }
+    found
+}
+
+/// A key and where it was set.
+fn placed(config: &Config, path: &str) -> String {
+    match config.origin(path) {
+        Some(origin) => format!("{path} ({})", origin.origin),
+        None => path.to_owned(),
+    }
+}
+
+/// The place of an error as a config names it, `data.files[0]`.
+fn dotted(error: &ValidationError<'_>) -> String {
+    use jsonschema::paths::LocationSegment;
+    let mut path = String::new();
+    for segment in error.instance_path() {
+        match segment {
+            LocationSegment::Property(key) if path.is_empty() => path.push_str(&key),
+            LocationSegment::Property(key) => {
+                path.push('.');
+                path.push_str(&key);
+            }
+            LocationSegment::Index(index) => path.push_str(&format!("[{index}]")),
+        }
+    }
+    path
+}

@@ -1,0 +1,164 @@
+//! One run of a command: its config, where its outputs go, and Hydra's record of it in `.hydra/`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use spectramind::config::{Composer, Config, Origin, Value, to_yaml};
+use spectramind::durable;
+
+/// Whether a command line runs once or once for every combination of values, and its overrides with that said.
+pub enum Mode {
+    /// Once.
+    Run { overrides: Vec<String> },
+    /// For every combination.
+    Multirun { overrides: Vec<String> },
+}
+
+impl Mode {
+    /// What the flag and `hydra.mode` of the configs ask for; the flag wins.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the config or the overrides.
+    pub fn of(composer: &Composer, name: &str, overrides: &[String], multirun_flag: bool) -> Result<Self> {
+        let with = |mode: &str| overrides.iter().cloned().chain([format!("hydra.mode={mode}")]).collect();
+        // As a frame, because with hydra.mode=MULTIRUN sweeps are legal without the flag.
+        let asked = match composer.frame(name, overrides) {
+            Ok(frame) => frame.hydra_value("mode")?,
+            // Composing again, in the right mode, says it better.
+            Err(_) => Value::Null,
+        };
+        Ok(match (asked.to_string().as_str(), multirun_flag) {
+            ("MULTIRUN", _) => Self::Multirun { overrides: overrides.to_vec() },
+            ("RUN", true) => {
+                eprintln!("Warning: running with --multirun, which overrides hydra.mode=RUN");
+                Self::Multirun { overrides: with("MULTIRUN") }
+            }
+            (_, true) => Self::Multirun { overrides: with("MULTIRUN") },
+            ("RUN", false) => Self::Run { overrides: overrides.to_vec() },
+            (_, false) => Self::Run { overrides: with("RUN") },
+        })
+    }
+}
+
+/// One run of a command.
+pub struct Job {
+    config: Config,
+    output: Output,
+}
+
+/// Where a run's outputs go.
+enum Output {
+    /// `hydra.run.dir`.
+    Run,
+    /// Where the run began before.
+    Resumed(PathBuf),
+    /// `hydra.sweep.dir`/`hydra.sweep.subdir`.
+    Sweep { directory: PathBuf, begun_before: bool },
+}
+
+impl Job {
+    /// The only run of a command line.
+    ///
+    /// # Errors
+    /// When the config asks for what a run cannot do.
+    pub fn single(config: Config) -> Result<Self> {
+        Self { config, output: Output::Run }.checked()
+    }
+
+    /// A run that goes on in its directory.
+    pub fn resumed(config: Config, directory: &Path) -> Self {
+        Self { config, output: Output::Resumed(directory.to_owned()) }
+    }
+
+    /// The run with a number in a multirun whose outputs go below `sweep`; it may have begun before and not ended.
+    ///
+    /// # Errors
+    /// When the config asks for what a run cannot do, or `hydra.sweep.subdir` cannot be resolved.
+    pub fn of_sweep(mut config: Config, number: usize, sweep: &Path, begun_before: bool) -> Result<Self> {
+        config.set_hydra("job.num", &Value::Int(number as i64))?;
+        config.set_hydra("job.id", &Value::from(number.to_string().as_str()))?;
+        let directory = sweep.join(config.hydra_value("sweep.subdir")?.to_string());
+        Self { config, output: Output::Sweep { directory, begun_before } }.checked()
+    }
+
+    fn checked(mut self) -> Result<Self> {
+        if self.config.hydra_value("job.chdir")? == Value::Bool(true) {
+            bail!("hydra.job.chdir: expected false, got true: runs stay in the working directory of the command");
+        }
+        if let Value::Map(variables) = self.config.hydra_value("job.env_set")? {
+            self.config.set_env(variables.iter().map(|(name, value)| (name.to_string(), value.to_string())));
+        }
+        Ok(self)
+    }
+
+    /// Whether an earlier process began this run and did not end it.
+    pub fn begun_before(&self) -> bool {
+        matches!(self.output, Output::Resumed(_) | Output::Sweep { begun_before: true, .. })
+    }
+
+    /// Whether the run is one of a multirun.
+    pub fn is_of_sweep(&self) -> bool {
+        matches!(self.output, Output::Sweep { .. })
+    }
+
+    /// What to do.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The directory of a run whose config has a key of its own for it: that key's, or what Hydra's keys say unless
+    /// they are left at Hydra's default.
+    ///
+    /// # Errors
+    /// When it cannot be resolved.
+    pub fn directory(&self, own: Option<&Path>) -> Result<Option<PathBuf>> {
+        Ok(match (&self.output, own) {
+            (Output::Resumed(directory), _) => Some(directory.clone()),
+            (_, Some(own)) => Some(own.to_owned()),
+            (Output::Sweep { directory, .. }, None) => Some(directory.clone()),
+            (Output::Run, None) => match self.config.hydra_origin("run.dir").map(|origin| origin.origin) {
+                None | Some(Origin::Hydra) => None,
+                Some(_) => Some(self.config.hydra_value("run.dir")?.to_string().into()),
+            },
+        })
+    }
+
+    /// Begins the run in Hydra's own output directory, for a command that has none of its own.
+    ///
+    /// # Errors
+    /// When the directory or Hydra's record in it cannot be written.
+    pub fn begin(self) -> Result<()> {
+        let directory = match &self.output {
+            Output::Run => PathBuf::from(self.config.hydra_value("run.dir")?.to_string()),
+            Output::Resumed(directory) | Output::Sweep { directory, .. } => directory.clone(),
+        };
+        self.begin_in(&directory)
+    }
+
+    /// Begins the run in a directory: writes `.hydra/` there, or what `hydra.output_subdir` names instead of it.
+    ///
+    /// # Errors
+    /// When the directory or Hydra's record in it cannot be written.
+    pub fn begin_in(mut self, directory: &Path) -> Result<()> {
+        let absolute = std::path::absolute(directory)?;
+        self.config.set_hydra("runtime.output_dir", &Value::from(absolute.display().to_string().as_str()))?;
+        fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
+        let subdirectory = self.config.hydra_value("output_subdir")?;
+        if subdirectory != Value::Null {
+            let folder = directory.join(subdirectory.to_string());
+            fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+            let overrides = self.config.overrides().iter().map(|text| Value::from(text.as_str())).collect();
+            for (name, text) in [
+                ("config.yaml", self.config.to_yaml()),
+                ("hydra.yaml", self.config.hydra_to_yaml()),
+                ("overrides.yaml", to_yaml(&Value::List(overrides))),
+            ] {
+                let path = folder.join(name);
+                durable::write_whole(&path, text.as_bytes())
+                    .with_context(|| format!("cannot write {}", path.display()))?;
+            }
+        }
+        Ok(())
+    }
+}
