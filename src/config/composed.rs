@@ -10,7 +10,7 @@ use super::digest::digest_of;
 use super::dump::to_yaml;
 use super::error::{ConfigError, ErrorKind};
 use super::extract::extract;
-use super::interpolation::{Computed, Resolver, Surroundings, split_key};
+use super::interpolation::{Computed, MissingTarget, Resolver, Surroundings, split_key};
 use super::merge::{Additions, Merger};
 use super::origin::{KeyOrigin, Trace};
 use super::source::SourceFile;
@@ -86,7 +86,7 @@ impl Config {
     /// # Errors
     /// Any of the `Interp…` kinds, [`ErrorKind::ResolverFailed`], [`ErrorKind::Limit`].
     pub fn resolve(&self) -> Result<Resolved, ConfigError> {
-        self.resolve_in(HydraView::Run)
+        self.resolve_with(HydraView::Run, MissingTarget::Refused)
     }
 
     /// Resolves all interpolations as outside a run, after Hydra's `compose` function: `${hydra:…}` has no value.
@@ -94,13 +94,21 @@ impl Config {
     /// # Errors
     /// As [`resolve`](Self::resolve), and [`ErrorKind::HydraConfigUnset`].
     pub fn resolve_outside_run(&self) -> Result<Resolved, ConfigError> {
-        self.resolve_in(HydraView::Unset)
+        self.resolve_with(HydraView::Unset, MissingTarget::Refused)
     }
 
-    fn resolve_in(&self, view: HydraView) -> Result<Resolved, ConfigError> {
+    /// Resolves as Hydra does to show a config: what depends on a `???` is `???` itself.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve), but for missing values.
+    pub fn resolve_to_show(&self) -> Result<Resolved, ConfigError> {
+        self.resolve_with(HydraView::Run, MissingTarget::Kept)
+    }
+
+    fn resolve_with(&self, view: HydraView, missing: MissingTarget) -> Result<Resolved, ConfigError> {
         let (surroundings, root) = (self.surroundings(view), self.parts.root);
         let mut tree = self.task.clone();
-        let value = Resolver::new(&mut tree, &surroundings).resolved(root)?;
+        let value = Resolver::new(&mut tree, &surroundings).with_missing(missing).resolved(root)?;
         let warnings = surroundings.warnings.into_inner();
         Ok(Resolved { value, origins: self.origins.clone(), warnings })
     }
@@ -187,12 +195,16 @@ impl Config {
         self.select_as(path, |tree, _, id| Ok(tree.to_value(id)))
     }
 
-    /// As [`select`](Self::select), with what is in a container resolved, too.
+    /// As [`select`](Self::select), with what is in a container resolved, too, as [`resolve_to_show`] does it.
+    ///
+    /// [`resolve_to_show`]: Self::resolve_to_show
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve).
     pub fn select_resolved(&self, path: &str) -> Result<Option<Value>, ConfigError> {
-        self.select_as(path, |tree, surroundings, id| Resolver::new(tree, surroundings).resolved(id))
+        self.select_as(path, |tree, surroundings, id| {
+            Resolver::new(tree, surroundings).with_missing(MissingTarget::Kept).resolved(id)
+        })
     }
 
     fn select_as(

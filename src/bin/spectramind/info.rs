@@ -28,9 +28,13 @@ pub enum Topic {
 /// # Errors
 /// When an interpolation fails, or the config has no such package.
 pub fn composed(config: &Config, which: Which, package: Option<&str>, resolve: bool) -> Result<String> {
-    let hydra = || -> Result<Value> { Ok(if resolve { config.hydra_value("")? } else { config.hydra() }) };
-    let task =
-        || -> Result<Value> { Ok(if resolve { config.resolve()?.value().clone() } else { config.value().clone() }) };
+    let empty = || Value::Map(Map::new());
+    let hydra = || -> Result<Value> {
+        Ok(if resolve { config.select_resolved("hydra")?.unwrap_or_else(empty) } else { config.hydra() })
+    };
+    let task = || -> Result<Value> {
+        Ok(if resolve { config.resolve_to_show()?.value().clone() } else { config.value().clone() })
+    };
     let shown = match which {
         Which::Job => task()?,
         Which::Hydra => only_hydra(without_help(hydra()?)),

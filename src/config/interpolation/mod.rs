@@ -15,7 +15,7 @@ use super::error::ConfigError;
 use super::value::Value;
 
 pub(super) use grammar::unescaped;
-pub(super) use resolve::{Computed, Resolver};
+pub(super) use resolve::{Computed, MissingTarget, Resolver};
 pub(super) use select::split_key;
 
 /// What resolvers may look at besides the config.

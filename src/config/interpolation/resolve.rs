@@ -12,7 +12,7 @@ use crate::config::origin::Trace;
 use crate::config::python;
 use crate::config::schema;
 use crate::config::tree::{Content, NodeId, Tree};
-use crate::config::value::{Key, Map, Value};
+use crate::config::value::{Key, MISSING, Map, Value};
 
 /// What an interpolation stands for.
 #[derive(Debug, Clone)]
@@ -33,11 +33,34 @@ pub(in crate::config) struct Resolver<'a> {
     pending: Vec<NodeId>,
     depth: usize,
     budget: usize,
+    missing: MissingTarget,
+}
+
+/// What becomes of an interpolation to a value that is `???`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::config) enum MissingTarget {
+    /// It fails, as in `OmegaConf.to_container(resolve=True)`.
+    Refused,
+    /// It becomes `???` itself, as in `OmegaConf.resolve`.
+    Kept,
 }
 
 impl<'a> Resolver<'a> {
     pub(in crate::config) fn new(tree: &'a mut Tree, surroundings: &'a Surroundings<'a>) -> Self {
-        Self { tree, surroundings, pending: Vec::new(), depth: 0, budget: MAX_TREE_NODES }
+        Self {
+            tree,
+            surroundings,
+            pending: Vec::new(),
+            depth: 0,
+            budget: MAX_TREE_NODES,
+            missing: MissingTarget::Refused,
+        }
+    }
+
+    /// Another treatment of interpolations to missing values; they are refused unless this is called.
+    pub(in crate::config) fn with_missing(mut self, missing: MissingTarget) -> Self {
+        self.missing = missing;
+        self
     }
 
     /// The value of a node with everything below resolved; a direct `???` stays.
@@ -50,9 +73,13 @@ impl<'a> Resolver<'a> {
     }
 
     fn resolved_below(&mut self, id: NodeId, open: &mut Vec<NodeId>) -> Result<Value, ConfigError> {
-        let id = match self.deref(id)? {
-            Computed::Value(value) => return Ok(value),
-            Computed::Node(id) => id,
+        let id = match self.deref(id) {
+            Err(error) if self.missing == MissingTarget::Kept && error.kind() == ErrorKind::InterpMissingValue => {
+                return Ok(Value::from(MISSING));
+            }
+            Err(error) => return Err(error),
+            Ok(Computed::Value(value)) => return Ok(value),
+            Ok(Computed::Node(id)) => id,
         };
         self.budget = self.budget.checked_sub(1).ok_or_else(|| {
             ConfigError::new(ErrorKind::Limit, format!("expected at most {MAX_TREE_NODES} values after resolving"))
