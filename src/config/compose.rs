@@ -409,7 +409,7 @@ impl Record<'_> {
             let entries = [("path", path), ("schema", schema), ("provider", provider)];
             Value::Map(entries.map(|(key, text)| (Key::from(key), Value::Str(text))).into_iter().collect())
         };
-        let sources = Value::List(search_path.described().into_iter().map(source).collect());
+        let sources = Value::List(search_path.described(&self.composer.cwd).into_iter().map(source).collect());
         let copied = self.copied_env(tree, root, surroundings)?;
         let dirname = self.override_dirname(tree, root, surroundings)?;
         let needs_name = lookup_value(tree, root, "hydra.job.name", surroundings)?.is_none();

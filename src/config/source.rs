@@ -71,12 +71,12 @@ impl SearchPath {
     }
 
     /// The entries as Hydra lists them: path, schema and provider, Hydra's own first.
-    pub(super) fn described(&self) -> Vec<(String, String, String)> {
+    pub(super) fn described(&self, cwd: &Path) -> Vec<(String, String, String)> {
         let triple =
             |path: &str, schema: &str, provider: &str| (path.to_owned(), schema.to_owned(), provider.to_owned());
         let mut described = vec![triple("hydra.conf", "pkg", "hydra")];
         described.extend(self.entries.iter().map(|entry| match &entry.root {
-            Root::Directory(directory) => triple(&directory.display().to_string(), "file", &entry.provider),
+            Root::Directory(directory) => triple(&cwd.join(directory).display().to_string(), "file", &entry.provider),
             Root::Memory(_) => triple("", "memory", &entry.provider),
             Root::Unavailable { schema, path } => triple(path, schema, &entry.provider),
         }));

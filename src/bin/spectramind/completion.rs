@@ -9,7 +9,7 @@ use clap_complete::CompletionCandidate;
 use clap_complete::env::Shells;
 use spectramind::config::{Composer, Config, Value};
 
-use crate::typed::Typed;
+use crate::typed::{Typed, is_hydra};
 
 /// Print the code that makes a shell complete commands, config groups, options and keys
 #[derive(clap::Args)]
@@ -71,8 +71,8 @@ fn candidates(composer: &Composer, config: Option<&Config>, word: &str) -> Vec<S
         let stem = value.rfind(',').map_or("", |comma| &value[..=comma]);
         return values(composer, config, key).into_iter().map(|value| format!("{sign}{key}={stem}{value}")).collect();
     }
-    let is_hydra = rest.starts_with("hydra");
-    let groups = composer.groups().into_iter().filter(|group| group.starts_with("hydra/") == is_hydra);
+    let wants_hydra = rest.starts_with("hydra");
+    let groups = composer.groups().into_iter().filter(|group| is_hydra(group) == wants_hydra);
     let mut found: Vec<String> = groups.map(|group| format!("{sign}{group}=")).collect();
     let (parent, stem) = rest.rfind('.').map_or(("", ""), |dot| (&rest[..dot], &rest[..=dot]));
     if let Some(Value::Map(children)) = config.and_then(|config| node(config, parent)) {

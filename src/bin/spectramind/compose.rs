@@ -61,7 +61,7 @@ pub struct Arguments {
     #[arg(long, value_name = "KEY,KEY", requires = "multirun", help_heading = "Hydra")]
     zip: Vec<String>,
     /// Go on with an unfinished run or multirun from where it stopped, with the configuration it began with
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["overrides", "config_name", "cfg", "info", "multirun"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["overrides", "config_name", "cfg", "info"])]
     pub resume: Option<PathBuf>,
 }
 
@@ -121,7 +121,7 @@ pub fn composer(command: &str, folders: &[PathBuf]) -> Result<Composer> {
         if !folder.is_dir() {
             return Err(MissingConfigs(folder.clone()).into());
         }
-        search_path = search_path.directory(provider, std::path::absolute(folder)?);
+        search_path = search_path.directory(provider, folder);
     }
     let cwd = std::env::current_dir().context("the working directory cannot be read")?;
     // A variable that is not UTF-8 cannot stand in a config.

@@ -64,7 +64,7 @@ impl Typed {
             Ok(composer) => composer,
             Err(error) => return format!("Config groups: none, {error}"),
         };
-        let own = composer.groups().into_iter().filter(|group| !group.starts_with("hydra/"));
+        let own = composer.groups().into_iter().filter(|group| !is_hydra(group));
         let lines = own.map(|group| format!("\n  {group}: {}", composer.options(&group).join(", ")));
         format!("Config groups (group=option):{}", lines.collect::<String>())
     }
@@ -73,6 +73,11 @@ impl Typed {
         // `config` looks at the config of `train` unless told otherwise.
         self.command.as_deref().filter(|command| *command != "config").unwrap_or("train")
     }
+}
+
+/// Whether a config group is one of Hydra's own.
+pub fn is_hydra(group: &str) -> bool {
+    group == "hydra" || group.starts_with("hydra/")
 }
 
 #[cfg(test)]

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
-use jsonschema::error::ValidationErrorKind;
+use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
 use spectramind::config::{Composer, Config, Resolved, to_json};
 use spectramind::schema;
 
 use crate::compose::Selection;
 use crate::failure::Told;
+use crate::typed::is_hydra;
 
 /// Compose every option of every config group once and check the configs against their JSON Schemas
 ///
@@ -27,9 +28,14 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let selection = &arguments.selection;
     let composer = selection.composer(super::PRIMARY)?;
-    let mut tree =
-        Tree { composer, overrides: &selection.overrides, left: BTreeSet::new(), compositions: 0, errors: 0 };
-    let groups = tree.composer.groups().into_iter().filter(|group| !group.starts_with("hydra/"));
+    let mut tree = Tree {
+        composer,
+        overrides: &selection.overrides,
+        left: BTreeSet::new(),
+        compositions: 0,
+        told: BTreeSet::new(),
+    };
+    let groups = tree.composer.groups().into_iter().filter(|group| !is_hydra(group));
     tree.left = groups.collect();
     let names = tree.composer.options("");
     let mut primaries = Vec::new();
@@ -53,8 +59,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             tree.check(first, Some(&format!("+{group}={option}")), validator);
         }
     }
-    if tree.errors > 0 {
-        println!("{} errors in {} compositions", tree.errors, tree.compositions);
+    if !tree.told.is_empty() {
+        println!("{} errors in {} compositions", tree.told.len(), tree.compositions);
         return Err(Told.into());
     }
     println!("{} compositions are valid", tree.compositions);
@@ -67,7 +73,8 @@ struct Tree<'a> {
     /// The groups of which no option was composed yet.
     left: BTreeSet<String>,
     compositions: usize,
-    errors: usize,
+    /// The errors so far: one in a file that many configs share is told once.
+    told: BTreeSet<String>,
 }
 
 impl Tree<'_> {
@@ -97,19 +104,23 @@ impl Tree<'_> {
         let (config, resolved) = match composed.and_then(|config| config.resolve().map(|resolved| (config, resolved))) {
             Ok(composed) => composed,
             Err(error) => {
-                self.errors += 1;
-                println!("{subject}: {error}");
+                self.tell(&subject, &error.to_string());
                 if let Some(hint) = error.hint() {
                     println!("  hint: {hint}");
                 }
                 return None;
             }
         };
-        for lines in problems(&config, &resolved, validator) {
-            self.errors += 1;
-            println!("{subject}: {lines}");
+        for problem in problems(&config, &resolved, validator) {
+            self.tell(&subject, &problem);
         }
         Some(config)
+    }
+
+    fn tell(&mut self, subject: &str, problem: &str) {
+        if self.told.insert(problem.to_owned()) {
+            println!("{subject}: {problem}");
+        }
     }
 }
 
@@ -120,20 +131,71 @@ fn problems(config: &Config, resolved: &Resolved, validator: &Validator) -> Vec<
     let mut found = Vec::new();
     for error in validator.iter_errors(&document) {
         let path = dotted(&error);
-        if missing.contains(&path) {
-            continue;
-        }
-        match error.kind() {
-            ValidationErrorKind::AdditionalProperties { unexpected } => {
-                for key in unexpected {
-                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                    found.push(format!("{}: unknown key", placed(config, &path)));
-                }
-            }
-            _ => found.push(format!("{}: {error}", placed(config, &path))),
+        if !missing.contains(&path) {
+            explain(config, &path, &error, &mut found);
         }
     }
     found
+}
+
+/// What was expected, got, and where it was set.
+fn explain(config: &Config, path: &str, error: &ValidationError<'_>, found: &mut Vec<String>) {
+    match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            for key in unexpected {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                found.push(format!("{}: unknown key", placed(config, &path)));
+            }
+        }
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            let is_of_other_type = |error: &ValidationError<'_>| dotted(error) == path && is_mismatch(error);
+            match context.iter().find(|branch| !branch.iter().any(is_of_other_type)) {
+                // The value is of this branch's type: what is wrong with it lies inside.
+                Some(branch) => branch.iter().for_each(|error| explain(config, &dotted(error), error, found)),
+                None => {
+                    let (place, got) = (placed(config, path), error.instance());
+                    found.push(format!("{place}: expected {}, got {got}", expectation(error)));
+                }
+            }
+        }
+        ValidationErrorKind::Required { property } => {
+            found.push(format!("{}: expected the key {property}, got none", placed(config, path)));
+        }
+        _ => found.push(format!("{}: expected {}, got {}", placed(config, path), expectation(error), error.instance())),
+    }
+}
+
+/// Whether a value is of another type than a schema describes.
+fn is_mismatch(error: &ValidationError<'_>) -> bool {
+    use ValidationErrorKind::{AnyOf, Constant, Enum, OneOfNotValid, Type};
+    match error.kind() {
+        Type { .. } | Enum { .. } | Constant { .. } => true,
+        AnyOf { context } | OneOfNotValid { context } => context.iter().all(|branch| branch.iter().any(is_mismatch)),
+        _ => false,
+    }
+}
+
+/// What would have been right, in words.
+fn expectation(error: &ValidationError<'_>) -> String {
+    match error.kind() {
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            // Of a branch's errors the last says most: the constant after its type.
+            context.iter().filter_map(|branch| branch.last()).map(expectation).collect::<Vec<_>>().join(" or ")
+        }
+        ValidationErrorKind::Type { kind: TypeKind::Single(kind) } => kind.to_string(),
+        ValidationErrorKind::Type { kind: TypeKind::Multiple(kinds) } => {
+            kinds.iter().map(|kind| kind.to_string()).collect::<Vec<_>>().join(" or ")
+        }
+        ValidationErrorKind::Enum { options } => match options.as_array() {
+            Some(options) => options.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            None => options.to_string(),
+        },
+        ValidationErrorKind::Constant { expected_value } => expected_value.to_string(),
+        ValidationErrorKind::Minimum { limit } => format!("at least {limit}"),
+        ValidationErrorKind::Maximum { limit } => format!("at most {limit}"),
+        ValidationErrorKind::Pattern { pattern } => format!("a text like {pattern}"),
+        _ => format!("something else ({error})"),
+    }
 }
 
 /// A key and where it was set.
