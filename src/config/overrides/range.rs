@@ -52,7 +52,8 @@ fn zero_step() -> ConfigError {
 }
 
 fn too_many() -> ConfigError {
-    ConfigError::new(ErrorKind::Limit, format!("expected a range of at most {MAX_JOBS} numbers"))
+    let hint = "take a larger step, or a nearer end".to_owned();
+    ConfigError::new(ErrorKind::Limit, format!("expected a range of at most {MAX_JOBS} numbers")).with_hint(Some(hint))
 }
 
 fn integers(start: BigInt, stop: &BigInt, step: &BigInt) -> Result<Vec<Value>, ConfigError> {
