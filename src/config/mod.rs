@@ -34,6 +34,8 @@ mod diff;
 pub mod digest;
 mod dump;
 mod error;
+#[cfg(test)]
+mod error_texts;
 mod explain;
 mod extract;
 mod hydra_node;
@@ -46,6 +48,8 @@ mod merge;
 mod origin;
 mod overrides;
 mod python;
+#[cfg(test)]
+mod real_trees_tests;
 mod schema;
 mod selections;
 mod source;
