@@ -255,6 +255,29 @@ fn the_hydra_node_is_written_as_hydra_writes_it() {
 }
 
 #[test]
+fn zipped_sweeps_take_their_values_from_files_and_overrides_alike() {
+    let mut files = TREE.to_vec();
+    let text = format!("{}hydra:\n  sweeper:\n    params:\n      seed: 1,2\n", files[0].1);
+    files[0].1 = &text;
+    let zip = |keys: &[&str]| vec![keys.iter().map(|key| (*key).to_owned()).collect()];
+    let zipped = composer(&files).zip(zip(&["seed", "trainer.lr"]));
+    let sweep = zipped.sweep("train", &["trainer.lr=0.1,0.2", "trainer=base,fast"]).expect("a legal sweep");
+    let jobs: Vec<String> = sweep.jobs().iter().map(|job| job.join(" ")).collect();
+    let expected = [
+        "seed=1 trainer.lr=0.1 trainer=base",
+        "seed=1 trainer.lr=0.1 trainer=fast",
+        "seed=2 trainer.lr=0.2 trainer=base",
+        "seed=2 trainer.lr=0.2 trainer=fast",
+    ];
+    assert_eq!(jobs, expected);
+    let last = zipped.compose_job(&sweep, &sweep.jobs()[3]).expect("a legal job");
+    assert_eq!(last.value().get("trainer.lr"), Some(&Value::Float(0.2)));
+    let error = zipped.sweep("train", &["trainer.lr=0.1,0.2,0.3"]).expect_err("counts differ");
+    assert_eq!(error.kind(), ErrorKind::SweepZip);
+    assert!(error.message().ends_with("got seed: 2, trainer.lr: 3"), "{error}");
+}
+
+#[test]
 fn a_sweep_lists_its_jobs_and_composes_each() {
     let composer = composer(TREE);
     let sweep = composer.sweep("train", &["trainer=glob(*)", "seed=1,2"]).expect("a legal sweep");

@@ -56,7 +56,9 @@ impl Entry {
     /// [`ErrorKind::DefaultsSelfPackage`] for `_self_@package`.
     pub(super) fn config(path: &str, package: Option<String>) -> Result<Self, ConfigError> {
         if path == SELF && package.is_some() {
-            return Err(ConfigError::new(ErrorKind::DefaultsSelfPackage, "_self_ cannot have a package"));
+            let hint = "write `- _self_`; `# @package NAME` at the top moves the whole file".to_owned();
+            let error = ConfigError::new(ErrorKind::DefaultsSelfPackage, "_self_ cannot have a package");
+            return Err(error.with_hint(Some(hint)));
         }
         Ok(Self::new(Kind::Config { path: path.to_owned() }, package))
     }

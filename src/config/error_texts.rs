@@ -147,6 +147,8 @@ const MISTAKES: &[Mistake] = &[
         "defaults lists in a circle",
         &[("db/mysql.yaml", "defaults:\n  - inner\n"), ("db/inner.yaml", "defaults:\n  - mysql\n")],
     ),
+    in_files("_self_ with a package", &[("train.yaml", "defaults:\n  - _self_@main\n")]),
+    in_files("_self_ twice", &[("train.yaml", "defaults:\n  - _self_\n  - db: mysql\n  - _self_\n")]),
     in_files("a malformed header", &[("db/mysql.yaml", "# @package db main\nhost: x\n")]),
     Mistake {
         title: "a profile that repeats its group",
@@ -161,6 +163,7 @@ const MISTAKES: &[Mistake] = &[
     in_files("a text with a colon", &[("train.yaml", "name: first: second\n")]),
     in_files("a text that starts with %", &[("train.yaml", "name: %d\n")]),
     in_files("a bracket that is not closed in a file", &[("train.yaml", "betas: [0.9, 0.99\nname: x\n")]),
+    in_files("a key that is null", &[("train.yaml", "~: 1\n")]),
     in_files("a list at the top", &[("train.yaml", "- a\n- b\n")]),
     in_files("a number at the top", &[("train.yaml", "12\n")]),
     in_files(
@@ -176,6 +179,8 @@ const MISTAKES: &[Mistake] = &[
     in_files("interpolations in a circle", &[("train.yaml", "a: ${b}\nb: ${c}\nc: ${a}\n")]),
     in_files("a resolver of an older time", &[("train.yaml", "home: ${env:HOME}\n")]),
     in_files("a variable that is not set", &[("train.yaml", "home: ${oc.env:HOME}\n")]),
+    in_files("an interpolation to the map it stands in", &[("db/mysql.yaml", "port: 1\nhost: ${db}\n")]),
+    in_files("an interpolation through a value", &[("train.yaml", "a: 1\nb: ${a.c}\n")]),
     in_files("an interpolation to a missing value", &[("train.yaml", "a: ???\nb: ${a}\n")]),
     // The program's types.
     on_command_line("a value of another type", &["trainer.max_epochs=many"]),

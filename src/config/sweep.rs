@@ -41,6 +41,10 @@ impl Sweep {
         };
         if let Value::Map(params) = &params {
             texts.extend(params.iter().map(|(key, value)| format!("{key}={}", python::str(value))));
+            // Nobody typed these, so an error says where they stand.
+            for text in &texts {
+                overrides::parse(text).map_err(|error| error.within("hydra.sweeper.params"))?;
+            }
         }
         texts.extend_from_slice(frame.overrides());
         let (jobs, shuffled) = expand(&texts, zip, search_path, seed)?;

@@ -314,7 +314,8 @@ impl<'a> Resolver<'a> {
             while let Some(id) = ancestor {
                 if id == target {
                     let message = format!("the interpolation to {path:?} leads to a container it stands in");
-                    return Err(ConfigError::new(ErrorKind::InterpToParent, message));
+                    let hint = "name a key inside of it".to_owned();
+                    return Err(ConfigError::new(ErrorKind::InterpToParent, message).with_hint(Some(hint)));
                 }
                 ancestor = self.tree.parent(id);
             }
@@ -354,8 +355,9 @@ impl<'a> Resolver<'a> {
                 Computed::Node(id) if self.tree.is_container(id) => id,
                 _ => {
                     let parent = keys[..=index].join(".");
-                    let message = format!("{parent:?} is no container and cannot hold {:?}", keys[index + 1]);
-                    return Err(ConfigError::new(ErrorKind::InterpThroughScalar, message));
+                    let message = format!("{parent:?} is no map or list and cannot hold {:?}", keys[index + 1]);
+                    let hint = format!("`${{{parent}}}` is its value");
+                    return Err(ConfigError::new(ErrorKind::InterpThroughScalar, message).with_hint(Some(hint)));
                 }
             };
         }

@@ -215,7 +215,9 @@ impl Resolver<'_> {
         call.expect_arguments(1..=1)?;
         let path = self.text_argument(call)?;
         let (Some(tree), Some(root)) = (self.surroundings.hydra, self.surroundings.hydra_root) else {
-            return Err(ConfigError::new(ErrorKind::HydraConfigUnset, "there is no run, so ${hydra:…} has no value"));
+            let hint = "only a run has such values: resolve as inside a run".to_owned();
+            let error = ConfigError::new(ErrorKind::HydraConfigUnset, "there is no run, so ${hydra:…} has no value");
+            return Err(error.with_hint(Some(hint)));
         };
         let mut tree = tree.clone();
         let Some(hydra) = tree.child(root, "hydra") else { return Ok(Computed::Value(Value::Null)) };

@@ -48,7 +48,8 @@ fn integer(value: &Value) -> Option<BigInt> {
 }
 
 fn zero_step() -> ConfigError {
-    ConfigError::new(ErrorKind::Other, "the step of a range must not be zero")
+    let hint = "`range(start,stop,step)` counts from start to before stop".to_owned();
+    ConfigError::new(ErrorKind::Other, "the step of a range must not be zero").with_hint(Some(hint))
 }
 
 fn too_many() -> ConfigError {

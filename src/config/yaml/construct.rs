@@ -144,7 +144,9 @@ impl Constructor {
             ("seq" | "omap" | "pairs", _) => return Err(wrong("a list")),
             ("set", Content::Mapping(_)) | ("timestamp", Content::Scalar(_)) => {
                 let message = format!("a config cannot hold a value of type {name:?}");
-                return Err(ConfigError::new(ErrorKind::UnsupportedValue, message).at(Some(place(node.mark))));
+                let hint = format!("take the tag `!!{name}` away");
+                let error = ConfigError::new(ErrorKind::UnsupportedValue, message).with_hint(Some(hint));
+                return Err(error.at(Some(place(node.mark))));
             }
             ("str" | "null" | "bool" | "int" | "float" | "binary", Content::Scalar(text)) => {
                 Data::Scalar(scalar(name, text).ok_or_else(|| wrong(&format!("no {text:?}")))?)
@@ -163,7 +165,8 @@ impl Constructor {
             };
             let value = self.value(value_node, depth + 1)?;
             let Some(key) = Key::from_value(key) else {
-                let error = ConfigError::new(ErrorKind::UnsupportedValue, "null cannot be a key");
+                let hint = "put the key in quotes: `'null': …`".to_owned();
+                let error = ConfigError::new(ErrorKind::UnsupportedValue, "null cannot be a key").with_hint(Some(hint));
                 return Err(error.at(Some(place(key_node.mark))));
             };
             // The first spelling of a key stays (`1` and `true` are one key), its last value wins.
