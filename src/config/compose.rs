@@ -410,7 +410,7 @@ fn unknown_key_hint(merger: &Merger<'_>, root: NodeId, item: &Override) -> Optio
     let value = item.input.split_once('=').map_or("", |(_, value)| value);
     let typed = |path: &str| did_you_mean(format!("{path}={value}"));
     let keys = split_key(&item.key);
-    let elsewhere = || match merger.paths_to(root, keys.last()?).as_slice() {
+    let elsewhere = || match merger.paths_to(root, keys.last()?, MOST_PLACES + 1).as_slice() {
         paths @ [_, ..] if paths.len() <= MOST_PLACES => {
             let paths: Vec<String> = paths.iter().map(|path| format!("`{path}={value}`")).collect();
             Some(format!("did you mean {}?", paths.join(" or ")))

@@ -316,14 +316,18 @@ pub(crate) fn joined(first: Option<String>, second: Option<String>) -> Option<St
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A hostile name must not buy quadratic time.
     const LONGEST: usize = 128;
+    // Nor a hostile file with endless keys.
+    const MOST: usize = 10_000;
     if name.len() > LONGEST {
         return None;
     }
     let limit = (name.chars().count() / 3).max(1);
+    let lowercase = name.to_lowercase();
     candidates
         .into_iter()
+        .take(MOST)
         .filter(|candidate| candidate.len() <= LONGEST && *candidate != name)
-        .map(|candidate| (edit_distance(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .map(|candidate| (edit_distance(&lowercase, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min()
         .map(|(_, candidate)| candidate)

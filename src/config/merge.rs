@@ -337,14 +337,17 @@ impl Merger<'_> {
         })
     }
 
-    /// The paths that end in a key, Hydra's own left out.
-    pub(super) fn paths_to(&self, root: NodeId, key: &str) -> Vec<String> {
+    /// The paths that end in a key, Hydra's own left out; at most `most` of them.
+    pub(super) fn paths_to(&self, root: NodeId, key: &str, most: usize) -> Vec<String> {
         let mut found = Vec::new();
         let mut open: Vec<NodeId> = self.tree.map(root).into_iter().flatten().map(|(_, &child)| child).rev().collect();
         open.retain(|&id| self.tree.full_key(id) != "hydra");
         while let Some(id) = open.pop() {
             if let Some(child) = self.tree.child(id, key) {
                 found.push(self.tree.full_key(child));
+                if found.len() == most {
+                    break;
+                }
             }
             open.extend(self.tree.children(id).into_iter().rev());
         }

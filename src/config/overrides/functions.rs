@@ -7,7 +7,7 @@ use num_bigint::BigInt;
 
 use super::range::{add, subtract};
 use super::{Element, Glob, Sweep, SweepKind};
-use crate::config::error::{ConfigError, ErrorKind, did_you_mean, nearest};
+use crate::config::error::{ConfigError, ErrorKind, did_you_mean, joined, listed, nearest};
 use crate::config::python;
 use crate::config::value::Value;
 
@@ -117,7 +117,11 @@ fn bind_named(
         match parameters.iter().position(|parameter| *parameter == name) {
             Some(index) if bound[index].is_none() => bound[index] = Some(value),
             Some(_) => return failed(format!("argument {name:?} is given twice")),
-            None => return failed(format!("unexpected argument {name:?}")),
+            None => {
+                let near = nearest(&name, parameters.iter().copied()).map(|near| did_you_mean(format!("{near}=…")));
+                let hint = joined(near, listed("the named arguments", parameters));
+                return failed(format!("unexpected argument {name:?}")).map_err(|error| error.with_hint(hint));
+            }
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::resolve::resolve_plain;
 use super::scanner::{Scanner, TokenKind};
 use super::{Mark, error_at, too_deep};
-use crate::config::error::ConfigError;
+use crate::config::error::{ConfigError, did_you_mean, nearest};
 use crate::config::limits::MAX_DEPTH;
 
 /// One node of the document.
@@ -181,7 +181,12 @@ impl Composer {
             return match self.anchors.get(&name) {
                 Some(Some(node)) => Ok(Rc::clone(node)),
                 Some(None) => Err(error_at(start, format!("alias {name:?} stands inside the node it names"))),
-                None => Err(error_at(start, format!("found undefined alias {name:?}"))),
+                None => {
+                    let near = nearest(&name, self.anchors.keys().map(String::as_str));
+                    let hint = near.map(|near| did_you_mean(format!("*{near}")));
+                    let hint = hint.or_else(|| Some("put a text that starts with '*' in quotes".to_owned()));
+                    Err(error_at(start, format!("found undefined alias {name:?}")).with_hint(hint))
+                }
             };
         }
         let (anchor, tag) = self.properties()?;
