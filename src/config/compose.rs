@@ -10,9 +10,10 @@ use std::rc::Rc;
 use super::composed::Config;
 use super::defaults::{DefaultsListEntry, MissingOptions, defaults_list};
 use super::defaults_entry::take_defaults;
-use super::error::{ConfigError, ErrorKind};
+use super::error::{ConfigError, ErrorKind, Location, did_you_mean, joined, listed, nearest};
 use super::hydra_node::{HYDRA_VERSION, HYDRA_VERSION_BASE, schema_of};
 use super::interpolation::{Computed, Resolver, Surroundings, check, split_key};
+use super::lint;
 use super::merge::{Additions, Merger, refuse_depth};
 use super::origin::{Origin, Trace};
 use super::overrides::{self, Action, Element, Override};
@@ -22,7 +23,7 @@ use super::source::{Repository, SearchPath};
 use super::sweep::{Sweep, refuse_sweeps};
 use super::tree::{NodeId, Tree};
 use super::value::{Key, Map, Value};
-use super::yaml::Data;
+use super::yaml::{Data, place};
 
 /// Composes configs from one search path.
 ///
@@ -35,6 +36,7 @@ pub struct Composer {
     now: Option<jiff::civil::DateTime>,
     job_name: String,
     shuffle_seed: u64,
+    zip: Vec<Vec<String>>,
 }
 
 /// Whether one config is composed, or the frame of a sweep.
@@ -54,6 +56,7 @@ impl Composer {
             now: None,
             job_name: "app".to_owned(),
             shuffle_seed: 0,
+            zip: Vec::new(),
         }
     }
 
@@ -84,6 +87,16 @@ impl Composer {
     /// What the order of shuffled sweeps depends on; 0 unless set.
     pub fn shuffle_seed(mut self, seed: u64) -> Self {
         self.shuffle_seed = seed;
+        self
+    }
+
+    /// Keys whose sweeps vary together instead of as a product: each inner list is one group of keys, as they stand
+    /// before the `=` of their overrides; a leading `+` may be left out.
+    ///
+    /// With `a=1,2 b=x,y` and `a` zipped with `b`, the jobs are `a=1 b=x` and `a=2 b=y`. A group takes the place of its
+    /// first key, and varies as one sweep would there. `hydra.sweeper.params` counts as overrides do.
+    pub fn zip(mut self, groups: Vec<Vec<String>>) -> Self {
+        self.zip = groups;
         self
     }
 
@@ -136,9 +149,10 @@ impl Composer {
     /// Lists the jobs of a multirun's frame.
     ///
     /// # Errors
-    /// [`ErrorKind::SweepUnsupported`] for a sweep that cannot be listed, and its kin.
+    /// [`ErrorKind::SweepUnsupported`] for a sweep that cannot be listed, [`ErrorKind::SweepZip`] for keys that cannot
+    /// vary together, and their kin.
     pub fn expand(&self, frame: Config) -> Result<Sweep, ConfigError> {
-        Sweep::of_frame(frame, &self.search_path, self.shuffle_seed)
+        Sweep::of_frame(frame, &self.zip, &self.search_path, self.shuffle_seed)
     }
 
     /// Composes one job of a sweep.
@@ -165,12 +179,13 @@ impl Composer {
 
         let mut tree = Tree::default();
         let root = tree.add_map(Trace::hydra())?;
+        let mut files = Vec::new();
         for entry in &defaults.entries {
-            merge_config(&mut tree, root, entry, &mut repository, &surroundings)?;
+            files.push(merge_config(&mut tree, root, entry, &mut repository, &surroundings)?);
         }
         tree.set_closed(root, Some(true));
         for item in &defaults.config_overrides {
-            apply_override(&mut tree, root, item, &surroundings)?;
+            apply_override(&mut tree, root, item, &repository.search_path, &surroundings)?;
         }
         let (hydra_overrides, task_overrides): (Vec<&Override>, Vec<&Override>) =
             overrides.iter().partition(|item| item.is_hydra());
@@ -192,6 +207,7 @@ impl Composer {
             defaults_list: defaults.entries,
             defaults_tree: defaults.tree,
             warnings: defaults.warnings,
+            files,
             env: self.env.clone(),
             now: self.now,
         })
@@ -205,33 +221,41 @@ impl Composer {
         overrides: &[Override],
         surroundings: &Surroundings<'_>,
     ) -> Result<(), ConfigError> {
-        let refused = |message: String| Err(ConfigError::new(ErrorKind::Searchpath, message));
-        let mut in_config = None;
+        const SHAPE: &str = "write `hydra.searchpath: [directory, file:///directory]`";
+        let (mut in_config, mut origin) = (None, Origin::Hydra);
         if let Some(name) = config_name
             && let Some(loaded) = repository.load(name)?
         {
             if !matches!(loaded.body.data, Data::Map(_)) {
-                let message = format!("expected a map as the primary config {name:?}, got a list");
-                return Err(ConfigError::new(ErrorKind::Other, message));
+                let message = format!("expected a map at the top of the primary config {name:?}, got a list");
+                let hint = Some("put the list below a key: `items: […]`".to_owned());
+                let file = loaded.file.clone().unwrap_or_default();
+                let location = Location { file, ..place(loaded.body.mark) };
+                return Err(ConfigError::new(ErrorKind::Other, message).at(Some(location)).with_hint(hint));
             }
-            take_defaults(name, &mut loaded.body.clone())?;
+            take_defaults(loaded.file.as_deref(), &mut loaded.body.clone())?;
             let mut tree = Tree::default();
             let root = tree.import(&loaded.body, loaded.file.as_deref(), &Trace::hydra())?;
             in_config = lookup_value(&mut tree, root, "hydra.searchpath", surroundings)?;
+            let node = tree.descend(root, &["hydra", "searchpath"]);
+            origin = node.map_or(Origin::Hydra, |node| Origin::clone(&tree.trace(node).origin));
         }
         let typed = overrides.iter().find(|item| item.key_element() == "hydra.searchpath");
         let (provider, value) = match typed.and_then(|item| item.value.as_ref()).filter(|value| !is_null(value)) {
-            Some(element) => ("hydra.searchpath in command-line", element.to_value()),
+            Some(element) => {
+                origin = Origin::Override(typed.expect("it has a value").input.clone());
+                ("hydra.searchpath in command-line", element.to_value())
+            }
             None => ("hydra.searchpath in main", in_config),
         };
         let Some(value) = value else { return Ok(()) };
-        let Value::List(entries) = &value else {
-            return refused(format!("hydra.searchpath must be a list of texts, got {value}"));
+        let refused = || {
+            let message = format!("hydra.searchpath must be a list of texts, got {} {value}", value.type_name());
+            ConfigError::new(ErrorKind::Searchpath, message).blamed_on(&origin).with_hint(Some(SHAPE.to_owned()))
         };
+        let Value::List(entries) = &value else { return Err(refused()) };
         for entry in entries {
-            let Value::Str(entry) = entry else {
-                return refused(format!("hydra.searchpath must be a list of texts, got {value}"));
-            };
+            let Value::Str(entry) = entry else { return Err(refused()) };
             repository.search_path.push_entry(provider, entry, &self.cwd);
         }
         Ok(())
@@ -267,33 +291,41 @@ fn merge_config(
     entry: &DefaultsListEntry,
     repository: &mut Repository,
     surroundings: &Surroundings<'_>,
-) -> Result<(), ConfigError> {
+) -> Result<lint::Part, ConfigError> {
     let path = &entry.config_path;
     let loaded = repository
         .load(path)?
         .ok_or_else(|| ConfigError::new(ErrorKind::ConfigMissing, format!("could not load the config {path:?}")))?;
     let mut body = loaded.body.clone();
-    take_defaults(path, &mut body)?;
+    take_defaults(loaded.file.as_deref(), &mut body)?;
     // The defaults list is no longer part of the config; a list at the top stays one.
     let body = tree.import(&body, loaded.file.as_deref(), &Trace::hydra())?;
     let embedded = embed(tree, body, &entry.package)?;
     if !entry.primary && path != "hydra/config" {
         let mut probe = Merger { tree, surroundings };
         if probe.lookup(embedded, "hydra.searchpath")?.is_some() {
-            let message = format!("in {path:?}: only the primary config can set hydra.searchpath");
-            return Err(ConfigError::new(ErrorKind::Searchpath, message));
+            let node = tree.descend(embedded, &["hydra", "searchpath"]);
+            let origin = node.map_or(Origin::Hydra, |node| Origin::clone(&tree.trace(node).origin));
+            let message = format!("only the primary config can set hydra.searchpath, and {path:?} does");
+            let hint = "set it in the primary config, or on the command line".to_owned();
+            let error = ConfigError::new(ErrorKind::Searchpath, message).with_hint(Some(hint));
+            return Err(error.blamed_on(&origin));
         }
     }
     let mut merger = Merger { tree, surroundings };
-    merger.merge(root, embedded).map_err(|error| error.within(&format!("in {path:?}")))?;
+    let in_config = |error: ConfigError| match error.location() {
+        Some(_) => error,
+        None => error.within(&format!("in {path:?}")),
+    };
+    merger.merge(root, embedded).map_err(in_config)?;
     if let Some(schema) = schema_of(path) {
         let packages = split_key(&entry.package);
         let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
         if let Some(node) = tree.descend(root, &packages) {
-            schema::apply(tree, node, schema).map_err(|error| error.within(&format!("in {path:?}")))?;
+            schema::apply(tree, node, schema).map_err(in_config)?;
         }
     }
-    Ok(())
+    Ok(lint::Part { loaded, package: entry.package.clone(), is_primary: entry.primary })
 }
 
 /// Wraps a config into the maps that its package names.
@@ -316,12 +348,14 @@ fn apply_override(
     tree: &mut Tree,
     root: NodeId,
     item: &Override,
+    groups: &SearchPath,
     surroundings: &Surroundings<'_>,
 ) -> Result<(), ConfigError> {
     let refused = |kind, message: &str| Err(ConfigError::new(kind, format!("override {:?}: {message}", item.input)));
     if item.package.is_some() {
         let message = format!("a package needs a config group, and there is no group {:?}", item.key);
-        return refused(ErrorKind::PackageOnNonGroup, &message);
+        return refused(ErrorKind::PackageOnNonGroup, &message)
+            .map_err(|error| error.with_hint(groups_hint(item, groups)));
     }
     let value = match &item.value {
         None => Value::Null,
@@ -334,7 +368,7 @@ fn apply_override(
         },
     };
     let trace = Trace::new(Rc::new(Origin::Override(item.input.clone())));
-    let node = tree.import_value(&value, &trace)?;
+    let node = tree.import_value(&value, &trace).map_err(|error| error.in_override(&item.input))?;
     let mut merger = Merger { tree, surroundings };
     let result = check_texts(&value).and_then(|()| match item.action {
         Action::Delete => merger.delete(root, &item.key, &value),
@@ -342,21 +376,61 @@ fn apply_override(
         Action::Add => {
             let is_container = matches!(value, Value::List(_) | Value::Map(_));
             if merger.lookup(root, &item.key)?.is_some() && !is_container {
-                let message = format!("there is already a value at {:?}", item.key);
-                let plain = item.input.strip_prefix('+').unwrap_or(&item.input).to_owned();
-                return Err(ConfigError::new(ErrorKind::AddExisting, message).with_hint(Some(plain)));
+                let found =
+                    merger.tree.descend(root, &split_key(&item.key).iter().map(String::as_str).collect::<Vec<_>>());
+                let place = found.map(|id| format!(" ({})", merger.tree.trace(id).origin)).unwrap_or_default();
+                let message = format!("there is already a value at {:?}{place}", item.key);
+                let plain = item.input.strip_prefix('+').unwrap_or(&item.input);
+                let hint = format!("`{plain}` changes it");
+                return Err(ConfigError::new(ErrorKind::AddExisting, message).with_hint(Some(hint)));
             }
             merger.update(root, &item.key, node, Additions::Allowed)
         }
-        Action::Change => merger.update(root, &item.key, node, Additions::Refused).map_err(|error| {
-            // No near key: then the user may have wanted to add one.
-            match error.kind() {
-                ErrorKind::KeyNotInStruct => error.with_hint(Some(format!("+{}", item.input))),
+        Action::Change => {
+            merger.update(root, &item.key, node, Additions::Refused).map_err(|error| match error.kind() {
+                ErrorKind::KeyNotInStruct => error.with_better_hint(unknown_key_hint(&merger, root, item)),
                 _ => error,
-            }
-        }),
+            })
+        }
     });
-    result.map_err(|error| error.within(&format!("override {:?}", item.input)))
+    result.map_err(|error| error.in_override(&item.input))
+}
+
+/// What an override of a key that is not in the config may have meant.
+fn unknown_key_hint(merger: &Merger<'_>, root: NodeId, item: &Override) -> Option<String> {
+    if let Some((path, origin)) = merger.below_repeated_level(root, &item.key) {
+        let file = match &origin {
+            Origin::File(location) => location.file.clone(),
+            other => other.to_string(),
+        };
+        return Some(format!(
+            "found at {path}; {file} repeats its group: remove the level, or add `# @package _global_`"
+        ));
+    }
+    let value = item.input.split_once('=').map_or("", |(_, value)| value);
+    let typed = |path: &str| did_you_mean(format!("{path}={value}"));
+    let keys = split_key(&item.key);
+    let elsewhere = || match merger.paths_to(root, keys.last()?, MOST_PLACES + 1).as_slice() {
+        paths @ [_, ..] if paths.len() <= MOST_PLACES => {
+            let paths: Vec<String> = paths.iter().map(|path| format!("`{path}={value}`")).collect();
+            Some(format!("did you mean {}?", paths.join(" or ")))
+        }
+        _ => None,
+    };
+    let near = merger.nearest_path(root, &item.key).map(|near| typed(&near)).or_else(elsewhere);
+    joined(near, Some(format!("`+{}` adds a new key", item.input)))
+}
+
+/// A key that stands in more places than this says little about what was meant.
+const MOST_PLACES: usize = 3;
+
+fn groups_hint(item: &Override, groups: &SearchPath) -> Option<String> {
+    let groups = groups.own_groups();
+    let package = item.package.as_deref().unwrap_or("");
+    let value = item.input.split_once('=').map_or("", |(_, value)| value);
+    let near = nearest(&item.key, groups.iter().map(String::as_str))
+        .map(|near| did_you_mean(format!("{near}@{package}={value}")));
+    joined(near, listed("the groups", &groups))
 }
 
 fn holds_sweep(element: &Element) -> bool {
@@ -443,10 +517,9 @@ impl Record<'_> {
             for name in names {
                 let name = python::str(&name);
                 let value = self.composer.env.get(&name).ok_or_else(|| {
-                    ConfigError::new(
-                        ErrorKind::Other,
-                        format!("hydra.job.env_copy: environment variable {name:?} not found"),
-                    )
+                    let message = format!("hydra.job.env_copy: environment variable {name:?} not found");
+                    let hint = format!("set {name}, or take it out of hydra.job.env_copy");
+                    ConfigError::new(ErrorKind::Other, message).with_hint(Some(hint))
                 })?;
                 copied.insert(Key::Str(name), Value::Str(value.clone()));
             }

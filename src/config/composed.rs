@@ -1,5 +1,6 @@
 //! A composed config: its value, what it resolves to, and the record of how it came about.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
@@ -11,6 +12,7 @@ use super::dump::to_yaml;
 use super::error::{ConfigError, ErrorKind};
 use super::extract::extract;
 use super::interpolation::{Computed, MissingTarget, Resolver, Surroundings, split_key};
+use super::lint::{self, Lint};
 use super::merge::{Additions, Merger};
 use super::origin::{KeyOrigin, Trace};
 use super::source::SourceFile;
@@ -26,6 +28,8 @@ pub struct Config {
     task: Tree,
     value: Value,
     origins: IndexMap<String, KeyOrigin>,
+    /// Looked for when somebody asks.
+    lints: OnceCell<Vec<Lint>>,
 }
 
 /// What composing yields.
@@ -42,6 +46,8 @@ pub(super) struct Parts {
     pub(super) defaults_list: Vec<DefaultsListEntry>,
     pub(super) defaults_tree: DefaultsTreeNode,
     pub(super) warnings: Vec<String>,
+    /// The files that were composed, for lints.
+    pub(super) files: Vec<lint::Part>,
     pub(super) env: BTreeMap<String, String>,
     pub(super) now: Option<jiff::civil::DateTime>,
 }
@@ -62,7 +68,7 @@ impl Config {
         let value = task.to_value(parts.root);
         let mut origins = IndexMap::new();
         collect_origins(&task, parts.root, &mut origins);
-        Ok(Self { parts, task, value, origins })
+        Ok(Self { parts, task, value, origins, lints: OnceCell::new() })
     }
 
     /// The config without `hydra`, unresolved.
@@ -292,6 +298,11 @@ impl Config {
         &self.parts.warnings
     }
 
+    /// Silent traps in the files that were composed: what Hydra accepts and a person hardly meant.
+    pub fn lints(&self) -> &[Lint] {
+        self.lints.get_or_init(|| lint::lints(&self.parts.files))
+    }
+
     /// The paths of the mandatory values that nobody set.
     pub fn missing_keys(&self) -> Vec<String> {
         missing_keys(&self.value)
@@ -338,7 +349,7 @@ impl Resolved {
         if let Some(path) = missing_keys(&self.value).into_iter().next() {
             let location = self.origins.get(&path).and_then(|origin| origin.origin.location().cloned());
             let message = format!("{path}: a value is required and nobody set one");
-            let hint = Some(format!("{path}=<value>"));
+            let hint = Some(format!("set it: `{path}=<value>`"));
             return Err(ConfigError::new(ErrorKind::MissingValue, message).at(location).with_hint(hint));
         }
         extract(&self.value, &self.origins)

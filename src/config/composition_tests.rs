@@ -99,12 +99,15 @@ fn extraction_errors_name_the_path_the_expectation_and_the_place() {
         compose(TREE, &["trainer.devices=many"]).and_then(|config| config.extract::<Train>()).expect_err("no number");
     assert_eq!(error.kind(), ErrorKind::TypeMismatch);
     let text = error.to_string();
-    assert!(text.contains("trainer.devices") && text.contains("many") && text.contains("u8"), "{text}");
+    assert!(text.contains("trainer.devices") && text.contains("many") && text.contains("from 0 to 255"), "{text}");
     assert!(text.contains("trainer.devices=many"), "{text}");
 
     let error =
         compose(TREE, &["+trainer.device=2"]).and_then(|config| config.extract::<Train>()).expect_err("unknown");
-    assert_eq!((error.kind(), error.hint().as_deref()), (ErrorKind::UnknownKey, Some("devices")));
+    assert_eq!(
+        (error.kind(), error.hint().as_deref()),
+        (ErrorKind::UnknownKey, Some("did you mean `trainer.devices`?"))
+    );
     assert!(error.message().starts_with("trainer.device:"), "{error}");
 
     let error =
@@ -121,14 +124,19 @@ fn extraction_errors_name_the_path_the_expectation_and_the_place() {
 #[test]
 fn typos_get_the_nearest_key_group_and_option_as_a_hint() {
     let hint = |overrides: &[&str]| error_of(TREE, overrides).hint().unwrap_or_default();
-    assert_eq!(hint(&["trainer.lrr=1"]), "trainer.lr");
-    assert_eq!(hint(&["trainer=fsat"]), "trainer/fast");
-    assert_eq!(hint(&["~sede"]), "seed");
-    assert_eq!(hint(&["entirely_new=1"]), "+entirely_new=1");
-    assert_eq!(composer(TREE).compose("trian", &[""; 0]).expect_err("a typo").hint().as_deref(), Some("train"));
+    assert_eq!(hint(&["trainer.lrr=1"]), "did you mean `trainer.lr=1`? `+trainer.lrr=1` adds a new key");
+    let options = "the options of \"trainer\": base, fast";
+    assert_eq!(hint(&["trainer=fsat"]), format!("did you mean `trainer=fast`? {options}"));
+    assert_eq!(hint(&["~sede"]), "did you mean `~seed`?");
+    assert_eq!(hint(&["entirely_new=1"]), "`+entirely_new=1` adds a new key");
+    assert_eq!(hint(&["lr=1"]), "did you mean `trainer.lr=1`? `+lr=1` adds a new key");
+    assert_eq!(
+        composer(TREE).compose("trian", &[""; 0]).expect_err("a typo").hint().as_deref(),
+        Some("did you mean `train`? the configs: train")
+    );
     let error =
         compose(&[("train.yaml", "seed: 1\nname: ${sed}\n")], &[]).and_then(|config| config.resolve().map(|_| ()));
-    assert_eq!(error.expect_err("a typo").hint().as_deref(), Some("seed"));
+    assert_eq!(error.expect_err("a typo").hint().as_deref(), Some("did you mean `${seed}`?"));
 }
 
 #[test]
@@ -150,9 +158,32 @@ fn cycles_are_reported_with_their_path() {
         .and_then(|config| config.resolve())
         .expect_err("a cycle");
     assert_eq!(error.kind(), ErrorKind::InterpCycle);
-    assert!(error.message().contains("b -> c.d -> a -> b"), "{error}");
-    let files = [("train.yaml", "defaults: [g: a]\n"), ("g/a.yaml", "defaults: [/g: a]\n")];
-    assert_eq!(error_of(&files, &[]).kind(), ErrorKind::DefaultsCycle);
+    let path = "a (train.yaml:1:1) -> b (train.yaml:2:1) -> c.d (train.yaml:4:3) -> a";
+    assert_eq!(error.to_string(), format!("train.yaml:1:1: interpolations in a circle: {path}"));
+    let error = compose(&[("train.yaml", "a: 1\nb: ${a}\n")], &["a=${b}"])
+        .and_then(|config| config.resolve())
+        .expect_err("a cycle through an override");
+    assert_eq!(error.kind(), ErrorKind::InterpCycle);
+    assert!(error.message().contains("(override a=${b})"), "{error}");
+    let error = compose(&[("train.yaml", "a: {x: '${b}'}\nb: {y: '${a}'}\n")], &[])
+        .and_then(|config| config.resolve())
+        .expect_err("a cycle of maps");
+    assert!(error.message().ends_with("a (train.yaml:1:1) -> b (train.yaml:2:1) -> a"), "{error}");
+    // Each call of a resolver makes a new node; the circle shows all the same.
+    let error = compose(&[("train.yaml", "a: {x: '${oc.dict.values:a}'}\n")], &[])
+        .and_then(|config| config.resolve())
+        .expect_err("a cycle of lists");
+    assert_eq!(error.kind(), ErrorKind::InterpCycle, "{error}");
+    let files = [
+        ("train.yaml", "defaults: [g: a]\n"),
+        ("g/a.yaml", "defaults:\n  - b\n"),
+        ("g/b.yaml", "x: 1\ndefaults:\n  - /g@inner: a\n"),
+    ];
+    let error = error_of(&files, &[]);
+    assert_eq!(error.kind(), ErrorKind::DefaultsCycle);
+    let path = "g/a -> g/b (g/a.yaml:2:5) -> g/a (g/b.yaml:3:5)";
+    let expected = format!("g/b.yaml:3:5: the defaults lists include one another in a circle: {path}");
+    assert_eq!(error.to_string(), expected);
 }
 
 #[test]
@@ -191,7 +222,7 @@ fn hostile_files_run_into_limits_instead_of_exhausting_the_machine() {
     }
     files.extend(["l16/a.yaml", "l16/b.yaml"].map(|path| (path.to_owned(), String::new())));
     let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
-    assert_eq!(error_of(&files, &[]).kind(), ErrorKind::DefaultsCycle);
+    assert_eq!(error_of(&files, &[]).kind(), ErrorKind::Limit);
 }
 
 #[test]
@@ -221,6 +252,29 @@ fn the_hydra_node_is_written_as_hydra_writes_it() {
         config.set_hydra("runtime.nope", &Value::Null).expect_err("no such key").kind(),
         ErrorKind::KeyNotInStruct
     );
+}
+
+#[test]
+fn zipped_sweeps_take_their_values_from_files_and_overrides_alike() {
+    let mut files = TREE.to_vec();
+    let text = format!("{}hydra:\n  sweeper:\n    params:\n      seed: 1,2\n", files[0].1);
+    files[0].1 = &text;
+    let zip = |keys: &[&str]| vec![keys.iter().map(|key| (*key).to_owned()).collect()];
+    let zipped = composer(&files).zip(zip(&["seed", "trainer.lr"]));
+    let sweep = zipped.sweep("train", &["trainer.lr=0.1,0.2", "trainer=base,fast"]).expect("a legal sweep");
+    let jobs: Vec<String> = sweep.jobs().iter().map(|job| job.join(" ")).collect();
+    let expected = [
+        "seed=1 trainer.lr=0.1 trainer=base",
+        "seed=1 trainer.lr=0.1 trainer=fast",
+        "seed=2 trainer.lr=0.2 trainer=base",
+        "seed=2 trainer.lr=0.2 trainer=fast",
+    ];
+    assert_eq!(jobs, expected);
+    let last = zipped.compose_job(&sweep, &sweep.jobs()[3]).expect("a legal job");
+    assert_eq!(last.value().get("trainer.lr"), Some(&Value::Float(0.2)));
+    let error = zipped.sweep("train", &["trainer.lr=0.1,0.2,0.3"]).expect_err("counts differ");
+    assert_eq!(error.kind(), ErrorKind::SweepZip);
+    assert!(error.message().ends_with("got seed: 2, trainer.lr: 3"), "{error}");
 }
 
 #[test]

@@ -4,15 +4,15 @@
 //! entry overrides is known when an earlier one is expanded; interpolated entries come after all others of their
 //! list. The result lists the configs in merge order, each with the package it lands in.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 
 use super::defaults_entry::{Choice, Entry, Kind, take_defaults};
-use super::error::{ConfigError, ErrorKind, nearest};
+use super::error::{ConfigError, ErrorKind, did_you_mean, joined, listed, nearest};
 use super::interpolation::{Computed, Resolver, Surroundings};
 use super::limits::{MAX_CONFIGS, MAX_DEFAULTS_DEPTH};
-use super::origin::Trace;
+use super::origin::{Origin, Trace};
 use super::overrides::Override;
 use super::selections::Selections;
 use super::source::Repository;
@@ -33,6 +33,7 @@ pub struct DefaultsListEntry {
     pub is_self: bool,
     pub(super) primary: bool,
     override_key: Option<String>,
+    origin: Origin,
 }
 
 /// A node of the defaults tree, for display.
@@ -75,20 +76,21 @@ pub(super) fn defaults_list<'a>(
     surroundings: &Surroundings<'_>,
 ) -> Result<DefaultsList<'a>, ConfigError> {
     let (selections, config_overrides) = Selections::new(repository, overrides)?;
-    let mut builder = Builder { repository, selections, missing, surroundings, configs: 0, warnings: Vec::new() };
+    let mut builder =
+        Builder { repository, selections, missing, surroundings, open: Vec::new(), configs: 0, warnings: Vec::new() };
     let mut primary = Entry::config(config_name.unwrap_or(EMPTY_CONFIG), None)?;
     primary.primary = true;
     let hydra = Entry::config("hydra/config", None)?;
     // The primary config is expanded first; Hydra's own comes first in the result.
-    let primary = builder.expand(primary, true, false, 0, None)?;
-    let hydra = builder.expand(hydra, false, false, 0, None)?;
+    let primary = builder.expand(primary, true, false)?;
+    let hydra = builder.expand(hydra, false, false)?;
     let roots = [hydra, primary];
     let mut entries = Vec::new();
     for root in &roots {
         collect(root, None, &mut entries);
     }
     refuse_duplicates(&entries)?;
-    builder.selections.refuse_unused(&builder.repository.search_path)?;
+    builder.selections.refuse_unused()?;
     let children = roots.iter().filter(|root| root.entry.config_path() != EMPTY_CONFIG).map(display).collect();
     let tree = DefaultsTreeNode { label: "<root>".to_owned(), children };
     let (choices, warnings) = (builder.selections.known_choices, builder.warnings);
@@ -109,27 +111,21 @@ struct Builder<'a> {
     selections: Selections,
     missing: MissingOptions,
     surroundings: &'a Surroundings<'a>,
+    /// The configs whose defaults lists are being expanded, outermost first, and where each is named.
+    open: Vec<(String, Origin)>,
     configs: usize,
     warnings: Vec<String>,
 }
 
 impl Builder<'_> {
-    fn expand(
-        &mut self,
-        mut entry: Entry,
-        is_primary: bool,
-        interpolated: bool,
-        depth: usize,
-        parent: Option<&str>,
-    ) -> Result<Expanded, ConfigError> {
+    fn expand(&mut self, mut entry: Entry, is_primary: bool, interpolated: bool) -> Result<Expanded, ConfigError> {
         self.configs += 1;
-        if depth > MAX_DEFAULTS_DEPTH || self.configs > MAX_CONFIGS {
-            let message = format!("the defaults lists include one another without end, at {:?}", entry.config_path());
-            return Err(ConfigError::new(ErrorKind::DefaultsCycle, message));
+        if self.open.len() > MAX_DEFAULTS_DEPTH || self.configs > MAX_CONFIGS {
+            return Err(self.endless(&entry));
         }
         let leaf = |entry| Ok(Expanded { entry, children: None });
         if is_primary && !self.is_config(&entry.config_path()) {
-            return Err(self.not_found(&entry, parent));
+            return Err(self.not_found(&entry));
         }
         if !entry.config_path().ends_with("???") {
             self.apply_header(&mut entry)?;
@@ -154,7 +150,7 @@ impl Builder<'_> {
                 entry.deleted = true;
                 return leaf(entry);
             }
-            return Err(self.not_found(&entry, parent));
+            return Err(self.not_found(&entry));
         };
         let mut self_added = false;
         if !defaults.is_empty() || (is_primary && !self.selections.appended.is_empty()) {
@@ -164,8 +160,33 @@ impl Builder<'_> {
             defaults.extend(self.selections.appended.iter().cloned());
         }
         self.register_overrides(&mut defaults, &entry, interpolated)?;
-        let children = self.expand_list(defaults, &entry, self_added, interpolated, depth)?;
+        self.open.push((path, entry.blame().clone()));
+        let children = self.expand_list(defaults, &entry, self_added, interpolated)?;
+        self.open.pop();
         Ok(Expanded { entry, children: (!children.is_empty()).then_some(children) })
+    }
+
+    /// The defaults lists go on and on: in a circle, or only further than allowed.
+    fn endless(&self, entry: &Entry) -> ConfigError {
+        let path = entry.config_path();
+        let open =
+            self.open.iter().map(|(path, origin)| (path.as_str(), origin)).chain([(path.as_str(), entry.blame())]);
+        let open: Vec<(&str, &Origin)> = open.collect();
+        let is_open_twice = |at: &usize| open[at + 1..].iter().position(|(path, _)| *path == open[*at].0);
+        let Some((from, length)) = (0..open.len()).find_map(|at| Some((at, is_open_twice(&at)? + 1))) else {
+            let message = format!(
+                "expected at most {MAX_CONFIGS} configs in at most {MAX_DEFAULTS_DEPTH} levels of defaults lists, got \
+                 more, at {path:?}"
+            );
+            return ConfigError::new(ErrorKind::Limit, message).blamed_on(entry.blame());
+        };
+        let mut circle = open[from].0.to_owned();
+        for (path, origin) in &open[from + 1..=from + length] {
+            circle.push_str(&format!(" -> {path} ({origin})"));
+        }
+        let message = format!("the defaults lists include one another in a circle: {circle}");
+        let hint = "take one of these entries out of its list".to_owned();
+        ConfigError::new(ErrorKind::DefaultsCycle, message).blamed_on(open[from + length].1).with_hint(Some(hint))
     }
 
     fn is_config(&self, path: &str) -> bool {
@@ -192,10 +213,7 @@ impl Builder<'_> {
         }
         let Some(loaded) = self.repository.load(path)? else { return Ok(None) };
         let mut body = loaded.body.clone();
-        let defaults = take_defaults(path, &mut body).map_err(|error| match &loaded.file {
-            Some(file) => error.in_file(file),
-            None => error,
-        })?;
+        let defaults = take_defaults(loaded.file.as_deref(), &mut body)?;
         let is_missing = |data: &Data| matches!(data, Data::Scalar(value) if value.is_missing());
         let has_content = matches!(&body.data, Data::Map(map) if map.values().any(|value| !is_missing(&value.data)));
         Ok(Some((defaults, has_content)))
@@ -213,7 +231,10 @@ impl Builder<'_> {
             1 => true,
             _ => {
                 let message = format!("_self_ stands twice in the defaults list of {:?}", entry.config_path());
-                return Err(ConfigError::new(ErrorKind::DefaultsSelfTwice, message));
+                let second = defaults.iter().filter(|entry| entry.is_self()).nth(1).expect("there are two");
+                let hint = "keep the one that stands where the config's own keys are to be merged".to_owned();
+                let error = ConfigError::new(ErrorKind::DefaultsSelfTwice, message).with_hint(Some(hint));
+                return Err(error.blamed_on(&second.origin));
             }
         };
         let has_plain = defaults.iter().any(|entry| !entry.is_override());
@@ -243,23 +264,26 @@ impl Builder<'_> {
             if !entry.is_override() {
                 if let (Some(before), false) = (&last_override, entry.is_external_append()) {
                     let message = format!(
-                        "in {:?}: 'override {before}' stands before {:?}; overrides must be at the end of the defaults list",
-                        parent.config_path(),
+                        "{:?} stands behind 'override {before}': overrides must be at the end of the defaults list",
                         entry.override_key(),
                     );
-                    return Err(ConfigError::new(ErrorKind::DefaultsOverrideNotLast, message));
+                    let hint = "move the entries with `override` below the others".to_owned();
+                    let error = ConfigError::new(ErrorKind::DefaultsOverrideNotLast, message).with_hint(Some(hint));
+                    return Err(error.blamed_on(&entry.origin));
                 }
                 continue;
             }
             let key = entry.override_key();
             if interpolated {
                 let message = format!(
-                    "in {:?}: 'override {key}' is not allowed below an interpolated config group",
+                    "'override {key}' is not allowed below a config group whose option is an interpolation, here {:?}",
                     parent.config_path()
                 );
-                return Err(ConfigError::new(ErrorKind::DefaultsOverrideNotLast, message));
+                let hint = "put the override into the primary config".to_owned();
+                let error = ConfigError::new(ErrorKind::DefaultsOverrideNotLast, message).with_hint(Some(hint));
+                return Err(error.blamed_on(&entry.origin));
             }
-            self.selections.add_override(&parent.config_path(), entry);
+            self.selections.add_override(entry);
             last_override = Some(key);
         }
         Ok(())
@@ -271,9 +295,7 @@ impl Builder<'_> {
         parent: &Entry,
         self_added: bool,
         interpolated: bool,
-        depth: usize,
     ) -> Result<Vec<Expanded>, ConfigError> {
-        let parent_path = parent.config_path();
         let (group, package) = (parent.group_path(), parent.final_package());
         let mut children = Vec::new();
         let mut listed = Vec::with_capacity(defaults.len());
@@ -293,19 +315,22 @@ impl Builder<'_> {
             if let Kind::Group { group: own_group, choice: Choice::Many(options), .. } = &entry.kind {
                 for option in options.iter().rev() {
                     if Value::is_interpolation_text(option) {
-                        let message = format!("in {parent_path:?}: no interpolation in a list of options");
-                        return Err(ConfigError::new(ErrorKind::DefaultsInterpolation, message));
+                        let message = format!("expected no interpolation in a list of options, got {option:?}");
+                        let hint = Some(format!("list it as an entry of its own: `- {own_group}: {option}`"));
+                        let error = ConfigError::new(ErrorKind::DefaultsInterpolation, message).with_hint(hint);
+                        return Err(error.blamed_on(entry.blame()));
                     }
                     let mut item =
                         Entry::config(&format!("{own_group}/{option}"), entry.own_package().map(str::to_owned))?;
                     item.optional = entry.optional;
+                    item.origin = entry.blame().clone();
                     item.set_parent(&group, &package);
-                    children.push(self.expand(item, false, interpolated, depth + 1, Some(&parent_path))?);
+                    children.push(self.expand(item, false, interpolated)?);
                 }
             } else if entry.interpolation().is_some() {
                 children.push(Expanded { entry, children: None });
             } else {
-                children.push(self.expand(entry, false, interpolated, depth + 1, Some(&parent_path))?);
+                children.push(self.expand(entry, false, interpolated)?);
             }
         }
         listed.reverse();
@@ -315,10 +340,10 @@ impl Builder<'_> {
                 continue;
             }
             let Some(text) = child.entry.interpolation() else { continue };
-            let resolved = self.resolve(&text, &known)?;
+            let resolved = self.resolve(&text, &known).map_err(|error| error.blamed_on(child.entry.blame()))?;
             let mut entry = child.entry.clone();
             entry.set_resolved(resolved);
-            *child = self.expand(entry, false, true, depth + 1, Some(&parent_path))?;
+            *child = self.expand(entry, false, true)?;
         }
         children.reverse();
         Ok(children)
@@ -373,50 +398,80 @@ impl Builder<'_> {
             }
             Err(error) => {
                 let known: Vec<&str> = self.selections.known_choices.keys().map(String::as_str).collect();
-                let message = format!(
-                    "cannot resolve {text:?} in a defaults list ({}); known so far: {}",
-                    error.message(),
-                    known.join(", ")
-                );
-                Err(ConfigError::new(ErrorKind::DefaultsInterpolation, message).with_hint(error.hint()))
+                let message = format!("cannot resolve {text:?} in a defaults list: {}", error.message());
+                let hint = joined(error.hint(), listed("the groups that are chosen at this point", &known));
+                Err(ConfigError::new(ErrorKind::DefaultsInterpolation, message).with_hint(hint))
             }
         }
     }
 
     fn must_specify(&self, entry: &Entry) -> ConfigError {
         if !entry.is_group() {
-            return ConfigError::new(ErrorKind::Unsupported, format!("{:?} names no config", entry.config_path()));
+            let error = ConfigError::new(ErrorKind::Unsupported, format!("{:?} names no config", entry.config_path()));
+            return error.blamed_on(entry.blame());
         }
-        let options = self.repository.search_path.options(&entry.group_path());
-        let message = format!("the group {:?} needs an option; there are {}", entry.override_key(), options.join(", "));
-        let hint = options.first().map(|option| format!("{}={option}", entry.override_key()));
-        ConfigError::new(ErrorKind::DefaultsMustSpecify, message).with_hint(hint)
+        let (key, group) = (entry.override_key(), entry.group_path());
+        let options = self.repository.search_path.options(&group);
+        let message = format!("the group {key:?} needs an option, and none is chosen");
+        let choose = options.first().map(|option| format!("choose one, e.g. `{key}={option}`"));
+        let hint = joined(choose, listed(&format!("the options of {group:?}"), &options));
+        ConfigError::new(ErrorKind::DefaultsMustSpecify, message).blamed_on(entry.blame()).with_hint(hint)
     }
 
-    fn not_found(&self, entry: &Entry, parent: Option<&str>) -> ConfigError {
+    fn not_found(&self, entry: &Entry) -> ConfigError {
         let path = entry.config_path();
         let search_path = &self.repository.search_path;
-        let (kind, subject) = if entry.primary {
-            (ErrorKind::PrimaryConfigMissing, "primary config")
-        } else {
-            (ErrorKind::ConfigMissing, "config")
-        };
-        let place = parent.map(|parent| format!("in {parent:?}: ")).unwrap_or_default();
         let (group, name) = path.rsplit_once('/').unwrap_or(("", &path));
         let options = search_path.options(group);
-        let mut message = format!("{place}could not find the {subject} {path:?}");
-        if options.is_empty() {
-            message.push_str(&format!("; there is no group {group:?}"));
-        } else if !group.is_empty() {
-            message.push_str(&format!("; options of {group:?}: {}", options.join(", ")));
+        let (kind, message) = if entry.primary {
+            (ErrorKind::PrimaryConfigMissing, format!("could not find the primary config {path:?}"))
+        } else {
+            let message = match (group, options.is_empty()) {
+                ("", _) => format!("could not find the config {path:?}"),
+                (_, false) => format!("could not find the option {name:?} of the group {group:?}"),
+                (_, true) => format!("could not find the config {path:?}: there is no group {group:?}"),
+            };
+            (ErrorKind::ConfigMissing, message)
+        };
+        let hint = self.not_found_hint(entry, group, name, &options);
+        ConfigError::new(kind, message).blamed_on(entry.blame()).with_hint(hint)
+    }
+
+    fn not_found_hint(&self, entry: &Entry, group: &str, name: &str, options: &[String]) -> Option<String> {
+        let search_path = &self.repository.search_path;
+        if let Some(ignored) = search_path.with_other_ending(&entry.config_path()) {
+            let path = entry.config_path();
+            return Some(format!("there is {ignored}, but only .yaml files are configs: rename it to {path}.yaml"));
         }
-        let near_option = nearest(name, options.iter().map(String::as_str))
-            .map(|option| if group.is_empty() { option.to_owned() } else { format!("{group}/{option}") });
-        let hint = near_option.or_else(|| {
-            let groups = search_path.groups();
-            nearest(group, groups.iter().map(String::as_str)).map(|group| format!("{group}/{name}"))
-        });
-        ConfigError::new(kind, message).with_hint(hint)
+        if entry.stray_word.is_some() {
+            return entry.stray_word_hint();
+        }
+        if !entry.is_group() && nearest(name, ["_self_"]).is_some() {
+            return Some(did_you_mean("_self_"));
+        }
+        if let Some(absolute) = entry.absolute() {
+            let (path, typed) = absolute;
+            if search_path.is_config(&path) {
+                return Some(format!(
+                    "groups are relative to the folder of the config that lists them; {}",
+                    did_you_mean(typed)
+                ));
+            }
+        }
+        if options.is_empty() {
+            let groups = search_path.own_groups();
+            let near = nearest(group, groups.iter().map(String::as_str));
+            let near = near.map(|near| did_you_mean(entry.in_group(near)));
+            return joined(near, listed("the groups", &groups));
+        }
+        let near =
+            nearest(name, options.iter().map(String::as_str)).map(|option| did_you_mean(entry.with_option(option)));
+        let names = match (group, entry.primary) {
+            ("", true) => "the configs".to_owned(),
+            ("", false) => "the configs beside it".to_owned(),
+            _ => format!("the options of {group:?}"),
+        };
+        joined(near, listed(&names, options))
     }
 }
 
@@ -449,6 +504,7 @@ fn collect(node: &Expanded, parent: Option<(&Entry, Option<&Entry>)>, entries: &
             is_self: true,
             primary: config.primary,
             override_key: None,
+            origin: entry.origin.clone(),
         },
         _ => DefaultsListEntry {
             config_path: entry.config_path(),
@@ -457,6 +513,7 @@ fn collect(node: &Expanded, parent: Option<(&Entry, Option<&Entry>)>, entries: &
             is_self: false,
             primary: entry.primary,
             override_key: entry.is_group().then(|| entry.override_key()),
+            origin: entry.origin.clone(),
         },
     };
     if listed.config_path != EMPTY_CONFIG {
@@ -465,11 +522,19 @@ fn collect(node: &Expanded, parent: Option<(&Entry, Option<&Entry>)>, entries: &
 }
 
 fn refuse_duplicates(entries: &[DefaultsListEntry]) -> Result<(), ConfigError> {
-    let mut seen = BTreeSet::new();
-    for key in entries.iter().filter(|entry| !entry.is_self).filter_map(|entry| entry.override_key.as_ref()) {
-        if !seen.insert(key) {
-            let message = format!("{key:?} appears more than once in the final defaults list");
-            return Err(ConfigError::new(ErrorKind::DefaultsDuplicate, message));
+    let mut seen = BTreeMap::new();
+    for entry in entries.iter().filter(|entry| !entry.is_self) {
+        let Some(key) = &entry.override_key else { continue };
+        if let Some(first) = seen.insert(key, &entry.origin) {
+            let message = format!("the group {key:?} appears more than once in the defaults lists, first at {first}");
+            let hint = match &entry.origin {
+                Origin::Override(text) if text.starts_with('+') => {
+                    format!("it is there already: change it with `{}`", text.trim_start_matches('+'))
+                }
+                _ => format!("keep one of them, or write `override /{key}: …` to change the option"),
+            };
+            let error = ConfigError::new(ErrorKind::DefaultsDuplicate, message).with_hint(Some(hint));
+            return Err(error.blamed_on(&entry.origin));
         }
     }
     Ok(())

@@ -4,9 +4,10 @@
 //! relative to the directory of the config that lists it, its package to that config's package; both are known only
 //! once the entry has been given its parent.
 
-use super::error::{ConfigError, ErrorKind};
+use super::error::{ConfigError, ErrorKind, Location, did_you_mean, nearest};
+use super::origin::Origin;
 use super::value::{Key, Value};
-use super::yaml::{Data, Located};
+use super::yaml::{Data, Located, Mark, place};
 
 /// The option of a group entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,12 @@ pub(super) struct Entry {
     pub(super) optional: bool,
     pub(super) primary: bool,
     pub(super) deleted: bool,
+    /// Where the entry stands.
+    pub(super) origin: Origin,
+    /// What chose the option instead of the entry itself.
+    pub(super) chosen_by: Option<Origin>,
+    /// A word before the group that means nothing to Hydra, most likely a mistyped `override` or `optional`.
+    pub(super) stray_word: Option<String>,
     /// What follows `@`.
     package: Option<String>,
     package_header: Option<String>,
@@ -37,6 +44,8 @@ pub(super) struct Entry {
     parent_package: String,
 }
 
+/// The words that may stand before a group.
+pub(super) const KEYWORDS: [&str; 2] = ["override", "optional"];
 const GLOBAL: &str = "_global_";
 const SELF: &str = "_self_";
 
@@ -47,7 +56,9 @@ impl Entry {
     /// [`ErrorKind::DefaultsSelfPackage`] for `_self_@package`.
     pub(super) fn config(path: &str, package: Option<String>) -> Result<Self, ConfigError> {
         if path == SELF && package.is_some() {
-            return Err(ConfigError::new(ErrorKind::DefaultsSelfPackage, "_self_ cannot have a package"));
+            let hint = "write `- _self_`; `# @package NAME` at the top moves the whole file".to_owned();
+            let error = ConfigError::new(ErrorKind::DefaultsSelfPackage, "_self_ cannot have a package");
+            return Err(error.with_hint(Some(hint)));
         }
         Ok(Self::new(Kind::Config { path: path.to_owned() }, package))
     }
@@ -71,6 +82,9 @@ impl Entry {
             optional: false,
             primary: false,
             deleted: false,
+            origin: Origin::Hydra,
+            chosen_by: None,
+            stray_word: None,
             package,
             package_header: None,
             parent_group: String::new(),
@@ -100,6 +114,61 @@ impl Entry {
     /// The package as written after `@`.
     pub(super) fn own_package(&self) -> Option<&str> {
         self.package.as_deref()
+    }
+
+    /// What is to blame when the option does not exist.
+    pub(super) fn blame(&self) -> &Origin {
+        self.chosen_by.as_ref().unwrap_or(&self.origin)
+    }
+
+    /// What the stray word before the group may have been meant to be.
+    pub(super) fn stray_word_hint(&self) -> Option<String> {
+        let word = self.stray_word.as_deref()?;
+        Some(match nearest(word, KEYWORDS) {
+            Some(keyword) => format!("{word:?} means nothing here; {}", did_you_mean(keyword)),
+            None => format!("{word:?} means nothing here: only `override` and `optional` may stand before a group"),
+        })
+    }
+
+    /// The entry with another option, as it would be typed on the command line or in the list.
+    pub(super) fn with_option(&self, option: &str) -> String {
+        let key = match &self.kind {
+            Kind::Config { path } => {
+                return path
+                    .rsplit_once('/')
+                    .map_or_else(|| option.to_owned(), |(group, _)| format!("{group}/{option}"));
+            }
+            Kind::Group { group, .. } => group,
+        };
+        match self.blame() {
+            Origin::Override(_) => format!("{}={option}", self.override_key()),
+            _ => format!("{key}: {option}"),
+        }
+    }
+
+    /// The entry with another group.
+    pub(super) fn in_group(&self, group: &str) -> String {
+        let name = self.name().unwrap_or_default();
+        match (&self.kind, self.blame()) {
+            (Kind::Config { .. }, _) => format!("{group}/{name}"),
+            (Kind::Group { .. }, Origin::Override(_)) => format!("{group}={name}"),
+            (Kind::Group { .. }, _) => format!("/{group}: {name}"),
+        }
+    }
+
+    /// The config that the entry would name with a slash before it, and the entry with the slash; `None` where that
+    /// makes no difference.
+    pub(super) fn absolute(&self) -> Option<(String, String)> {
+        if self.is_absolute() || self.parent_group.is_empty() {
+            return None;
+        }
+        Some(match &self.kind {
+            Kind::Config { path } => (path.clone(), format!("/{path}")),
+            Kind::Group { group, .. } => {
+                let option = self.name()?;
+                (format!("{group}/{option}"), format!("/{group}: {option}"))
+            }
+        })
     }
 
     /// Tells the entry which config lists it.
@@ -239,93 +308,112 @@ impl Entry {
 /// Takes the defaults list out of a config's body.
 ///
 /// # Errors
-/// [`ErrorKind::DefaultsShape`], [`ErrorKind::DefaultsSelfPackage`].
-pub(super) fn take_defaults(config_path: &str, body: &mut Located) -> Result<Vec<Entry>, ConfigError> {
+/// [`ErrorKind::DefaultsShape`], [`ErrorKind::DefaultsSelfPackage`], where they stand in `file`.
+pub(super) fn take_defaults(file: Option<&str>, body: &mut Located) -> Result<Vec<Entry>, ConfigError> {
     let Data::Map(map) = &mut body.data else { return Ok(Vec::new()) };
     let Some(defaults) = map.shift_remove("defaults") else { return Ok(Vec::new()) };
+    let in_file = |mark: Mark| file.map(|file| Location { file: file.to_owned(), ..place(mark) });
     match &defaults.data {
-        Data::List(items) => items.iter().map(|item| parse_entry(config_path, item)).collect(),
+        Data::List(items) => items
+            .iter()
+            .map(|item| {
+                let location = in_file(item.mark);
+                let mut entry = parse_entry(item).map_err(|error| error.at(location.clone()))?;
+                entry.origin = location.map_or(Origin::Hydra, Origin::File);
+                Ok(entry)
+            })
+            .collect(),
         Data::Scalar(value) if value.is_missing() => Ok(Vec::new()),
         other => {
-            let got = match other {
-                Data::Scalar(value) => value.type_name(),
-                _ => "map",
-            };
-            Err(shape(config_path, &format!("the defaults list must be a list, got {got}")))
+            let message = format!("the defaults list must be a list, got {}", other.described());
+            let hint = "write one entry per line: `- group: option`";
+            Err(shape(&message, hint).at(in_file(defaults.mark)))
         }
     }
 }
 
-fn shape(config_path: &str, message: &str) -> ConfigError {
-    ConfigError::new(ErrorKind::DefaultsShape, format!("in {config_path:?}: {message}"))
+fn shape(message: &str, hint: &str) -> ConfigError {
+    ConfigError::new(ErrorKind::DefaultsShape, message).with_hint(Some(hint.to_owned()))
 }
 
-fn parse_entry(config_path: &str, item: &Located) -> Result<Entry, ConfigError> {
-    match &item.data {
+fn parse_entry(item: &Located) -> Result<Entry, ConfigError> {
+    const FORMS: &str = "write `- group: option`, `- config` or `- _self_`";
+    let map = match &item.data {
         Data::Scalar(Value::Str(text)) => {
             let (path, package) = split_package(text);
-            Entry::config(path, package)
+            return Entry::config(path, package);
         }
-        Data::Scalar(other) => {
-            let message = format!("an entry of the defaults list must be a text or a map, got {}", other.type_name());
-            Err(shape(config_path, &message))
+        Data::Map(map) => map,
+        other => {
+            let got = other.described();
+            return Err(shape(&format!("an entry of the defaults list must be a text or a map, got {got}"), FORMS));
         }
-        Data::List(_) => Err(shape(config_path, "an entry of the defaults list must be a text or a map, got a list")),
-        Data::Map(map) => {
-            let mut entries = map.iter();
-            let (Some((key, value)), None) = (entries.next(), entries.next()) else {
-                let message = format!("an entry of the defaults list must name one group, got {}", map.len());
-                return Err(shape(config_path, &message));
-            };
-            let Key::Str(key) = key else {
-                return Err(ConfigError::new(
-                    ErrorKind::Unsupported,
-                    format!("in {config_path:?}: the group {key} is no text"),
-                ));
-            };
-            let choice = parse_choice(config_path, value)?;
-            let (group, package) = split_package(key);
-            let mut words: Vec<&str> = group.split(' ').collect();
-            let group = words.pop().unwrap_or("");
-            if group.is_empty() {
-                let message = format!("in {config_path:?}: {key:?} names no group");
-                return Err(ConfigError::new(ErrorKind::Unsupported, message));
-            }
-            let mut entry = Entry::group(group, choice, package);
-            for word in words {
-                match word {
-                    "optional" => entry.optional = true,
-                    "override" => {
-                        if let Kind::Group { is_override, .. } = &mut entry.kind {
-                            *is_override = true;
-                        }
-                    }
-                    _ => break,
+    };
+    let mut entries = map.iter();
+    let (Some((key, value)), None) = (entries.next(), entries.next()) else {
+        let names: Vec<String> = map.keys().map(ToString::to_string).collect();
+        let got = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        let message = format!("an entry of the defaults list must name one group, got {got}");
+        return Err(shape(&message, "start a new entry with `- ` for each group"));
+    };
+    let Key::Str(key) = key else {
+        let message = format!("the name of a group must be a text, got {} {key}", key.to_value().type_name());
+        let hint = Some(format!("quote it: `- '{key}': …`"));
+        return Err(ConfigError::new(ErrorKind::Unsupported, message).with_hint(hint));
+    };
+    let choice = parse_choice(key, value)?;
+    let (group, package) = split_package(key);
+    let mut words: Vec<&str> = group.split(' ').collect();
+    let group = words.pop().unwrap_or("");
+    if group.is_empty() {
+        let message = format!("{key:?} names no group");
+        return Err(ConfigError::new(ErrorKind::Unsupported, message).with_hint(Some(FORMS.to_owned())));
+    }
+    let mut entry = Entry::group(group, choice, package);
+    for word in words {
+        match word {
+            "optional" => entry.optional = true,
+            "override" => {
+                if let Kind::Group { is_override, .. } = &mut entry.kind {
+                    *is_override = true;
                 }
             }
-            Ok(entry)
+            stray => {
+                entry.stray_word = (!stray.is_empty()).then(|| stray.to_owned());
+                break;
+            }
         }
     }
+    Ok(entry)
 }
 
-fn parse_choice(config_path: &str, value: &Located) -> Result<Choice, ConfigError> {
+fn parse_choice(key: &str, value: &Located) -> Result<Choice, ConfigError> {
     let text = |item: &Located| match &item.data {
         Data::Scalar(Value::Str(text)) => Some(text.clone()),
         _ => None,
+    };
+    let quoted = |data: &Data| match data {
+        Data::Scalar(scalar) => format!("quote it, if that is its name: `{key}: '{scalar}'`"),
+        _ => format!("name one option (`{key}: option`), several (`{key}: [a, b]`), or none (`{key}: null`)"),
     };
     match &value.data {
         Data::Scalar(Value::Null) => Ok(Choice::None),
         Data::Scalar(Value::Str(name)) => Ok(Choice::One(name.clone())),
         Data::List(items) => match items.iter().map(text).collect() {
             Some(names) => Ok(Choice::Many(names)),
-            None => Err(shape(config_path, "the options of a group must be texts")),
+            None => {
+                let wrong = items.iter().find(|item| text(item).is_none()).expect("one is no text");
+                let message = format!("the options of {key:?} must be texts, got {}", wrong.data.described());
+                let hint = match &wrong.data {
+                    Data::Scalar(scalar) => format!("quote it, if that is its name: `'{scalar}'`"),
+                    _ => quoted(&wrong.data),
+                };
+                Err(shape(&message, &hint))
+            }
         },
         other => {
-            let got = match other {
-                Data::Scalar(value) => value.type_name(),
-                _ => "map",
-            };
-            Err(shape(config_path, &format!("the option of a group must be a text or a list, got {got}")))
+            let message = format!("the option of {key:?} must be a text or a list, got {}", other.described());
+            Err(shape(&message, &quoted(other)))
         }
     }
 }

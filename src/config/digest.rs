@@ -69,8 +69,12 @@ fn encode(value: &Value, hasher: &mut DomainHasher) {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use serde_json::{Value as Json, json};
+
     use super::*;
-    use crate::config::load_yaml;
+    use crate::config::{load_yaml, to_json};
 
     fn digest(yaml: &str) -> Blake3Digest {
         digest_of(&load_yaml(yaml).expect("legal YAML"))
@@ -94,5 +98,53 @@ mod tests {
     fn the_encoding_does_not_change() {
         let expected = "ee142d9166c845c9b5d166a752c3330a39d1c9f2c546222dce0fc9e4ff2c3825";
         assert_eq!(digest("a: [1, 2.5, x, null, true]\n").to_string(), expected);
+    }
+
+    /// Every kind, length and order that the encoding tells apart.
+    const VECTORS: &[(&str, &str)] = &[
+        ("empty map", "{}"),
+        ("empty list", "a: []"),
+        ("empty map in a map", "a: {}"),
+        ("null", "a: null"),
+        ("booleans", "{a: true, b: false}"),
+        ("small integers", "[0, 1, -1, 9223372036854775807, -9223372036854775808]"),
+        ("big integers", "[9223372036854775808, -9223372036854775809, 123456789012345678901234567890]"),
+        ("integers of other bases", "[0x1f, 017, 0b101, 1_000, 12:30]"),
+        ("floats", "[0.5, 1.0, -2.5e-3, 1e300, 5e-324]"),
+        ("zeros", "[0, 0.0, -0.0]"),
+        ("infinities", "[.inf, -.inf]"),
+        ("not a number", "[.nan, .NaN]"),
+        ("texts", "[x, '', '1', 'true', 'null', ' ']"),
+        ("unicode", "[é, 日本, 🪐, \"\\0\"]"),
+        ("one text and two", "[ab, [a, b]]"),
+        ("bytes", "[!!binary AP8=, !!binary '']"),
+        ("missing and interpolated", "['???', '${a}']"),
+        ("keys of other kinds", "2: a\n1.5: b\ntrue: c\n? !!binary AA==\n: d\nx: e\n"),
+        ("order", "{b: 1, a: 2}"),
+        ("order turned around", "{a: 2, b: 1}"),
+        ("nesting", "a: {b: [{c: [[], {}]}, d]}"),
+        ("list at the top", "[a, {b: 1}]"),
+        (
+            "more than a chunk of BLAKE3",
+            "[aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, &x [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], *x, *x, *x, *x, *x]",
+        ),
+    ];
+
+    #[test]
+    fn digests_agree_with_the_golden_vectors() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/config-digest/vectors.json");
+        let vector = |(name, yaml): &(&str, &str)| {
+            let value = load_yaml(yaml).expect("legal YAML");
+            // The value is there for programs that do not read YAML.
+            json!({ "name": name, "yaml": yaml, "value": to_json(&value), "digest": digest_of(&value).to_string() })
+        };
+        let found: Vec<Json> = VECTORS.iter().map(vector).collect();
+        let text = serde_json::to_string_pretty(&found).expect("JSON") + "\n";
+        if std::env::var_os("SPECTRAMIND_UPDATE").is_some() {
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            std::fs::write(&path, &text).expect("a written file");
+        }
+        let expected = std::fs::read_to_string(&path).expect("the golden file");
+        assert!(text == expected, "{} differs: see golden/README.md", path.display());
     }
 }

@@ -478,40 +478,71 @@ mod tests {
     use super::*;
     use crate::config::load_yaml;
     use crate::config::value::Map;
+    use crate::config::yaml::load_any;
 
     fn text() -> impl Strategy<Value = String> {
-        prop_oneof![
+        let hostile = prop_oneof![
             "[ -~]{0,12}",
             any::<String>(),
-            "[a-z ]{60,140}",
+            // What looks like a number, a boolean, null, a date, an indicator.
             "[-+0-9_.eExo:]{1,8}",
-            "(on|off|yes|no|y|n|null|~|true|inf|nan|<<|=|---|\\.\\.\\.)",
+            "[-+]?(0x|0o|0b)?[0-9_]{1,6}(\\.[0-9_]{0,3})?([eE][-+]?[0-9]{1,3})?",
+            "[-+]?[0-9]{1,3}(:[0-9]{1,2}){1,2}(\\.[0-9]{0,2})?",
+            "[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ][0-9]{1,2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,3})?( ?Z| ?[-+][0-9]{1,2})?)?",
+            "(on|off|yes|no|y|n|null|~|true|inf|nan|<<|=|---|\\.\\.\\.|\\?\\?\\?)",
+            "[-?:,\\[\\]{}#&*!|>'\"%@` ]{1,6}",
+            // Lines, spaces at their ends, control characters.
             "[a\n \t#:'\"\u{2028}]{0,10}",
-        ]
+            "\n{0,2}( {0,3}[ -~]{0,20} {0,2}\n){1,5}[a-z]{0,3}",
+            "[ \t]{0,3}[a-z]{0,5}[ \t\r\n]{0,3}",
+            "[\u{0}-\u{1f}\u{7f}-\u{9f}\u{feff}\u{fffd}a ]{0,8}",
+            // Long lines, which are folded where they have spaces.
+            "[a-z ]{60,140}",
+            "([a-z]{1,12} {1,3}){15,40}",
+            "[a-z]{150,300}",
+            "(é|日|🪐|'|\"|\n| |a){80,200}",
+        ];
         // PyYAML writes U+0085 as a line break and reads it back as a space.
-        .prop_filter("U+0085 does not survive PyYAML", |text| !text.contains('\u{85}'))
-        .prop_filter("texts with ${ must parse", |text| !text.contains("${"))
+        let hostile = hostile.prop_filter("U+0085 does not survive PyYAML", |text| !text.contains('\u{85}'));
+        // `1._e1` is a text to OmegaConf's writer, which leaves it bare, and a float to its reader.
+        let hostile = hostile.prop_filter("OmegaConf reads it back as a float", |text| {
+            python::parse_float(text).is_some() || !matches!(load_any(text).map(|v| v.to_value()), Ok(Value::Float(_)))
+        });
+        // OmegaConf refuses a value with `${` that does not parse, so no config holds one.
+        let hostile = hostile.prop_filter("texts with ${ must parse", |text| !text.contains("${"));
+        prop_oneof![20 => hostile, 1 => "[a-z ]{0,3}(\\$\\{[a-z]{1,3}(\\.[a-z]{1,3})?\\}|\\\\\\$\\{){1,2}"]
     }
 
+    fn float() -> impl Strategy<Value = f64> {
+        // YAML has one NaN, and so has a config.
+        proptest::num::f64::ANY.prop_map(|number| if number.is_nan() { f64::NAN } else { number })
+    }
+
+    fn big_int() -> impl Strategy<Value = BigInt> {
+        (any::<i128>(), any::<u64>()).prop_map(|(a, b)| BigInt::from(a) * b)
+    }
+
+    /// Every kind of key; null and containers cannot be keys.
     fn key() -> impl Strategy<Value = Key> {
         prop_oneof![
             6 => text().prop_map(Key::Str),
             1 => any::<i64>().prop_map(Key::Int),
+            1 => big_int().prop_map(|number| Key::from_value(Value::from_bigint(number)).expect("an integer is a key")),
             1 => any::<bool>().prop_map(Key::Bool),
-            1 => proptest::num::f64::NORMAL.prop_map(Key::Float),
+            1 => float().prop_map(Key::Float),
+            1 => proptest::collection::vec(any::<u8>(), 0..20).prop_map(Key::Bytes),
         ]
     }
 
     fn value() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::Bool),
-            any::<i64>().prop_map(Value::Int),
-            Just(Value::from_bigint(BigInt::from(u64::MAX) * 7)),
-            (proptest::num::f64::NORMAL | proptest::num::f64::ZERO | proptest::num::f64::INFINITE)
-                .prop_map(Value::Float),
-            text().prop_map(Value::Str),
-            proptest::collection::vec(any::<u8>(), 0..90).prop_map(Value::Bytes),
+            1 => Just(Value::Null),
+            1 => any::<bool>().prop_map(Value::Bool),
+            1 => any::<i64>().prop_map(Value::Int),
+            1 => big_int().prop_map(Value::from_bigint),
+            2 => float().prop_map(Value::Float),
+            6 => text().prop_map(Value::Str),
+            1 => proptest::collection::vec(any::<u8>(), 0..90).prop_map(Value::Bytes),
         ];
         leaf.prop_recursive(4, 24, 5, |inner| {
             prop_oneof![
@@ -523,7 +554,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_loads_as_the_same_value(entries in proptest::collection::vec((key(), value()), 1..5)) {
+        fn what_is_written_loads_as_the_same_value(entries in proptest::collection::vec((key(), value()), 0..5)) {
             let value = Value::Map(Map::from_iter(entries));
             let yaml = to_yaml(&value);
             prop_assert_eq!(load_yaml(&yaml).map_err(|error| format!("{error} in {yaml:?}")), Ok(value));

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use super::origin::Origin;
+
 /// Where in a file something stands; lines and columns count from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
@@ -18,7 +20,11 @@ pub struct Location {
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+        match self.file.as_str() {
+            // A text that came from no file.
+            "" => write!(f, "line {}, column {}", self.line, self.column),
+            file => write!(f, "{file}:{}:{}", self.line, self.column),
+        }
     }
 }
 
@@ -127,6 +133,8 @@ error_kinds! {
     ResolverFailed = "resolver_failed",
     /// `hydra.searchpath` of the wrong shape or in the wrong place.
     Searchpath = "searchpath",
+    /// Keys that are to vary together and cannot: not swept, or over different numbers of values.
+    SweepZip = "sweep_zip",
     /// A sweep that the sweeper cannot enumerate.
     SweepUnsupported = "sweep_unsupported",
     /// A sweep outside a multirun.
@@ -194,6 +202,29 @@ impl ConfigError {
         self
     }
 
+    /// Says where the blame lies: the place in a file, or the override as it was typed.
+    pub(crate) fn blamed_on(self, origin: &Origin) -> Self {
+        match origin {
+            Origin::File(location) => self.at(Some(location.clone())),
+            Origin::Override(text) => self.in_override(text),
+            Origin::Hydra => self,
+        }
+    }
+
+    /// Names the override that the error is about, unless it is named already.
+    pub(crate) fn in_override(self, text: &str) -> Self {
+        let subject = format!("override {text:?}");
+        if self.0.message.contains(&subject) { self } else { self.within(&subject) }
+    }
+
+    /// Turns a place in a text that is no file into words.
+    pub(crate) fn in_text(mut self, what: &str) -> Self {
+        if let Some(Location { line, column, .. }) = self.0.location.take() {
+            self.0.message = format!("{what}, line {line}, column {column}: {}", self.0.message);
+        }
+        self
+    }
+
     /// Marks an error as one met while resolving an interpolation on the way.
     pub(crate) fn nested(mut self) -> Self {
         self.0.nested = true;
@@ -210,6 +241,12 @@ impl ConfigError {
         if self.0.hint.is_none() {
             self.0.hint = hint;
         }
+        self
+    }
+
+    /// Replaces the remedy, where an outer stage knows better; `None` keeps it.
+    pub(crate) fn with_better_hint(mut self, hint: Option<String>) -> Self {
+        self.0.hint = hint.or(self.0.hint);
         self
     }
 
@@ -240,26 +277,57 @@ impl ConfigError {
         self.0.location.as_ref()
     }
 
-    /// What the user may have meant, e.g. the nearest key, group or option.
+    /// What to do about it, e.g. the nearest key, group or option.
     pub fn hint(&self) -> Option<String> {
         self.0.hint.clone()
     }
 }
 
+/// "did you mean …?" with the candidate nearest to a mistyped name.
+pub(crate) fn suggestion<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    nearest(name, candidates).map(did_you_mean)
+}
+
+/// "did you mean …?" with what would have to be typed.
+pub(crate) fn did_you_mean(typed: impl fmt::Display) -> String {
+    format!("did you mean `{typed}`?")
+}
+
+/// The names to choose from, as long as they are few enough to be read; `what` as in "the options of \"db\"".
+pub(crate) fn listed<S: AsRef<str>>(what: &str, names: &[S]) -> Option<String> {
+    const MOST: usize = 10;
+    let texts: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    (1..=MOST).contains(&texts.len()).then(|| format!("{what}: {}", texts.join(", ")))
+}
+
+/// Two pieces of advice as one, either of which may be absent.
+pub(crate) fn joined(first: Option<String>, second: Option<String>) -> Option<String> {
+    match (first, second) {
+        (Some(first), Some(second)) if first.ends_with('?') => Some(format!("{first} {second}")),
+        (Some(first), Some(second)) => Some(format!("{first}; {second}")),
+        (first, second) => first.or(second),
+    }
+}
+
 /// The candidate nearest to a mistyped name, if one is near enough to be worth showing.
 ///
-/// Near means an edit distance (with swaps of neighbours) of at most a third of the name, and at least one.
+/// Near means an edit distance (with swaps of neighbours, and without regard to case) of at most a third of the name,
+/// and at least one.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A hostile name must not buy quadratic time.
     const LONGEST: usize = 128;
+    // Nor a hostile file with endless keys.
+    const MOST: usize = 10_000;
     if name.len() > LONGEST {
         return None;
     }
     let limit = (name.chars().count() / 3).max(1);
+    let lowercase = name.to_lowercase();
     candidates
         .into_iter()
+        .take(MOST)
         .filter(|candidate| candidate.len() <= LONGEST && *candidate != name)
-        .map(|candidate| (edit_distance(name, candidate), candidate))
+        .map(|candidate| (edit_distance(&lowercase, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min()
         .map(|(_, candidate)| candidate)
@@ -294,6 +362,7 @@ mod tests {
         let names = ["trainer", "model", "data"];
         assert_eq!(nearest("trianer", names), Some("trainer"));
         assert_eq!(nearest("modle", names), Some("model"));
+        assert_eq!(nearest("TRAINER", names), Some("trainer"));
         assert_eq!(nearest("optimizer", names), None);
     }
 }

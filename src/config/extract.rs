@@ -8,8 +8,9 @@ use indexmap::IndexMap;
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{self, DeserializeOwned, IntoDeserializer, Unexpected, Visitor};
 
-use super::error::{ConfigError, ErrorKind, nearest};
+use super::error::{ConfigError, ErrorKind, did_you_mean, nearest, suggestion};
 use super::origin::{KeyOrigin, Origin};
+use super::python;
 use super::value::Value;
 
 /// Reads a value into a type.
@@ -37,14 +38,24 @@ fn describe(path: &str, error: Refusal, origins: &IndexMap<String, KeyOrigin>) -
                 _ if path.is_empty() => key.clone(),
                 _ => format!("{path}.{key}"),
             };
-            let hint = nearest(&key, known.iter().copied()).map(str::to_owned);
+            let parent = full.strip_suffix(key.as_str()).unwrap_or("");
+            let hint = nearest(&key, known.iter().copied()).map(|near| did_you_mean(format!("{parent}{near}")));
             (ErrorKind::UnknownKey, full, format!("unknown key; expected one of {}", known.join(", ")), hint)
         }
         Refusal::MissingKey(key) => {
             let full = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
-            (ErrorKind::MissingValue, full, "a value is required and the config has none".to_owned(), None)
+            let hint = Some(format!("set it: `+{full}=<value>`"));
+            (ErrorKind::MissingValue, full, "a value is required and the config has none".to_owned(), hint)
         }
-        Refusal::Other(message) => (ErrorKind::TypeMismatch, path.to_owned(), message, None),
+        Refusal::UnknownVariant { variant, known } => {
+            let message = format!("expected one of {}, got {variant:?}", known.join(", "));
+            let hint = suggestion(&variant, known.iter().copied());
+            (ErrorKind::TypeMismatch, path.to_owned(), message, hint)
+        }
+        Refusal::Other(message) => {
+            let hint = (!path.is_empty()).then(|| format!("set another value: `{path}=<value>`"));
+            (ErrorKind::TypeMismatch, path.to_owned(), message, hint)
+        }
     };
     let origin = origins.get(&full).or_else(|| origins.get(path)).map(|key| &key.origin);
     let place = match origin {
@@ -62,6 +73,8 @@ enum Refusal {
     UnknownKey { key: String, known: &'static [&'static str] },
     #[error("missing key {0:?}")]
     MissingKey(&'static str),
+    #[error("unknown variant {variant:?}")]
+    UnknownVariant { variant: String, known: &'static [&'static str] },
     #[error("{0}")]
     Other(String),
 }
@@ -72,15 +85,15 @@ impl de::Error for Refusal {
     }
 
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::Other(format!("expected {expected}, got {unexpected}"))
+        Self::Other(format!("expected {}, got {}", type_in_words(&expected.to_string()), value_in_words(unexpected)))
     }
 
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::Other(format!("expected {expected}, got {unexpected}"))
+        Self::invalid_type(unexpected, expected)
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        Self::Other(format!("expected one of {}, got {variant:?}", expected.join(", ")))
+        Self::UnknownVariant { variant: variant.to_owned(), known: expected }
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
@@ -89,6 +102,35 @@ impl de::Error for Refusal {
 
     fn missing_field(field: &'static str) -> Self {
         Self::MissingKey(field)
+    }
+}
+
+/// What Rust calls `u8`, for people who write configs.
+fn type_in_words(name: &str) -> String {
+    match name {
+        "u8" => format!("an integer from 0 to {}", u8::MAX),
+        "u16" => format!("an integer from 0 to {}", u16::MAX),
+        "u32" => format!("an integer from 0 to {}", u32::MAX),
+        "u64" | "usize" => "an integer from 0".to_owned(),
+        "i8" | "i16" | "i32" | "i64" | "isize" => "an integer".to_owned(),
+        "f32" | "f64" => "a number".to_owned(),
+        "a string" | "string" => "a text".to_owned(),
+        name if name.starts_with("struct ") => "a map".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+fn value_in_words(value: Unexpected<'_>) -> String {
+    match value {
+        Unexpected::Str(text) => format!("the text {text:?}"),
+        Unexpected::Bool(flag) => flag.to_string(),
+        Unexpected::Unsigned(number) => number.to_string(),
+        Unexpected::Signed(number) => number.to_string(),
+        Unexpected::Float(number) => python::float_repr(number),
+        Unexpected::Unit => "null".to_owned(),
+        Unexpected::Seq => "a list".to_owned(),
+        Unexpected::Map => "a map".to_owned(),
+        other => other.to_string(),
     }
 }
 

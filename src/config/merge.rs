@@ -3,10 +3,10 @@
 //! Maps merge key by key, lists are replaced, `???` never overwrites, and a map merged onto an interpolation to a
 //! container merges onto a copy of that container. In a closed tree only keys that exist can be set.
 
-use super::error::{ConfigError, ErrorKind, nearest};
+use super::error::{ConfigError, ErrorKind, did_you_mean, nearest};
 use super::interpolation::{Computed, Resolver, Surroundings, split_key};
 use super::limits::MAX_DEPTH;
-use super::origin::Trace;
+use super::origin::{Origin, Trace};
 use super::python;
 use super::schema::{self, check_key};
 use super::tree::{Content, NodeId, Tree};
@@ -42,8 +42,17 @@ impl Merger<'_> {
             _ => {
                 let key = self.tree.full_key(target);
                 let (have, got) = (self.tree.to_value(target), self.tree.to_value(source));
-                let message = format!("cannot merge a {} into the {} at {key:?}", got.type_name(), have.type_name());
-                let error = ConfigError::new(ErrorKind::MergeDictList, message);
+                let place = match (&*self.tree.trace(target).origin, key.as_str()) {
+                    (_, "") => "of the config".to_owned(),
+                    (Origin::Hydra, _) => format!("at {key:?}"),
+                    (origin, _) => format!("at {key:?} ({origin})"),
+                };
+                let message = format!("cannot merge a {} into the {} {place}", got.type_name(), have.type_name());
+                let hint = match key.as_str() {
+                    "" => "a config that merges into others is a map: put the list below a key".to_owned(),
+                    _ => format!("make both a {}, or give one of them another key", have.type_name()),
+                };
+                let error = ConfigError::new(ErrorKind::MergeDictList, message).with_hint(Some(hint));
                 Err(error.at(self.tree.trace(source).origin.location().cloned()))
             }
         }
@@ -116,7 +125,8 @@ impl Merger<'_> {
     pub(super) fn set(&mut self, map: NodeId, key: Key, node: NodeId) -> Result<(), ConfigError> {
         let old = self.tree.map(map).and_then(|map| map.get(&key).copied());
         if old.is_none() {
-            self.check_addition(map, &key)?;
+            let location = self.tree.trace(node).origin.location().cloned();
+            self.check_addition(map, &key).map_err(|error| error.at(location))?;
         }
         // What the old value happened to be does not bind its successor; what the map declares does.
         let schema = self.tree.schema(map).and_then(|schema| schema.child(&key));
@@ -143,8 +153,8 @@ impl Merger<'_> {
         let name = key.to_string();
         let path = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
         let known = self.tree.map(map).into_iter().flatten().filter_map(|(key, _)| key.as_str());
-        let hint =
-            nearest(&name, known).map(|known| if at.is_empty() { known.to_owned() } else { format!("{at}.{known}") });
+        let hint = nearest(&name, known)
+            .map(|known| did_you_mean(if at.is_empty() { known.to_owned() } else { format!("{at}.{known}") }));
         Err(ConfigError::new(ErrorKind::KeyNotInStruct, format!("key {path:?} is not in the config")).with_hint(hint))
     }
 
@@ -222,7 +232,9 @@ impl Merger<'_> {
         let position = if index < 0 { index + length as i64 } else { index };
         let position = usize::try_from(position).ok().filter(|&position| position < length).ok_or_else(|| {
             let at = self.tree.full_key(container);
-            ConfigError::new(ErrorKind::ListIndex, format!("{at}[{index}]: the list has {length} items"))
+            let message = format!("{at}[{index}]: the list has {length} items, counted from 0");
+            let hint = format!("an item cannot be added alone: give the whole list, `{at}=[…]`");
+            ConfigError::new(ErrorKind::ListIndex, message).with_hint(Some(hint))
         })?;
         let old = items[position];
         self.tree.record_loss(old, node);
@@ -258,8 +270,8 @@ impl Merger<'_> {
     /// [`ErrorKind::DeleteAbsent`], [`ErrorKind::DeleteValueMismatch`], and whatever resolving fails with.
     pub(super) fn delete(&mut self, root: NodeId, path: &str, expected: &Value) -> Result<(), ConfigError> {
         let Some(found) = self.lookup(root, path)? else {
-            let hint = self.nearest_path(root, path);
-            let message = format!("could not delete {path:?}: it does not exist");
+            let hint = self.nearest_path(root, path).map(|near| did_you_mean(format!("~{near}")));
+            let message = format!("could not delete {path:?}: there is no value");
             return Err(ConfigError::new(ErrorKind::DeleteAbsent, message).with_hint(hint));
         };
         if *expected != Value::Null {
@@ -270,7 +282,8 @@ impl Merger<'_> {
             if !python::equal(&value, expected) {
                 let (value, expected) = (python::str(&value), python::str(expected));
                 let message = format!("could not delete {path:?}: its value is {value} and not {expected}");
-                return Err(ConfigError::new(ErrorKind::DeleteValueMismatch, message));
+                let hint = Some(format!("`~{path}` deletes any value"));
+                return Err(ConfigError::new(ErrorKind::DeleteValueMismatch, message).with_hint(hint));
             }
         }
         let (container, key) = match path.rsplit_once('.') {
@@ -296,19 +309,49 @@ impl Merger<'_> {
     /// The path that a mistyped one may have meant: the first key that does not exist, corrected.
     pub(super) fn nearest_path(&self, root: NodeId, path: &str) -> Option<String> {
         let mut container = root;
-        let mut known = Vec::new();
-        for key in split_key(path) {
+        let mut keys = split_key(path);
+        for at in 0..keys.len() {
             let Content::Map(map) = self.tree.content(container) else { return None };
-            match map.get(key.as_str()) {
+            match map.get(keys[at].as_str()) {
                 Some(&child) => container = child,
                 None => {
-                    known.push(nearest(&key, map.keys().filter_map(Key::as_str))?.to_owned());
-                    return Some(known.join("."));
+                    keys[at] = nearest(&keys[at], map.keys().filter_map(Key::as_str))?.to_owned();
+                    return Some(keys.join("."));
                 }
             }
-            known.push(key);
         }
         None
+    }
+
+    /// Where a path would be found if a group's file did not repeat the name of its group: the path there, and what
+    /// wrote the repeated level.
+    pub(super) fn below_repeated_level(&self, root: NodeId, path: &str) -> Option<(String, Origin)> {
+        let keys = split_key(path);
+        (0..keys.len() - 1).find_map(|at| {
+            let mut repeated = keys.clone();
+            repeated.insert(at, keys[at].clone());
+            let names: Vec<&str> = repeated.iter().map(String::as_str).collect();
+            self.tree.descend(root, &names)?;
+            let level = self.tree.descend(root, &names[..at + 2])?;
+            Some((repeated.join("."), Origin::clone(&self.tree.trace(level).origin)))
+        })
+    }
+
+    /// The paths that end in a key, Hydra's own left out; at most `most` of them.
+    pub(super) fn paths_to(&self, root: NodeId, key: &str, most: usize) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut open: Vec<NodeId> = self.tree.map(root).into_iter().flatten().map(|(_, &child)| child).rev().collect();
+        open.retain(|&id| self.tree.full_key(id) != "hydra");
+        while let Some(id) = open.pop() {
+            if let Some(child) = self.tree.child(id, key) {
+                found.push(self.tree.full_key(child));
+                if found.len() == most {
+                    break;
+                }
+            }
+            open.extend(self.tree.children(id).into_iter().rev());
+        }
+        found
     }
 }
 
@@ -323,6 +366,9 @@ pub(super) fn refuse_depth(depth: usize) -> Result<(), ConfigError> {
 fn index(key: &str) -> Result<i64, ConfigError> {
     match python::parse_int(key) {
         Some(Value::Int(index)) => Ok(index),
-        _ => Err(ConfigError::new(ErrorKind::Unsupported, format!("expected the index of a list item, got {key:?}"))),
+        _ => {
+            let message = format!("expected the index of a list item, counted from 0, got {key:?}");
+            Err(ConfigError::new(ErrorKind::Unsupported, message))
+        }
     }
 }

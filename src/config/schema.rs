@@ -3,7 +3,7 @@
 //! Only the part of OmegaConf's structured configs that Hydra's own node uses. Task configs are untyped here; their
 //! types are those of the program ([`super::extract`]).
 
-use super::error::{ConfigError, ErrorKind, nearest};
+use super::error::{ConfigError, ErrorKind, suggestion};
 use super::python;
 use super::tree::{Content, NodeId, Tree};
 use super::value::{Key, Value};
@@ -131,7 +131,7 @@ pub(super) fn apply(tree: &mut Tree, id: NodeId, schema: &'static Schema) -> Res
     let refused = |tree: &Tree| {
         let got = tree.to_value(id);
         let message = format!("{}: expected {}, got {}", tree.full_key(id), schema.describe(), got.type_name());
-        Err(ConfigError::new(ErrorKind::MergeOther, message))
+        Err(ConfigError::new(ErrorKind::MergeOther, message).at(tree.trace(id).origin.location().cloned()))
     };
     match tree.content(id).clone() {
         Content::Scalar(value) => {
@@ -140,7 +140,8 @@ pub(super) fn apply(tree: &mut Tree, id: NodeId, schema: &'static Schema) -> Res
                     value.is_missing() || value.is_interpolation() || value == Value::Null && schema.is_optional();
                 return if may_stand { Ok(()) } else { refused(tree) };
             }
-            let converted = convert(&value, schema).map_err(|error| error.within(&tree.full_key(id)))?;
+            let converted = convert(&value, schema)
+                .map_err(|error| error.within(&tree.full_key(id)).at(tree.trace(id).origin.location().cloned()))?;
             tree.set_content(id, Content::Scalar(converted));
             Ok(())
         }
@@ -149,7 +150,8 @@ pub(super) fn apply(tree: &mut Tree, id: NodeId, schema: &'static Schema) -> Res
                 return refused(tree);
             }
             for (key, child) in map {
-                check_key(schema, &key, &tree.full_key(id))?;
+                check_key(schema, &key, &tree.full_key(id))
+                    .map_err(|error| error.at(tree.trace(child).origin.location().cloned()))?;
                 if let Some(schema) = schema.child(&key) {
                     apply(tree, child, schema)?;
                 }
@@ -171,7 +173,7 @@ pub(super) fn check_key(schema: &Schema, key: &Key, at: &str) -> Result<(), Conf
     if fields.iter().any(|(field, _)| *field == key) {
         return Ok(());
     }
-    let hint = nearest(&key, fields.iter().map(|(field, _)| *field)).map(str::to_owned);
+    let hint = suggestion(&key, fields.iter().map(|(field, _)| *field));
     let message = format!("key {key:?} is not in {name} at {at:?}");
     Err(ConfigError::new(ErrorKind::KeyNotInStruct, message).with_hint(hint))
 }

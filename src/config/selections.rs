@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use indexmap::IndexMap;
 
 use super::defaults_entry::{Choice, Entry, Kind};
-use super::error::{ConfigError, ErrorKind, nearest};
+use super::error::{ConfigError, ErrorKind, did_you_mean, joined, listed, nearest};
+use super::origin::Origin;
 use super::overrides::{Action, Element, Override};
-use super::source::{Repository, SearchPath};
+use super::source::Repository;
 use super::value::Value;
 
 /// The selections, and the choices that became known while expanding.
@@ -20,20 +21,40 @@ pub(super) struct Selections {
     /// Groups and their options, in the order in which they became known.
     pub(super) known_choices: IndexMap<String, Option<String>>,
     known_keys_of_group: BTreeMap<String, BTreeSet<String>>,
+    /// Where the options were chosen that [`known_choices`](Self::known_choices) has.
+    chosen_at: BTreeMap<String, ChosenAt>,
+}
+
+/// The entry that settled a group's option.
+#[derive(Debug)]
+struct ChosenAt {
+    origin: Origin,
+    stray_word_hint: Option<String>,
 }
 
 #[derive(Debug)]
 struct Selected {
     choice: Choice,
-    /// The config whose defaults list overrides; `None` for the command line.
-    config: Option<String>,
+    /// The `override` entry, or the override of the command line.
+    origin: Origin,
     used: bool,
 }
 
 #[derive(Debug)]
 struct Deletion {
     option: Option<String>,
+    /// The override as it was typed.
+    input: String,
     used: bool,
+}
+
+/// Whether one entry stands behind the other: further down in the same file, or on the command line.
+fn is_written_after(a: &Origin, b: &Origin) -> bool {
+    match (a, b) {
+        (Origin::File(a), Origin::File(b)) => a.file == b.file && (a.line, a.column) > (b.line, b.column),
+        (Origin::Override(_), Origin::File(_)) => true,
+        _ => false,
+    }
 }
 
 impl Selections {
@@ -48,6 +69,7 @@ impl Selections {
             deletions: IndexMap::new(),
             known_choices: IndexMap::new(),
             known_keys_of_group: BTreeMap::new(),
+            chosen_at: BTreeMap::new(),
         };
         let mut config_overrides = Vec::new();
         for item in overrides.iter().filter(|item| !item.is_sweep()) {
@@ -62,18 +84,30 @@ impl Selections {
     }
 
     fn select(&mut self, item: &Override) -> Result<(), ConfigError> {
-        let refused =
-            |kind, message: &str| Err(ConfigError::new(kind, format!("override {:?}: {message}", item.input)));
+        let refused = |kind, message: &str, hint: &str| {
+            let message = format!("override {:?}: {message}", item.input);
+            Err(ConfigError::new(kind, message).with_hint(Some(hint.to_owned())))
+        };
+        let key = item.key_with_package();
+        let origin = Origin::Override(item.input.clone());
         let value = item.value.as_ref().and_then(Element::to_value);
         match item.action {
-            Action::ForceAdd => refused(ErrorKind::ForceAddGroup, "a config group cannot be added with ++"),
+            Action::ForceAdd => {
+                let shown = value.as_ref().map_or_else(|| "option".to_owned(), ToString::to_string);
+                let hint = format!("`{key}={shown}` changes a group of the defaults list, `+{key}={shown}` adds one");
+                refused(ErrorKind::ForceAddGroup, "a config group cannot be added with ++", &hint)
+            }
             Action::Delete => {
                 let option = match value {
                     None | Some(Value::Null) => None,
                     Some(Value::Str(option)) => Some(option),
-                    Some(_) => return refused(ErrorKind::GroupValueType, "expected the name of an option to delete"),
+                    Some(other) => {
+                        let message = format!("expected the name of an option to delete, got {}", other.type_name());
+                        return refused(ErrorKind::GroupValueType, &message, &format!("`~{key}` deletes any option"));
+                    }
                 };
-                self.deletions.insert(item.key_with_package(), Deletion { option, used: false });
+                self.deletions
+                    .insert(item.key_with_package(), Deletion { option, input: item.input.clone(), used: false });
                 Ok(())
             }
             Action::Add | Action::Change => {
@@ -82,22 +116,31 @@ impl Selections {
                     Some(Value::Str(option)) => Choice::One(option.clone()),
                     Some(Value::List(options)) => match options.iter().map(text).collect() {
                         Some(options) => Choice::Many(options),
-                        None => return refused(ErrorKind::Unsupported, "the options of a group must be texts"),
+                        None => {
+                            let hint = format!("quote what is no text: `{key}=['1']`");
+                            return refused(ErrorKind::Unsupported, "the options of a group must be texts", &hint);
+                        }
                     },
                     other => {
                         let got = other.as_ref().map_or("a sweep", Value::type_name);
-                        let message = format!("a config group takes a text or a list, got {got}");
-                        return refused(ErrorKind::GroupValueType, &message);
+                        let message = format!("{key:?} is a config group and takes the name of an option, got {got}");
+                        let hint = match other {
+                            Some(Value::Null) => format!("`~{key}` takes the group out of the defaults list"),
+                            Some(other) => format!("quote it, if that is the option's name: `{key}='{other}'`"),
+                            None => format!("name an option: `{key}=option`"),
+                        };
+                        return refused(ErrorKind::GroupValueType, &message, &hint);
                     }
                 };
                 if item.action == Action::Add {
                     let mut entry = Entry::group(&item.key, choice, item.package.clone());
+                    entry.origin = origin;
                     if let Kind::Group { is_external_append, .. } = &mut entry.kind {
                         *is_external_append = true;
                     }
                     self.appended.push(entry);
                 } else {
-                    self.choices.insert(item.key_with_package(), Selected { choice, config: None, used: false });
+                    self.choices.insert(key, Selected { choice, origin, used: false });
                 }
                 Ok(())
             }
@@ -105,9 +148,9 @@ impl Selections {
     }
 
     /// Registers an `override` entry; the first registration of a key stays.
-    pub(super) fn add_override(&mut self, config: &str, entry: &Entry) {
+    pub(super) fn add_override(&mut self, entry: &Entry) {
         let Kind::Group { choice, .. } = &entry.kind else { return };
-        let selected = Selected { choice: choice.clone(), config: Some(config.to_owned()), used: false };
+        let selected = Selected { choice: choice.clone(), origin: entry.origin.clone(), used: false };
         self.choices.entry(entry.override_key()).or_insert(selected);
     }
 
@@ -116,6 +159,7 @@ impl Selections {
         let key = entry.override_key();
         if let (Kind::Group { choice, .. }, Some(selected)) = (&mut entry.kind, self.choices.get_mut(&key)) {
             *choice = selected.choice.clone();
+            entry.chosen_by = Some(selected.origin.clone());
             selected.used = true;
         }
     }
@@ -144,11 +188,27 @@ impl Selections {
         match self.known_choices.get(&key) {
             None => {
                 self.known_choices.insert(key.clone(), name);
+                let (origin, stray_word_hint) = (entry.blame().clone(), entry.stray_word_hint());
+                self.chosen_at.insert(key.clone(), ChosenAt { origin, stray_word_hint });
             }
             Some(known) if *known != name => {
-                let known = known.as_deref().unwrap_or("null");
-                let message = format!("multiple values for {key:?}; to override a value use 'override {key}: {known}'");
-                return Err(ConfigError::new(ErrorKind::DefaultsMultipleValues, message));
+                let chosen = &self.chosen_at[&key];
+                let shown = |name: &Option<String>| name.clone().unwrap_or_else(|| "null".to_owned());
+                let (mut first, mut second) = ((shown(known), &chosen.origin), (shown(&name), entry.blame()));
+                // Lists are read from their end, so what is met second may well be written first.
+                if is_written_after(first.1, second.1) {
+                    std::mem::swap(&mut first, &mut second);
+                }
+                let ((first, first_origin), (second, second_origin)) = (first, second);
+                let message =
+                    format!("multiple values for the group {key:?}: {first:?} ({first_origin}), then {second:?}");
+                let stray = chosen.stray_word_hint.clone().or_else(|| entry.stray_word_hint());
+                let hint = stray.unwrap_or_else(|| match second_origin {
+                    Origin::Override(_) => format!("the group is there already: `{key}={second}` changes its option"),
+                    _ => format!("to replace the option that was chosen first, write `override /{key}: {second}`"),
+                });
+                let error = ConfigError::new(ErrorKind::DefaultsMultipleValues, message).with_hint(Some(hint));
+                return Err(error.blamed_on(second_origin));
             }
             Some(_) => {}
         }
@@ -160,36 +220,73 @@ impl Selections {
     ///
     /// # Errors
     /// [`ErrorKind::DefaultsOverrideNoMatch`], [`ErrorKind::DefaultsDeleteNoMatch`].
-    pub(super) fn refuse_unused(&self, search_path: &SearchPath) -> Result<(), ConfigError> {
+    pub(super) fn refuse_unused(&self) -> Result<(), ConfigError> {
         if let Some((key, selected)) = self.choices.iter().find(|(_, selected)| !selected.used) {
-            let group = key.split('@').next().unwrap_or(key);
-            let known: Vec<&str> =
-                self.known_keys_of_group.get(group).into_iter().flatten().map(String::as_str).collect();
-            let place = selected.config.as_ref().map(|config| format!("in {config:?}: ")).unwrap_or_default();
-            let message = match known.as_slice() {
-                [] => format!("{place}could not override {key:?}: no match in the defaults list"),
-                known => format!("{place}could not override {key:?}: the defaults list has {}", known.join(", ")),
-            };
-            let hint = match known.as_slice() {
-                [] if selected.config.is_none() => {
-                    let option = match &selected.choice {
-                        Choice::One(option) => option.clone(),
-                        Choice::Many(options) => format!("[{}]", options.join(",")),
-                        Choice::None => "null".to_owned(),
-                    };
-                    Some(format!("+{key}={option}"))
-                }
-                [] => nearest(group, search_path.groups().iter().map(String::as_str)).map(str::to_owned),
-                known => Some(known.join(", ")),
-            };
-            return Err(ConfigError::new(ErrorKind::DefaultsOverrideNoMatch, message).with_hint(hint));
+            let error = ConfigError::new(
+                ErrorKind::DefaultsOverrideNoMatch,
+                format!("could not override the group {key:?}: no defaults list has it"),
+            );
+            return Err(error.blamed_on(&selected.origin).with_hint(self.no_match_hint(key, selected)));
         }
         if let Some((key, deletion)) = self.deletions.iter().find(|(_, deletion)| !deletion.used) {
             let shown = deletion.option.as_ref().map_or_else(|| key.clone(), |option| format!("{key}={option}"));
             let message = format!("could not delete {shown:?}: no match in the defaults list");
-            let hint = nearest(key, self.known_choices.keys().map(String::as_str)).map(str::to_owned);
-            return Err(ConfigError::new(ErrorKind::DefaultsDeleteNoMatch, message).with_hint(hint));
+            let hint = match self.known_choices.get(key) {
+                Some(Some(chosen)) => Some(format!("the option is {chosen:?}: `~{key}` deletes any")),
+                _ => {
+                    let known: Vec<&str> = self.task_keys().collect();
+                    let near = nearest(key, known.iter().copied()).map(|key| did_you_mean(format!("~{key}")));
+                    joined(near, listed("the groups of the defaults list", &known))
+                }
+            };
+            let error = ConfigError::new(ErrorKind::DefaultsDeleteNoMatch, message).with_hint(hint);
+            return Err(error.in_override(&deletion.input));
         }
         Ok(())
+    }
+
+    /// The groups of the defaults lists, as overrides name them, without Hydra's own.
+    fn task_keys(&self) -> impl Iterator<Item = &str> {
+        self.known_choices.keys().map(String::as_str).filter(|key| !key.starts_with("hydra/"))
+    }
+
+    fn no_match_hint(&self, key: &str, selected: &Selected) -> Option<String> {
+        let option = match &selected.choice {
+            Choice::One(option) => option.clone(),
+            Choice::Many(options) => format!("[{}]", options.join(",")),
+            Choice::None => "null".to_owned(),
+        };
+        let typed = |key: &str| match &selected.origin {
+            Origin::Override(_) => format!("{key}={option}"),
+            _ => format!("override /{key}: {option}"),
+        };
+        let group = key.split('@').next().unwrap_or(key);
+        let elsewhere: Vec<&String> = self.known_keys_of_group.get(group).into_iter().flatten().collect();
+        if let (Origin::File(location), [bare]) = (&selected.origin, elsewhere.as_slice())
+            && *bare == group
+        {
+            return Some(format!(
+                "the package of {} goes before the group's: add `# @package _global_` at its top, or write \
+                 `override /{group}@_global_.{}: {option}`",
+                location.file,
+                group.replace('/', ".")
+            ));
+        }
+        if let [first, ..] = elsewhere.as_slice() {
+            let keys: Vec<&str> = elsewhere.iter().map(|key| key.as_str()).collect();
+            return joined(Some(did_you_mean(typed(first))), listed(&format!("{group:?} is listed as"), &keys));
+        }
+        // A group that was meant from the top, in a config that lies in a folder.
+        let inner = self.task_keys().find(|known| group.ends_with(&format!("/{known}")));
+        let near = inner.or_else(|| nearest(key, self.task_keys()));
+        let near = near.map(|near| did_you_mean(typed(near)));
+        match &selected.origin {
+            Origin::Override(_) => joined(near, Some(format!("`+{key}={option}` adds it"))),
+            _ => {
+                let known: Vec<&str> = self.task_keys().collect();
+                let list = format!("list the group before it is overridden: `- {key}: {option}`");
+                joined(near, listed("the groups of the defaults lists", &known)).or(Some(list))
+            }
+        }
     }
 }

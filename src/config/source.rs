@@ -91,6 +91,12 @@ impl SearchPath {
         groups.into_iter().collect()
     }
 
+    /// The config groups without Hydra's own.
+    pub(super) fn own_groups(&self) -> Vec<String> {
+        let groups = self.groups().into_iter();
+        groups.filter(|group| group != "hydra" && !group.starts_with("hydra/")).collect()
+    }
+
     fn collect_groups(&self, parent: &str, groups: &mut BTreeSet<String>, depth: usize) {
         // A directory that links to itself must not go on for ever.
         const DEEPEST: usize = 16;
@@ -163,6 +169,18 @@ impl SearchPath {
         self.find(config_path).is_some()
     }
 
+    /// A file that would be this config if it did not end in `.yml` or nothing.
+    pub(super) fn with_other_ending(&self, config_path: &str) -> Option<String> {
+        let exists = |path: &String| {
+            self.entries.iter().any(|entry| match &entry.root {
+                Root::Directory(directory) => directory.join(path).is_file(),
+                Root::Memory(files) => files.contains_key(path),
+                Root::Unavailable { .. } => false,
+            })
+        };
+        [".yml", ".YAML", ".YML", ""].map(|ending| format!("{config_path}{ending}")).into_iter().find(exists)
+    }
+
     fn find(&self, config_path: &str) -> Option<Found<'_>> {
         if let Some(text) = hydra_node::builtin(config_path) {
             return Some(Found::Builtin(text));
@@ -205,6 +223,7 @@ pub(super) struct LoadedConfig {
     pub(super) package: Option<String>,
     /// The file for origins; `None` for Hydra's own.
     pub(super) file: Option<String>,
+    pub(super) text: String,
 }
 
 /// The configs of a search path, each read once.
@@ -255,7 +274,7 @@ impl Repository {
         let package = package_header(&text).map_err(place)?;
         let body = yaml::load(&text).map_err(place)?;
         self.sources.extend(source);
-        Ok(Some(LoadedConfig { body, package, file: shown }))
+        Ok(Some(LoadedConfig { body, package, file: shown, text }))
     }
 }
 
@@ -275,7 +294,15 @@ fn read(path: &Path) -> Result<(String, FileDigest), ConfigError> {
     }
     let bytes = std::fs::read(path).map_err(|error| failed(format!("{shown}: {error}")))?;
     let digest = FileDigest::of_bytes(&bytes);
-    let text = String::from_utf8(bytes).map_err(|error| failed(format!("{shown}: expected UTF-8: {error}")))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let (valid, rest) = error.as_bytes().split_at(error.utf8_error().valid_up_to());
+        let before = String::from_utf8_lossy(valid);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+        let hint = Some("save the file as UTF-8".to_owned());
+        let location = Location { file: shown.to_string(), line, column };
+        failed(format!("expected UTF-8, got the byte {:#04x}", rest[0])).at(Some(location)).with_hint(hint)
+    })?;
     Ok((text, digest))
 }
 
@@ -293,8 +320,7 @@ fn package_header(text: &str) -> Result<Option<String>, ConfigError> {
         if line.is_empty() {
             continue;
         }
-        let is_header = line.strip_prefix('#').is_some_and(|rest| rest.trim_start().starts_with('@'));
-        if !is_header {
+        if !is_header_line(line) {
             break;
         }
         let line = line.trim_start_matches('#').trim();
@@ -302,13 +328,19 @@ fn package_header(text: &str) -> Result<Option<String>, ConfigError> {
         let [key, value] = parts.as_slice() else {
             let message = format!("expected a header of the form \"@key value\", got {line:?}");
             let location = Location { file: String::new(), line: index + 1, column: 1 };
-            return Err(ConfigError::new(ErrorKind::Header, message).at(Some(location)));
+            let hint = Some("write `# @package a.b` or `# @package _global_`, nothing else on that line".to_owned());
+            return Err(ConfigError::new(ErrorKind::Header, message).at(Some(location)).with_hint(hint));
         };
         if key.trim() == "@package" {
             package = Some(value.trim().to_owned());
         }
     }
     Ok(package)
+}
+
+/// Whether a trimmed line can belong to the header of a file.
+pub(super) fn is_header_line(line: &str) -> bool {
+    line.strip_prefix('#').is_some_and(|rest| rest.trim_start().starts_with('@'))
 }
 
 #[cfg(test)]

@@ -1,11 +1,16 @@
 //! Multiruns: which jobs a set of overrides with sweeps comes to, in Hydra's order.
 //!
 //! Every override is written anew (`b=1e-3` becomes `b=0.001`); a repeated key keeps its first place and its last
-//! value; the last sweep varies fastest. Shuffled sweeps get an order that depends on a given seed only.
+//! value; the last sweep varies fastest. Shuffled sweeps get an order that depends on a given seed only. Beyond Hydra,
+//! keys can be zipped: then their sweeps vary together.
+
+use std::collections::HashSet;
+
+use indexmap::IndexMap;
 
 use super::compose::RunMode;
 use super::composed::Config;
-use super::error::{ConfigError, ErrorKind};
+use super::error::{ConfigError, ErrorKind, did_you_mean, joined, listed, nearest};
 use super::limits::MAX_JOBS;
 use super::overrides::{self, Element, Glob, Override, SweepKind, element_text, range};
 use super::python;
@@ -22,7 +27,12 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    pub(super) fn of_frame(frame: Config, search_path: &SearchPath, seed: u64) -> Result<Self, ConfigError> {
+    pub(super) fn of_frame(
+        frame: Config,
+        zip: &[Vec<String>],
+        search_path: &SearchPath,
+        seed: u64,
+    ) -> Result<Self, ConfigError> {
         let mut texts = Vec::new();
         let params = match frame.hydra_value("sweeper.params") {
             // A sweeper need not have params.
@@ -31,9 +41,13 @@ impl Sweep {
         };
         if let Value::Map(params) = &params {
             texts.extend(params.iter().map(|(key, value)| format!("{key}={}", python::str(value))));
+            // Nobody typed these, so an error says where they stand.
+            for text in &texts {
+                overrides::parse(text).map_err(|error| error.within("hydra.sweeper.params"))?;
+            }
         }
         texts.extend_from_slice(frame.overrides());
-        let (jobs, shuffled) = expand(&texts, search_path, seed)?;
+        let (jobs, shuffled) = expand(&texts, zip, search_path, seed)?;
         Ok(Self { frame, jobs, shuffled })
     }
 
@@ -53,41 +67,104 @@ impl Sweep {
     }
 }
 
+/// The values of one key, or of keys that vary together.
+struct Column {
+    /// The overrides that each value comes to; more than one where keys are zipped.
+    values: Vec<Vec<String>>,
+    swept: bool,
+}
+
 /// Lists the jobs of overrides; also whether a sweep among them is shuffled.
-fn expand(texts: &[String], search_path: &SearchPath, seed: u64) -> Result<(Vec<Vec<String>>, bool), ConfigError> {
+fn expand(
+    texts: &[String],
+    zip: &[Vec<String>],
+    search_path: &SearchPath,
+    seed: u64,
+) -> Result<(Vec<Vec<String>>, bool), ConfigError> {
     let parsed: Vec<Override> = texts.iter().map(|text| overrides::parse(text)).collect::<Result<_, _>>()?;
     let mut shuffled = false;
-    let mut columns: indexmap::IndexMap<String, Vec<String>> = indexmap::IndexMap::new();
+    let mut columns: IndexMap<String, Column> = IndexMap::new();
     for item in &parsed {
         let key = item.key_element();
         let values = match &item.value {
             None => vec!["null".to_owned()],
             Some(value) => {
                 shuffled |= matches!(value, Element::Sweep(sweep) if sweep.shuffle);
-                values(item, value, search_path, seed)?
+                values(item, value, search_path, seed).map_err(|error| error.in_override(&item.input))?
             }
         };
-        let column = values.into_iter().map(|value| format!("{key}={value}")).collect();
-        columns.insert(key, column);
+        let values = values.into_iter().map(|value| vec![format!("{key}={value}")]).collect();
+        columns.insert(key, Column { values, swept: item.is_sweep() });
     }
-    let count = columns.values().try_fold(1_usize, |count, column| count.checked_mul(column.len()));
+    let mut named = HashSet::new();
+    if let Some(key) = zip.iter().flatten().find(|key| !named.insert(key.trim_start_matches('+'))) {
+        let error = ConfigError::new(ErrorKind::SweepZip, format!("zip: {key:?} is named twice"));
+        return Err(error.with_hint(Some("a key varies together with one group of keys only".to_owned())));
+    }
+    zip.iter().try_for_each(|keys| zip_columns(&mut columns, keys))?;
+    let count = columns.values().try_fold(1_usize, |count, column| count.checked_mul(column.values.len()));
     if count.is_none_or(|count| count > MAX_JOBS) {
-        return Err(ConfigError::new(ErrorKind::Limit, format!("expected at most {MAX_JOBS} jobs")));
+        let sizes = columns.iter().filter(|(_, column)| column.swept);
+        let sizes: Vec<String> = sizes.map(|(key, column)| format!("{key}: {}", column.values.len())).collect();
+        let message = format!("expected at most {MAX_JOBS} jobs, got the product of {}", sizes.join(", "));
+        let hint = "sweep over fewer values, or let keys vary together".to_owned();
+        return Err(ConfigError::new(ErrorKind::Limit, message).with_hint(Some(hint)));
     }
     let mut jobs = vec![Vec::new()];
     for column in columns.values() {
         let longer = jobs.iter().flat_map(|job: &Vec<String>| {
-            column.iter().map(move |line| job.iter().cloned().chain([line.clone()]).collect())
+            column.values.iter().map(move |lines| job.iter().chain(lines).cloned().collect())
         });
         jobs = longer.collect();
     }
     Ok((jobs, shuffled))
 }
 
+/// Makes one column of several, in the place of the first that `keys` names.
+fn zip_columns(columns: &mut IndexMap<String, Column>, keys: &[String]) -> Result<(), ConfigError> {
+    let refused = |message: String, hint: Option<String>| {
+        let message = format!("zip {}: {message}", keys.join(", "));
+        Err(ConfigError::new(ErrorKind::SweepZip, message).with_hint(hint))
+    };
+    let bare = |key: &str| key.trim_start_matches('+').to_owned();
+    let mut places: Vec<usize> = Vec::new();
+    for key in keys {
+        let swept: Vec<String> = columns.iter().filter(|(_, column)| column.swept).map(|(key, _)| bare(key)).collect();
+        let Some(place) = columns.keys().position(|known| known == key || bare(known) == bare(key)) else {
+            let near = nearest(key, swept.iter().map(String::as_str)).map(did_you_mean);
+            let hint = joined(near, listed("the keys that are swept", &swept));
+            return refused(format!("no override gives {key:?}"), hint);
+        };
+        let column = &columns[place];
+        if !column.swept {
+            let value = column.values.first().map(|lines| lines.join(" ")).unwrap_or_default();
+            let hint = Some(format!("give it as many values as the others, separated by commas, or do not zip {key}"));
+            return refused(format!("{key:?} is not swept: {value}"), hint);
+        }
+        places.push(place);
+    }
+    let Some(&first) = places.first() else {
+        return refused("expected keys, got none".to_owned(), Some("name the keys that vary together".to_owned()));
+    };
+    let count = columns[first].values.len();
+    if places.iter().any(|&place| columns[place].values.len() != count) {
+        let counts: Vec<String> =
+            keys.iter().zip(&places).map(|(key, &place)| format!("{key}: {}", columns[place].values.len())).collect();
+        let hint = "keys that vary together need a value each for every job".to_owned();
+        return refused(format!("expected equally many values, got {}", counts.join(", ")), Some(hint));
+    }
+    let row = |row: usize| places.iter().flat_map(|&place| columns[place].values[row].clone()).collect();
+    columns[first] = Column { values: (0..count).map(row).collect(), swept: true };
+    let mut places_seen = 0..;
+    columns.retain(|_, _| places_seen.next().is_some_and(|place| place == first || !places.contains(&place)));
+    Ok(())
+}
+
 fn values(item: &Override, value: &Element, search_path: &SearchPath, seed: u64) -> Result<Vec<String>, ConfigError> {
     let unsupported = |what: &str| {
         let message = format!("override {:?}: {what} cannot be enumerated", item.input);
-        ConfigError::new(ErrorKind::SweepUnsupported, message)
+        let hint = format!("name the values, `{0}=a,b,c`, or count them, `{0}=range(start,stop,step)`", item.key);
+        ConfigError::new(ErrorKind::SweepUnsupported, message).with_hint(Some(hint))
     };
     match value {
         Element::Glob(glob) => matching(item, glob, search_path),
@@ -215,7 +292,8 @@ pub(super) fn refuse_sweeps(overrides: &[Override], mode: RunMode) -> Result<(),
         if mode == RunMode::MultiRun {
             if item.is_hydra() {
                 let message = format!("override {:?}: Hydra's own config cannot be swept over", item.input);
-                return Err(ConfigError::new(ErrorKind::SweepUnsupported, message));
+                let hint = "one multirun has one value of it".to_owned();
+                return Err(ConfigError::new(ErrorKind::SweepUnsupported, message).with_hint(Some(hint)));
             }
             continue;
         }
@@ -223,7 +301,7 @@ pub(super) fn refuse_sweeps(overrides: &[Override], mode: RunMode) -> Result<(),
             if matches!(sweep.kind, SweepKind::Choice { simple: true, .. }));
         let hint = is_simple.then(|| {
             let value = item.input.split_once('=').map_or("", |(_, value)| value);
-            format!("{}=[{value}] for a list, {}='{value}' for a text, or --multirun", item.key, item.key)
+            format!("write `{0}=[{value}]` for a list, `{0}='{value}'` for a text, or add --multirun", item.key)
         });
         let message = format!("override {:?}: a sweep needs --multirun", item.input);
         return Err(ConfigError::new(ErrorKind::SweepWithoutMultirun, message).with_hint(hint));
@@ -250,16 +328,61 @@ mod tests {
     #[test]
     fn the_last_sweep_varies_fastest_and_a_repeated_key_keeps_its_place() {
         let texts = ["a=1,2", "b=x", "c=range(2)", "b=1e-3"].map(str::to_owned);
-        let (jobs, shuffled) = expand(&texts, &SearchPath::new(), 0).expect("legal sweeps");
+        let (jobs, shuffled) = expand(&texts, &[], &SearchPath::new(), 0).expect("legal sweeps");
         let lines: Vec<String> = jobs.iter().map(|job| job.join(" ")).collect();
         assert_eq!(lines, ["a=1 b=0.001 c=0", "a=1 b=0.001 c=1", "a=2 b=0.001 c=0", "a=2 b=0.001 c=1"]);
         assert!(!shuffled);
     }
 
+    fn zipped(texts: &[&str], zip: &[&[&str]]) -> Result<Vec<String>, ConfigError> {
+        let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+        let zip: Vec<Vec<String>> = zip.iter().map(|keys| keys.iter().map(|key| (*key).to_owned()).collect()).collect();
+        let (jobs, _) = expand(&texts, &zip, &SearchPath::new(), 0)?;
+        Ok(jobs.into_iter().map(|job| job.join(" ")).collect())
+    }
+
+    #[test]
+    fn zipped_keys_vary_together_in_the_place_of_their_first() {
+        let jobs = zipped(&["a=1,2", "b=x,y", "c=range(2)", "+d=5,6"], &[&["a", "c"]]).expect("legal sweeps");
+        let expected = [
+            "a=1 c=0 b=x +d=5",
+            "a=1 c=0 b=x +d=6",
+            "a=1 c=0 b=y +d=5",
+            "a=1 c=0 b=y +d=6",
+            "a=2 c=1 b=x +d=5",
+            "a=2 c=1 b=x +d=6",
+            "a=2 c=1 b=y +d=5",
+            "a=2 c=1 b=y +d=6",
+        ];
+        assert_eq!(jobs, expected);
+        let jobs = zipped(&["a=1,2", "b=x,y", "c=3", "+d=5,6"], &[&["d", "a"]]).expect("legal sweeps");
+        assert_eq!(jobs, ["b=x c=3 +d=5 a=1", "b=x c=3 +d=6 a=2", "b=y c=3 +d=5 a=1", "b=y c=3 +d=6 a=2"]);
+        let two = zipped(&["a=1,2", "b=3,4", "c=5,6", "d=7,8"], &[&["a", "b"], &["c", "d"]]).expect("legal sweeps");
+        assert_eq!(two, ["a=1 b=3 c=5 d=7", "a=1 b=3 c=6 d=8", "a=2 b=4 c=5 d=7", "a=2 b=4 c=6 d=8"]);
+    }
+
+    #[test]
+    fn keys_that_cannot_vary_together_are_refused_with_their_counts() {
+        let refused = |texts: &[&str], zip: &[&[&str]]| {
+            let error = zipped(texts, zip).expect_err("an illegal zip");
+            assert_eq!(error.kind(), ErrorKind::SweepZip);
+            (error.to_string(), error.hint().expect("a remedy"))
+        };
+        let (text, _) = refused(&["a=1,2", "b=1,2,3"], &[&["a", "b"]]);
+        assert_eq!(text, "zip a, b: expected equally many values, got a: 2, b: 3");
+        let (text, _) = refused(&["a=1,2", "b=1"], &[&["a", "b"]]);
+        assert_eq!(text, "zip a, b: \"b\" is not swept: b=1");
+        let (text, hint) = refused(&["seed=1,2", "lr=1,2"], &[&["seed", "lrr"]]);
+        assert_eq!(text, "zip seed, lrr: no override gives \"lrr\"");
+        assert_eq!(hint, "did you mean `lr`? the keys that are swept: seed, lr");
+        assert!(refused(&["a=1,2", "b=1,2"], &[&["a", "b"], &["a"]]).0.contains("named twice"));
+        assert!(refused(&["a=1,2"], &[&[]]).0.contains("expected keys, got none"));
+    }
+
     #[test]
     fn a_shuffled_sweep_has_the_order_of_its_seed() {
         let texts = ["a=shuffle(range(20))".to_owned()];
-        let order = |seed| expand(&texts, &SearchPath::new(), seed).expect("a legal sweep").0;
+        let order = |seed| expand(&texts, &[], &SearchPath::new(), seed).expect("a legal sweep").0;
         assert_eq!(order(1), order(1));
         assert_ne!(order(1), order(2));
     }

@@ -3,7 +3,7 @@
 //! `${` opens an interpolation anywhere; `\${` is a literal one; backslashes count only where they stand before an
 //! interpolation or a quote. Inside a resolver's arguments the value grammar applies ([`crate::config::lexeme`]).
 
-use crate::config::error::{ConfigError, ErrorKind};
+use crate::config::error::{ConfigError, ErrorKind, did_you_mean};
 use crate::config::lexeme::{Grammar, ValueToken, id, space, value_token};
 use crate::config::limits::MAX_DEPTH;
 use crate::config::python;
@@ -55,6 +55,26 @@ pub(super) fn parse_element(text: &str) -> Result<Element, ConfigError> {
     if parser.is_done() { Ok(element) } else { Err(parser.error()) }
 }
 
+/// What `${path, default}` would have to be written as: interpolations have no defaults, but `oc.select` has.
+pub(super) fn default_hint(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once("${")?;
+    let (inside, _) = rest.split_once('}')?;
+    let (path, default) = inside.split_once(',')?;
+    let (path, default) = (path.trim(), default.trim());
+    let is_path =
+        !path.is_empty() && path.chars().all(|ch| ch.is_alphanumeric() || matches!(ch, '_' | '.' | '-' | '[' | ']'));
+    if !is_path {
+        return None;
+    }
+    let unquoted = default.trim_matches(['"', '\'']);
+    let is_word = unquoted.chars().all(|ch| ch.is_ascii_alphabetic() || ch == '_') && !unquoted.is_empty();
+    let default = if is_word { unquoted } else { default };
+    Some(format!(
+        "{} it takes the default where there is no {path}",
+        did_you_mean(format!("${{oc.select:{path},{default}}}"))
+    ))
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Quote {
     None,
@@ -88,13 +108,19 @@ impl<'a> Parser<'a> {
 
     fn error(&self) -> ConfigError {
         let found = match self.peek() {
-            Some(ch) => format!("{ch:?} at character {}", self.at + 1),
-            None => "its end".to_owned(),
+            Some(ch) => format!("did not expect {ch:?} at character {}", self.at + 1),
+            None => "it ends too early".to_owned(),
         };
-        ConfigError::new(
-            ErrorKind::InterpGrammar,
-            format!("malformed interpolation in {:?}: did not expect {found}", self.source),
-        )
+        if let Some(hint) = default_hint(self.source) {
+            let message = format!("malformed interpolation in {:?}: interpolations have no defaults", self.source);
+            return ConfigError::new(ErrorKind::InterpGrammar, message).with_hint(Some(hint));
+        }
+        let message = format!("malformed interpolation in {:?}: {found}", self.source);
+        let hint = match self.peek() {
+            None => "an interpolation ends with `}`; a text that is none has `\\${` instead of `${`",
+            Some(_) => "an interpolation is `${path.to.key}` or `${resolver:argument,argument}`",
+        };
+        ConfigError::new(ErrorKind::InterpGrammar, message).with_hint(Some(hint.to_owned()))
     }
 
     fn deeper<T>(&mut self, parse: impl FnOnce(&mut Self) -> Result<T, ConfigError>) -> Result<T, ConfigError> {

@@ -4,9 +4,9 @@
 //! Python's `str` of it. Relative paths start at the container that holds the text: `${.a}` is a sibling.
 
 use super::Surroundings;
-use super::grammar::{Element, Interpolation, Piece, Text, parse_element, parse_text};
+use super::grammar::{Element, Interpolation, Piece, Text, default_hint, parse_element, parse_text};
 use super::select::split_key;
-use crate::config::error::{ConfigError, ErrorKind, nearest};
+use crate::config::error::{ConfigError, ErrorKind, did_you_mean, nearest};
 use crate::config::limits::{MAX_DEPTH, MAX_INTERPOLATION_DEPTH, MAX_TEXT_BYTES, MAX_TREE_NODES};
 use crate::config::origin::Trace;
 use crate::config::python;
@@ -84,8 +84,11 @@ impl<'a> Resolver<'a> {
         self.budget = self.budget.checked_sub(1).ok_or_else(|| {
             ConfigError::new(ErrorKind::Limit, format!("expected at most {MAX_TREE_NODES} values after resolving"))
         })?;
-        if open.contains(&id) || open.len() > MAX_DEPTH * 2 {
-            return Err(self.cycle(open, id));
+        if let Some(from) = open.iter().position(|&known| known == id) {
+            return Err(self.cycle(&open[from..]));
+        }
+        if open.len() > MAX_DEPTH * 2 {
+            return Err(self.endless(open));
         }
         open.push(id);
         let value = match self.tree.content(id).clone() {
@@ -105,12 +108,32 @@ impl<'a> Resolver<'a> {
         Ok(value)
     }
 
-    fn cycle(&self, path: &[NodeId], last: NodeId) -> ConfigError {
-        let from = path.iter().position(|&id| id == last).unwrap_or(0);
-        let keys: Vec<String> = path[from..].iter().chain([&last]).map(|&id| self.tree.full_key(id)).collect();
-        let error =
-            ConfigError::new(ErrorKind::InterpCycle, format!("interpolations in a circle: {}", keys.join(" -> ")));
-        error.at(self.tree.trace(last).origin.location().cloned())
+    /// A circle, each node of which leads to the next; shown from the node that was read first.
+    fn cycle(&self, circle: &[NodeId]) -> ConfigError {
+        let first = (0..circle.len()).min_by_key(|&at| circle[at]).expect("a circle has nodes");
+        let origin = |id: NodeId| &*self.tree.trace(id).origin;
+        let mut path = String::new();
+        for &id in circle[first..].iter().chain(&circle[..first]) {
+            path.push_str(&format!("{} ({}) -> ", self.tree.full_key(id), origin(id)));
+        }
+        path.push_str(&self.tree.full_key(circle[first]));
+        let hint = "give one of these keys a value that leads to none of the others".to_owned();
+        let error = ConfigError::new(ErrorKind::InterpCycle, format!("interpolations in a circle: {path}"));
+        error.blamed_on(origin(circle[first])).with_hint(Some(hint))
+    }
+
+    /// Interpolations that lead on and on: in a circle, when one place comes twice, or only further than allowed.
+    fn endless(&self, path: &[NodeId]) -> ConfigError {
+        // Resolvers make new nodes each time, so a circle shows in the places and not in the nodes.
+        let place = |id: NodeId| (self.tree.full_key(id), self.tree.trace(id).origin.to_string());
+        let places: Vec<(String, String)> = path.iter().map(|&id| place(id)).collect();
+        let again = |at: usize| Some(at + 1 + places[at + 1..].iter().position(|place| *place == places[at])?);
+        if let Some((from, to)) = (0..places.len()).find_map(|at| Some((at, again(at)?))) {
+            return self.cycle(&path[from..to]);
+        }
+        let message =
+            format!("expected at most {MAX_INTERPOLATION_DEPTH} interpolations that wait for one another, got more");
+        ConfigError::new(ErrorKind::Limit, message)
     }
 
     /// The node itself, or what its interpolation stands for.
@@ -119,13 +142,18 @@ impl<'a> Resolver<'a> {
             Some(Value::Str(text)) if Value::is_interpolation_text(text) => text.clone(),
             _ => return Ok(Computed::Node(id)),
         };
-        let location = self.tree.trace(id).origin.location().cloned();
-        let key = self.tree.full_key(id);
         let computed = self.evaluate_at(id, &text).and_then(|computed| self.converted(id, computed));
         computed.map_err(|error| {
-            let error =
-                if error.is_nested() || key.is_empty() { error } else { error.within(&format!("{key}: {text}")) };
-            error.at(location).nested()
+            let key = self.tree.full_key(id);
+            if error.is_nested() || key.is_empty() {
+                return error.at(self.tree.trace(id).origin.location().cloned()).nested();
+            }
+            // A circle names its keys itself.
+            let error = match error.kind() {
+                ErrorKind::InterpCycle => error,
+                _ => error.within(&format!("{key}: {}", shortened(&text))),
+            };
+            error.blamed_on(&self.tree.trace(id).origin).nested()
         })
     }
 
@@ -136,9 +164,7 @@ impl<'a> Resolver<'a> {
         let text = parse_text(text)?;
         self.depth += 1;
         if self.depth > MAX_INTERPOLATION_DEPTH {
-            let message =
-                format!("expected at most {MAX_INTERPOLATION_DEPTH} interpolations that wait for one another");
-            return Err(ConfigError::new(ErrorKind::InterpCycle, message));
+            return Err(self.endless(&self.pending));
         }
         let computed = self.text(&text, parent, id);
         self.depth -= 1;
@@ -276,16 +302,20 @@ impl<'a> Resolver<'a> {
         let not_found = |hint: Option<String>| {
             ConfigError::new(ErrorKind::InterpKey, format!("interpolation key {path:?} not found")).with_hint(hint)
         };
-        let Some((start, rest)) = self.start_of(path, parent) else { return Err(not_found(None)) };
+        let Some((start, rest)) = self.start_of(path, parent) else {
+            let hint = "one dot is the map that holds the key, each further dot one map further out".to_owned();
+            return Err(not_found(Some(hint)));
+        };
         let Some(found) = self.select(start, &rest, true)? else {
-            return Err(not_found(self.nearest_key(start, &rest)));
+            return Err(not_found(self.key_hint(path, start, &rest, parent)));
         };
         if let Computed::Node(target) = found {
             let mut ancestor = Some(parent);
             while let Some(id) = ancestor {
                 if id == target {
                     let message = format!("the interpolation to {path:?} leads to a container it stands in");
-                    return Err(ConfigError::new(ErrorKind::InterpToParent, message));
+                    let hint = "name a key inside of it".to_owned();
+                    return Err(ConfigError::new(ErrorKind::InterpToParent, message).with_hint(Some(hint)));
                 }
                 ancestor = self.tree.parent(id);
             }
@@ -325,14 +355,15 @@ impl<'a> Resolver<'a> {
                 Computed::Node(id) if self.tree.is_container(id) => id,
                 _ => {
                     let parent = keys[..=index].join(".");
-                    let message = format!("{parent:?} is no container and cannot hold {:?}", keys[index + 1]);
-                    return Err(ConfigError::new(ErrorKind::InterpThroughScalar, message));
+                    let message = format!("{parent:?} is no map or list and cannot hold {:?}", keys[index + 1]);
+                    let hint = format!("`${{{parent}}}` is its value");
+                    return Err(ConfigError::new(ErrorKind::InterpThroughScalar, message).with_hint(Some(hint)));
                 }
             };
         }
         let Some(found) = self.child(container, last, refuse_missing)? else { return Ok(None) };
-        if self.pending.contains(&found) {
-            return Err(self.cycle(&self.pending.clone(), found));
+        if let Some(from) = self.pending.iter().position(|&pending| pending == found) {
+            return Err(self.cycle(&self.pending[from..]));
         }
         self.pending.push(found);
         let computed = self.deref(found);
@@ -355,22 +386,36 @@ impl<'a> Resolver<'a> {
         };
         match found {
             Some(id) if refuse_missing && self.tree.is_missing(id) => {
-                let message = format!("the mandatory value {:?} is missing", self.tree.full_key(id));
-                Err(ConfigError::new(ErrorKind::InterpMissingValue, message))
+                let key = self.tree.full_key(id);
+                let message = format!("the mandatory value {key:?} is missing");
+                let hint = Some(format!("set it: `{key}=<value>`"));
+                Err(ConfigError::new(ErrorKind::InterpMissingValue, message).with_hint(hint))
             }
             found => Ok(found),
         }
     }
 
-    /// The key that a mistyped path may have meant.
-    fn nearest_key(&self, start: NodeId, path: &str) -> Option<String> {
+    /// What a path that leads nowhere may have meant.
+    fn key_hint(&self, path: &str, start: NodeId, rest: &str, parent: NodeId) -> Option<String> {
+        let keys = split_key(rest);
+        if let Some(hint) = default_hint(&format!("${{{path}}}")) {
+            return Some(hint);
+        }
+        let is_beside = !path.starts_with('.') && self.tree.child(parent, &keys[0]).is_some();
+        if is_beside {
+            let hint = did_you_mean(format!("${{.{path}}}"));
+            return Some(format!("{hint} without a dot, a path starts at the top of the config"));
+        }
         let mut container = start;
-        for key in split_key(path) {
+        for (at, key) in keys.iter().enumerate() {
             let Content::Map(map) = self.tree.content(container) else { return None };
-            match map.get(key.as_str()) {
-                Some(&child) => container = child,
-                None => return nearest(&key, map.keys().filter_map(Key::as_str)).map(str::to_owned),
-            }
+            let Some(&child) = map.get(key.as_str()) else {
+                let mut meant = keys.clone();
+                meant[at] = nearest(key, map.keys().filter_map(Key::as_str))?.to_owned();
+                let dots = &path[..path.len() - rest.len()];
+                return Some(did_you_mean(format!("${{{dots}{}}}", meant.join("."))));
+            };
+            container = child;
         }
         None
     }
@@ -381,5 +426,14 @@ impl<'a> Resolver<'a> {
         let id = self.tree.import_value(value, &trace)?;
         self.tree.hang(id, parent);
         Ok(id)
+    }
+}
+
+/// A text as an error message can show it.
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 80;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }

@@ -3,7 +3,7 @@
 
 use super::resolve::{Computed, Resolver};
 use super::{Surroundings, check};
-use crate::config::error::{ConfigError, ErrorKind, nearest};
+use crate::config::error::{ConfigError, ErrorKind, did_you_mean, joined, listed, nearest};
 use crate::config::python;
 use crate::config::tree::{Content, NodeId};
 use crate::config::value::{Key, Map, Value};
@@ -43,7 +43,10 @@ impl Resolver<'_> {
             "hydra" => self.hydra(&call),
             _ => {
                 let message = format!("unknown resolver {name:?}");
-                let hint = nearest(name, NAMES).map(str::to_owned);
+                // OmegaConf's first resolvers had no `oc.` before their names.
+                let old = NAMES.into_iter().find(|known| known.strip_prefix("oc.") == Some(name));
+                let near = old.or_else(|| nearest(name, NAMES)).map(|near| did_you_mean(format!("${{{near}:…}}")));
+                let hint = joined(near, listed("the resolvers", &NAMES));
                 Err(ConfigError::new(ErrorKind::InterpUnknownResolver, message).with_hint(hint))
             }
         }
@@ -75,7 +78,10 @@ impl Resolver<'_> {
                 Value::Null => Value::Null,
                 default => Value::Str(python::str(&default)),
             },
-            (None, None) => return Err(call.failed(format!("environment variable {name:?} not found"))),
+            (None, None) => {
+                let hint = format!("set {name}, or give a default: `${{oc.env:{name},default}}`");
+                return Err(call.failed(format!("environment variable {name:?} not found")).with_hint(Some(hint)));
+            }
         }))
     }
 
@@ -113,11 +119,13 @@ impl Resolver<'_> {
     fn create(&mut self, call: &Call<'_>) -> Result<Computed, ConfigError> {
         call.expect_arguments(1..=1)?;
         let value = match self.value_of(&call.arguments[0]) {
-            Value::Str(text) => match yaml::load_any(&text)?.to_value() {
-                Value::Null => Value::Map(Map::new()),
-                Value::Str(key) => Value::Map(Map::from([(Key::Str(key), Value::Null)])),
-                other => other,
-            },
+            Value::Str(text) => {
+                match yaml::load_any(&text).map_err(|error| error.in_text("in the text to create from"))?.to_value() {
+                    Value::Null => Value::Map(Map::new()),
+                    Value::Str(key) => Value::Map(Map::from([(Key::Str(key), Value::Null)])),
+                    other => other,
+                }
+            }
             other => other,
         };
         match value {
@@ -207,7 +215,9 @@ impl Resolver<'_> {
         call.expect_arguments(1..=1)?;
         let path = self.text_argument(call)?;
         let (Some(tree), Some(root)) = (self.surroundings.hydra, self.surroundings.hydra_root) else {
-            return Err(ConfigError::new(ErrorKind::HydraConfigUnset, "there is no run, so ${hydra:…} has no value"));
+            let hint = "only a run has such values: resolve as inside a run".to_owned();
+            let error = ConfigError::new(ErrorKind::HydraConfigUnset, "there is no run, so ${hydra:…} has no value");
+            return Err(error.with_hint(Some(hint)));
         };
         let mut tree = tree.clone();
         let Some(hydra) = tree.child(root, "hydra") else { return Ok(Computed::Value(Value::Null)) };
@@ -249,7 +259,11 @@ impl Call<'_> {
         if range.contains(&got) {
             return Ok(());
         }
-        Err(self.failed(format!("expected {} to {} arguments, got {got}", range.start(), range.end())))
+        let expected = match (range.start(), range.end()) {
+            (1, 1) => "1 argument".to_owned(),
+            (start, end) => format!("{start} to {end} arguments"),
+        };
+        Err(self.failed(format!("expected {expected}, got {got}")))
     }
 }
 

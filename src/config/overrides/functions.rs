@@ -7,7 +7,7 @@ use num_bigint::BigInt;
 
 use super::range::{add, subtract};
 use super::{Element, Glob, Sweep, SweepKind};
-use crate::config::error::{ConfigError, ErrorKind, nearest};
+use crate::config::error::{ConfigError, ErrorKind, did_you_mean, joined, listed, nearest};
 use crate::config::python;
 use crate::config::value::Value;
 
@@ -55,7 +55,9 @@ pub(super) fn evaluate(mut call: Call) -> Result<Element, ConfigError> {
         "sort" => sort_call(call),
         "shuffle" => shuffle(call),
         name => {
-            let hint = nearest(name, NAMES).map(str::to_owned);
+            let hint = nearest(name, NAMES)
+                .map(|near| did_you_mean(format!("{near}(…)")))
+                .or_else(|| Some("a text with parentheses needs quotes".to_owned()));
             let message = format!("unknown function {name:?}; there are {}", NAMES.join(", "));
             Err(ConfigError::new(ErrorKind::UnknownFunction, message).with_hint(hint))
         }
@@ -115,7 +117,11 @@ fn bind_named(
         match parameters.iter().position(|parameter| *parameter == name) {
             Some(index) if bound[index].is_none() => bound[index] = Some(value),
             Some(_) => return failed(format!("argument {name:?} is given twice")),
-            None => return failed(format!("unexpected argument {name:?}")),
+            None => {
+                let near = nearest(&name, parameters.iter().copied()).map(|near| did_you_mean(format!("{near}=…")));
+                let hint = joined(near, listed("the named arguments", parameters));
+                return failed(format!("unexpected argument {name:?}")).map_err(|error| error.with_hint(hint));
+            }
         }
     }
     Ok(())

@@ -56,8 +56,7 @@ impl Lexer {
         let found = if self.in_value { value_lexeme(rest) } else { key_lexeme(rest) };
         let Some((kind, length)) = found else {
             let input: String = self.chars.iter().collect();
-            let message =
-                format!("override {input:?}: no token starts with {:?} at character {}", rest[0], self.at + 1);
+            let message = format!("override {input:?}: did not expect {:?} at character {}", rest[0], self.at + 1);
             return Err(ConfigError::new(ErrorKind::OverrideLex, message));
         };
         let token = Token { kind, text: rest[..length].iter().collect(), at: self.at };

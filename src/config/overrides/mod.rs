@@ -9,7 +9,7 @@ mod parser;
 pub(super) mod range;
 mod text;
 
-use super::error::ConfigError;
+use super::error::{ConfigError, ErrorKind, did_you_mean};
 use super::value::{Key, Map, Value};
 
 pub(super) use text::element_text;
@@ -99,7 +99,38 @@ pub(super) struct Glob {
 /// # Errors
 /// `OverrideLex`, `OverrideParse`, `UnknownFunction`, `FunctionEval`, `Limit`.
 pub(super) fn parse(input: &str) -> Result<Override, ConfigError> {
-    parser::parse(input)
+    parser::parse(input).map_err(|error| {
+        let hint = match error.kind() {
+            ErrorKind::OverrideLex | ErrorKind::OverrideParse | ErrorKind::FunctionEval => Some(remedy(input)),
+            _ => None,
+        };
+        error.in_override(input).with_hint(hint)
+    })
+}
+
+/// What would parse instead of an override that does not.
+fn remedy(input: &str) -> String {
+    const FORMS: &str = "an override is `key=value`, `+key=value`, `++key=value`, `~key` or `group=option`";
+    let parses = |candidate: &String| parser::parse(candidate).is_ok();
+    let Some((key, value)) = input.split_once('=') else { return FORMS.to_owned() };
+    let bare_key = key.trim().trim_start_matches('-');
+    let (bare, quote) = (format!("{bare_key}={}", value.trim()), if value.contains('\'') { '"' } else { '\'' });
+    // Items of lists are keys like any others.
+    let dotted = format!("{}={value}", bare_key.replace('[', ".").replace(']', ""));
+    if let Some(meant) = [bare, dotted].into_iter().find(|meant| meant != input && parses(meant)) {
+        return did_you_mean(meant);
+    }
+    let depth = |open: char, close: char| value.matches(open).count() != value.matches(close).count();
+    let unbalanced = [('[', ']'), ('{', '}'), ('(', ')')].into_iter().find(|&(open, close)| depth(open, close));
+    if let Some((open, close)) = unbalanced {
+        return format!("each `{open}` needs its `{close}`; put a value that is a plain text in quotes");
+    }
+    let quoted = format!("{bare_key}={quote}{value}{quote}");
+    if parses(&quoted) {
+        let shell = if quote == '"' { '\'' } else { '"' };
+        return format!("a text with such characters needs quotes; in a shell: {shell}{quoted}{shell}");
+    }
+    FORMS.to_owned()
 }
 
 impl Override {

@@ -95,11 +95,13 @@ impl Parser<'_> {
     }
 
     fn mismatch(&self) -> ConfigError {
-        let found = match &self.current {
-            Some(token) if token.kind != TokenKind::End => format!("{:?} at character {}", token.text, token.at + 1),
-            _ => "its end".to_owned(),
+        let message = match &self.current {
+            Some(token) if token.kind != TokenKind::End => {
+                format!("did not expect {:?} at character {}", token.text, token.at + 1)
+            }
+            _ => "it ends too early".to_owned(),
         };
-        ConfigError::new(ErrorKind::OverrideParse, format!("override {:?}: did not expect {found}", self.input))
+        ConfigError::new(ErrorKind::OverrideParse, format!("override {:?}: {message}", self.input))
     }
 
     fn sentence(&mut self) -> Result<Sentence, ConfigError> {

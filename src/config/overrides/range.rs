@@ -48,11 +48,13 @@ fn integer(value: &Value) -> Option<BigInt> {
 }
 
 fn zero_step() -> ConfigError {
-    ConfigError::new(ErrorKind::Other, "the step of a range must not be zero")
+    let hint = "`range(start,stop,step)` counts from start to before stop".to_owned();
+    ConfigError::new(ErrorKind::Other, "the step of a range must not be zero").with_hint(Some(hint))
 }
 
 fn too_many() -> ConfigError {
-    ConfigError::new(ErrorKind::Limit, format!("expected a range of at most {MAX_JOBS} numbers"))
+    let hint = "take a larger step, or a nearer end".to_owned();
+    ConfigError::new(ErrorKind::Limit, format!("expected a range of at most {MAX_JOBS} numbers")).with_hint(Some(hint))
 }
 
 fn integers(start: BigInt, stop: &BigInt, step: &BigInt) -> Result<Vec<Value>, ConfigError> {

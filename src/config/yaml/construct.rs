@@ -49,15 +49,21 @@ fn flatten_all(root: &Rc<Node>) -> Result<(), ConfigError> {
 
 fn refuse_duplicates(pairs: &Pairs) -> Result<(), ConfigError> {
     let mut seen = HashSet::new();
-    for (key, _) in pairs {
-        if let (STR, Content::Scalar(text)) = (key.tag.as_str(), &key.content)
-            && !seen.insert(text.as_str())
-        {
-            let message = format!("found duplicate key {text:?}");
-            return Err(ConfigError::new(ErrorKind::YamlDuplicateKey, message).at(Some(place(key.mark))));
+    fn text_of(key: &Node) -> Option<&str> {
+        match (key.tag.as_str(), &key.content) {
+            (STR, Content::Scalar(text)) => Some(text),
+            _ => None,
         }
     }
-    Ok(())
+    let keys = || pairs.iter().filter_map(|(key, _)| Some((text_of(key)?, key.mark)));
+    let Some((twice, again)) = keys().find(|(text, _)| !seen.insert(*text)) else { return Ok(()) };
+    let marks = keys().filter(|(text, _)| *text == twice).map(|(_, mark)| mark);
+    let places: Vec<String> = marks.map(|mark| format!("line {}, column {}", mark.line + 1, mark.column + 1)).collect();
+    let (first, rest) = places.split_first().expect("a key that is there twice");
+    let message = format!("duplicate key {twice:?}: first at {first}, again at {}", rest.join(" and at "));
+    let hint = format!("a map holds each key once: put what belongs below {twice:?} in one place");
+    let error = ConfigError::new(ErrorKind::YamlDuplicateKey, message);
+    Err(error.at(Some(place(again))).with_hint(Some(hint)))
 }
 
 /// Replaces the merge keys of one map by the entries they name; own entries stay behind them and win.
@@ -138,7 +144,9 @@ impl Constructor {
             ("seq" | "omap" | "pairs", _) => return Err(wrong("a list")),
             ("set", Content::Mapping(_)) | ("timestamp", Content::Scalar(_)) => {
                 let message = format!("a config cannot hold a value of type {name:?}");
-                return Err(ConfigError::new(ErrorKind::UnsupportedValue, message).at(Some(place(node.mark))));
+                let hint = format!("take the tag `!!{name}` away");
+                let error = ConfigError::new(ErrorKind::UnsupportedValue, message).with_hint(Some(hint));
+                return Err(error.at(Some(place(node.mark))));
             }
             ("str" | "null" | "bool" | "int" | "float" | "binary", Content::Scalar(text)) => {
                 Data::Scalar(scalar(name, text).ok_or_else(|| wrong(&format!("no {text:?}")))?)
@@ -157,7 +165,8 @@ impl Constructor {
             };
             let value = self.value(value_node, depth + 1)?;
             let Some(key) = Key::from_value(key) else {
-                let error = ConfigError::new(ErrorKind::UnsupportedValue, "null cannot be a key");
+                let hint = "put the key in quotes: `'null': …`".to_owned();
+                let error = ConfigError::new(ErrorKind::UnsupportedValue, "null cannot be a key").with_hint(Some(hint));
                 return Err(error.at(Some(place(key_node.mark))));
             };
             // The first spelling of a key stays (`1` and `true` are one key), its last value wins.

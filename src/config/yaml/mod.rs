@@ -12,6 +12,7 @@ mod scanner;
 
 use indexmap::IndexMap;
 
+pub(super) use node::{WrittenScalar, written_scalars};
 pub(super) use resolve::plain_tag_in_output;
 
 use super::error::{ConfigError, ErrorKind, Location};
@@ -41,6 +42,18 @@ pub(super) enum Data {
     List(Vec<Located>),
     /// The mark of an entry is that of its key.
     Map(IndexMap<Key, Located>),
+}
+
+impl Data {
+    /// What it is, for error messages.
+    pub(super) fn described(&self) -> String {
+        match self {
+            Self::Scalar(Value::Null) => "nothing".to_owned(),
+            Self::Scalar(value) => format!("{} {}", value.type_name(), super::python::repr(value)),
+            Self::List(_) => "a list".to_owned(),
+            Self::Map(_) => "a map".to_owned(),
+        }
+    }
 }
 
 impl Located {
@@ -88,14 +101,14 @@ pub(super) fn load(text: &str) -> Result<Located, ConfigError> {
                     Located { mark: root.mark, data: Data::Map(IndexMap::from([(Key::Str(key), null)])) }
                 }
                 Data::Scalar(Value::Null) | Data::Map(_) | Data::List(_) => again,
-                Data::Scalar(other) => return Err(root_scalar(&other)),
+                Data::Scalar(other) => return Err(root_scalar(&other, root.mark)),
             }
         }
         _ => root,
     };
     match root.data {
         Data::Scalar(Value::Null) => Ok(Located { mark: root.mark, data: Data::Map(IndexMap::new()) }),
-        Data::Scalar(other) => Err(root_scalar(&other)),
+        Data::Scalar(other) => Err(root_scalar(&other, root.mark)),
         Data::List(_) | Data::Map(_) => {
             check_interpolations(&root)?;
             Ok(root)
@@ -120,9 +133,11 @@ pub(super) fn load_any(text: &str) -> Result<Located, ConfigError> {
     }
 }
 
-fn root_scalar(value: &Value) -> ConfigError {
-    let message = format!("expected a map or a list at the top of the file, got {}", value.type_name());
-    ConfigError::new(ErrorKind::YamlRootScalar, message)
+fn root_scalar(value: &Value, mark: Mark) -> ConfigError {
+    let got = Data::Scalar(value.clone()).described();
+    let message = format!("expected a map or a list at the top of the file, got {got}");
+    let hint = Some("write `key: value`, with a space after the colon".to_owned());
+    ConfigError::new(ErrorKind::YamlRootScalar, message).at(Some(place(mark))).with_hint(hint)
 }
 
 /// OmegaConf parses every text with `${` when the file is loaded, so that a malformed one fails at once.
@@ -138,7 +153,7 @@ fn check_interpolations(node: &Located) -> Result<(), ConfigError> {
 }
 
 /// A mark as people count; the file is filled in by whoever knows it.
-fn place(mark: Mark) -> Location {
+pub(super) fn place(mark: Mark) -> Location {
     Location { file: String::new(), line: mark.line + 1, column: mark.column + 1 }
 }
 

@@ -3,13 +3,13 @@
 //! An alias is the very node it names, shared; nothing is expanded here.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 use super::resolve::resolve_plain;
 use super::scanner::{Scanner, TokenKind};
 use super::{Mark, error_at, too_deep};
-use crate::config::error::ConfigError;
+use crate::config::error::{ConfigError, did_you_mean, nearest};
 use crate::config::limits::MAX_DEPTH;
 
 /// One node of the document.
@@ -181,7 +181,12 @@ impl Composer {
             return match self.anchors.get(&name) {
                 Some(Some(node)) => Ok(Rc::clone(node)),
                 Some(None) => Err(error_at(start, format!("alias {name:?} stands inside the node it names"))),
-                None => Err(error_at(start, format!("found undefined alias {name:?}"))),
+                None => {
+                    let near = nearest(&name, self.anchors.keys().map(String::as_str));
+                    let hint = near.map(|near| did_you_mean(format!("*{near}")));
+                    let hint = hint.or_else(|| Some("put a text that starts with '*' in quotes".to_owned()));
+                    Err(error_at(start, format!("found undefined alias {name:?}")).with_hint(hint))
+                }
             };
         }
         let (anchor, tag) = self.properties()?;
@@ -319,13 +324,20 @@ impl Composer {
 
     // Flow collections.
 
+    /// Something else than a comma or the closing bracket of what was opened at `start`.
+    fn unclosed<T>(&mut self, start: Mark, bracket: char) -> Result<T, ConfigError> {
+        let place = format!("line {}, column {}", start.line + 1, start.column + 1);
+        let hint = format!("the bracket was opened at {place}: close it with '{bracket}', or add a comma");
+        self.unexpected(&format!("',' or '{bracket}'")).map_err(|error| error.with_hint(Some(hint)))
+    }
+
     fn flow_sequence(&mut self) -> Result<Vec<Rc<Node>>, ConfigError> {
-        self.skip()?;
+        let start = self.skip()?;
         let mut items = Vec::new();
         while !self.at(&TokenKind::FlowSequenceEnd)? {
             if !items.is_empty() {
                 if !self.at(&TokenKind::FlowEntry)? {
-                    return self.unexpected("',' or ']'");
+                    return self.unclosed(start, ']');
                 }
                 self.skip()?;
             }
@@ -359,12 +371,12 @@ impl Composer {
 
     fn flow_mapping(&mut self) -> Result<Pairs, ConfigError> {
         const ENDS: [TokenKind; 2] = [TokenKind::FlowEntry, TokenKind::FlowMappingEnd];
-        self.skip()?;
+        let start = self.skip()?;
         let mut pairs = Vec::new();
         while !self.at(&TokenKind::FlowMappingEnd)? {
             if !pairs.is_empty() {
                 if !self.at(&TokenKind::FlowEntry)? {
-                    return self.unexpected("',' or '}'");
+                    return self.unclosed(start, '}');
                 }
                 self.skip()?;
             }
@@ -389,6 +401,92 @@ impl Composer {
         }
         self.skip()?;
         Ok(pairs)
+    }
+}
+
+/// A scalar as it is written, for those who look for traps in the writing.
+#[derive(Debug)]
+pub(in crate::config) struct WrittenScalar {
+    pub(in crate::config) text: String,
+    pub(in crate::config) mark: Mark,
+    /// Whether it stands there bare: no quotes, no tag, no anchor, no block.
+    pub(in crate::config) is_plain: bool,
+    pub(in crate::config) is_key: bool,
+    /// Whether it stands below the key `defaults` at the top.
+    pub(in crate::config) in_defaults: bool,
+    /// The list it is an item of, by the place where that starts.
+    pub(in crate::config) list: Option<usize>,
+    tag: String,
+}
+
+impl WrittenScalar {
+    fn has_tag(&self, names: &[&str]) -> bool {
+        self.tag.strip_prefix("tag:yaml.org,2002:").is_some_and(|name| names.contains(&name))
+    }
+
+    pub(in crate::config) fn is_text(&self) -> bool {
+        self.has_tag(&["str"])
+    }
+
+    pub(in crate::config) fn is_bool(&self) -> bool {
+        self.has_tag(&["bool"])
+    }
+
+    pub(in crate::config) fn is_number(&self) -> bool {
+        self.has_tag(&["int", "float"])
+    }
+}
+
+/// All scalars of a text, each once.
+pub(in crate::config) fn written_scalars(text: &str) -> Result<Vec<WrittenScalar>, ConfigError> {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let mut walk = Walk { chars: text.chars().collect(), seen: HashSet::new(), found: Vec::new() };
+    if let Some(root) = compose(&text)? {
+        walk.node(&root, Place { is_key: false, in_defaults: false, list: None }, true);
+    }
+    Ok(walk.found)
+}
+
+struct Walk {
+    chars: Vec<char>,
+    seen: HashSet<*const Node>,
+    found: Vec<WrittenScalar>,
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    is_key: bool,
+    in_defaults: bool,
+    list: Option<usize>,
+}
+
+impl Walk {
+    fn node(&mut self, node: &Rc<Node>, place: Place, is_top: bool) {
+        if !self.seen.insert(Rc::as_ptr(node)) {
+            return;
+        }
+        let Place { is_key, in_defaults, list } = place;
+        match &node.content {
+            Content::Scalar(text) => {
+                let first = self.chars.get(node.mark.index);
+                let is_plain = first.is_some_and(|ch| !"'\"|>!&*".contains(*ch));
+                let (text, tag) = (text.clone(), node.tag.clone());
+                self.found.push(WrittenScalar { text, mark: node.mark, is_plain, is_key, in_defaults, list, tag });
+            }
+            Content::Sequence(items) => {
+                for item in items {
+                    self.node(item, Place { is_key: false, list: Some(node.mark.index), ..place }, false);
+                }
+            }
+            Content::Mapping(pairs) => {
+                for (key, value) in pairs.borrow().iter() {
+                    let is_defaults = is_top && matches!(&key.content, Content::Scalar(text) if text == "defaults");
+                    let in_defaults = in_defaults || is_defaults;
+                    self.node(key, Place { is_key: true, in_defaults, list: None }, false);
+                    self.node(value, Place { is_key: false, in_defaults, list: None }, false);
+                }
+            }
+        }
     }
 }
 

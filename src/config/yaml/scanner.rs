@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::collections::VecDeque;
 
 use super::Mark;
-use crate::config::error::{ConfigError, ErrorKind};
+use crate::config::error::ConfigError;
 
 /// One token and where it starts.
 #[derive(Debug, Clone)]
@@ -50,6 +50,13 @@ struct SimpleKey {
     mark: Mark,
 }
 
+impl SimpleKey {
+    fn without_value(&self) -> ConfigError {
+        let hint = "write `key: value`, with a space after the colon, and nothing before the key on its line";
+        super::error_at(self.mark, "expected ':' after a key, got none").with_hint(Some(hint.to_owned()))
+    }
+}
+
 /// The scanner: hands out tokens one by one.
 pub(super) struct Scanner {
     chars: Vec<char>,
@@ -80,15 +87,19 @@ pub(super) fn is_blank_or_end(ch: char) -> bool {
 
 impl Scanner {
     /// # Errors
-    /// [`ErrorKind::Yaml`] for a character that YAML does not allow anywhere.
+    /// `ErrorKind::Yaml` for a character that YAML does not allow anywhere.
     pub(super) fn new(text: &str) -> Result<Self, ConfigError> {
         let allowed = |ch: char| {
             matches!(ch, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}'
                 | '\u{10000}'..='\u{10ffff}')
         };
-        if let Some(ch) = text.chars().find(|&ch| !allowed(ch)) {
+        if let Some((at, ch)) = text.char_indices().find(|&(_, ch)| !allowed(ch)) {
             let message = format!("character U+{:04X} is not allowed in YAML", u32::from(ch));
-            return Err(ConfigError::new(ErrorKind::Yaml, message));
+            let before = &text[..at];
+            let column = before.rsplit('\n').next().unwrap_or("").chars().count();
+            let mark = Mark { index: before.chars().count(), line: before.matches('\n').count(), column };
+            let hint = format!("write it as an escape in double quotes: \"\\x{:02X}\"", u32::from(ch));
+            return Err(super::error_at(mark, message).with_hint((u32::from(ch) < 0x100).then_some(hint)));
         }
         Ok(Self {
             chars: text.chars().collect(),
@@ -236,7 +247,14 @@ impl Scanner {
                 self.tokens.push_back(token);
                 Ok(())
             }
-            _ => Err(self.error(format!("found character {ch:?} that cannot start any token"))),
+            _ => {
+                let hint = match ch {
+                    '\t' => "YAML is indented with spaces: replace the tab",
+                    _ => "put the value in quotes",
+                };
+                let error = self.error(format!("found character {ch:?} that cannot start any value"));
+                Err(error.with_hint(Some(hint.to_owned())))
+            }
         }
     }
 
@@ -257,7 +275,7 @@ impl Scanner {
         let (line, index) = (self.line, self.index);
         let stale = |key: &SimpleKey| key.mark.line != line || index - key.mark.index > 1024;
         if let Some(key) = self.possible_simple_keys.values().find(|key| stale(key) && key.required) {
-            return Err(super::error_at(key.mark, "could not find the ':' of a key"));
+            return Err(key.without_value());
         }
         self.possible_simple_keys.retain(|_, key| !stale(key));
         Ok(())
@@ -282,7 +300,7 @@ impl Scanner {
 
     fn remove_possible_simple_key(&mut self) -> Result<(), ConfigError> {
         match self.possible_simple_keys.remove(&self.flow_level) {
-            Some(key) if key.required => Err(super::error_at(key.mark, "could not find the ':' of a key")),
+            Some(key) if key.required => Err(key.without_value()),
             _ => Ok(()),
         }
     }
@@ -372,7 +390,8 @@ impl Scanner {
     fn fetch_block_entry(&mut self) -> Result<(), ConfigError> {
         if self.flow_level == 0 {
             if !self.allow_simple_key {
-                return Err(self.error("sequence entries are not allowed here"));
+                let hint = "a list starts on a line of its own; put a text that starts with '- ' in quotes".to_owned();
+                return Err(self.error("did not expect a list item '-' here").with_hint(Some(hint)));
             }
             if self.add_indent(self.column()) {
                 self.push(TokenKind::BlockSequenceStart);
@@ -412,7 +431,8 @@ impl Scanner {
         } else {
             if self.flow_level == 0 {
                 if !self.allow_simple_key {
-                    return Err(self.error("mapping values are not allowed here"));
+                    let hint = "put a text that holds ': ' in quotes; a map starts on a line of its own".to_owned();
+                    return Err(self.error("did not expect ':' here").with_hint(Some(hint)));
                 }
                 if self.add_indent(self.column()) {
                     self.push(TokenKind::BlockMappingStart);
