@@ -159,8 +159,7 @@ impl Composer {
             defaults.choices.iter().map(|(group, option)| (group.clone(), option.clone())).collect();
         let record = Record { composer: self, config_name, hydra_overrides, task_overrides, choices: &choices };
         let override_dirname = record.write(&mut tree, root, &repository.search_path, &surroundings)?;
-        let inputs = |overrides: &[&Override]| overrides.iter().map(|item| item.input.clone()).collect();
-        let (overrides, hydra_overrides) = (inputs(&record.task_overrides), inputs(&record.hydra_overrides));
+        let (overrides, hydra_overrides) = (recorded_lines(&tree, root, "task"), recorded_lines(&tree, root, "hydra"));
         Config::new(super::composed::Parts {
             config_name: config_name.map(str::to_owned),
             tree,
@@ -241,6 +240,14 @@ fn lookup_value(
     })
 }
 
+/// A list of overrides in the `hydra` node, as they were typed.
+fn recorded_lines(tree: &Tree, root: NodeId, list: &str) -> Vec<String> {
+    match tree.descend(root, &["hydra", "overrides", list]).map(|id| tree.to_value(id)) {
+        Some(Value::List(lines)) => lines.iter().map(python::str).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// Merges one config of the defaults list at its package.
 fn merge_config(
     tree: &mut Tree,
@@ -258,7 +265,7 @@ fn merge_config(
     // The defaults list is no longer part of the config; a list at the top stays one.
     let body = tree.import(&body, loaded.file.as_deref(), &Trace::hydra())?;
     let embedded = embed(tree, body, &entry.package)?;
-    if !entry.primary && path != "hydra/config" {
+    if !entry.primary && path != "hydra/config" && tree.map(embedded).is_some() {
         let mut probe = Merger { tree, surroundings };
         if probe.lookup(embedded, "hydra.searchpath")?.is_some() {
             let message = format!("in {path:?}: only the primary config can set hydra.searchpath");
@@ -380,9 +387,13 @@ impl Record<'_> {
         if !is_whole {
             return Err(ConfigError::new(ErrorKind::Unsupported, "the hydra node must be a map"));
         }
-        let lines = |overrides: &[&Override]| {
-            Value::List(overrides.iter().map(|item| Value::Str(item.input.clone())).collect())
+        // Hydra appends, so that what a config lists there already stays in front.
+        let lines = |list: &str, overrides: &[&Override]| {
+            let typed = overrides.iter().map(|item| item.input.clone());
+            Value::List(recorded_lines(tree, root, list).into_iter().chain(typed).map(Value::Str).collect())
         };
+        let hydra_lines = lines("hydra", &self.hydra_overrides);
+        let task_lines = lines("task", &self.task_overrides);
         let as_value = |option: &Option<String>| option.clone().map_or(Value::Null, Value::Str);
         let choices: Map =
             self.choices.iter().map(|(group, option)| (Key::Str(group.clone()), as_value(option))).collect();
@@ -396,8 +407,8 @@ impl Record<'_> {
         let needs_name = lookup_value(tree, root, "hydra.job.name", surroundings)?.is_none();
         let config_name = self.config_name.map_or(Value::Null, Value::from);
         let mut entries = vec![
-            ("hydra.overrides.hydra", lines(&self.hydra_overrides)),
-            ("hydra.overrides.task", lines(&self.task_overrides)),
+            ("hydra.overrides.hydra", hydra_lines),
+            ("hydra.overrides.task", task_lines),
             ("hydra.runtime.choices", Value::Map(choices)),
             ("hydra.job.env_set", Value::Map(copied)),
             ("hydra.runtime.version", Value::from(HYDRA_VERSION)),

@@ -233,3 +233,72 @@ fn a_sweep_lists_its_jobs_and_composes_each() {
     assert_eq!(resolved.value().get("name"), Some(&Value::from("fast-2")));
     assert_eq!(error_of(TREE, &["seed=1,2"]).kind(), ErrorKind::SweepWithoutMultirun);
 }
+
+#[test]
+fn decoding_a_lone_interpolation_gives_the_node_that_it_names() {
+    let tree = [("train.yaml", "a: 1\nm: {x: '${a}'}\ne: ${oc.decode:'${oc.env:REF}'}\n")];
+    let env = BTreeMap::from([("REF".to_owned(), "${m}".to_owned())]);
+    let config = composer(&tree).env(env).compose("train", &[""; 0]).expect("a legal tree");
+    let resolved = config.resolve().expect("resolvable");
+    let x = resolved.value().get("e").and_then(|node| node.get("x"));
+    assert_eq!(x, Some(&Value::Int(1)));
+}
+
+#[test]
+fn missing_elements_of_an_interpolation_are_empty_texts_with_a_warning() {
+    let tree = [("train.yaml", "a: ${oc.decode:'[x, ]'}\n")];
+    let resolved = compose(&tree, &[]).expect("a legal tree").resolve().expect("resolvable");
+    assert_eq!(resolved.to_yaml(), "a:\n- x\n- ''\n");
+    assert!(resolved.warnings()[0].starts_with("In the sequence `x, ` some elements are missing"));
+}
+
+#[test]
+fn a_map_differs_from_a_scalar_whatever_its_interpolations_come_to() {
+    let tree = [("train.yaml", "a: {b: '${a.c}', c: '${a.b}'}\n")];
+    assert_eq!(error_of(&tree, &["~a=1"]).kind(), ErrorKind::DeleteValueMismatch);
+    assert_eq!(error_of(&[("train.yaml", "l: [1]\n")], &["+l.x=2"]).kind(), ErrorKind::MergeOther);
+}
+
+#[test]
+fn malformed_yaml_is_graver_than_a_value_that_a_config_cannot_hold() {
+    let late = [("train.yaml", "a: !!timestamp 2020-01-01\nb: !nope 1\n")];
+    assert_eq!(error_of(&late, &[]).kind(), ErrorKind::Yaml);
+    let alone = [("train.yaml", "a: !!timestamp 2020-01-01\nb: 1\n")];
+    assert_eq!(error_of(&alone, &[]).kind(), ErrorKind::UnsupportedValue);
+}
+
+#[test]
+fn a_list_of_options_with_a_number_fails_only_where_it_is_used() {
+    assert_eq!(error_of(TREE, &["trainer=[base,1]"]).kind(), ErrorKind::Unsupported);
+    assert!(compose(TREE, &["trainer=[base,1]", "trainer=base"]).is_ok());
+    let elsewhere = error_of(TREE, &["trainer@else=[base,1]"]);
+    assert_eq!(elsewhere.kind(), ErrorKind::DefaultsOverrideNoMatch);
+}
+
+#[test]
+fn self_is_no_option_of_a_group() {
+    let tree = [("train.yaml", "defaults:\n  - trainer: _self_\n"), ("trainer/base.yaml", "lr: 1\n")];
+    assert_eq!(error_of(&tree, &[]).kind(), ErrorKind::Unsupported);
+}
+
+#[test]
+fn maps_of_texts_in_hydras_node_take_text_keys_and_whatever_containers_a_merge_brings() {
+    let tree = |job: &'static str| [("train.yaml", job)];
+    let params = tree("hydra: {sweeper: {params: {a: [1, 2]}}}\na: 0\n");
+    let sweep = composer(&params).sweep("train", &[""; 0]).expect("a legal sweep");
+    assert_eq!(sweep.jobs(), [["a=[1,2]"]]);
+    let error = |tree: &[(&str, &str)], overrides: &[&str]| error_of(tree, overrides).kind();
+    assert_eq!(error(&params, &["+hydra.sweeper.params.b=[1]"]), ErrorKind::MergeOther);
+    assert_eq!(error(&tree("hydra: {job: {env_set: {1: x}}}\n"), &[]), ErrorKind::MergeOther);
+    assert_eq!(error(&tree("hydra: {sweeper: {params: [x]}}\n"), &[]), ErrorKind::MergeDictList);
+    assert_eq!(error(&tree("a: 1\n"), &["+hydra.sweeper.params.a=1"]), ErrorKind::Unsupported);
+    let missing = tree("hydra: {sweeper: {params: {a: '???'}}}\na: 0\n");
+    let refused = composer(&missing).sweep("train", &[""; 0]).expect_err("a mandatory value is missing");
+    assert_eq!(refused.kind(), ErrorKind::InterpMissingValue);
+}
+
+#[test]
+fn overrides_that_a_config_lists_stay_before_those_that_were_typed() {
+    let tree = [("train.yaml", "a: 1\nhydra: {overrides: {task: [x]}}\n")];
+    assert_eq!(compose(&tree, &["a=${b}", "+b=2"]).expect("legal").overrides(), ["x", "a=${b}", "+b=2"]);
+}

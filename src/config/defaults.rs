@@ -278,6 +278,10 @@ impl Builder<'_> {
         let mut children = Vec::new();
         let mut listed = Vec::with_capacity(defaults.len());
         for mut entry in defaults.into_iter().rev() {
+            if entry.is_self() && entry.is_group() {
+                let message = format!("in {parent_path:?}: _self_ is no option of {:?}", entry.override_key());
+                return Err(ConfigError::new(ErrorKind::Unsupported, message));
+            }
             if entry.is_self() {
                 entry.stand_beside(parent);
                 listed.push(entry.clone());
@@ -288,7 +292,7 @@ impl Builder<'_> {
                 listed.push(entry);
                 continue;
             }
-            self.selections.apply(&mut entry);
+            self.selections.apply(&mut entry)?;
             listed.push(entry.clone());
             if let Kind::Group { group: own_group, choice: Choice::Many(options), .. } = &entry.kind {
                 for option in options.iter().rev() {

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use super::defaults_entry::{Choice, Entry, Kind};
 use super::error::{ConfigError, ErrorKind, nearest};
 use super::overrides::{Action, Element, Override};
+use super::python;
 use super::source::{Repository, SearchPath};
 use super::value::Value;
 
@@ -27,6 +28,8 @@ struct Selected {
     choice: Choice,
     /// The config whose defaults list overrides; `None` for the command line.
     config: Option<String>,
+    /// Why the choice cannot be made, if it cannot: known at once, but it matters only to an entry.
+    refused: Option<ConfigError>,
     used: bool,
 }
 
@@ -77,27 +80,32 @@ impl Selections {
                 Ok(())
             }
             Action::Add | Action::Change => {
-                let text = |value: &Value| value.as_str().map(str::to_owned);
                 let choice = match &value {
                     Some(Value::Str(option)) => Choice::One(option.clone()),
-                    Some(Value::List(options)) => match options.iter().map(text).collect() {
-                        Some(options) => Choice::Many(options),
-                        None => return refused(ErrorKind::Unsupported, "the options of a group must be texts"),
-                    },
+                    Some(Value::List(options)) => Choice::Many(options.iter().map(python::str).collect()),
                     other => {
                         let got = other.as_ref().map_or("a sweep", Value::type_name);
                         let message = format!("a config group takes a text or a list, got {got}");
                         return refused(ErrorKind::GroupValueType, &message);
                     }
                 };
+                let holds_others = matches!(&value, Some(Value::List(options)) if options.iter().any(|option| option.as_str().is_none()));
+                let refusal = holds_others.then(|| {
+                    let message = format!("override {:?}: the options of a group must be texts", item.input);
+                    ConfigError::new(ErrorKind::Unsupported, message)
+                });
                 if item.action == Action::Add {
+                    if let Some(refusal) = refusal {
+                        return Err(refusal);
+                    }
                     let mut entry = Entry::group(&item.key, choice, item.package.clone());
                     if let Kind::Group { is_external_append, .. } = &mut entry.kind {
                         *is_external_append = true;
                     }
                     self.appended.push(entry);
                 } else {
-                    self.choices.insert(item.key_with_package(), Selected { choice, config: None, used: false });
+                    let selected = Selected { choice, config: None, refused: refusal, used: false };
+                    self.choices.insert(item.key_with_package(), selected);
                 }
                 Ok(())
             }
@@ -107,17 +115,24 @@ impl Selections {
     /// Registers an `override` entry; the first registration of a key stays.
     pub(super) fn add_override(&mut self, config: &str, entry: &Entry) {
         let Kind::Group { choice, .. } = &entry.kind else { return };
-        let selected = Selected { choice: choice.clone(), config: Some(config.to_owned()), used: false };
+        let selected = Selected { choice: choice.clone(), config: Some(config.to_owned()), refused: None, used: false };
         self.choices.entry(entry.override_key()).or_insert(selected);
     }
 
     /// Puts the selected option into an entry, if one was selected.
-    pub(super) fn apply(&mut self, entry: &mut Entry) {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] for a list of options with something else than texts in it.
+    pub(super) fn apply(&mut self, entry: &mut Entry) -> Result<(), ConfigError> {
         let key = entry.override_key();
         if let (Kind::Group { choice, .. }, Some(selected)) = (&mut entry.kind, self.choices.get_mut(&key)) {
+            if let Some(refused) = &selected.refused {
+                return Err(refused.clone());
+            }
             *choice = selected.choice.clone();
             selected.used = true;
         }
+        Ok(())
     }
 
     /// Whether the command line deletes the entry; takes note of it.

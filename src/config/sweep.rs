@@ -24,13 +24,16 @@ pub struct Sweep {
 impl Sweep {
     pub(super) fn of_frame(frame: Config, search_path: &SearchPath, seed: u64) -> Result<Self, ConfigError> {
         let mut texts = Vec::new();
-        let params = match frame.hydra_value("sweeper.params") {
-            // A sweeper need not have params.
-            Err(error) if error.kind() == ErrorKind::InterpKey => Value::Null,
-            params => params?,
-        };
-        if let Value::Map(params) = &params {
-            texts.extend(params.iter().map(|(key, value)| format!("{key}={}", python::str(value))));
+        // A sweeper need not have params.
+        let has_params = frame.hydra().get("sweeper").is_some_and(|sweeper| sweeper.get("params").is_some());
+        if has_params && let Value::Map(params) = frame.hydra_value("sweeper.params")? {
+            for (key, value) in &params {
+                if value.is_missing() {
+                    let message = format!("hydra.sweeper.params.{key}: the mandatory value is missing");
+                    return Err(ConfigError::new(ErrorKind::InterpMissingValue, message));
+                }
+                texts.push(format!("{key}={}", python::str(value)));
+            }
         }
         texts.extend_from_slice(frame.overrides());
         let (jobs, shuffled) = expand(&texts, search_path, seed)?;
