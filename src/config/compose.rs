@@ -200,6 +200,9 @@ impl Composer {
             in_config = lookup_value(&mut tree, root, "hydra.searchpath", surroundings)?;
         }
         let typed = overrides.iter().find(|item| item.key_element() == "hydra.searchpath");
+        if typed.is_some_and(|item| matches!(item.value, Some(Element::Extend(_)))) {
+            return refused("hydra.searchpath must be given as a whole; extend_list cannot extend it".to_owned());
+        }
         let (provider, value) = match typed.and_then(|item| item.value.as_ref()).filter(|value| !is_null(value)) {
             Some(element) => ("hydra.searchpath in command-line", element.to_value()),
             None => ("hydra.searchpath in main", in_config),
@@ -311,12 +314,15 @@ fn apply_override(
         let message = format!("a package needs a config group, and there is no group {:?}", item.key);
         return refused(ErrorKind::PackageOnNonGroup, &message);
     }
+    if let Some(Element::Extend(items)) = &item.value {
+        return extend_list(tree, root, item, items, surroundings);
+    }
     let value = match &item.value {
         None => Value::Null,
         Some(element) => match element.to_value() {
             Some(value) => value,
             None if holds_sweep(element) => {
-                return refused(ErrorKind::UnsupportedValue, "a sweep cannot be a part of a value");
+                return refused(ErrorKind::UnsupportedValue, "a sweep or extend_list cannot be a part of a value");
             }
             None => return refused(ErrorKind::MergeOther, "null cannot be a key"),
         },
@@ -347,9 +353,28 @@ fn apply_override(
     result.map_err(|error| error.within(&format!("override {:?}", item.input)))
 }
 
+/// Appends values to a list: Hydra 1.4's `key=extend_list(a,b)`.
+fn extend_list(
+    tree: &mut Tree,
+    root: NodeId,
+    item: &Override,
+    items: &[Element],
+    surroundings: &Surroundings<'_>,
+) -> Result<(), ConfigError> {
+    let within = |error: ConfigError| error.within(&format!("override {:?}", item.input));
+    let Some(values) = items.iter().map(Element::to_value).collect::<Option<Vec<Value>>>() else {
+        let message = "expected plain values in extend_list";
+        return Err(within(ConfigError::new(ErrorKind::UnsupportedValue, message)));
+    };
+    let values = Value::List(values);
+    let trace = Trace::new(Rc::new(Origin::Override(item.input.clone())));
+    let node = tree.import_value(&values, &trace)?;
+    check_texts(&values).and_then(|()| Merger { tree, surroundings }.extend(root, &item.key, node)).map_err(within)
+}
+
 fn holds_sweep(element: &Element) -> bool {
     match element {
-        Element::Sweep(_) | Element::Glob(_) => true,
+        Element::Sweep(_) | Element::Glob(_) | Element::Extend(_) => true,
         Element::List(items) => items.iter().any(holds_sweep),
         Element::Dict(entries) => entries.iter().any(|(_, value)| holds_sweep(value)),
         Element::Scalar(_) | Element::Quoted(_) => false,

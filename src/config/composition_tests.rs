@@ -302,3 +302,44 @@ fn overrides_that_a_config_lists_stay_before_those_that_were_typed() {
     let tree = [("train.yaml", "a: 1\nhydra: {overrides: {task: [x]}}\n")];
     assert_eq!(compose(&tree, &["a=${b}", "+b=2"]).expect("legal").overrides(), ["x", "a=${b}", "+b=2"]);
 }
+
+#[test]
+fn extend_list_appends_to_the_list_that_is_there() {
+    let tree = [("train.yaml", "l: [1, {a: 2}]\nr: ${l}\ns: x\nn: null\n")];
+    let yaml = |overrides: &[&str]| compose(&tree, overrides).expect("a legal override").to_yaml();
+    assert_eq!(
+        yaml(&["l=extend_list(3,'4',[5],a b)"]),
+        "l:\n- 1\n- a: 2\n- 3\n- '4'\n- - 5\n- a b\nr: ${l}\ns: x\n'n': null\n"
+    );
+    assert_eq!(yaml(&["l=extend_list()"]), yaml(&[]));
+    assert_eq!(yaml(&["l=[]", "l=extend_list(1)", "l=extend_list(2)"]), yaml(&["l=[1,2]"]));
+    // A list that an interpolation names stays as it is.
+    assert_eq!(yaml(&["r=extend_list(3)"]), "l:\n- 1\n- a: 2\nr:\n- 1\n- a: 2\n- 3\ns: x\n'n': null\n");
+    let config = compose(&tree, &["l=extend_list(3)"]).expect("a legal override");
+    let origin = |path: &str| config.origin(path).expect("the item exists").origin.to_string();
+    assert_eq!(origin("l[0]"), "train.yaml:1:5");
+    assert_eq!(config.origin("l[2]").expect("the item exists").origin, Origin::Override("l=extend_list(3)".to_owned()));
+}
+
+#[test]
+fn extend_list_needs_a_list_and_no_prefix() {
+    let tree = [("train.yaml", "l: [1]\ns: x\n")];
+    let refused = error_of(&tree, &["s=extend_list(1)"]);
+    assert_eq!(refused.kind(), ErrorKind::MergeOther);
+    assert_eq!(refused.location().map(|place| place.line), Some(2));
+    assert_eq!(error_of(&tree, &["new=extend_list(1)"]).hint().as_deref(), Some("+new=[…]"));
+    for text in ["+l=extend_list(1)", "~l=extend_list(1)", "l=extend_list(choice(1,2))", "l=sort(extend_list(1))"] {
+        assert_eq!(error_of(&tree, &[text]).kind(), ErrorKind::FunctionEval, "{text}");
+    }
+    assert_eq!(error_of(&tree, &["l=[extend_list(1)]"]).kind(), ErrorKind::UnsupportedValue);
+}
+
+#[test]
+fn a_sweep_goes_over_extensions_of_a_list() {
+    let tree = [("train.yaml", "l: [1]\n")];
+    let composer = composer(&tree);
+    let sweep = composer.sweep("train", &["l=extend_list(),extend_list('2',a b)"]).expect("a legal sweep");
+    assert_eq!(sweep.jobs(), [["l=extend_list()"], ["l=extend_list('2',a\\ b)"]]);
+    let last = composer.compose_job(&sweep, &sweep.jobs()[1]).expect("a legal job");
+    assert_eq!(last.to_yaml(), "l:\n- 1\n- '2'\n- a b\n");
+}

@@ -205,6 +205,43 @@ impl Merger<'_> {
         })
     }
 
+    /// Appends the items of `more`, a list that stands nowhere yet, to the list that a dotted path names.
+    ///
+    /// A list that an interpolation names is copied: only the named key changes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::MergeOther`] where there is no list, and as [`update`](Self::update).
+    pub(super) fn extend(&mut self, root: NodeId, path: &str, more: NodeId) -> Result<(), ConfigError> {
+        let trace = self.tree.trace(more).clone();
+        let old = match self.lookup(root, path)? {
+            Some(Computed::Node(id)) => Some(id),
+            Some(Computed::Value(value)) => Some(self.tree.import_value(&value, &trace)?),
+            None => None,
+        };
+        let Some(Content::List(items)) = old.map(|id| self.tree.content(id).clone()) else {
+            let got = match old {
+                Some(id) => self.tree.to_value(id).type_name(),
+                None => "no value",
+            };
+            let place = old.and_then(|id| self.tree.trace(id).origin.location().cloned());
+            let hint = match old {
+                Some(_) => Some(format!("{path}=[…] to replace the value by a list")),
+                None => Some(self.nearest_path(root, path).unwrap_or_else(|| format!("+{path}=[…]"))),
+            };
+            let message = format!("extend_list: expected a list at {path:?}, got {got}");
+            return Err(ConfigError::new(ErrorKind::MergeOther, message).at(place).with_hint(hint));
+        };
+        let extended = self.tree.add(Content::List(Vec::new()), trace)?;
+        for item in items {
+            let item = self.tree.copy(item)?;
+            self.tree.push(extended, item);
+        }
+        for item in self.tree.children(more) {
+            self.tree.push(extended, item);
+        }
+        self.update(root, path, extended, Additions::Refused)
+    }
+
     /// Hydra fails where an override sets something in a typed map that is null: `hydra.sweeper.params`.
     fn refuse_null_map(&self, node: Option<NodeId>) -> Result<(), ConfigError> {
         match node {

@@ -84,7 +84,7 @@ impl Selections {
                     Some(Value::Str(option)) => Choice::One(option.clone()),
                     Some(Value::List(options)) => Choice::Many(options.iter().map(python::str).collect()),
                     other => {
-                        let got = other.as_ref().map_or("a sweep", Value::type_name);
+                        let got = other.as_ref().map_or("a sweep or extend_list", Value::type_name);
                         let message = format!("a config group takes a text or a list, got {got}");
                         return refused(ErrorKind::GroupValueType, &message);
                     }
