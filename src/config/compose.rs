@@ -136,13 +136,14 @@ impl Composer {
         let surroundings = Surroundings { env: Some(&self.env), now: self.now, ..Surroundings::default() };
         let overrides: Vec<Override> = texts.iter().map(|text| overrides::parse(text)).collect::<Result<_, _>>()?;
         let mut repository = Repository::new(self.search_path.clone());
-        self.extend_search_path(&mut repository, config_name, &overrides, &surroundings)?;
+        let mut warnings = self.extend_search_path(&mut repository, config_name, &overrides, &surroundings)?;
         refuse_sweeps(&overrides, mode)?;
         let missing = match mode {
             RunMode::Run => MissingOptions::Refused,
             RunMode::MultiRun => MissingOptions::Skipped,
         };
         let defaults = defaults_list(&mut repository, config_name, &overrides, missing, &surroundings)?;
+        warnings.extend(defaults.warnings);
 
         let mut tree = Tree::default();
         let root = tree.add_map(Trace::hydra())?;
@@ -171,20 +172,20 @@ impl Composer {
             sources: repository.into_sources(),
             defaults_list: defaults.entries,
             defaults_tree: defaults.tree,
-            warnings: defaults.warnings,
+            warnings,
             env: self.env.clone(),
             now: self.now,
         })
     }
 
-    /// Adds what `hydra.searchpath` of the primary config, or else of the command line, names.
+    /// Adds what `hydra.searchpath` of the primary config, or else of the command line, names; yields warnings.
     fn extend_search_path(
         &self,
         repository: &mut Repository,
         config_name: Option<&str>,
         overrides: &[Override],
         surroundings: &Surroundings<'_>,
-    ) -> Result<(), ConfigError> {
+    ) -> Result<Vec<String>, ConfigError> {
         let refused = |message: String| Err(ConfigError::new(ErrorKind::Searchpath, message));
         let mut in_config = None;
         if let Some(name) = config_name
@@ -207,7 +208,8 @@ impl Composer {
             Some(element) => ("hydra.searchpath in command-line", element.to_value()),
             None => ("hydra.searchpath in main", in_config),
         };
-        let Some(value) = value else { return Ok(()) };
+        let mut warnings = Vec::new();
+        let Some(value) = value else { return Ok(warnings) };
         let Value::List(entries) = &value else {
             return refused(format!("hydra.searchpath must be a list of texts, got {value}"));
         };
@@ -215,9 +217,9 @@ impl Composer {
             let Value::Str(entry) = entry else {
                 return refused(format!("hydra.searchpath must be a list of texts, got {value}"));
             };
-            repository.search_path.push_entry(provider, entry, &self.cwd);
+            warnings.extend(repository.search_path.push_entry(provider, entry, &self.cwd)?);
         }
-        Ok(())
+        Ok(warnings)
     }
 }
 

@@ -343,3 +343,11 @@ fn a_sweep_goes_over_extensions_of_a_list() {
     let last = composer.compose_job(&sweep, &sweep.jobs()[1]).expect("a legal job");
     assert_eq!(last.to_yaml(), "l:\n- 1\n- '2'\n- a b\n");
 }
+
+#[test]
+fn a_search_path_entry_that_is_not_there_is_a_warning_and_an_unknown_scheme_an_error() {
+    let tree = |entry: &'static str| [("train.yaml", entry)];
+    let config = compose(&tree("hydra: {searchpath: ['file://no/such/directory']}\n"), &[]).expect("a legal tree");
+    assert_eq!(config.warnings(), ["provider=hydra.searchpath in main, path=no/such/directory is not available."]);
+    assert_eq!(error_of(&tree("hydra: {searchpath: ['ftp://a']}\n"), &[]).kind(), ErrorKind::Searchpath);
+}
