@@ -169,13 +169,14 @@ impl Composer {
         let surroundings = Surroundings { env: Some(&self.env), now: self.now, ..Surroundings::default() };
         let overrides: Vec<Override> = texts.iter().map(|text| overrides::parse(text)).collect::<Result<_, _>>()?;
         let mut repository = Repository::new(self.search_path.clone());
-        self.extend_search_path(&mut repository, config_name, &overrides, &surroundings)?;
+        let mut warnings = self.extend_search_path(&mut repository, config_name, &overrides, &surroundings)?;
         refuse_sweeps(&overrides, mode)?;
         let missing = match mode {
             RunMode::Run => MissingOptions::Refused,
             RunMode::MultiRun => MissingOptions::Skipped,
         };
         let defaults = defaults_list(&mut repository, config_name, &overrides, missing, &surroundings)?;
+        warnings.extend(defaults.warnings);
 
         let mut tree = Tree::default();
         let root = tree.add_map(Trace::hydra())?;
@@ -193,8 +194,7 @@ impl Composer {
             defaults.choices.iter().map(|(group, option)| (group.clone(), option.clone())).collect();
         let record = Record { composer: self, config_name, hydra_overrides, task_overrides, choices: &choices };
         let override_dirname = record.write(&mut tree, root, &repository.search_path, &surroundings)?;
-        let inputs = |overrides: &[&Override]| overrides.iter().map(|item| item.input.clone()).collect();
-        let (overrides, hydra_overrides) = (inputs(&record.task_overrides), inputs(&record.hydra_overrides));
+        let (overrides, hydra_overrides) = (recorded_lines(&tree, root, "task"), recorded_lines(&tree, root, "hydra"));
         Config::new(super::composed::Parts {
             config_name: config_name.map(str::to_owned),
             tree,
@@ -206,21 +206,21 @@ impl Composer {
             sources: repository.into_sources(),
             defaults_list: defaults.entries,
             defaults_tree: defaults.tree,
-            warnings: defaults.warnings,
+            warnings,
             files,
             env: self.env.clone(),
             now: self.now,
         })
     }
 
-    /// Adds what `hydra.searchpath` of the primary config, or else of the command line, names.
+    /// Adds what `hydra.searchpath` of the primary config, or else of the command line, names; yields warnings.
     fn extend_search_path(
         &self,
         repository: &mut Repository,
         config_name: Option<&str>,
         overrides: &[Override],
         surroundings: &Surroundings<'_>,
-    ) -> Result<(), ConfigError> {
+    ) -> Result<Vec<String>, ConfigError> {
         const SHAPE: &str = "write `hydra.searchpath: [directory, file:///directory]`";
         let (mut in_config, mut origin) = (None, Origin::Hydra);
         if let Some(name) = config_name
@@ -241,6 +241,11 @@ impl Composer {
             origin = node.map_or(Origin::Hydra, |node| Origin::clone(&tree.trace(node).origin));
         }
         let typed = overrides.iter().find(|item| item.key_element() == "hydra.searchpath");
+        if let Some(item) = typed.filter(|item| matches!(item.value, Some(Element::Extend(_)))) {
+            let message = "hydra.searchpath must be given as a whole; extend_list cannot extend it";
+            let error = ConfigError::new(ErrorKind::Searchpath, message).with_hint(Some(SHAPE.to_owned()));
+            return Err(error.blamed_on(&Origin::Override(item.input.clone())));
+        }
         let (provider, value) = match typed.and_then(|item| item.value.as_ref()).filter(|value| !is_null(value)) {
             Some(element) => {
                 origin = Origin::Override(typed.expect("it has a value").input.clone());
@@ -248,7 +253,8 @@ impl Composer {
             }
             None => ("hydra.searchpath in main", in_config),
         };
-        let Some(value) = value else { return Ok(()) };
+        let mut warnings = Vec::new();
+        let Some(value) = value else { return Ok(warnings) };
         let refused = || {
             let message = format!("hydra.searchpath must be a list of texts, got {} {value}", value.type_name());
             ConfigError::new(ErrorKind::Searchpath, message).blamed_on(&origin).with_hint(Some(SHAPE.to_owned()))
@@ -256,9 +262,9 @@ impl Composer {
         let Value::List(entries) = &value else { return Err(refused()) };
         for entry in entries {
             let Value::Str(entry) = entry else { return Err(refused()) };
-            repository.search_path.push_entry(provider, entry, &self.cwd);
+            warnings.extend(repository.search_path.push_entry(provider, entry, &self.cwd)?);
         }
-        Ok(())
+        Ok(warnings)
     }
 }
 
@@ -284,6 +290,14 @@ fn lookup_value(
     })
 }
 
+/// A list of overrides in the `hydra` node, as they were typed.
+fn recorded_lines(tree: &Tree, root: NodeId, list: &str) -> Vec<String> {
+    match tree.descend(root, &["hydra", "overrides", list]).map(|id| tree.to_value(id)) {
+        Some(Value::List(lines)) => lines.iter().map(python::str).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// Merges one config of the defaults list at its package.
 fn merge_config(
     tree: &mut Tree,
@@ -301,7 +315,7 @@ fn merge_config(
     // The defaults list is no longer part of the config; a list at the top stays one.
     let body = tree.import(&body, loaded.file.as_deref(), &Trace::hydra())?;
     let embedded = embed(tree, body, &entry.package)?;
-    if !entry.primary && path != "hydra/config" {
+    if !entry.primary && path != "hydra/config" && tree.map(embedded).is_some() {
         let mut probe = Merger { tree, surroundings };
         if probe.lookup(embedded, "hydra.searchpath")?.is_some() {
             let node = tree.descend(embedded, &["hydra", "searchpath"]);
@@ -357,12 +371,15 @@ fn apply_override(
         return refused(ErrorKind::PackageOnNonGroup, &message)
             .map_err(|error| error.with_hint(groups_hint(item, groups)));
     }
+    if let Some(Element::Extend(items)) = &item.value {
+        return extend_list(tree, root, item, items, surroundings);
+    }
     let value = match &item.value {
         None => Value::Null,
         Some(element) => match element.to_value() {
             Some(value) => value,
             None if holds_sweep(element) => {
-                return refused(ErrorKind::UnsupportedValue, "a sweep cannot be a part of a value");
+                return refused(ErrorKind::UnsupportedValue, "a sweep or extend_list cannot be a part of a value");
             }
             None => return refused(ErrorKind::MergeOther, "null cannot be a key"),
         },
@@ -433,9 +450,28 @@ fn groups_hint(item: &Override, groups: &SearchPath) -> Option<String> {
     joined(near, listed("the groups", &groups))
 }
 
+/// Appends values to a list: Hydra 1.4's `key=extend_list(a,b)`.
+fn extend_list(
+    tree: &mut Tree,
+    root: NodeId,
+    item: &Override,
+    items: &[Element],
+    surroundings: &Surroundings<'_>,
+) -> Result<(), ConfigError> {
+    let within = |error: ConfigError| error.in_override(&item.input);
+    let Some(values) = items.iter().map(Element::to_value).collect::<Option<Vec<Value>>>() else {
+        let message = "expected plain values in extend_list";
+        return Err(within(ConfigError::new(ErrorKind::UnsupportedValue, message)));
+    };
+    let values = Value::List(values);
+    let trace = Trace::new(Rc::new(Origin::Override(item.input.clone())));
+    let node = tree.import_value(&values, &trace)?;
+    check_texts(&values).and_then(|()| Merger { tree, surroundings }.extend(root, &item.key, node)).map_err(within)
+}
+
 fn holds_sweep(element: &Element) -> bool {
     match element {
-        Element::Sweep(_) | Element::Glob(_) => true,
+        Element::Sweep(_) | Element::Glob(_) | Element::Extend(_) => true,
         Element::List(items) => items.iter().any(holds_sweep),
         Element::Dict(entries) => entries.iter().any(|(_, value)| holds_sweep(value)),
         Element::Scalar(_) | Element::Quoted(_) => false,
@@ -473,9 +509,13 @@ impl Record<'_> {
         if !is_whole {
             return Err(ConfigError::new(ErrorKind::Unsupported, "the hydra node must be a map"));
         }
-        let lines = |overrides: &[&Override]| {
-            Value::List(overrides.iter().map(|item| Value::Str(item.input.clone())).collect())
+        // Hydra appends, so that what a config lists there already stays in front.
+        let lines = |list: &str, overrides: &[&Override]| {
+            let typed = overrides.iter().map(|item| item.input.clone());
+            Value::List(recorded_lines(tree, root, list).into_iter().chain(typed).map(Value::Str).collect())
         };
+        let hydra_lines = lines("hydra", &self.hydra_overrides);
+        let task_lines = lines("task", &self.task_overrides);
         let as_value = |option: &Option<String>| option.clone().map_or(Value::Null, Value::Str);
         let choices: Map =
             self.choices.iter().map(|(group, option)| (Key::Str(group.clone()), as_value(option))).collect();
@@ -489,8 +529,8 @@ impl Record<'_> {
         let needs_name = lookup_value(tree, root, "hydra.job.name", surroundings)?.is_none();
         let config_name = self.config_name.map_or(Value::Null, Value::from);
         let mut entries = vec![
-            ("hydra.overrides.hydra", lines(&self.hydra_overrides)),
-            ("hydra.overrides.task", lines(&self.task_overrides)),
+            ("hydra.overrides.hydra", hydra_lines),
+            ("hydra.overrides.task", task_lines),
             ("hydra.runtime.choices", Value::Map(choices)),
             ("hydra.job.env_set", Value::Map(copied)),
             ("hydra.runtime.version", Value::from(HYDRA_VERSION)),

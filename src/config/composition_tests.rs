@@ -287,3 +287,121 @@ fn a_sweep_lists_its_jobs_and_composes_each() {
     assert_eq!(resolved.value().get("name"), Some(&Value::from("fast-2")));
     assert_eq!(error_of(TREE, &["seed=1,2"]).kind(), ErrorKind::SweepWithoutMultirun);
 }
+
+#[test]
+fn decoding_a_lone_interpolation_gives_the_node_that_it_names() {
+    let tree = [("train.yaml", "a: 1\nm: {x: '${a}'}\ne: ${oc.decode:'${oc.env:REF}'}\n")];
+    let env = BTreeMap::from([("REF".to_owned(), "${m}".to_owned())]);
+    let config = composer(&tree).env(env).compose("train", &[""; 0]).expect("a legal tree");
+    let resolved = config.resolve().expect("resolvable");
+    let x = resolved.value().get("e").and_then(|node| node.get("x"));
+    assert_eq!(x, Some(&Value::Int(1)));
+}
+
+#[test]
+fn missing_elements_of_an_interpolation_are_empty_texts_with_a_warning() {
+    let tree = [("train.yaml", "a: ${oc.decode:'[x, ]'}\n")];
+    let resolved = compose(&tree, &[]).expect("a legal tree").resolve().expect("resolvable");
+    assert_eq!(resolved.to_yaml(), "a:\n- x\n- ''\n");
+    assert!(resolved.warnings()[0].starts_with("In the sequence `x, ` some elements are missing"));
+}
+
+#[test]
+fn a_map_differs_from_a_scalar_whatever_its_interpolations_come_to() {
+    let tree = [("train.yaml", "a: {b: '${a.c}', c: '${a.b}'}\n")];
+    assert_eq!(error_of(&tree, &["~a=1"]).kind(), ErrorKind::DeleteValueMismatch);
+    assert_eq!(error_of(&[("train.yaml", "l: [1]\n")], &["+l.x=2"]).kind(), ErrorKind::MergeOther);
+}
+
+#[test]
+fn malformed_yaml_is_graver_than_a_value_that_a_config_cannot_hold() {
+    let late = [("train.yaml", "a: !!timestamp 2020-01-01\nb: !nope 1\n")];
+    assert_eq!(error_of(&late, &[]).kind(), ErrorKind::Yaml);
+    let alone = [("train.yaml", "a: !!timestamp 2020-01-01\nb: 1\n")];
+    assert_eq!(error_of(&alone, &[]).kind(), ErrorKind::UnsupportedValue);
+}
+
+#[test]
+fn a_list_of_options_with_a_number_fails_only_where_it_is_used() {
+    assert_eq!(error_of(TREE, &["trainer=[base,1]"]).kind(), ErrorKind::Unsupported);
+    assert!(compose(TREE, &["trainer=[base,1]", "trainer=base"]).is_ok());
+    let elsewhere = error_of(TREE, &["trainer@else=[base,1]"]);
+    assert_eq!(elsewhere.kind(), ErrorKind::DefaultsOverrideNoMatch);
+}
+
+#[test]
+fn self_is_no_option_of_a_group() {
+    let tree = [("train.yaml", "defaults:\n  - trainer: _self_\n"), ("trainer/base.yaml", "lr: 1\n")];
+    assert_eq!(error_of(&tree, &[]).kind(), ErrorKind::Unsupported);
+}
+
+#[test]
+fn maps_of_texts_in_hydras_node_take_text_keys_and_whatever_containers_a_merge_brings() {
+    let tree = |job: &'static str| [("train.yaml", job)];
+    let params = tree("hydra: {sweeper: {params: {a: [1, 2]}}}\na: 0\n");
+    let sweep = composer(&params).sweep("train", &[""; 0]).expect("a legal sweep");
+    assert_eq!(sweep.jobs(), [["a=[1,2]"]]);
+    let error = |tree: &[(&str, &str)], overrides: &[&str]| error_of(tree, overrides).kind();
+    assert_eq!(error(&params, &["+hydra.sweeper.params.b=[1]"]), ErrorKind::MergeOther);
+    assert_eq!(error(&tree("hydra: {job: {env_set: {1: x}}}\n"), &[]), ErrorKind::MergeOther);
+    assert_eq!(error(&tree("hydra: {sweeper: {params: [x]}}\n"), &[]), ErrorKind::MergeDictList);
+    assert_eq!(error(&tree("a: 1\n"), &["+hydra.sweeper.params.a=1"]), ErrorKind::Unsupported);
+    let missing = tree("hydra: {sweeper: {params: {a: '???'}}}\na: 0\n");
+    let refused = composer(&missing).sweep("train", &[""; 0]).expect_err("a mandatory value is missing");
+    assert_eq!(refused.kind(), ErrorKind::InterpMissingValue);
+}
+
+#[test]
+fn overrides_that_a_config_lists_stay_before_those_that_were_typed() {
+    let tree = [("train.yaml", "a: 1\nhydra: {overrides: {task: [x]}}\n")];
+    assert_eq!(compose(&tree, &["a=${b}", "+b=2"]).expect("legal").overrides(), ["x", "a=${b}", "+b=2"]);
+}
+
+#[test]
+fn extend_list_appends_to_the_list_that_is_there() {
+    let tree = [("train.yaml", "l: [1, {a: 2}]\nr: ${l}\ns: x\nn: null\n")];
+    let yaml = |overrides: &[&str]| compose(&tree, overrides).expect("a legal override").to_yaml();
+    assert_eq!(
+        yaml(&["l=extend_list(3,'4',[5],a b)"]),
+        "l:\n- 1\n- a: 2\n- 3\n- '4'\n- - 5\n- a b\nr: ${l}\ns: x\n'n': null\n"
+    );
+    assert_eq!(yaml(&["l=extend_list()"]), yaml(&[]));
+    assert_eq!(yaml(&["l=[]", "l=extend_list(1)", "l=extend_list(2)"]), yaml(&["l=[1,2]"]));
+    // A list that an interpolation names stays as it is.
+    assert_eq!(yaml(&["r=extend_list(3)"]), "l:\n- 1\n- a: 2\nr:\n- 1\n- a: 2\n- 3\ns: x\n'n': null\n");
+    let config = compose(&tree, &["l=extend_list(3)"]).expect("a legal override");
+    let origin = |path: &str| config.origin(path).expect("the item exists").origin.to_string();
+    assert_eq!(origin("l[0]"), "train.yaml:1:5");
+    assert_eq!(config.origin("l[2]").expect("the item exists").origin, Origin::Override("l=extend_list(3)".to_owned()));
+}
+
+#[test]
+fn extend_list_needs_a_list_and_no_prefix() {
+    let tree = [("train.yaml", "l: [1]\ns: x\n")];
+    let refused = error_of(&tree, &["s=extend_list(1)"]);
+    assert_eq!(refused.kind(), ErrorKind::MergeOther);
+    assert_eq!(refused.location().map(|place| place.line), Some(2));
+    assert_eq!(error_of(&tree, &["new=extend_list(1)"]).hint().as_deref(), Some("+new=[…]"));
+    for text in ["+l=extend_list(1)", "~l=extend_list(1)", "l=extend_list(choice(1,2))", "l=sort(extend_list(1))"] {
+        assert_eq!(error_of(&tree, &[text]).kind(), ErrorKind::FunctionEval, "{text}");
+    }
+    assert_eq!(error_of(&tree, &["l=[extend_list(1)]"]).kind(), ErrorKind::UnsupportedValue);
+}
+
+#[test]
+fn a_sweep_goes_over_extensions_of_a_list() {
+    let tree = [("train.yaml", "l: [1]\n")];
+    let composer = composer(&tree);
+    let sweep = composer.sweep("train", &["l=extend_list(),extend_list('2',a b)"]).expect("a legal sweep");
+    assert_eq!(sweep.jobs(), [["l=extend_list()"], ["l=extend_list('2',a\\ b)"]]);
+    let last = composer.compose_job(&sweep, &sweep.jobs()[1]).expect("a legal job");
+    assert_eq!(last.to_yaml(), "l:\n- 1\n- '2'\n- a b\n");
+}
+
+#[test]
+fn a_search_path_entry_that_is_not_there_is_a_warning_and_an_unknown_scheme_an_error() {
+    let tree = |entry: &'static str| [("train.yaml", entry)];
+    let config = compose(&tree("hydra: {searchpath: ['file://no/such/directory']}\n"), &[]).expect("a legal tree");
+    assert_eq!(config.warnings(), ["provider=hydra.searchpath in main, path=no/such/directory is not available."]);
+    assert_eq!(error_of(&tree("hydra: {searchpath: ['ftp://a']}\n"), &[]).kind(), ErrorKind::Searchpath);
+}

@@ -300,6 +300,12 @@ impl Builder<'_> {
         let mut children = Vec::new();
         let mut listed = Vec::with_capacity(defaults.len());
         for mut entry in defaults.into_iter().rev() {
+            if entry.is_self() && entry.is_group() {
+                let message = format!("_self_ is no option of {:?}", entry.override_key());
+                let hint = "list `_self_` as an entry of its own: `- _self_`".to_owned();
+                let error = ConfigError::new(ErrorKind::Unsupported, message).with_hint(Some(hint));
+                return Err(error.blamed_on(entry.blame()));
+            }
             if entry.is_self() {
                 entry.stand_beside(parent);
                 listed.push(entry.clone());
@@ -310,7 +316,7 @@ impl Builder<'_> {
                 listed.push(entry);
                 continue;
             }
-            self.selections.apply(&mut entry);
+            self.selections.apply(&mut entry)?;
             listed.push(entry.clone());
             if let Kind::Group { group: own_group, choice: Choice::Many(options), .. } = &entry.kind {
                 for option in options.iter().rev() {

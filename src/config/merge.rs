@@ -61,7 +61,7 @@ impl Merger<'_> {
     fn merge_entry(&mut self, target: NodeId, key: Key, source: NodeId) -> Result<(), ConfigError> {
         let old = self.tree.map(target).and_then(|map| map.get(&key).copied());
         let source_is_container = self.tree.is_container(source);
-        let Some(mut old) = old else { return self.set(target, key, source) };
+        let Some(mut old) = old else { return self.set_merged(target, key, source) };
         if self.tree.is_interpolation(old) {
             let target_of = Resolver::new(self.tree, self.surroundings).deref(old);
             if let Ok(Computed::Node(referenced)) = target_of
@@ -78,8 +78,8 @@ impl Merger<'_> {
             && self.tree.schema(old).is_some_and(|schema| schema.is_container())
         {
             // A typed map or list that is null or missing opens up.
-            let empty = match self.tree.content(source) {
-                Content::List(_) => Content::List(Vec::new()),
+            let empty = match self.tree.schema(old) {
+                Some(schema::Schema::List { .. }) => Content::List(Vec::new()),
                 _ => Content::Map(Default::default()),
             };
             self.tree.set_content(old, empty);
@@ -90,8 +90,22 @@ impl Merger<'_> {
             Ok(())
         } else {
             self.refuse_scalar_for_struct(old, source)?;
-            self.set(target, key, source)
+            self.set_merged(target, key, source)
         }
+    }
+
+    /// [`set`](Self::set), except that a map of texts lets the containers pass that a merge brings.
+    fn set_merged(&mut self, map: NodeId, key: Key, node: NodeId) -> Result<(), ConfigError> {
+        let is_open = self.tree.schema(map).is_some_and(schema::Schema::is_map) && self.tree.is_container(node);
+        if !is_open {
+            return self.set(map, key, node);
+        }
+        match self.tree.map(map).and_then(|map| map.get(&key).copied()) {
+            None => self.check_addition(map, &key)?,
+            Some(old) => self.tree.record_loss(old, node),
+        }
+        self.tree.put(map, key, node);
+        Ok(())
     }
 
     /// A file cannot put a scalar in the place of one of Hydra's own structures; null and interpolations it can.
@@ -143,7 +157,7 @@ impl Merger<'_> {
     fn check_addition(&self, map: NodeId, key: &Key) -> Result<(), ConfigError> {
         let at = self.tree.full_key(map);
         if let Some(schema) = self.tree.schema(map)
-            && !self.tree.is_opened_here(map)
+            && (schema.is_map() || !self.tree.is_opened_here(map))
         {
             check_key(schema, key, &at)?;
         }
@@ -178,6 +192,7 @@ impl Merger<'_> {
         let mut container = root;
         for key in inner {
             let child = self.child(container, key)?;
+            self.refuse_null_map(child)?;
             container = match child.filter(|&child| self.tree.is_container(child)) {
                 Some(child) => child,
                 None => {
@@ -191,12 +206,66 @@ impl Merger<'_> {
         self.with_additions(container, additions, |merger| {
             if merger.tree.is_container(node) {
                 let old = merger.child(container, last)?;
+                merger.refuse_null_map(old)?;
                 if let Some(old) = old.filter(|&old| merger.tree.is_container(old)) {
                     return merger.merge(old, node);
                 }
             }
             merger.set_at(container, last, node)
         })
+    }
+
+    /// Appends the items of `more`, a list that stands nowhere yet, to the list that a dotted path names.
+    ///
+    /// A list that an interpolation names is copied: only the named key changes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::MergeOther`] where there is no list, and as [`update`](Self::update).
+    pub(super) fn extend(&mut self, root: NodeId, path: &str, more: NodeId) -> Result<(), ConfigError> {
+        let trace = self.tree.trace(more).clone();
+        let old = match self.lookup(root, path)? {
+            Some(Computed::Node(id)) => Some(id),
+            Some(Computed::Value(value)) => Some(self.tree.import_value(&value, &trace)?),
+            None => None,
+        };
+        let Some(Content::List(items)) = old.map(|id| self.tree.content(id).clone()) else {
+            let got = match old {
+                Some(id) => self.tree.to_value(id).type_name(),
+                None => "no value",
+            };
+            let place = old.and_then(|id| self.tree.trace(id).origin.location().cloned());
+            let hint = match old {
+                Some(_) => Some(format!("{path}=[…] to replace the value by a list")),
+                None => Some(self.nearest_path(root, path).unwrap_or_else(|| format!("+{path}=[…]"))),
+            };
+            let message = format!("extend_list: expected a list at {path:?}, got {got}");
+            return Err(ConfigError::new(ErrorKind::MergeOther, message).at(place).with_hint(hint));
+        };
+        let extended = self.tree.add(Content::List(Vec::new()), trace)?;
+        for item in items {
+            let item = self.tree.copy(item)?;
+            self.tree.push(extended, item);
+        }
+        for item in self.tree.children(more) {
+            self.tree.push(extended, item);
+        }
+        self.update(root, path, extended, Additions::Refused)
+    }
+
+    /// Hydra fails where an override sets something in a typed map that is null: `hydra.sweeper.params`.
+    fn refuse_null_map(&self, node: Option<NodeId>) -> Result<(), ConfigError> {
+        match node {
+            Some(id)
+                if self.tree.scalar(id) == Some(&Value::Null)
+                    && self.tree.schema(id).is_some_and(schema::Schema::is_map) =>
+            {
+                let key = self.tree.full_key(id);
+                let message = format!("{key}: it is null, and Hydra sets nothing in a null map");
+                let hint = format!("an entry of {key} in the config file");
+                Err(ConfigError::new(ErrorKind::Unsupported, message).with_hint(Some(hint)))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn with_additions<T>(
@@ -256,6 +325,10 @@ impl Merger<'_> {
         let path = path.trim_start_matches('.');
         let found = match resolver.select(root, path, false) {
             Err(error) if error.kind() == ErrorKind::InterpThroughScalar && !error.is_nested() => None,
+            // No resolver was asked: the path itself names a key of a list.
+            Err(error) if error.kind() == ErrorKind::ResolverFailed && !error.is_nested() => {
+                return Err(error.with_kind(ErrorKind::MergeOther));
+            }
             found => found?,
         };
         Ok(found.filter(|found| match found {
@@ -277,6 +350,8 @@ impl Merger<'_> {
         if *expected != Value::Null {
             let value = match found {
                 Computed::Value(value) => value,
+                // A map is no list and no scalar, whatever the interpolations in it come to.
+                Computed::Node(id) if !self.is_like(id, expected) => self.tree.to_value(id),
                 Computed::Node(id) => Resolver::new(self.tree, self.surroundings).resolved(id)?,
             };
             if !python::equal(&value, expected) {
@@ -304,6 +379,14 @@ impl Merger<'_> {
                 format!("could not delete {path:?}: it is no key of a map"),
             )),
         }
+    }
+
+    /// Whether both are maps, both lists, or both scalars.
+    fn is_like(&self, id: NodeId, value: &Value) -> bool {
+        matches!(
+            (self.tree.content(id), value),
+            (Content::Map(_), Value::Map(_)) | (Content::List(_), Value::List(_)) | (Content::Scalar(_), _)
+        )
     }
 
     /// The path that a mistyped one may have meant: the first key that does not exist, corrected.

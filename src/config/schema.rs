@@ -53,6 +53,13 @@ impl Schema {
         matches!(self, Self::Map { .. } | Self::List { .. } | Self::Struct { .. })
     }
 
+    /// Whether this is a map with any keys.
+    ///
+    /// Its values are checked one by one where they are scalars; OmegaConf lets containers that are merged in pass.
+    pub(super) fn is_map(&self) -> bool {
+        matches!(self, Self::Map { .. })
+    }
+
     fn describe(&self) -> &'static str {
         match self {
             Self::Str { .. } => "a text",
@@ -152,8 +159,10 @@ pub(super) fn apply(tree: &mut Tree, id: NodeId, schema: &'static Schema) -> Res
             for (key, child) in map {
                 check_key(schema, &key, &tree.full_key(id))
                     .map_err(|error| error.at(tree.trace(child).origin.location().cloned()))?;
-                if let Some(schema) = schema.child(&key) {
-                    apply(tree, child, schema)?;
+                if let Some(item) = schema.child(&key)
+                    && !(schema.is_map() && tree.is_container(child))
+                {
+                    apply(tree, child, item)?;
                 }
             }
             Ok(())
@@ -166,8 +175,12 @@ pub(super) fn apply(tree: &mut Tree, id: NodeId, schema: &'static Schema) -> Res
     }
 }
 
-/// Refuses a key that a struct does not have.
+/// Refuses a key that a struct does not have, and keys of maps that are no texts.
 pub(super) fn check_key(schema: &Schema, key: &Key, at: &str) -> Result<(), ConfigError> {
+    if schema.is_map() && key.as_str().is_none() {
+        let message = format!("{at}: expected a text as key, got {key}");
+        return Err(ConfigError::new(ErrorKind::MergeOther, message));
+    }
     let Schema::Struct { name, fields } = schema else { return Ok(()) };
     let key = key.to_string();
     if fields.iter().any(|(field, _)| *field == key) {

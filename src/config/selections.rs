@@ -8,6 +8,7 @@ use super::defaults_entry::{Choice, Entry, Kind};
 use super::error::{ConfigError, ErrorKind, did_you_mean, joined, listed, nearest};
 use super::origin::Origin;
 use super::overrides::{Action, Element, Override};
+use super::python;
 use super::source::Repository;
 use super::value::Value;
 
@@ -37,6 +38,8 @@ struct Selected {
     choice: Choice,
     /// The `override` entry, or the override of the command line.
     origin: Origin,
+    /// Why the choice cannot be made, if it cannot: known at once, but it matters only to an entry.
+    refused: Option<ConfigError>,
     used: bool,
 }
 
@@ -111,18 +114,11 @@ impl Selections {
                 Ok(())
             }
             Action::Add | Action::Change => {
-                let text = |value: &Value| value.as_str().map(str::to_owned);
                 let choice = match &value {
                     Some(Value::Str(option)) => Choice::One(option.clone()),
-                    Some(Value::List(options)) => match options.iter().map(text).collect() {
-                        Some(options) => Choice::Many(options),
-                        None => {
-                            let hint = format!("quote what is no text: `{key}=['1']`");
-                            return refused(ErrorKind::Unsupported, "the options of a group must be texts", &hint);
-                        }
-                    },
+                    Some(Value::List(options)) => Choice::Many(options.iter().map(python::str).collect()),
                     other => {
-                        let got = other.as_ref().map_or("a sweep", Value::type_name);
+                        let got = other.as_ref().map_or("a sweep or extend_list", Value::type_name);
                         let message = format!("{key:?} is a config group and takes the name of an option, got {got}");
                         let hint = match other {
                             Some(Value::Null) => format!("`~{key}` takes the group out of the defaults list"),
@@ -132,7 +128,20 @@ impl Selections {
                         return refused(ErrorKind::GroupValueType, &message, &hint);
                     }
                 };
+                let other = match &value {
+                    Some(Value::List(options)) => options.iter().find(|option| option.as_str().is_none()),
+                    _ => None,
+                };
+                let refusal = other.map(|other| {
+                    let message =
+                        format!("override {:?}: the options of a group must be texts, got {other}", item.input);
+                    let hint = format!("quote what is no text: `{key}=['{other}']`");
+                    ConfigError::new(ErrorKind::Unsupported, message).with_hint(Some(hint))
+                });
                 if item.action == Action::Add {
+                    if let Some(refusal) = refusal {
+                        return Err(refusal);
+                    }
                     let mut entry = Entry::group(&item.key, choice, item.package.clone());
                     entry.origin = origin;
                     if let Kind::Group { is_external_append, .. } = &mut entry.kind {
@@ -140,7 +149,7 @@ impl Selections {
                     }
                     self.appended.push(entry);
                 } else {
-                    self.choices.insert(key, Selected { choice, origin, used: false });
+                    self.choices.insert(key, Selected { choice, origin, refused: refusal, used: false });
                 }
                 Ok(())
             }
@@ -150,18 +159,25 @@ impl Selections {
     /// Registers an `override` entry; the first registration of a key stays.
     pub(super) fn add_override(&mut self, entry: &Entry) {
         let Kind::Group { choice, .. } = &entry.kind else { return };
-        let selected = Selected { choice: choice.clone(), origin: entry.origin.clone(), used: false };
+        let selected = Selected { choice: choice.clone(), origin: entry.origin.clone(), refused: None, used: false };
         self.choices.entry(entry.override_key()).or_insert(selected);
     }
 
     /// Puts the selected option into an entry, if one was selected.
-    pub(super) fn apply(&mut self, entry: &mut Entry) {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] for a list of options with something else than texts in it.
+    pub(super) fn apply(&mut self, entry: &mut Entry) -> Result<(), ConfigError> {
         let key = entry.override_key();
         if let (Kind::Group { choice, .. }, Some(selected)) = (&mut entry.kind, self.choices.get_mut(&key)) {
+            if let Some(refused) = &selected.refused {
+                return Err(refused.clone());
+            }
             *choice = selected.choice.clone();
             entry.chosen_by = Some(selected.origin.clone());
             selected.used = true;
         }
+        Ok(())
     }
 
     /// Whether the command line deletes the entry; takes note of it.

@@ -30,7 +30,7 @@ enum Root {
     Directory(PathBuf),
     /// Files by their path relative to the root; for trees that live in the program.
     Memory(Rc<BTreeMap<String, String>>),
-    /// A scheme this program has no source for; it is empty, as in Hydra when a package is not installed.
+    /// A package: this program has none, so it is empty, as in Hydra when a package is not installed.
     Unavailable {
         schema: String,
         path: String,
@@ -60,14 +60,30 @@ impl SearchPath {
         self
     }
 
-    /// Adds an entry of `hydra.searchpath`: a path, `file://` and a path, or another scheme.
-    pub(super) fn push_entry(&mut self, provider: &str, entry: &str, cwd: &Path) {
-        let root = match entry.split_once("://") {
-            None => Root::Directory(cwd.join(entry)),
-            Some(("file", path)) => Root::Directory(cwd.join(path)),
-            Some((schema, path)) => Root::Unavailable { schema: schema.to_owned(), path: path.to_owned() },
+    /// Adds an entry of `hydra.searchpath`: a path, `file://` and a path, or `pkg://` and a package.
+    ///
+    /// Yields Hydra's warning where there is no such directory or package.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Searchpath`] for another scheme.
+    pub(super) fn push_entry(
+        &mut self,
+        provider: &str,
+        entry: &str,
+        cwd: &Path,
+    ) -> Result<Option<String>, ConfigError> {
+        let (schema, path) = entry.split_once("://").unwrap_or(("file", entry));
+        let root = match schema {
+            "file" => Root::Directory(cwd.join(path)),
+            "pkg" => Root::Unavailable { schema: schema.to_owned(), path: path.to_owned() },
+            _ => {
+                let message = format!("hydra.searchpath: expected file:// or pkg://, got {entry:?}");
+                return Err(ConfigError::new(ErrorKind::Searchpath, message));
+            }
         };
+        let is_available = matches!(&root, Root::Directory(directory) if directory.is_dir());
         self.entries.push(Entry { provider: provider.to_owned(), root });
+        Ok((!is_available).then(|| format!("provider={provider}, path={path} is not available.")))
     }
 
     /// The entries as Hydra lists them: path, schema and provider, Hydra's own first.

@@ -34,16 +34,19 @@ impl Sweep {
         seed: u64,
     ) -> Result<Self, ConfigError> {
         let mut texts = Vec::new();
-        let params = match frame.hydra_value("sweeper.params") {
-            // A sweeper need not have params.
-            Err(error) if error.kind() == ErrorKind::InterpKey => Value::Null,
-            params => params?,
-        };
-        if let Value::Map(params) = &params {
-            texts.extend(params.iter().map(|(key, value)| format!("{key}={}", python::str(value))));
-            // Nobody typed these, so an error says where they stand.
-            for text in &texts {
-                overrides::parse(text).map_err(|error| error.within("hydra.sweeper.params"))?;
+        // A sweeper need not have params.
+        let has_params = frame.hydra().get("sweeper").is_some_and(|sweeper| sweeper.get("params").is_some());
+        if has_params && let Value::Map(params) = frame.hydra_value("sweeper.params")? {
+            for (key, value) in &params {
+                if value.is_missing() {
+                    let message = format!("hydra.sweeper.params.{key}: the mandatory value is missing");
+                    let hint = format!("`hydra.sweeper.params.{key}=<values>`");
+                    return Err(ConfigError::new(ErrorKind::InterpMissingValue, message).with_hint(Some(hint)));
+                }
+                let text = format!("{key}={}", python::str(value));
+                // Nobody typed these, so an error says where they stand.
+                overrides::parse(&text).map_err(|error| error.within("hydra.sweeper.params"))?;
+                texts.push(text);
             }
         }
         texts.extend_from_slice(frame.overrides());

@@ -33,6 +33,8 @@ pub(super) enum Interpolation {
 pub(super) enum Element {
     /// A value that stands there as it is.
     Value(Value),
+    /// Nothing where the sequence of this text should have an element: an empty text, and a warning.
+    Gap(String),
     /// An unquoted or quoted text with at least one interpolation.
     Text(Text),
     /// A quoted text: always a text, even where it is one interpolation.
@@ -333,20 +335,25 @@ impl<'a> Parser<'a> {
             self.at += length;
             return Ok(elements);
         }
-        let empty = || Element::Value(Value::Str(String::new()));
+        let start = self.at;
         let mut after_comma = true;
         loop {
             if let Some(length) = self.at_token(ValueToken::Comma)? {
                 self.at += length;
                 if after_comma {
-                    elements.push(empty());
+                    elements.push(Element::Gap(String::new()));
                 }
                 after_comma = true;
             } else if let Some(length) = self.at_token(closing)? {
-                self.at += length;
                 if after_comma {
-                    elements.push(empty());
+                    elements.push(Element::Gap(String::new()));
                 }
+                for element in &mut elements {
+                    if let Element::Gap(text) = element {
+                        *text = self.chars[start..self.at].iter().collect();
+                    }
+                }
+                self.at += length;
                 return Ok(elements);
             } else if after_comma {
                 elements.push(self.element()?);

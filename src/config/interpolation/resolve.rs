@@ -183,11 +183,10 @@ impl<'a> Resolver<'a> {
         Ok(if converted == value { computed } else { Computed::Value(converted) })
     }
 
-    /// What `oc.decode` makes of a text.
-    pub(super) fn decode(&mut self, text: &str, parent: NodeId, at: NodeId) -> Result<Value, ConfigError> {
+    /// What `oc.decode` makes of a text: for a lone interpolation, the node that it names.
+    pub(super) fn decode(&mut self, text: &str, parent: NodeId, at: NodeId) -> Result<Computed, ConfigError> {
         let element = parse_element(text)?;
-        let computed = self.element(&element, parent, at)?;
-        Ok(self.argument(computed))
+        self.element(&element, parent, at)
     }
 
     fn text(&mut self, text: &Text, parent: NodeId, at: NodeId) -> Result<Computed, ConfigError> {
@@ -233,6 +232,14 @@ impl<'a> Resolver<'a> {
     fn element(&mut self, element: &Element, parent: NodeId, at: NodeId) -> Result<Computed, ConfigError> {
         Ok(Computed::Value(match element {
             Element::Value(value) => value.clone(),
+            Element::Gap(sequence) => {
+                let warning = format!(
+                    "In the sequence `{sequence}` some elements are missing: please replace them with empty quoted \
+                     strings. See https://github.com/omry/omegaconf/issues/572 for details."
+                );
+                self.surroundings.warnings.borrow_mut().push(warning);
+                Value::Str(String::new())
+            }
             Element::Text(text) => return self.text(text, parent, at),
             Element::Quoted(text) => Value::Str(self.concatenated(text, parent, at)?),
             Element::List(elements) => {

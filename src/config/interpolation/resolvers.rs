@@ -110,7 +110,7 @@ impl Resolver<'_> {
         call.expect_arguments(1..=1)?;
         match self.value_of(&call.arguments[0]) {
             Value::Null => Ok(Computed::Value(Value::Null)),
-            Value::Str(text) => Ok(Computed::Value(self.decode(&text, call.parent, call.at)?)),
+            Value::Str(text) => self.decode(&text, call.parent, call.at),
             other => Err(call.failed(format!("expected a text or null, got {}", other.type_name()))),
         }
     }

@@ -1,5 +1,5 @@
 //! The functions of the override grammar: casts (`int`, `float`, `str`, `bool`), sweeps (`choice`, `range`,
-//! `interval`, `glob`) and what changes them (`tag`, `sort`, `shuffle`).
+//! `interval`, `glob`), what changes them (`tag`, `sort`, `shuffle`), and `extend_list`, which Hydra 1.3 does not have.
 
 use std::cmp::Ordering;
 
@@ -18,8 +18,8 @@ pub(super) struct Call {
     pub(super) named: Vec<(String, Element)>,
 }
 
-const NAMES: [&str; 11] =
-    ["bool", "choice", "float", "glob", "int", "interval", "range", "shuffle", "sort", "str", "tag"];
+const NAMES: [&str; 12] =
+    ["bool", "choice", "extend_list", "float", "glob", "int", "interval", "range", "shuffle", "sort", "str", "tag"];
 
 #[derive(Clone, Copy, PartialEq)]
 enum Cast {
@@ -34,6 +34,9 @@ enum Cast {
 /// # Errors
 /// [`ErrorKind::UnknownFunction`], [`ErrorKind::FunctionEval`].
 pub(super) fn evaluate(mut call: Call) -> Result<Element, ConfigError> {
+    if call.name == "extend_list" {
+        return extend_list(call);
+    }
     // Arguments lose their quotes; what lists hold keeps them.
     let unquote = |element: &mut Element| {
         if let Element::Quoted(quoted) = element {
@@ -142,6 +145,7 @@ fn describe(element: &Element) -> String {
     match element {
         Element::Sweep(_) => "a sweep".to_owned(),
         Element::Glob(_) => "a glob".to_owned(),
+        Element::Extend(_) => "extend_list".to_owned(),
         Element::List(_) => "a list".to_owned(),
         Element::Dict(_) => "a map".to_owned(),
         Element::Quoted(quoted) => format!("{:?}", quoted.text),
@@ -175,16 +179,16 @@ fn expect_number(element: Option<Element>, name: &str) -> Result<Value, ConfigEr
     }
 }
 
-/// A plain element: no sweep and no glob, at the top.
+/// A plain element: no sweep, no glob and no `extend_list`, at the top.
 fn is_plain(element: &Element) -> bool {
-    !matches!(element, Element::Sweep(_) | Element::Glob(_))
+    !matches!(element, Element::Sweep(_) | Element::Glob(_) | Element::Extend(_))
 }
 
 // Casts.
 
 fn cast_call(call: Call, cast: Cast) -> Result<Element, ConfigError> {
     let (positional, [value]) = call.split(["value"])?;
-    let is_cast_type = |element: &Element| !matches!(element, Element::Glob(_));
+    let is_cast_type = |element: &Element| !matches!(element, Element::Glob(_) | Element::Extend(_));
     expect(&positional, "a value or a sweep", is_cast_type)?;
     expect(value.as_slice(), "a value or a sweep", is_cast_type)?;
     let value = value.filter(|value| !is_null(value));
@@ -213,7 +217,7 @@ fn apply_cast(element: &Element, cast: Cast) -> Result<Element, ConfigError> {
             let cast_entry = |(key, value): &(Value, Element)| Ok((key.clone(), apply_cast(value, cast)?));
             Element::Dict(entries.iter().map(cast_entry).collect::<Result<_, ConfigError>>()?)
         }
-        Element::Glob(_) => return failed("cannot cast a glob"),
+        Element::Glob(_) | Element::Extend(_) => return failed(format!("cannot cast {}", describe(element))),
         // A cast sweep is a new one, without the tags and the shuffling of the old.
         Element::Sweep(old) => match &old.kind {
             SweepKind::Choice { list, simple } => {
@@ -295,7 +299,9 @@ fn choice(call: Call) -> Result<Element, ConfigError> {
     let (mut list, []) = call.split([])?;
     let is_choice =
         |element: &Element| as_sweep(element).is_some_and(|sweep| matches!(sweep.kind, SweepKind::Choice { .. }));
-    expect(&list, "values", |element| !is_null(element) && (is_plain(element) || is_choice(element)))?;
+    let is_extension = |element: &Element| matches!(element, Element::Extend(_));
+    let is_value = |element: &Element| is_plain(element) || is_choice(element) || is_extension(element);
+    expect(&list, "values", |element| !is_null(element) && is_value(element))?;
     if list.is_empty() {
         return failed("an empty choice is not legal");
     }
@@ -349,6 +355,13 @@ fn glob(call: Call) -> Result<Element, ConfigError> {
     Ok(Element::Glob(Glob { include, exclude }))
 }
 
+/// Hydra 1.4's list append: the values come after those that the list already has.
+fn extend_list(call: Call) -> Result<Element, ConfigError> {
+    let (values, []) = call.split([])?;
+    expect(&values, "plain values", is_plain)?;
+    Ok(Element::Extend(values))
+}
+
 // What changes a sweep.
 
 fn tag(call: Call) -> Result<Element, ConfigError> {
@@ -380,7 +393,7 @@ fn is_sortable(element: &Element) -> bool {
     !is_null(element)
         && match element {
             Element::Sweep(sweep) => !matches!(sweep.kind, SweepKind::Interval { .. }),
-            Element::Glob(_) => false,
+            Element::Glob(_) | Element::Extend(_) => false,
             _ => true,
         }
 }

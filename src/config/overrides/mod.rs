@@ -51,6 +51,8 @@ pub(super) enum Element {
     Dict(Vec<(Value, Element)>),
     Sweep(Box<Sweep>),
     Glob(Glob),
+    /// What `extend_list` appends to the list that is there.
+    Extend(Vec<Element>),
 }
 
 /// A quoted text, unescaped.
@@ -165,7 +167,8 @@ impl Override {
 }
 
 impl Element {
-    /// The value with quotes taken off; `None` where a sweep stands inside a list or map, or null is a key.
+    /// The value with quotes taken off; `None` for sweeps and `extend_list`, alone or in a list or map, and where
+    /// null is a key.
     pub(super) fn to_value(&self) -> Option<Value> {
         Some(match self {
             Self::Scalar(value) => value.clone(),
@@ -178,7 +181,7 @@ impl Element {
                 }
                 Value::Map(map)
             }
-            Self::Sweep(_) | Self::Glob(_) => return None,
+            Self::Sweep(_) | Self::Glob(_) | Self::Extend(_) => return None,
         })
     }
 }

@@ -15,6 +15,11 @@ pub(super) fn parse(input: &str) -> Result<Override, ConfigError> {
         Parser { input, lexer: Lexer::new(input), current: None, depth: 0, in_choice: false, values: Vec::new() };
     let (action, key, package, syntax) = parser.sentence()?;
     let value = syntax.map(|syntax| syntax.evaluate(input)).transpose()?;
+    if action != Action::Change && matches!(value, Some(Element::Extend(_))) {
+        let message = format!("override {input:?}: extend_list changes a list, and takes no prefix");
+        let plain = input.trim_start_matches(['+', '~']).to_owned();
+        return Err(ConfigError::new(ErrorKind::FunctionEval, message).with_hint(Some(plain)));
+    }
     Ok(Override { action, key, package, value, input: input.to_owned() })
 }
 

@@ -9,10 +9,8 @@ pub(in crate::config) fn element_text(element: &Element) -> Option<String> {
     Some(match element {
         Element::Scalar(value) => scalar_text(value),
         Element::Quoted(quoted) => quoted_text(quoted),
-        Element::List(items) => {
-            let items: Option<Vec<String>> = items.iter().map(element_text).collect();
-            format!("[{}]", items?.join(","))
-        }
+        Element::List(items) => format!("[{}]", joined(items)?),
+        Element::Extend(items) => format!("extend_list({})", joined(items)?),
         Element::Dict(entries) => {
             let entry =
                 |(key, value): &(Value, Element)| Some(format!("{}:{}", scalar_text(key), element_text(value)?));
@@ -21,6 +19,11 @@ pub(in crate::config) fn element_text(element: &Element) -> Option<String> {
         }
         Element::Sweep(_) | Element::Glob(_) => return None,
     })
+}
+
+fn joined(items: &[Element]) -> Option<String> {
+    let items: Option<Vec<String>> = items.iter().map(element_text).collect();
+    Some(items?.join(","))
 }
 
 fn scalar_text(value: &Value) -> String {

@@ -20,7 +20,9 @@ const VALUE: &str = "tag:yaml.org,2002:value";
 /// The value of a document.
 pub(super) fn construct(root: &Rc<Node>) -> Result<Located, ConfigError> {
     flatten_all(root)?;
-    Constructor { budget: MAX_FILE_NODES }.value(root, 0)
+    let mut constructor = Constructor { budget: MAX_FILE_NODES, unsupported: None };
+    let value = constructor.value(root, 0)?;
+    constructor.unsupported.map_or(Ok(value), Err)
 }
 
 /// Refuses duplicate keys and replaces merge keys, map by map in the order in which PyYAML constructs them.
@@ -126,6 +128,8 @@ fn too_many(node: &Node) -> ConfigError {
 
 struct Constructor {
     budget: usize,
+    /// The first value that is good YAML but no value of a config: malformed YAML after it is the graver error.
+    unsupported: Option<ConfigError>,
 }
 
 impl Constructor {
@@ -143,10 +147,9 @@ impl Constructor {
             ("map", _) => return Err(wrong("a map")),
             ("seq" | "omap" | "pairs", _) => return Err(wrong("a list")),
             ("set", Content::Mapping(_)) | ("timestamp", Content::Scalar(_)) => {
-                let message = format!("a config cannot hold a value of type {name:?}");
                 let hint = format!("take the tag `!!{name}` away");
-                let error = ConfigError::new(ErrorKind::UnsupportedValue, message).with_hint(Some(hint));
-                return Err(error.at(Some(place(node.mark))));
+                self.refuse(&format!("a config cannot hold a value of type {name:?}"), hint, node);
+                Data::Scalar(Value::Null)
             }
             ("str" | "null" | "bool" | "int" | "float" | "binary", Content::Scalar(text)) => {
                 Data::Scalar(scalar(name, text).ok_or_else(|| wrong(&format!("no {text:?}")))?)
@@ -157,6 +160,12 @@ impl Constructor {
         Ok(Located { mark: node.mark, data })
     }
 
+    fn refuse(&mut self, message: &str, hint: String, node: &Node) {
+        let error = ConfigError::new(ErrorKind::UnsupportedValue, message).with_hint(Some(hint));
+        let error = error.at(Some(place(node.mark)));
+        self.unsupported.get_or_insert(error);
+    }
+
     fn map(&mut self, pairs: &Pairs, depth: usize) -> Result<Data, ConfigError> {
         let mut map = IndexMap::with_capacity(pairs.len());
         for (key_node, value_node) in pairs {
@@ -165,9 +174,8 @@ impl Constructor {
             };
             let value = self.value(value_node, depth + 1)?;
             let Some(key) = Key::from_value(key) else {
-                let hint = "put the key in quotes: `'null': …`".to_owned();
-                let error = ConfigError::new(ErrorKind::UnsupportedValue, "null cannot be a key").with_hint(Some(hint));
-                return Err(error.at(Some(place(key_node.mark))));
+                self.refuse("null cannot be a key", "put the key in quotes: `'null': …`".to_owned(), key_node);
+                continue;
             };
             // The first spelling of a key stays (`1` and `true` are one key), its last value wins.
             map.insert(key, Located { mark: key_node.mark, data: value.data });
