@@ -107,7 +107,7 @@ impl Selection {
     /// # Errors
     /// Whatever is wrong with the config or the overrides.
     pub fn compose(&self, command: &str) -> Result<Config> {
-        warned(self.composer(command)?.compose(self.primary(command), &self.overrides)?)
+        Ok(warned(self.composer(command)?.compose(self.primary(command), &self.overrides)?))
     }
 }
 
@@ -134,12 +134,18 @@ pub fn civil(time: &UtcTime) -> jiff::civil::DateTime {
     time.0.to_zoned(jiff::tz::TimeZone::UTC).datetime()
 }
 
+/// What Hydra warns about, and the silent traps in the files.
+pub fn warnings(config: &Config) -> impl Iterator<Item = String> {
+    let lints = config.lints().iter().map(|lint| format!("{lint}\n  Hint: {}", lint.hint));
+    config.warnings().iter().cloned().chain(lints)
+}
+
 /// The config, its warnings shown.
-pub fn warned(config: Config) -> Result<Config> {
-    for warning in config.warnings() {
+pub fn warned(config: Config) -> Config {
+    for warning in warnings(&config) {
         eprintln!("Warning: {warning}");
     }
-    Ok(config)
+    config
 }
 
 impl Arguments {
@@ -160,12 +166,12 @@ impl Arguments {
             return Ok(());
         }
         if let Some(which) = self.cfg {
-            let config = warned(composer.compose(name, overrides)?)?;
+            let config = warned(composer.compose(name, overrides)?);
             print!("{}", info::composed(&config, which, self.package.as_deref(), self.resolve)?);
             return Ok(());
         }
         match job::Mode::of(&composer, name, overrides, self.multirun)? {
-            job::Mode::Run { overrides } => work(Job::single(warned(composer.compose(name, &overrides)?)?)?),
+            job::Mode::Run { overrides } => work(Job::single(warned(composer.compose(name, &overrides)?))?),
             job::Mode::Multirun { overrides } => {
                 let zipped: Vec<Vec<String>> =
                     self.zip.iter().map(|keys| keys.split(',').map(str::to_owned).collect()).collect();
@@ -180,7 +186,7 @@ impl Arguments {
     /// # Errors
     /// Whatever is wrong with the config or the overrides.
     pub fn compose_recorded(&self, command: &str, name: &str, overrides: &[String]) -> Result<Config> {
-        warned(self.selection.composer(command)?.compose(name, overrides)?)
+        Ok(warned(self.selection.composer(command)?.compose(name, overrides)?))
     }
 
     /// The folder of the primary configs, when it is not the usual one.

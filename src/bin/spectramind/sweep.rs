@@ -4,7 +4,7 @@
 //! for each run that ended, synced before the next begins. A multirun that is resumed composes with the time it
 //! began at, so its `${now:…}` name the same directories.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use spectramind::durable;
 use spectramind::engine::run_dir::complete_lines;
 use spectramind::manifest::timestamp::UtcTime;
 
-use crate::compose::{Which, civil, warned};
+use crate::compose::{Which, civil, warnings};
 use crate::job::Job;
 use crate::{failure, info, record};
 
@@ -155,7 +155,7 @@ pub fn resume(command: &str, composer: Composer, directory: &Path, work: impl Fn
 }
 
 fn composed(plan: &Plan, composer: &Composer) -> Result<Sweep> {
-    Ok(composer.sweep(plan.config_name.as_str(), &plan.overrides)?)
+    Ok(composer.clone().zip(plan.zip.clone()).sweep(plan.config_name.as_str(), &plan.overrides)?)
 }
 
 fn run_jobs(
@@ -170,7 +170,7 @@ fn run_jobs(
     let is_done = |number| resumed.and_then(|outcomes| outcomes.get(&number)) == Some(&Outcome::Done);
     let left = (0..jobs.len()).filter(|number| !is_done(*number)).count();
     eprintln!("Launching {left} jobs locally in {}", directory.display());
-    let mut failed = 0;
+    let (mut failed, mut told) = (0, BTreeSet::new());
     for (number, overrides) in jobs.iter().enumerate() {
         if is_done(number) {
             continue;
@@ -179,7 +179,7 @@ fn run_jobs(
         let result = composer
             .compose_job(sweep, overrides)
             .map_err(Into::into)
-            .and_then(warned)
+            .inspect(|config| tell_new(warnings(config), &mut told))
             .and_then(|config| Job::of_sweep(config, number, directory, resumed.is_some()))
             .and_then(&mut work);
         // As in Hydra, a job that fails does not keep the others from running.
@@ -197,6 +197,16 @@ fn run_jobs(
         return Err(SweepError::Failed { failed, jobs: jobs.len(), directory: directory.to_owned() }.into());
     }
     Ok(())
+}
+
+/// Shows the warnings that no job before had.
+fn tell_new(warnings: impl Iterator<Item = String>, told: &mut BTreeSet<String>) {
+    for warning in warnings {
+        if !told.contains(&warning) {
+            eprintln!("Warning: {warning}");
+            told.insert(warning);
+        }
+    }
 }
 
 /// The state file, open and locked.

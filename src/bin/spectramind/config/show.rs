@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             println!("{}", job.join(" "));
         }
     } else {
-        print!("{}", warned(composer.compose(name, overrides)?)?.resolve()?.to_yaml());
+        print!("{}", warned(composer.compose(name, overrides)?).resolve()?.to_yaml());
     }
     Ok(())
 }

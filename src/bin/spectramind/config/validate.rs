@@ -8,7 +8,7 @@ use jsonschema::{ValidationError, Validator};
 use spectramind::config::{Composer, Config, Resolved, to_json};
 use spectramind::schema;
 
-use crate::compose::Selection;
+use crate::compose::{Selection, warnings};
 use crate::failure::Told;
 use crate::typed::is_hydra;
 
@@ -34,6 +34,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         left: BTreeSet::new(),
         compositions: 0,
         told: BTreeSet::new(),
+        warned: BTreeSet::new(),
     };
     let groups = tree.composer.groups().into_iter().filter(|group| !is_hydra(group));
     tree.left = groups.collect();
@@ -75,6 +76,7 @@ struct Tree<'a> {
     compositions: usize,
     /// The errors so far: one in a file that many configs share is told once.
     told: BTreeSet<String>,
+    warned: BTreeSet<String>,
 }
 
 impl Tree<'_> {
@@ -111,6 +113,11 @@ impl Tree<'_> {
                 return None;
             }
         };
+        for warning in warnings(&config) {
+            if self.warned.insert(warning.clone()) {
+                println!("{subject}: warning: {warning}");
+            }
+        }
         for problem in problems(&config, &resolved, validator) {
             self.tell(&subject, &problem);
         }
