@@ -2,10 +2,13 @@
 
 mod audit;
 mod calibration;
+mod configs;
 mod errors;
 mod example;
 mod golden;
+mod hydra;
 mod lightness;
+mod multirun;
 mod profiles;
 mod sandbox;
 mod scoring;

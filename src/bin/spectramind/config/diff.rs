@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use spectramind::config::{Config, Differences, Origin, Value};
+use spectramind::config::{Config, Differences, Value};
 
 use super::explain::short;
 use crate::compose::{self, CONFIGS};
@@ -33,20 +33,21 @@ pub struct Arguments {
 /// When one cannot be composed; [`Told`] when they differ.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let configs = arguments.config_path.clone().unwrap_or_else(|| CONFIGS.into());
-    let first = Side::read(&arguments.first, &configs)?;
+    let first = read(&arguments.first, &configs)?;
     let second = match &arguments.second {
-        Some(second) => Side::read(second, &configs)?,
-        None => Side::today(&arguments.first, &configs)?,
+        Some(second) => read(second, &configs)?,
+        None => today(&arguments.first, &configs)?,
     };
-    let values = |side: &Side| -> Result<Value> {
-        Ok(if arguments.resolve { side.config.resolve()?.value().clone() } else { side.config.value().clone() })
+    let values = |config: &Config| -> Result<Value> {
+        Ok(if arguments.resolve { config.resolve()?.value().clone() } else { config.value().clone() })
     };
-    let differences = Differences::between((&first.config, &values(&first)?), (&second.config, &values(&second)?));
+    let differences = Differences::between((&first, &values(&first)?), (&second, &values(&second)?));
     for difference in &differences.keys {
         println!("{}", difference.path);
-        for (sign, side, found) in [('-', &first, &difference.first), ('+', &second, &difference.second)] {
+        for (sign, found) in [('-', &difference.first), ('+', &difference.second)] {
             if let Some((value, origin)) = found {
-                println!("  {sign} {:<24}  {}", short(value), side.place(origin.as_ref()));
+                let origin = origin.as_ref().map(ToString::to_string).unwrap_or_default();
+                println!("  {sign} {:<24}  {origin}", short(value));
             }
         }
     }
@@ -59,49 +60,22 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Err(Told.into())
 }
 
-/// One of the two configs.
-struct Side {
-    config: Config,
-    /// The folder that places are relative to.
-    folder: PathBuf,
+/// Composes what one argument names.
+fn read(text: &str, configs: &Path) -> Result<Config> {
+    let folder = Path::new(text).join(".hydra");
+    if folder.join("config.yaml").is_file() {
+        return Ok(compose::composer("config", &[folder])?.compose::<&str>("config", &[])?);
+    }
+    let words = shlex::split(text).with_context(|| format!("{text:?}: a quote is not closed"))?;
+    let Some((command, overrides)) = words.split_first().filter(|_| !Path::new(text).exists()) else {
+        bail!("{text:?}: expected a run directory, with its .hydra/config.yaml, or a command in quotes");
+    };
+    Ok(compose::composer(command, &[configs.to_owned()])?.compose(command.as_str(), overrides)?)
 }
 
-impl Side {
-    fn read(text: &str, configs: &Path) -> Result<Self> {
-        let folder = Path::new(text).join(".hydra");
-        if folder.join("config.yaml").is_file() {
-            let composer = compose::composer("config", std::slice::from_ref(&folder))?;
-            let config = composer.compose::<&str>("config", &[])?;
-            return Ok(Self { config, folder });
-        }
-        let words = shlex::split(text).with_context(|| format!("{text:?}: a quote is not closed"))?;
-        let Some((command, overrides)) = words.split_first().filter(|_| !Path::new(text).exists()) else {
-            bail!("{text:?}: expected a run directory, with its .hydra/config.yaml, or a command in quotes");
-        };
-        Self::composed(command, command, overrides, configs)
-    }
-
-    /// What the tree of today composes for a run.
-    fn today(run: &str, configs: &Path) -> Result<Self> {
-        let recorded = record::read_origin(Path::new(run))?.config;
-        Self::composed("train", &recorded.name, &recorded.overrides, configs)
-    }
-
-    fn composed(command: &str, name: &str, overrides: &[String], configs: &Path) -> Result<Self> {
-        let folder = configs.to_owned();
-        let config = compose::composer(command, std::slice::from_ref(&folder))?.compose(name, overrides)?;
-        Ok(Self { config, folder })
-    }
-
-    fn place(&self, origin: Option<&Origin>) -> String {
-        match origin {
-            Some(Origin::File(location)) => {
-                let file = Path::new(&location.file);
-                let shown = if file.is_relative() { self.folder.join(file) } else { file.to_owned() };
-                format!("{}:{}:{}", shown.display(), location.line, location.column)
-            }
-            Some(origin) => origin.to_string(),
-            None => String::new(),
-        }
-    }
+/// Composes with the tree of today what a run was composed from.
+fn today(run: &str, configs: &Path) -> Result<Config> {
+    let recorded = record::read_origin(Path::new(run))?.config;
+    let composer = compose::composer("train", &[configs.to_owned()])?;
+    Ok(composer.compose(recorded.name.as_str(), &recorded.overrides)?)
 }

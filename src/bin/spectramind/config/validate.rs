@@ -54,8 +54,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     for (command, validator) in &primaries {
         tree.check_primary(command, validator);
     }
+    // The groups that no defaults list has are for the command line, such as `+experiment=…`.
     let (first, validator) = &primaries[0];
-    for group in std::mem::take(&mut tree.left) {
+    let left = if selection.config_name.is_none() { std::mem::take(&mut tree.left) } else { BTreeSet::new() };
+    for group in left {
         for option in tree.composer.options(&group) {
             tree.check(first, Some(&format!("+{group}={option}")), validator);
         }
