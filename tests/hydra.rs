@@ -256,7 +256,7 @@ fn zsh_accepts_its_completion() {
     let sandbox = Sandbox::new();
     let code = sandbox.done(&["completion", "zsh"]).stdout;
     assert!(code.contains("#compdef spectramind"), "{code}");
-    if !present("shells", Command::new("zsh").arg("--version").output().is_ok(), "zsh") {
+    if !present("zsh", Command::new("zsh").arg("--version").output().is_ok(), "zsh") {
         return;
     }
     std::fs::write(sandbox.path("complete.zsh"), code).expect("write");
@@ -277,7 +277,7 @@ const LINES: [(&str, &str); 6] = [
 
 /// What a shell completes, a line for each of [`LINES`]; nothing where the shell is not there.
 fn completions(shell: &str, script: &str) -> Option<String> {
-    if !present("shells", Command::new(shell).arg("--version").output().is_ok(), shell) {
+    if !present(shell, Command::new(shell).arg("--version").output().is_ok(), shell) {
         return None;
     }
     let sandbox = Sandbox::new();
