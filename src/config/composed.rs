@@ -1,6 +1,8 @@
 //! A composed config: its value, what it resolves to, and the record of how it came about.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
@@ -10,7 +12,7 @@ use super::digest::digest_of;
 use super::dump::to_yaml;
 use super::error::{ConfigError, ErrorKind};
 use super::extract::extract;
-use super::interpolation::{Resolver, Surroundings, split_key};
+use super::interpolation::{Resolver, Surroundings, refuse_height, split_key};
 use super::origin::KeyOrigin;
 use super::source::SourceFile;
 use super::tree::{Content, NodeId, Tree};
@@ -24,7 +26,7 @@ pub struct Config {
     /// The tree without `hydra`, as the program sees it.
     task: Tree,
     value: Value,
-    origins: IndexMap<String, KeyOrigin>,
+    origins: Rc<IndexMap<String, KeyOrigin>>,
 }
 
 /// What composing yields.
@@ -57,12 +59,13 @@ pub(super) enum HydraView {
 
 impl Config {
     pub(super) fn new(parts: Parts) -> Result<Self, ConfigError> {
+        refuse_height(parts.tree.height(parts.root))?;
         let mut task = parts.tree.clone();
         task.remove(parts.root, "hydra");
         let value = task.to_value(parts.root);
         let mut origins = IndexMap::new();
         collect_origins(&task, parts.root, &mut origins);
-        Ok(Self { parts, task, value, origins })
+        Ok(Self { parts, task, value, origins: Rc::new(origins) })
     }
 
     /// The config without `hydra`, unresolved.
@@ -94,14 +97,14 @@ impl Config {
         let mut tree = self.task.clone();
         let value = Resolver::new(&mut tree, &surroundings).resolved(root)?;
         let warnings = surroundings.warnings.into_inner();
-        Ok(Resolved { value, origins: self.origins.clone(), warnings })
+        Ok(Resolved { value, origins: Rc::clone(&self.origins), warnings })
     }
 
     fn surroundings(&self, view: HydraView) -> Surroundings<'_> {
         Surroundings {
             env: Some(&self.parts.env),
             now: self.parts.now,
-            hydra: (view == HydraView::Run).then_some(&self.parts.tree),
+            hydra: (view == HydraView::Run).then(|| RefCell::new(self.parts.tree.clone())),
             hydra_root: Some(self.parts.root),
             ..Surroundings::default()
         }
@@ -223,7 +226,7 @@ impl Config {
 #[derive(Debug, Clone)]
 pub struct Resolved {
     value: Value,
-    origins: IndexMap<String, KeyOrigin>,
+    origins: Rc<IndexMap<String, KeyOrigin>>,
     warnings: Vec<String>,
 }
 

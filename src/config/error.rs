@@ -250,14 +250,16 @@ impl ConfigError {
 ///
 /// Near means an edit distance (with swaps of neighbours) of at most a third of the name, and at least one.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // A hostile name must not buy quadratic time.
-    const LONGEST: usize = 128;
+    // Hostile names must not buy quadratic time.
+    const LONGEST: usize = 64;
+    const MOST: usize = 5_000;
     if name.len() > LONGEST {
         return None;
     }
     let limit = (name.chars().count() / 3).max(1);
     candidates
         .into_iter()
+        .take(MOST)
         .filter(|candidate| candidate.len() <= LONGEST && *candidate != name)
         .map(|candidate| (edit_distance(name, candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
+use super::defaults_entry::{self, take_defaults};
 use super::error::{ConfigError, ErrorKind, Location};
 use super::hydra_node;
 use super::limits::MAX_FILE_BYTES;
@@ -200,7 +201,10 @@ pub struct SourceFile {
 /// A config as loaded.
 #[derive(Debug, Clone)]
 pub(super) struct LoadedConfig {
+    /// The config without its defaults list.
     pub(super) body: Located,
+    /// The defaults list, or what is wrong with it.
+    pub(super) defaults: Result<Vec<defaults_entry::Entry>, ConfigError>,
     /// The `# @package` header.
     pub(super) package: Option<String>,
     /// The file for origins; `None` for Hydra's own.
@@ -253,9 +257,10 @@ impl Repository {
         };
         let place = |error: ConfigError| error.in_file(shown.as_deref().unwrap_or(config_path));
         let package = package_header(&text).map_err(place)?;
-        let body = yaml::load(&text).map_err(place)?;
+        let mut body = yaml::load(&text).map_err(place)?;
         self.sources.extend(source);
-        Ok(Some(LoadedConfig { body, package, file: shown }))
+        let defaults = take_defaults(config_path, &mut body);
+        Ok(Some(LoadedConfig { body, defaults, package, file: shown }))
     }
 }
 

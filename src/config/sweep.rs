@@ -6,7 +6,7 @@
 use super::compose::RunMode;
 use super::composed::Config;
 use super::error::{ConfigError, ErrorKind};
-use super::limits::MAX_JOBS;
+use super::limits::{MAX_JOBS, MAX_JOBS_BYTES};
 use super::overrides::{self, Element, Glob, Override, SweepKind, element_text, range};
 use super::python;
 use super::source::SearchPath;
@@ -74,14 +74,26 @@ fn expand(texts: &[String], search_path: &SearchPath, seed: u64) -> Result<(Vec<
     if count.is_none_or(|count| count > MAX_JOBS) {
         return Err(ConfigError::new(ErrorKind::Limit, format!("expected at most {MAX_JOBS} jobs")));
     }
-    let mut jobs = vec![Vec::new()];
-    for column in columns.values() {
-        let longer = jobs.iter().flat_map(|job: &Vec<String>| {
-            column.iter().map(move |line| job.iter().cloned().chain([line.clone()]).collect())
-        });
-        jobs = longer.collect();
+    let count = count.unwrap_or(0);
+    // Each line of a column stands in the same number of jobs.
+    let bytes = columns.values().filter(|column| !column.is_empty()).map(|column| {
+        let lines: usize = column.iter().map(|line| line.len() + size_of::<String>()).sum();
+        lines.saturating_mul(count / column.len())
+    });
+    if bytes.fold(0, usize::saturating_add) > MAX_JOBS_BYTES {
+        let message = format!("expected the overrides of all {count} jobs to take at most {MAX_JOBS_BYTES} bytes");
+        return Err(ConfigError::new(ErrorKind::Limit, message));
     }
-    Ok((jobs, shuffled))
+    let jobs = (0..count).map(|job| {
+        // The last sweep varies fastest: columns are the digits of the job's number.
+        let mut jobs_per_line = count;
+        let line = |column: &Vec<String>| {
+            jobs_per_line /= column.len();
+            column[job / jobs_per_line % column.len()].clone()
+        };
+        columns.values().map(line).collect()
+    });
+    Ok((jobs.collect(), shuffled))
 }
 
 fn values(item: &Override, value: &Element, search_path: &SearchPath, seed: u64) -> Result<Vec<String>, ConfigError> {
@@ -254,6 +266,19 @@ mod tests {
         let lines: Vec<String> = jobs.iter().map(|job| job.join(" ")).collect();
         assert_eq!(lines, ["a=1 b=0.001 c=0", "a=1 b=0.001 c=1", "a=2 b=0.001 c=0", "a=2 b=0.001 c=1"]);
         assert!(!shuffled);
+    }
+
+    #[test]
+    fn jobs_that_would_not_fit_in_memory_are_refused_before_they_are_listed() {
+        let long = format!("x={}", "y".repeat(8_000));
+        let many: Vec<String> = (0..400).map(|index| format!("a{index}=1")).collect();
+        for others in [vec![long], many] {
+            let texts: Vec<String> = others.into_iter().chain(["b=range(10000)".to_owned()]).collect();
+            assert_eq!(expand(&texts, &SearchPath::new(), 0).expect_err("too much").kind(), ErrorKind::Limit);
+        }
+        let digits = "0".repeat(1900);
+        let texts = [format!("b=range(1{digits},2{digits})")];
+        assert_eq!(expand(&texts, &SearchPath::new(), 0).expect_err("too much").kind(), ErrorKind::Limit);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::Surroundings;
 use super::grammar::{Element, Interpolation, Piece, Text, parse_element, parse_text};
 use super::select::split_key;
 use crate::config::error::{ConfigError, ErrorKind, nearest};
-use crate::config::limits::{MAX_DEPTH, MAX_INTERPOLATION_DEPTH, MAX_TEXT_BYTES, MAX_TREE_NODES};
+use crate::config::limits::{MAX_DEPTH, MAX_INTERPOLATION_DEPTH};
 use crate::config::origin::Trace;
 use crate::config::python;
 use crate::config::schema;
@@ -32,12 +32,14 @@ pub(in crate::config) struct Resolver<'a> {
     /// The nodes whose interpolations are being resolved, outermost first.
     pending: Vec<NodeId>,
     depth: usize,
-    budget: usize,
 }
+
+/// How many plain values an interpolation costs, about.
+const INTERPOLATION_COST: usize = 20;
 
 impl<'a> Resolver<'a> {
     pub(in crate::config) fn new(tree: &'a mut Tree, surroundings: &'a Surroundings<'a>) -> Self {
-        Self { tree, surroundings, pending: Vec::new(), depth: 0, budget: MAX_TREE_NODES }
+        Self { tree, surroundings, pending: Vec::new(), depth: 0 }
     }
 
     /// The value of a node with everything below resolved; a direct `???` stays.
@@ -54,15 +56,17 @@ impl<'a> Resolver<'a> {
             Computed::Value(value) => return Ok(value),
             Computed::Node(id) => id,
         };
-        self.budget = self.budget.checked_sub(1).ok_or_else(|| {
-            ConfigError::new(ErrorKind::Limit, format!("expected at most {MAX_TREE_NODES} values after resolving"))
-        })?;
-        if open.contains(&id) || open.len() > MAX_DEPTH * 2 {
+        if open.contains(&id) {
             return Err(self.cycle(open, id));
         }
+        refuse_height(open.len())?;
+        self.tree.spend_values(1)?;
         open.push(id);
         let value = match self.tree.content(id).clone() {
-            Content::Scalar(value) => value,
+            Content::Scalar(value) => {
+                self.tree.spend_text(value.as_str().map_or(0, str::len))?;
+                value
+            }
             Content::List(items) => {
                 Value::List(items.into_iter().map(|item| self.resolved_below(item, open)).collect::<Result<_, _>>()?)
             }
@@ -92,13 +96,12 @@ impl<'a> Resolver<'a> {
             Some(Value::Str(text)) if Value::is_interpolation_text(text) => text.clone(),
             _ => return Ok(Computed::Node(id)),
         };
-        let location = self.tree.trace(id).origin.location().cloned();
-        let key = self.tree.full_key(id);
         let computed = self.evaluate_at(id, &text).and_then(|computed| self.converted(id, computed));
         computed.map_err(|error| {
+            let key = self.tree.full_key(id);
             let error =
                 if error.is_nested() || key.is_empty() { error } else { error.within(&format!("{key}: {text}")) };
-            error.at(location).nested()
+            error.at(self.tree.trace(id).origin.location().cloned()).nested()
         })
     }
 
@@ -106,6 +109,8 @@ impl<'a> Resolver<'a> {
         let Some(parent) = self.tree.parent(id) else {
             return Err(ConfigError::new(ErrorKind::Other, "an interpolation needs a config around it"));
         };
+        self.tree.spend_values(INTERPOLATION_COST)?;
+        self.tree.spend_text(text.len())?;
         let text = parse_text(text)?;
         self.depth += 1;
         if self.depth > MAX_INTERPOLATION_DEPTH {
@@ -115,7 +120,33 @@ impl<'a> Resolver<'a> {
         }
         let computed = self.text(&text, parent, id);
         self.depth -= 1;
+        if let Ok(Computed::Value(value)) = &computed {
+            self.spend(value)?;
+        }
         computed
+    }
+
+    /// Counts a value that was made or copied, and refuses one that is too deep for the functions that recurse.
+    fn spend(&mut self, value: &Value) -> Result<(), ConfigError> {
+        let mut open = vec![(value, 0)];
+        while let Some((value, height)) = open.pop() {
+            refuse_height(height)?;
+            self.tree.spend_values(1)?;
+            match value {
+                Value::Str(text) => self.tree.spend_text(text.len())?,
+                Value::List(items) => open.extend(items.iter().map(|item| (item, height + 1))),
+                Value::Map(map) => open.extend(map.values().map(|value| (value, height + 1))),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The value of a node, unresolved.
+    pub(super) fn copied(&mut self, id: NodeId) -> Result<Value, ConfigError> {
+        let value = self.tree.to_value(id);
+        self.spend(&value)?;
+        Ok(value)
     }
 
     /// Applies the type of a typed node to what its interpolation yields.
@@ -123,7 +154,7 @@ impl<'a> Resolver<'a> {
         let Some(schema) = self.tree.schema(id) else { return Ok(computed) };
         let value = match &computed {
             Computed::Node(target) if self.tree.is_container(*target) => return Ok(computed),
-            Computed::Node(target) => self.tree.to_value(*target),
+            Computed::Node(target) => self.copied(*target)?,
             Computed::Value(value) => value.clone(),
         };
         let converted = schema::convert(&value, schema)?;
@@ -132,9 +163,10 @@ impl<'a> Resolver<'a> {
 
     /// What `oc.decode` makes of a text.
     pub(super) fn decode(&mut self, text: &str, parent: NodeId, at: NodeId) -> Result<Value, ConfigError> {
+        self.tree.spend_values(text.len())?;
         let element = parse_element(text)?;
         let computed = self.element(&element, parent, at)?;
-        Ok(self.argument(computed))
+        self.argument(computed)
     }
 
     fn text(&mut self, text: &Text, parent: NodeId, at: NodeId) -> Result<Computed, ConfigError> {
@@ -147,33 +179,24 @@ impl<'a> Resolver<'a> {
     fn concatenated(&mut self, pieces: &[Piece], parent: NodeId, at: NodeId) -> Result<String, ConfigError> {
         let mut text = String::new();
         for piece in pieces {
+            let before = text.len();
             match piece {
                 Piece::Literal(literal) => text.push_str(literal),
                 Piece::Interpolation(interpolation) => {
                     let computed = self.interpolation(interpolation, parent, at)?;
-                    text.push_str(&self.as_text(&computed));
+                    text.push_str(&python::str(&self.argument(computed)?));
                 }
             }
-            if text.len() > MAX_TEXT_BYTES {
-                let message = format!("expected interpolation to make texts of at most {MAX_TEXT_BYTES} bytes");
-                return Err(ConfigError::new(ErrorKind::Limit, message));
-            }
+            self.tree.spend_text(text.len() - before)?;
         }
         Ok(text)
     }
 
-    pub(super) fn as_text(&self, computed: &Computed) -> String {
-        match computed {
-            Computed::Node(id) => self.tree.to_text(*id),
-            Computed::Value(value) => python::str(value),
-        }
-    }
-
     /// A computed value as an argument: containers unresolved, as OmegaConf hands them over.
-    fn argument(&self, computed: Computed) -> Value {
+    fn argument(&mut self, computed: Computed) -> Result<Value, ConfigError> {
         match computed {
-            Computed::Node(id) => self.tree.to_value(id),
-            Computed::Value(value) => value,
+            Computed::Node(id) => self.copied(id),
+            Computed::Value(value) => Ok(value),
         }
     }
 
@@ -186,7 +209,7 @@ impl<'a> Resolver<'a> {
                 let mut items = Vec::with_capacity(elements.len());
                 for element in elements {
                     let computed = self.element(element, parent, at)?;
-                    items.push(self.argument(computed));
+                    items.push(self.argument(computed)?);
                 }
                 Value::List(items)
             }
@@ -196,7 +219,7 @@ impl<'a> Resolver<'a> {
                     let computed = self.element(element, parent, at)?;
                     let key = Key::from_value(key.clone())
                         .ok_or_else(|| ConfigError::new(ErrorKind::ResolverFailed, "null cannot be a key"))?;
-                    map.insert(key, self.argument(computed));
+                    map.insert(key, self.argument(computed)?);
                 }
                 Value::Map(map)
             }
@@ -233,7 +256,7 @@ impl<'a> Resolver<'a> {
                 Piece::Literal(literal) => name.push_str(literal),
                 Piece::Interpolation(interpolation) => {
                     let computed = self.interpolation(interpolation, parent, at)?;
-                    let value = self.argument(computed);
+                    let value = self.argument(computed)?;
                     let Value::Str(text) = value else {
                         let message = format!("expected a text as a part of the name, got {}", value.type_name());
                         return Err(ConfigError::new(ErrorKind::ResolverFailed, message));
@@ -355,4 +378,12 @@ impl<'a> Resolver<'a> {
         self.tree.hang(id, parent);
         Ok(id)
     }
+}
+
+/// Refuses a config that YAML could not be read back from, and that is too deep for the functions that recurse.
+pub(in crate::config) fn refuse_height(levels_below: usize) -> Result<(), ConfigError> {
+    if levels_below < MAX_DEPTH {
+        return Ok(());
+    }
+    Err(ConfigError::new(ErrorKind::Limit, format!("expected a config of at most {MAX_DEPTH} levels")))
 }
