@@ -64,7 +64,7 @@ impl Config {
         task.remove(parts.root, "hydra");
         let value = task.to_value(parts.root);
         let mut origins = IndexMap::new();
-        collect_origins(&task, parts.root, &mut origins);
+        collect_origins(&task, parts.root, "", &mut origins);
         Ok(Self { parts, task, value, origins: Rc::new(origins) })
     }
 
@@ -292,11 +292,28 @@ fn missing_keys(value: &Value) -> Vec<String> {
     missing
 }
 
-fn collect_origins(tree: &Tree, id: NodeId, origins: &mut IndexMap<String, KeyOrigin>) {
-    for child in tree.children(id) {
-        origins.insert(tree.full_key(child), tree.trace(child).to_key_origin());
-        if !matches!(tree.content(child), Content::Scalar(_)) {
-            collect_origins(tree, child, origins);
+/// Records the history of everything below a container at a path.
+fn collect_origins(tree: &Tree, id: NodeId, path: &str, origins: &mut IndexMap<String, KeyOrigin>) {
+    let mut record = |path: String, child: NodeId| {
+        if tree.is_container(child) {
+            // The container comes before what it holds.
+            origins.insert(path.clone(), tree.trace(child).to_key_origin());
+            collect_origins(tree, child, &path, origins);
+        } else {
+            origins.insert(path, tree.trace(child).to_key_origin());
+        }
+    };
+    match tree.content(id) {
+        Content::Scalar(_) => {}
+        Content::Map(map) => {
+            for (key, &child) in map {
+                record(if path.is_empty() { key.to_string() } else { format!("{path}.{key}") }, child);
+            }
+        }
+        Content::List(items) => {
+            for (index, &child) in items.iter().enumerate() {
+                record(format!("{path}[{index}]"), child);
+            }
         }
     }
 }

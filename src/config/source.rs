@@ -173,7 +173,8 @@ impl SearchPath {
         self.entries.iter().find_map(|entry| match &entry.root {
             Root::Directory(directory) => {
                 let absolute = directory.join(&relative);
-                absolute.is_file().then(|| Found::File { relative: relative.clone(), absolute })
+                let metadata = std::fs::metadata(&absolute).ok().filter(std::fs::Metadata::is_file)?;
+                Some(Found::File { relative: relative.clone(), absolute, bytes: metadata.len() })
             }
             Root::Memory(files) => files.get(&relative).map(|text| Found::Memory { relative: relative.clone(), text }),
             Root::Unavailable { .. } => None,
@@ -183,7 +184,7 @@ impl SearchPath {
 
 enum Found<'a> {
     Builtin(&'static str),
-    File { relative: String, absolute: PathBuf },
+    File { relative: String, absolute: PathBuf, bytes: u64 },
     Memory { relative: String, text: &'a str },
 }
 
@@ -249,8 +250,8 @@ impl Repository {
                 let digest = FileDigest::of_bytes(text.as_bytes());
                 (text.to_owned(), Some(relative.clone()), Some(SourceFile { path: relative, absolute: None, digest }))
             }
-            Some(Found::File { relative, absolute }) => {
-                let (text, digest) = read(&absolute)?;
+            Some(Found::File { relative, absolute, bytes }) => {
+                let (text, digest) = read(&absolute, bytes)?;
                 let shown = absolute.display().to_string();
                 (text, Some(shown), Some(SourceFile { path: normalized(&relative), absolute: Some(absolute), digest }))
             }
@@ -270,10 +271,9 @@ fn normalized(relative: &str) -> String {
     parts.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect::<Vec<_>>().join("/")
 }
 
-fn read(path: &Path) -> Result<(String, FileDigest), ConfigError> {
+fn read(path: &Path, size: u64) -> Result<(String, FileDigest), ConfigError> {
     let shown = path.display();
     let failed = |message: String| ConfigError::new(ErrorKind::Read, message);
-    let size = std::fs::metadata(path).map_err(|error| failed(format!("{shown}: {error}")))?.len();
     if size > MAX_FILE_BYTES {
         let message = format!("{shown}: expected at most {MAX_FILE_BYTES} bytes, got {size}");
         return Err(ConfigError::new(ErrorKind::Limit, message));
@@ -288,8 +288,9 @@ fn read(path: &Path) -> Result<(String, FileDigest), ConfigError> {
 ///
 /// Only the first 512 characters count; blank lines may come before, other comments may not.
 fn package_header(text: &str) -> Result<Option<String>, ConfigError> {
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    let head: String = text.chars().take(512).collect();
+    // Two characters may become one.
+    let head: String = text.chars().take(2 * 512).collect();
+    let head: String = head.replace("\r\n", "\n").replace('\r', "\n").chars().take(512).collect();
     let is_line_end =
         |ch: char| matches!(ch, '\n' | '\u{0b}' | '\u{0c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}');
     let mut package = None;

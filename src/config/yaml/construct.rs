@@ -32,7 +32,8 @@ fn flatten_all(root: &Rc<Node>) -> Result<(), ConfigError> {
     let mut seen = HashSet::new();
     let mut entries_left = MAX_FILE_NODES;
     while let Some(node) = queue.pop_front() {
-        if !seen.insert(Rc::as_ptr(&node)) {
+        // Scalars, most of the nodes, have nothing to flatten.
+        if matches!(node.content, Content::Scalar(_)) || !seen.insert(Rc::as_ptr(&node)) {
             continue;
         }
         match &node.content {
@@ -51,7 +52,7 @@ fn flatten_all(root: &Rc<Node>) -> Result<(), ConfigError> {
 fn refuse_duplicates(pairs: &Pairs) -> Result<(), ConfigError> {
     let mut seen = HashSet::new();
     for (key, _) in pairs {
-        if let (STR, Content::Scalar(text)) = (key.tag.as_str(), &key.content)
+        if let (STR, Content::Scalar(text)) = (key.tag.as_ref(), &key.content)
             && !seen.insert(text.as_str())
         {
             let message = format!("found duplicate key {text:?}");
@@ -81,7 +82,7 @@ fn flatten(node: &Rc<Node>, depth: usize, entries_left: &mut usize) -> Result<()
             let Content::Scalar(text) = &key.content else {
                 return Err(error_at(key.mark, "expected a text as the key '='"));
             };
-            let plain = Node { tag: STR.to_owned(), mark: key.mark, content: Content::Scalar(text.clone()) };
+            let plain = Node { tag: STR.into(), mark: key.mark, content: Content::Scalar(text.clone()) };
             own.push((Rc::new(plain), value));
         } else {
             own.push((key, value));
