@@ -24,10 +24,10 @@ echo "equal: $(ours | wc -c) bytes"
 # Milliseconds of wall time, the median of the runs.
 median_ms() {
     for _ in $(seq "$runs"); do
-        start=$(date +%s%N)
+        start=${EPOCHREALTIME/./}
         "$1" >/dev/null
-        echo $(($(date +%s%N) - start))
-    done | sort -n | awk '{ ns[NR] = $1 } END { printf "%.1f", (ns[int((NR + 1) / 2)] + ns[int(NR / 2) + 1]) / 2e6 }'
+        echo $((${EPOCHREALTIME/./} - start))
+    done | sort -n | awk '{ us[NR] = $1 } END { printf "%.1f", (us[int((NR + 1) / 2)] + us[int(NR / 2) + 1]) / 2e3 }'
 }
 ours_ms=$(median_ms ours)
 theirs_ms=$(median_ms theirs)

@@ -3,6 +3,7 @@
 //! Hydra's own configs come first, then the directories in order; the first that has a config wins. Every file that
 //! is read is remembered with its digest, because a run's record names its inputs.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
@@ -237,15 +238,15 @@ impl Repository {
         if let Some(loaded) = self.cache.get(config_path) {
             return Ok(loaded.clone());
         }
-        let loaded = self.load_uncached(config_path)?.map(Rc::new);
+        let loaded = self.load_uncached(config_path)?;
         self.cache.insert(config_path.to_owned(), loaded.clone());
         Ok(loaded)
     }
 
-    fn load_uncached(&mut self, config_path: &str) -> Result<Option<LoadedConfig>, ConfigError> {
+    fn load_uncached(&mut self, config_path: &str) -> Result<Option<Rc<LoadedConfig>>, ConfigError> {
         let (text, shown, source) = match self.search_path.find(config_path) {
             None => return Ok(None),
-            Some(Found::Builtin(text)) => (text.to_owned(), None, None),
+            Some(Found::Builtin(text)) => return Ok(Some(builtin(config_path, text)?)),
             Some(Found::Memory { relative, text }) => {
                 let digest = FileDigest::of_bytes(text.as_bytes());
                 (text.to_owned(), Some(relative.clone()), Some(SourceFile { path: relative, absolute: None, digest }))
@@ -257,12 +258,32 @@ impl Repository {
             }
         };
         let place = |error: ConfigError| error.in_file(shown.as_deref().unwrap_or(config_path));
-        let package = package_header(&text).map_err(place)?;
-        let mut body = yaml::load(&text).map_err(place)?;
+        let loaded = LoadedConfig::of_text(config_path, &text, shown.clone()).map_err(place)?;
         self.sources.extend(source);
-        let defaults = take_defaults(config_path, &mut body);
-        Ok(Some(LoadedConfig { body, defaults, package, file: shown }))
+        Ok(Some(Rc::new(loaded)))
     }
+}
+
+impl LoadedConfig {
+    fn of_text(config_path: &str, text: &str, file: Option<String>) -> Result<Self, ConfigError> {
+        let package = package_header(text)?;
+        let mut body = yaml::load(text)?;
+        let defaults = take_defaults(config_path, &mut body);
+        Ok(Self { body, defaults, package, file })
+    }
+}
+
+/// One of Hydra's own configs. Every composition needs some ten of these constants: a thread parses each once.
+fn builtin(config_path: &str, text: &'static str) -> Result<Rc<LoadedConfig>, ConfigError> {
+    thread_local! {
+        static PARSED: RefCell<BTreeMap<String, Rc<LoadedConfig>>> = const { RefCell::new(BTreeMap::new()) };
+    }
+    if let Some(loaded) = PARSED.with_borrow(|parsed| parsed.get(config_path).cloned()) {
+        return Ok(loaded);
+    }
+    let loaded = Rc::new(LoadedConfig::of_text(config_path, text, None)?);
+    PARSED.with_borrow_mut(|parsed| parsed.insert(config_path.to_owned(), Rc::clone(&loaded)));
+    Ok(loaded)
 }
 
 /// Slashes on every system, and no `.` parts.
