@@ -225,6 +225,14 @@ fn interpolations_cannot_buy_time_or_memory_without_end() {
 }
 
 #[test]
+fn expressions_larger_than_any_person_writes_are_refused_before_they_are_parsed() {
+    let interpolated = format!("b: 1\na: {}\n", "${b}".repeat(400_000));
+    assert_eq!(error_of(&[("train.yaml", &interpolated)], &[]).kind(), ErrorKind::Limit);
+    let list = format!("a=[{}1]", "1,".repeat(600_000));
+    assert_eq!(error_of(&[("train.yaml", "a: 1\n")], &[&list]).kind(), ErrorKind::Limit);
+}
+
+#[test]
 fn aliases_and_merge_keys_cannot_buy_memory_without_end() {
     let text = format!("t: &t {}\nl: [{}]\n", "x".repeat(100_000), "*t, ".repeat(1_000));
     assert_eq!(error_of(&[("train.yaml", &text)], &[]).kind(), ErrorKind::Limit);

@@ -9,6 +9,10 @@ pub const MAX_FILE_BYTES: u64 = 4 << 20;
 /// Nesting of one YAML file, override or interpolation: stops `[[[[…` from overflowing the stack.
 pub const MAX_DEPTH: usize = 100;
 
+/// Bytes of one override, or of one text with interpolations: stops `${a}${a}…`, which parses to a hundred times its
+/// size.
+pub const MAX_EXPRESSION_BYTES: usize = 1 << 20;
+
 /// Nodes of one YAML file after aliases and merge keys are expanded: stops the "billion laughs" document. Its texts,
 /// expanded too, are held to [`MAX_FILE_BYTES`]: stops a long text that many aliases name.
 pub const MAX_FILE_NODES: usize = 200_000;
