@@ -9,7 +9,6 @@ use std::rc::Rc;
 
 use super::composed::Config;
 use super::defaults::{DefaultsListEntry, MissingOptions, defaults_list};
-use super::defaults_entry::take_defaults;
 use super::error::{ConfigError, ErrorKind, Location, did_you_mean, joined, listed, nearest};
 use super::hydra_node::{HYDRA_VERSION, HYDRA_VERSION_BASE, schema_of};
 use super::interpolation::{Computed, Resolver, Surroundings, check, split_key};
@@ -233,7 +232,7 @@ impl Composer {
                 let location = Location { file, ..place(loaded.body.mark) };
                 return Err(ConfigError::new(ErrorKind::Other, message).at(Some(location)).with_hint(hint));
             }
-            take_defaults(loaded.file.as_deref(), &mut loaded.body.clone())?;
+            loaded.defaults.clone()?;
             let mut tree = Tree::default();
             let root = tree.import(&loaded.body, loaded.file.as_deref(), &Trace::hydra())?;
             in_config = lookup_value(&mut tree, root, "hydra.searchpath", surroundings)?;
@@ -310,10 +309,8 @@ fn merge_config(
     let loaded = repository
         .load(path)?
         .ok_or_else(|| ConfigError::new(ErrorKind::ConfigMissing, format!("could not load the config {path:?}")))?;
-    let mut body = loaded.body.clone();
-    take_defaults(loaded.file.as_deref(), &mut body)?;
-    // The defaults list is no longer part of the config; a list at the top stays one.
-    let body = tree.import(&body, loaded.file.as_deref(), &Trace::hydra())?;
+    loaded.defaults.clone()?;
+    let body = tree.import(&loaded.body, loaded.file.as_deref(), &Trace::hydra())?;
     let embedded = embed(tree, body, &entry.package)?;
     if !entry.primary && path != "hydra/config" && tree.map(embedded).is_some() {
         let mut probe = Merger { tree, surroundings };

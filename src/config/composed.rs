@@ -1,7 +1,8 @@
 //! A composed config: its value, what it resolves to, and the record of how it came about.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
@@ -11,7 +12,7 @@ use super::digest::digest_of;
 use super::dump::to_yaml;
 use super::error::{ConfigError, ErrorKind};
 use super::extract::extract;
-use super::interpolation::{Computed, MissingTarget, Resolver, Surroundings, split_key};
+use super::interpolation::{Computed, MissingTarget, Resolver, Surroundings, refuse_height, split_key};
 use super::lint::{self, Lint};
 use super::merge::{Additions, Merger};
 use super::origin::{KeyOrigin, Trace};
@@ -27,7 +28,7 @@ pub struct Config {
     /// The tree without `hydra`, as the program sees it.
     task: Tree,
     value: Value,
-    origins: IndexMap<String, KeyOrigin>,
+    origins: Rc<IndexMap<String, KeyOrigin>>,
     /// Looked for when somebody asks.
     lints: OnceCell<Vec<Lint>>,
 }
@@ -63,12 +64,13 @@ enum HydraView {
 
 impl Config {
     pub(super) fn new(parts: Parts) -> Result<Self, ConfigError> {
+        refuse_height(parts.tree.height(parts.root))?;
         let mut task = parts.tree.clone();
         task.remove(parts.root, "hydra");
         let value = task.to_value(parts.root);
         let mut origins = IndexMap::new();
-        collect_origins(&task, parts.root, &mut origins);
-        Ok(Self { parts, task, value, origins, lints: OnceCell::new() })
+        collect_origins(&task, parts.root, "", &mut origins);
+        Ok(Self { parts, task, value, origins: Rc::new(origins), lints: OnceCell::new() })
     }
 
     /// The config without `hydra`, unresolved.
@@ -116,14 +118,14 @@ impl Config {
         let mut tree = self.task.clone();
         let value = Resolver::new(&mut tree, &surroundings).with_missing(missing).resolved(root)?;
         let warnings = surroundings.warnings.into_inner();
-        Ok(Resolved { value, origins: self.origins.clone(), warnings })
+        Ok(Resolved { value, origins: Rc::clone(&self.origins), warnings })
     }
 
     fn surroundings(&self, view: HydraView) -> Surroundings<'_> {
         Surroundings {
             env: Some(&self.parts.env),
             now: self.parts.now,
-            hydra: (view == HydraView::Run).then_some(&self.parts.tree),
+            hydra: (view == HydraView::Run).then(|| RefCell::new(self.parts.tree.clone())),
             hydra_root: Some(self.parts.root),
             ..Surroundings::default()
         }
@@ -313,7 +315,7 @@ impl Config {
 #[derive(Debug, Clone)]
 pub struct Resolved {
     value: Value,
-    origins: IndexMap<String, KeyOrigin>,
+    origins: Rc<IndexMap<String, KeyOrigin>>,
     warnings: Vec<String>,
 }
 
@@ -379,11 +381,28 @@ fn missing_keys(value: &Value) -> Vec<String> {
     missing
 }
 
-fn collect_origins(tree: &Tree, id: NodeId, origins: &mut IndexMap<String, KeyOrigin>) {
-    for child in tree.children(id) {
-        origins.insert(tree.full_key(child), tree.trace(child).to_key_origin());
-        if !matches!(tree.content(child), Content::Scalar(_)) {
-            collect_origins(tree, child, origins);
+/// Records the history of everything below a container at a path.
+fn collect_origins(tree: &Tree, id: NodeId, path: &str, origins: &mut IndexMap<String, KeyOrigin>) {
+    let mut record = |path: String, child: NodeId| {
+        if tree.is_container(child) {
+            // The container comes before what it holds.
+            origins.insert(path.clone(), tree.trace(child).to_key_origin());
+            collect_origins(tree, child, &path, origins);
+        } else {
+            origins.insert(path, tree.trace(child).to_key_origin());
+        }
+    };
+    match tree.content(id) {
+        Content::Scalar(_) => {}
+        Content::Map(map) => {
+            for (key, &child) in map {
+                record(if path.is_empty() { key.to_string() } else { format!("{path}.{key}") }, child);
+            }
+        }
+        Content::List(items) => {
+            for (index, &child) in items.iter().enumerate() {
+                record(format!("{path}[{index}]"), child);
+            }
         }
     }
 }

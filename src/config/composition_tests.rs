@@ -225,6 +225,85 @@ fn hostile_files_run_into_limits_instead_of_exhausting_the_machine() {
     assert_eq!(error_of(&files, &[]).kind(), ErrorKind::Limit);
 }
 
+/// A config whose keys `a0`, `a1`, … each name the next; the last is `end`.
+fn chain(length: usize, end: &str, link: impl Fn(String) -> String) -> String {
+    let links = (0..length).map(|index| format!("a{index}: {}\n", link(format!("a{}", index + 1))));
+    links.chain([format!("a{length}: {end}\n")]).collect()
+}
+
+#[test]
+fn interpolations_cannot_buy_time_or_memory_without_end() {
+    let (open, close) = ("[".repeat(90), "]".repeat(90));
+    let long = format!("t: {}\n", "x".repeat(1 << 20));
+    let many = |value: &str| (0..2_000).map(|index| format!("k{index}: {value}\n")).collect::<String>();
+    let list = format!("l: [{}]\n", "x, ".repeat(2_000));
+    for text in [
+        chain(60, "''", |next| format!("${{{next}}}${{{next}}}")),
+        chain(60, "[]", |next| format!("['${{{next}}}', '${{{next}}}']")),
+        chain(60, "''", |next| format!("${{oc.select:{next}}}${{oc.select:{next}}}")),
+        chain(60, "1", |next| format!("${{oc.decode:'[${{{next}}},${{{next}}}]'}}")),
+        chain(60, "[1]", |next| format!("${{oc.create:[${{{next}}},${{{next}}}]}}")),
+        chain(60, "''", |next| format!("${{oc.deprecated:{next}}}${{oc.deprecated:{next}}}")),
+        chain(150, "1", |next| format!("${{oc.decode:'{open}${{{next}}}{close}'}}")),
+        long + &many("${t}"),
+        list.clone() + &many("${oc.create:${l}}"),
+        list.clone() + &many("${oc.decode:'[${l}]'}"),
+        list + &many("x${l}${l}${l}"),
+    ] {
+        let error = compose(&[("train.yaml", &text)], &[]).and_then(|config| config.resolve()).expect_err("too much");
+        assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
+    }
+}
+
+#[test]
+fn expressions_larger_than_any_person_writes_are_refused_before_they_are_parsed() {
+    let interpolated = format!("b: 1\na: {}\n", "${b}".repeat(400_000));
+    assert_eq!(error_of(&[("train.yaml", &interpolated)], &[]).kind(), ErrorKind::Limit);
+    let list = format!("a=[{}1]", "1,".repeat(600_000));
+    assert_eq!(error_of(&[("train.yaml", "a: 1\n")], &[&list]).kind(), ErrorKind::Limit);
+}
+
+#[test]
+fn aliases_and_merge_keys_cannot_buy_memory_without_end() {
+    let text = format!("t: &t {}\nl: [{}]\n", "x".repeat(100_000), "*t, ".repeat(1_000));
+    assert_eq!(error_of(&[("train.yaml", &text)], &[]).kind(), ErrorKind::Limit);
+    let map: String = (0..1_000).map(|index| format!("k{index}: 1, ")).collect();
+    let one_list = format!("m: &m {{{map}}}\nn: {{<<: [{}]}}\n", "*m, ".repeat(1_000));
+    let many_maps: String = (0..1_000).map(|index| format!("n{index}: {{<<: *m}}\n")).collect();
+    for text in [one_list, format!("m: &m {{{map}}}\n{many_maps}")] {
+        assert_eq!(error_of(&[("train.yaml", &text)], &[]).kind(), ErrorKind::Limit);
+    }
+}
+
+#[test]
+fn what_composes_can_be_read_back_from_its_yaml() {
+    let path = vec!["a"; 99].join(".");
+    let config = compose(&[("train.yaml", "x: 1\n")], &[&format!("++{path}=1")]).expect("as deep as it may be");
+    assert_eq!(super::load_yaml(&config.to_yaml()).expect("YAML as deep as it may be"), *config.value());
+    assert_eq!(error_of(&[("train.yaml", "x: 1\n")], &[&format!("++{path}.a=1")]).kind(), ErrorKind::Limit);
+    let nested = format!("++a.b={}1{}", "{c:".repeat(98), "}".repeat(98));
+    assert_eq!(error_of(&[("train.yaml", "x: 1\n")], &[&nested]).kind(), ErrorKind::Limit);
+    // An integer with more decimal digits than Python reads, though not in its own spelling.
+    for digits in [format!("0x{}", "f".repeat(4_000)), format!("1{}", ":1".repeat(100_000))] {
+        assert_eq!(error_of(&[("train.yaml", &format!("a: {digits}\n"))], &[]).kind(), ErrorKind::Yaml);
+    }
+    let most = "9".repeat(4_300);
+    let config = compose(&[("train.yaml", &format!("a: {most}\n"))], &[]).expect("as long as it may be");
+    assert_eq!(config.to_yaml(), format!("a: {most}\n"));
+}
+
+#[test]
+fn a_tree_of_thousands_of_groups_composes() {
+    let mut files = vec![("train.yaml".to_owned(), "defaults:\n".to_owned())];
+    for index in 0..2_000 {
+        files[0].1.push_str(&format!("- g{index}: a\n"));
+        files.push((format!("g{index}/a.yaml"), format!("x: {index}\n")));
+    }
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let config = compose(&files, &[]).expect("a legal tree");
+    assert_eq!(config.value().get("g1999.x"), Some(&Value::Int(1999)));
+}
+
 #[test]
 fn nothing_is_read_from_the_process() {
     let files = [("train.yaml", "home: ${oc.env:HOME}\nyear: ${now:%Y}\n")];

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 
-use super::defaults_entry::{Choice, Entry, Kind, take_defaults};
+use super::defaults_entry::{Choice, Entry, Kind};
 use super::error::{ConfigError, ErrorKind, did_you_mean, joined, listed, nearest};
 use super::interpolation::{Computed, Resolver, Surroundings};
 use super::limits::{MAX_CONFIGS, MAX_DEFAULTS_DEPTH};
@@ -16,7 +16,7 @@ use super::origin::{Origin, Trace};
 use super::overrides::Override;
 use super::selections::Selections;
 use super::source::Repository;
-use super::tree::{Content, Tree};
+use super::tree::{Content, NodeId, Tree};
 use super::value::{Key, Map, Value};
 use super::yaml::Data;
 
@@ -76,8 +76,16 @@ pub(super) fn defaults_list<'a>(
     surroundings: &Surroundings<'_>,
 ) -> Result<DefaultsList<'a>, ConfigError> {
     let (selections, config_overrides) = Selections::new(repository, overrides)?;
-    let mut builder =
-        Builder { repository, selections, missing, surroundings, open: Vec::new(), configs: 0, warnings: Vec::new() };
+    let mut builder = Builder {
+        repository,
+        selections,
+        missing,
+        surroundings,
+        open: Vec::new(),
+        configs: 0,
+        known: Tree::default(),
+        warnings: Vec::new(),
+    };
     let mut primary = Entry::config(config_name.unwrap_or(EMPTY_CONFIG), None)?;
     primary.primary = true;
     let hydra = Entry::config("hydra/config", None)?;
@@ -114,6 +122,8 @@ struct Builder<'a> {
     /// The configs whose defaults lists are being expanded, outermost first, and where each is named.
     open: Vec<(String, Origin)>,
     configs: usize,
+    /// What interpolations of the defaults lists can name, list by list; one tree, so that one limit holds for all.
+    known: Tree,
     warnings: Vec<String>,
 }
 
@@ -212,10 +222,10 @@ impl Builder<'_> {
             return Ok(Some((Vec::new(), false)));
         }
         let Some(loaded) = self.repository.load(path)? else { return Ok(None) };
-        let mut body = loaded.body.clone();
-        let defaults = take_defaults(loaded.file.as_deref(), &mut body)?;
+        let defaults = loaded.defaults.clone()?;
         let is_missing = |data: &Data| matches!(data, Data::Scalar(value) if value.is_missing());
-        let has_content = matches!(&body.data, Data::Map(map) if map.values().any(|value| !is_missing(&value.data)));
+        let has_content =
+            matches!(&loaded.body.data, Data::Map(map) if map.values().any(|value| !is_missing(&value.data)));
         Ok(Some((defaults, has_content)))
     }
 
@@ -340,13 +350,21 @@ impl Builder<'_> {
             }
         }
         listed.reverse();
-        let known = self.known_values(&listed, self_added);
+        // Made for the first interpolation: to list all choices for every list would take quadratic time.
+        let mut known = None;
         for child in &mut children {
             if child.children.is_some() || child.entry.is_self() {
                 continue;
             }
             let Some(text) = child.entry.interpolation() else { continue };
-            let resolved = self.resolve(&text, &known).map_err(|error| error.blamed_on(child.entry.blame()))?;
+            let known = match known {
+                Some(known) => known,
+                None => {
+                    let values = self.known_values(&listed, self_added);
+                    *known.insert(self.known.import_value(&values, &Trace::hydra())?)
+                }
+            };
+            let resolved = self.resolve(&text, known).map_err(|error| error.blamed_on(child.entry.blame()))?;
             let mut entry = child.entry.clone();
             entry.set_resolved(resolved);
             *child = self.expand(entry, false, true)?;
@@ -376,19 +394,18 @@ impl Builder<'_> {
     }
 
     /// Resolves an entry's interpolation.
-    fn resolve(&self, text: &str, known: &Value) -> Result<String, ConfigError> {
+    fn resolve(&mut self, text: &str, known: NodeId) -> Result<String, ConfigError> {
         if is_legacy_interpolation(text) {
             let message = format!("{text:?} is a form of interpolation that defaults lists no longer have");
             return Err(ConfigError::new(ErrorKind::DefaultsInterpolation, message));
         }
-        let mut tree = Tree::default();
-        let root = tree.import_value(known, &Trace::hydra())?;
+        let tree = &mut self.known;
         let node = tree.add(Content::Scalar(Value::from(text)), Trace::hydra())?;
         // The text hangs one level below the choices, as in a config of its own.
         let holder = tree.add_map(Trace::hydra())?;
-        tree.hang(holder, root);
+        tree.hang(holder, known);
         tree.put(holder, Key::from("_dummy_"), node);
-        let mut resolver = Resolver::new(&mut tree, self.surroundings);
+        let mut resolver = Resolver::new(tree, self.surroundings);
         let resolved = resolver.deref(node).and_then(|computed| match computed {
             Computed::Value(value) => Ok(value),
             Computed::Node(id) => resolver.resolved(id),

@@ -314,10 +314,10 @@ pub(crate) fn joined(first: Option<String>, second: Option<String>) -> Option<St
 /// Near means an edit distance (with swaps of neighbours, and without regard to case) of at most a third of the name,
 /// and at least one.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // A hostile name must not buy quadratic time.
-    const LONGEST: usize = 128;
-    // Nor a hostile file with endless keys.
-    const MOST: usize = 10_000;
+    // Hostile names must not buy quadratic time.
+    const LONGEST: usize = 64;
+    // Nor may hostile files with endless keys.
+    const MOST: usize = 5_000;
     if name.len() > LONGEST {
         return None;
     }

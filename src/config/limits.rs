@@ -6,32 +6,48 @@
 /// Bytes of one YAML file: stops a file that exhausts memory when it becomes a tree.
 pub const MAX_FILE_BYTES: u64 = 4 << 20;
 
-/// Nesting of one YAML file, override or interpolation, and half that of a composed config: stops `[[[[…` and
-/// `+a.a.a.a.…=1` from overflowing the stack.
+/// Nesting of one YAML file, override, interpolation or composed config, and half that of a config while it is being
+/// composed: stops `[[[[…` and `+a.a.a.a.…=1` from overflowing the stack.
 pub const MAX_DEPTH: usize = 100;
 
-/// Nodes of one YAML file after aliases are expanded: stops the "billion laughs" document.
+/// Bytes of one override, or of one text with interpolations: stops `${a}${a}…`, which parses to a hundred times its
+/// size.
+pub const MAX_EXPRESSION_BYTES: usize = 1 << 20;
+
+/// Nodes of one YAML file after aliases and merge keys are expanded: stops the "billion laughs" document. Its texts,
+/// expanded too, are held to [`MAX_FILE_BYTES`]: stops a long text that many aliases name.
 pub const MAX_FILE_NODES: usize = 200_000;
+
+/// Decimal digits of one integer, as in Python: stops numbers that take quadratic time to write.
+pub const MAX_INTEGER_DIGITS: usize = 4300;
 
 /// Configs in one composition, counted as often as they are included: stops defaults lists that double at each
 /// level.
-pub const MAX_CONFIGS: usize = 2_000;
+pub const MAX_CONFIGS: usize = 5_000;
 
 /// Nesting of defaults lists: turns configs that include each other, and long chains of them, into an error instead
 /// of a stack overflow.
 pub const MAX_DEFAULTS_DEPTH: usize = 100;
 
 /// Nodes made while composing or resolving: stops a tree that grows by copying itself through interpolations.
-pub const MAX_TREE_NODES: usize = 2_000_000;
+pub const MAX_TREE_NODES: usize = 400_000;
+
+/// Values resolved or copied, an interpolation counting as twenty and a byte that a resolver parses as one: stops
+/// `a: ${b}${b}`, `b: ${c}${c}`, …, `z: ''`, which takes for ever to make nothing.
+pub const MAX_VALUES: usize = 500_000;
 
 /// Interpolations that wait for one another: stops long chains (`a: ${b}`, `b: ${c}`, …) from overflowing the stack.
 pub const MAX_INTERPOLATION_DEPTH: usize = 200;
 
-/// Bytes of one text made by interpolation: stops `a: ${b}${b}`, `b: ${c}${c}`, … from doubling without end.
-pub const MAX_TEXT_BYTES: usize = 4 << 20;
+/// Bytes of all texts of one config, those included that interpolations make, copy or parse: stops `a: ${b}${b}`,
+/// `b: ${c}${c}`, … from doubling without end, and one long text that many keys name.
+pub const MAX_TEXT_BYTES: usize = 8 << 20;
 
 /// Jobs of one multirun, and values of one sweep: stops `range(0, 1e18)`.
-pub const MAX_JOBS: usize = 100_000;
+pub const MAX_JOBS: usize = 10_000;
+
+/// Memory for the overrides of all jobs of one multirun, in bytes: stops few jobs too many of many overrides each.
+pub const MAX_JOBS_BYTES: usize = 64 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -116,7 +132,7 @@ mod tests {
             copying.push_str(&format!("m{level}: {{x: '${{m{0}}}', y: '${{m{0}}}'}}\n", level - 1));
             opening.push_str(&format!("m{level}: {{x: {{z: 1}}, y: {{z: 1}}}}\n"));
         }
-        assert_limit(outcome(copying.clone(), &[]), MAX_TREE_NODES);
+        assert_limit(outcome(copying.clone(), &[]), MAX_VALUES);
         // A map merged onto an interpolation merges onto a copy of what that leads to.
         let files =
             [("train", "defaults: [copying, opening]\n".to_owned()), ("copying", copying), ("opening", opening)];
@@ -130,7 +146,7 @@ mod tests {
         chain.push_str("k5000: 1\n");
         assert_limit(outcome(chain, &[]), MAX_INTERPOLATION_DEPTH);
         let nested: String = (0..5_000).map(|at| format!("k{at}: {{x: '${{k{}}}'}}\n", at + 1)).collect();
-        assert_limit(outcome(nested + "k5000: 1\n", &[]), MAX_INTERPOLATION_DEPTH);
+        assert_limit(outcome(nested + "k5000: 1\n", &[]), MAX_DEPTH);
     }
 
     #[test]

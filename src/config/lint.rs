@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::rc::Rc;
 
-use super::defaults_entry::take_defaults;
 use super::error::{Location, did_you_mean, nearest};
 use super::origin::Origin;
 use super::python;
@@ -49,8 +48,7 @@ pub(super) fn lints(parts: &[Part]) -> Vec<Lint> {
         let Some(file) = &part.loaded.file else { continue };
         let mut of_file = Vec::new();
         if seen.insert(file) {
-            let linted = File { name: file, text: &part.loaded.text, body: &part.loaded.body, lints: &mut of_file };
-            linted.all();
+            File { name: file, loaded: &part.loaded, lints: &mut of_file }.all();
         }
         of_file.extend(repeated_group(part, file));
         of_file.sort_by_key(|lint| (lint.location.line, lint.location.column));
@@ -63,7 +61,7 @@ pub(super) fn lints(parts: &[Part]) -> Vec<Lint> {
 /// A file whose only key is the group it lies in: `trainer:` in `trainer/fast.yaml` lands at `trainer.trainer`.
 fn repeated_group(part: &Part, file: &str) -> Option<Lint> {
     let Data::Map(map) = &part.loaded.body.data else { return None };
-    let mut keys = map.iter().filter(|(key, _)| key.as_str() != Some("defaults"));
+    let mut keys = map.iter();
     let (Some((Key::Str(key), value)), None) = (keys.next(), keys.next()) else { return None };
     let mut levels = part.package.split('.').filter(|level| !level.is_empty());
     let (first, last) = (levels.next()?, levels.next_back());
@@ -81,8 +79,7 @@ fn repeated_group(part: &Part, file: &str) -> Option<Lint> {
 /// One file under examination.
 struct File<'a> {
     name: &'a str,
-    text: &'a str,
-    body: &'a yaml::Located,
+    loaded: &'a LoadedConfig,
     lints: &'a mut Vec<Lint>,
 }
 
@@ -108,7 +105,7 @@ impl File<'_> {
         // Hydra reads so many characters of a file to find its header.
         const HEAD: usize = 512;
         let (mut before, mut in_header, mut stopped_by) = (0, true, None);
-        for (index, line) in self.text.lines().enumerate() {
+        for (index, line) in self.loaded.text.lines().enumerate() {
             let location = Location { file: String::new(), line: index + 1, column: 1 };
             let (start, trimmed) = (before, line.trim());
             before += line.chars().count() + 1;
@@ -141,7 +138,7 @@ impl File<'_> {
 
     /// `- overide /db: x`: what is no keyword before a group is dropped without a word.
     fn words_before_groups(&mut self) {
-        let Ok(entries) = take_defaults(Some(self.name), &mut self.body.clone()) else { return };
+        let Ok(entries) = &self.loaded.defaults else { return };
         for entry in entries {
             if let (Some(word), Some(hint), Origin::File(location)) =
                 (&entry.stray_word, entry.stray_word_hint(), &entry.origin)
@@ -154,8 +151,8 @@ impl File<'_> {
 
     /// `default:` at the top, over what looks like a defaults list.
     fn mistyped_defaults(&mut self) {
-        let Data::Map(map) = &self.body.data else { return };
-        if map.contains_key("defaults") {
+        let Data::Map(map) = &self.loaded.body.data else { return };
+        if !self.loaded.defaults.as_ref().is_ok_and(Vec::is_empty) {
             return;
         }
         for (key, value) in map {
@@ -169,9 +166,10 @@ impl File<'_> {
 
     /// Plain scalars of another type than a person would think.
     fn scalars(&mut self) {
-        let Ok(written) = yaml::written_scalars(self.text) else { return };
+        let Ok(written) = yaml::written_scalars(&self.loaded.text) else { return };
+        let with_texts = written.iter().filter(|scalar| scalar.is_text()).filter_map(|scalar| scalar.list).collect();
         for scalar in written.iter().filter(|scalar| scalar.is_plain) {
-            if let Some((message, hint)) = trap_of(scalar, &written) {
+            if let Some((message, hint)) = trap_of(scalar, &with_texts) {
                 self.add_at(scalar.mark, message, hint);
             }
         }
@@ -198,19 +196,18 @@ fn looks_like_a_defaults_list(data: &Data) -> bool {
         && items.iter().any(|item| is_group(&item.data) || is_self(&item.data))
 }
 
-/// What is wrong with a plain scalar, and what to write instead.
-fn trap_of(scalar: &WrittenScalar, all: &[WrittenScalar]) -> Option<(String, String)> {
+/// What is wrong with a plain scalar, and what to write instead; `with_texts` are the lists that hold texts.
+fn trap_of(scalar: &WrittenScalar, with_texts: &BTreeSet<usize>) -> Option<(String, String)> {
     let text = &scalar.text;
     let quoted = format!("'{text}'");
     if scalar.is_bool() && text.parse::<bool>().is_err() && !text.eq_ignore_ascii_case("true") {
         let is_word = ["yes", "no", "on", "off"].iter().any(|word| text.eq_ignore_ascii_case(word));
         let value = matches!(text.to_ascii_lowercase().as_str(), "yes" | "on");
-        let beside_texts = || all.iter().any(|other| other.list == scalar.list && other.is_text());
         return if !is_word {
             None
         } else if scalar.is_key {
             Some((format!("the key {text} is the boolean {value}, not a text"), format!("write `{quoted}:`")))
-        } else if scalar.list.is_some() && beside_texts() {
+        } else if scalar.list.is_some_and(|list| with_texts.contains(&list)) {
             let hint = format!("write `{quoted}` for the text");
             Some((format!("{text} among texts is the boolean {value}"), hint))
         } else {

@@ -3,10 +3,12 @@
 //! Hydra's own configs come first, then the directories in order; the first that has a config wins. Every file that
 //! is read is remembered with its digest, because a run's record names its inputs.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
+use super::defaults_entry::{self, take_defaults};
 use super::error::{ConfigError, ErrorKind, Location};
 use super::hydra_node;
 use super::limits::MAX_FILE_BYTES;
@@ -206,7 +208,8 @@ impl SearchPath {
         self.entries.iter().find_map(|entry| match &entry.root {
             Root::Directory(directory) => {
                 let absolute = directory.join(&relative);
-                absolute.is_file().then(|| Found::File { relative: relative.clone(), absolute })
+                let metadata = std::fs::metadata(&absolute).ok().filter(std::fs::Metadata::is_file)?;
+                Some(Found::File { relative: relative.clone(), absolute, bytes: metadata.len() })
             }
             Root::Memory(files) => files.get(&relative).map(|text| Found::Memory { relative: relative.clone(), text }),
             Root::Unavailable { .. } => None,
@@ -216,7 +219,7 @@ impl SearchPath {
 
 enum Found<'a> {
     Builtin(&'static str),
-    File { relative: String, absolute: PathBuf },
+    File { relative: String, absolute: PathBuf, bytes: u64 },
     Memory { relative: String, text: &'a str },
 }
 
@@ -234,11 +237,15 @@ pub struct SourceFile {
 /// A config as loaded.
 #[derive(Debug, Clone)]
 pub(super) struct LoadedConfig {
+    /// The config without its defaults list.
     pub(super) body: Located,
+    /// The defaults list, or what is wrong with it.
+    pub(super) defaults: Result<Vec<defaults_entry::Entry>, ConfigError>,
     /// The `# @package` header.
     pub(super) package: Option<String>,
     /// The file for origins; `None` for Hydra's own.
     pub(super) file: Option<String>,
+    /// The text itself, for lints; empty for Hydra's own.
     pub(super) text: String,
 }
 
@@ -267,31 +274,53 @@ impl Repository {
         if let Some(loaded) = self.cache.get(config_path) {
             return Ok(loaded.clone());
         }
-        let loaded = self.load_uncached(config_path)?.map(Rc::new);
+        let loaded = self.load_uncached(config_path)?;
         self.cache.insert(config_path.to_owned(), loaded.clone());
         Ok(loaded)
     }
 
-    fn load_uncached(&mut self, config_path: &str) -> Result<Option<LoadedConfig>, ConfigError> {
+    fn load_uncached(&mut self, config_path: &str) -> Result<Option<Rc<LoadedConfig>>, ConfigError> {
         let (text, shown, source) = match self.search_path.find(config_path) {
             None => return Ok(None),
-            Some(Found::Builtin(text)) => (text.to_owned(), None, None),
+            Some(Found::Builtin(text)) => return Ok(Some(builtin(config_path, text)?)),
             Some(Found::Memory { relative, text }) => {
                 let digest = FileDigest::of_bytes(text.as_bytes());
                 (text.to_owned(), Some(relative.clone()), Some(SourceFile { path: relative, absolute: None, digest }))
             }
-            Some(Found::File { relative, absolute }) => {
-                let (text, digest) = read(&absolute)?;
+            Some(Found::File { relative, absolute, bytes }) => {
+                let (text, digest) = read(&absolute, bytes)?;
                 let shown = absolute.display().to_string();
                 (text, Some(shown), Some(SourceFile { path: normalized(&relative), absolute: Some(absolute), digest }))
             }
         };
         let place = |error: ConfigError| error.in_file(shown.as_deref().unwrap_or(config_path));
-        let package = package_header(&text).map_err(place)?;
-        let body = yaml::load(&text).map_err(place)?;
+        let loaded = LoadedConfig::of_text(&text, shown.clone()).map_err(place)?;
         self.sources.extend(source);
-        Ok(Some(LoadedConfig { body, package, file: shown, text }))
+        Ok(Some(Rc::new(LoadedConfig { text, ..loaded })))
     }
+}
+
+impl LoadedConfig {
+    /// Parses a config without keeping its text.
+    fn of_text(text: &str, file: Option<String>) -> Result<Self, ConfigError> {
+        let package = package_header(text)?;
+        let mut body = yaml::load(text)?;
+        let defaults = take_defaults(file.as_deref(), &mut body);
+        Ok(Self { body, defaults, package, file, text: String::new() })
+    }
+}
+
+/// One of Hydra's own configs. Every composition needs some ten of these constants: a thread parses each once.
+fn builtin(config_path: &str, text: &'static str) -> Result<Rc<LoadedConfig>, ConfigError> {
+    thread_local! {
+        static PARSED: RefCell<BTreeMap<String, Rc<LoadedConfig>>> = const { RefCell::new(BTreeMap::new()) };
+    }
+    if let Some(loaded) = PARSED.with_borrow(|parsed| parsed.get(config_path).cloned()) {
+        return Ok(loaded);
+    }
+    let loaded = Rc::new(LoadedConfig::of_text(text, None)?);
+    PARSED.with_borrow_mut(|parsed| parsed.insert(config_path.to_owned(), Rc::clone(&loaded)));
+    Ok(loaded)
 }
 
 /// Slashes on every system, and no `.` parts.
@@ -300,10 +329,9 @@ fn normalized(relative: &str) -> String {
     parts.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect::<Vec<_>>().join("/")
 }
 
-fn read(path: &Path) -> Result<(String, FileDigest), ConfigError> {
+fn read(path: &Path, size: u64) -> Result<(String, FileDigest), ConfigError> {
     let shown = path.display();
     let failed = |message: String| ConfigError::new(ErrorKind::Read, message);
-    let size = std::fs::metadata(path).map_err(|error| failed(format!("{shown}: {error}")))?.len();
     if size > MAX_FILE_BYTES {
         let message = format!("{shown}: expected at most {MAX_FILE_BYTES} bytes, got {size}");
         return Err(ConfigError::new(ErrorKind::Limit, message));
@@ -326,8 +354,9 @@ fn read(path: &Path) -> Result<(String, FileDigest), ConfigError> {
 ///
 /// Only the first 512 characters count; blank lines may come before, other comments may not.
 fn package_header(text: &str) -> Result<Option<String>, ConfigError> {
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    let head: String = text.chars().take(512).collect();
+    // Two characters may become one.
+    let head: String = text.chars().take(2 * 512).collect();
+    let head: String = head.replace("\r\n", "\n").replace('\r', "\n").chars().take(512).collect();
     let is_line_end =
         |ch: char| matches!(ch, '\n' | '\u{0b}' | '\u{0c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}');
     let mut package = None;

@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 use super::compose::RunMode;
 use super::composed::Config;
 use super::error::{ConfigError, ErrorKind, did_you_mean, joined, listed, nearest};
-use super::limits::MAX_JOBS;
+use super::limits::{MAX_JOBS, MAX_JOBS_BYTES};
 use super::overrides::{self, Element, Glob, Override, SweepKind, element_text, range};
 use super::python;
 use super::source::SearchPath;
@@ -113,14 +113,27 @@ fn expand(
         let hint = "sweep over fewer values, or let keys vary together".to_owned();
         return Err(ConfigError::new(ErrorKind::Limit, message).with_hint(Some(hint)));
     }
-    let mut jobs = vec![Vec::new()];
-    for column in columns.values() {
-        let longer = jobs.iter().flat_map(|job: &Vec<String>| {
-            column.values.iter().map(move |lines| job.iter().chain(lines).cloned().collect())
-        });
-        jobs = longer.collect();
+    let count = count.unwrap_or(0);
+    // Each value of a column stands in the same number of jobs.
+    let bytes = columns.values().filter(|column| !column.values.is_empty()).map(|column| {
+        let bytes: usize = column.values.iter().flatten().map(|line| line.len() + size_of::<String>()).sum();
+        bytes.saturating_mul(count / column.values.len())
+    });
+    if bytes.fold(0, usize::saturating_add) > MAX_JOBS_BYTES {
+        let message = format!("expected the overrides of all {count} jobs to take at most {MAX_JOBS_BYTES} bytes");
+        let hint = "sweep over fewer or shorter values".to_owned();
+        return Err(ConfigError::new(ErrorKind::Limit, message).with_hint(Some(hint)));
     }
-    Ok((jobs, shuffled))
+    let jobs = (0..count).map(|job| {
+        // The last sweep varies fastest: columns are the digits of the job's number.
+        let mut jobs_per_value = count;
+        let lines = |Column { values, .. }: &Column| {
+            jobs_per_value /= values.len();
+            values[job / jobs_per_value % values.len()].clone()
+        };
+        columns.values().flat_map(lines).collect()
+    });
+    Ok((jobs.collect(), shuffled))
 }
 
 /// Makes one column of several, in the place of the first that `keys` names.
@@ -380,6 +393,19 @@ mod tests {
         assert_eq!(hint, "did you mean `lr`? the keys that are swept: seed, lr");
         assert!(refused(&["a=1,2", "b=1,2"], &[&["a", "b"], &["a"]]).0.contains("named twice"));
         assert!(refused(&["a=1,2"], &[&[]]).0.contains("expected keys, got none"));
+    }
+
+    #[test]
+    fn jobs_that_would_not_fit_in_memory_are_refused_before_they_are_listed() {
+        let long = format!("x={}", "y".repeat(8_000));
+        let many: Vec<String> = (0..400).map(|index| format!("a{index}=1")).collect();
+        for others in [vec![long], many] {
+            let texts: Vec<String> = others.into_iter().chain(["b=range(10000)".to_owned()]).collect();
+            assert_eq!(expand(&texts, &[], &SearchPath::new(), 0).expect_err("too much").kind(), ErrorKind::Limit);
+        }
+        let digits = "0".repeat(1900);
+        let texts = [format!("b=range(1{digits},2{digits})")];
+        assert_eq!(expand(&texts, &[], &SearchPath::new(), 0).expect_err("too much").kind(), ErrorKind::Limit);
     }
 
     #[test]

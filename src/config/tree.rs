@@ -9,9 +9,8 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 
 use super::error::{ConfigError, ErrorKind, Location};
-use super::limits::MAX_TREE_NODES;
+use super::limits::{MAX_TEXT_BYTES, MAX_TREE_NODES, MAX_VALUES};
 use super::origin::{Origin, Trace};
-use super::python;
 use super::schema::Schema;
 use super::value::{Key, Map, Value};
 use super::yaml::{Data, Located};
@@ -48,28 +47,34 @@ struct Node {
 }
 
 /// The arena.
+///
+/// Nodes are shared between a tree and its clones until one of them changes a node.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tree {
-    nodes: Vec<Node>,
+    nodes: Vec<Rc<Node>>,
+    /// What was spent of [`MAX_VALUES`].
+    values: usize,
+    /// What was spent of [`MAX_TEXT_BYTES`].
+    text_bytes: usize,
 }
 
 impl Tree {
     // Reading.
 
     pub(super) fn content(&self, id: NodeId) -> &Content {
-        &self.nodes[id.0 as usize].content
+        &self.node(id).content
     }
 
     pub(super) fn parent(&self, id: NodeId) -> Option<NodeId> {
-        self.nodes[id.0 as usize].parent
+        self.node(id).parent
     }
 
     pub(super) fn schema(&self, id: NodeId) -> Option<&'static Schema> {
-        self.nodes[id.0 as usize].schema
+        self.node(id).schema
     }
 
     pub(super) fn trace(&self, id: NodeId) -> &Trace {
-        &self.nodes[id.0 as usize].trace
+        &self.node(id).trace
     }
 
     pub(super) fn scalar(&self, id: NodeId) -> Option<&Value> {
@@ -125,13 +130,13 @@ impl Tree {
 
     /// Whether unknown keys are refused in this map because the whole config is closed.
     pub(super) fn is_closed(&self, id: NodeId) -> bool {
-        let node = &self.nodes[id.0 as usize];
+        let node = self.node(id);
         node.closed.unwrap_or_else(|| node.parent.is_some_and(|parent| self.is_closed(parent)))
     }
 
     /// Whether this very map was opened for an addition.
     pub(super) fn is_opened_here(&self, id: NodeId) -> bool {
-        self.nodes[id.0 as usize].closed == Some(false)
+        self.node(id).closed == Some(false)
     }
 
     /// How many containers a node stands in.
@@ -154,7 +159,7 @@ impl Tree {
         let mut names = Vec::new();
         let mut at = Some(id);
         while let Some(id) = at {
-            names.extend(self.nodes[id.0 as usize].name.as_ref());
+            names.extend(self.node(id).name.as_ref());
             at = self.parent(id);
         }
         let mut path = String::new();
@@ -183,11 +188,6 @@ impl Tree {
         }
     }
 
-    /// The node as Python's `str` shows it; what a container holds is not resolved.
-    pub(super) fn to_text(&self, id: NodeId) -> String {
-        python::str(&self.to_value(id))
-    }
-
     // Building.
 
     /// Adds a node below nothing.
@@ -199,9 +199,46 @@ impl Tree {
             let message = format!("expected a config of at most {MAX_TREE_NODES} values");
             return Err(ConfigError::new(ErrorKind::Limit, message));
         }
+        if let Content::Scalar(value) = &content {
+            self.spend_text(value.as_str().map_or(0, str::len))?;
+        }
         let id = NodeId(self.nodes.len() as u32);
-        self.nodes.push(Node { parent: None, name: None, content, schema: None, closed: None, trace });
+        self.nodes.push(Rc::new(Node { parent: None, name: None, content, schema: None, closed: None, trace }));
         Ok(id)
+    }
+
+    /// Counts values that cost time or memory without being nodes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Limit`] beyond [`MAX_VALUES`].
+    pub(super) fn spend_values(&mut self, count: usize) -> Result<(), ConfigError> {
+        self.values = self.values.saturating_add(count);
+        if self.values <= MAX_VALUES {
+            return Ok(());
+        }
+        let message = format!("expected a config of which at most {MAX_VALUES} values are resolved or copied");
+        Err(ConfigError::new(ErrorKind::Limit, message))
+    }
+
+    /// Counts bytes of text that are made, copied or parsed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Limit`] beyond [`MAX_TEXT_BYTES`].
+    pub(super) fn spend_text(&mut self, bytes: usize) -> Result<(), ConfigError> {
+        self.text_bytes = self.text_bytes.saturating_add(bytes);
+        if self.text_bytes <= MAX_TEXT_BYTES {
+            return Ok(());
+        }
+        let message = format!("expected a config of at most {MAX_TEXT_BYTES} bytes of text, interpolated or not");
+        Err(ConfigError::new(ErrorKind::Limit, message))
+    }
+
+    fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+
+    fn node_mut(&mut self, id: NodeId) -> &mut Node {
+        Rc::make_mut(&mut self.nodes[id.0 as usize])
     }
 
     pub(super) fn add_map(&mut self, trace: Trace) -> Result<NodeId, ConfigError> {
@@ -247,13 +284,14 @@ impl Tree {
         self.import(&Located::from_value(value), None, trace)
     }
 
-    /// Copies a node with all below; the copy hangs below nothing.
+    /// Copies a node with all below; the copy hangs below nothing. Values that lost elsewhere did not lose here.
     pub(super) fn copy(&mut self, id: NodeId) -> Result<NodeId, ConfigError> {
-        let node = self.nodes[id.0 as usize].clone();
-        let copy = match node.content {
-            Content::Scalar(value) => self.add(Content::Scalar(value), node.trace)?,
+        let node = Rc::clone(&self.nodes[id.0 as usize]);
+        let trace = Trace::new(Rc::clone(&node.trace.origin));
+        let copy = match node.content.clone() {
+            Content::Scalar(value) => self.add(Content::Scalar(value), trace)?,
             Content::List(items) => {
-                let list = self.add(Content::List(Vec::new()), node.trace)?;
+                let list = self.add(Content::List(Vec::new()), trace)?;
                 for item in items {
                     let item = self.copy(item)?;
                     self.push(list, item);
@@ -261,7 +299,7 @@ impl Tree {
                 list
             }
             Content::Map(map) => {
-                let copy = self.add_map(node.trace)?;
+                let copy = self.add_map(trace)?;
                 for (key, child) in map {
                     let child = self.copy(child)?;
                     self.put(copy, key, child);
@@ -269,7 +307,7 @@ impl Tree {
                 copy
             }
         };
-        self.nodes[copy.0 as usize].schema = node.schema;
+        self.node_mut(copy).schema = node.schema;
         Ok(copy)
     }
 
@@ -278,7 +316,7 @@ impl Tree {
     /// Puts a child into a map, in its old place or at the end.
     pub(super) fn put(&mut self, map: NodeId, key: Key, child: NodeId) {
         self.adopt(map, Name::Key(key.clone()), child);
-        match &mut self.nodes[map.0 as usize].content {
+        match &mut self.node_mut(map).content {
             Content::Map(entries) => entries.insert(key, child),
             _ => unreachable!("callers put children into maps only"),
         };
@@ -286,7 +324,7 @@ impl Tree {
 
     /// Adds an item to a list.
     pub(super) fn push(&mut self, list: NodeId, item: NodeId) {
-        let index = match &mut self.nodes[list.0 as usize].content {
+        let index = match &mut self.node_mut(list).content {
             Content::List(items) => {
                 items.push(item);
                 items.len() - 1
@@ -299,7 +337,7 @@ impl Tree {
     /// Replaces an item of a list.
     pub(super) fn replace_item(&mut self, list: NodeId, index: usize, item: NodeId) {
         self.adopt(list, Name::Index(index), item);
-        match &mut self.nodes[list.0 as usize].content {
+        match &mut self.node_mut(list).content {
             Content::List(items) => items[index] = item,
             _ => unreachable!("callers replace items of lists only"),
         }
@@ -307,14 +345,14 @@ impl Tree {
 
     /// Takes a key out of a map; the rest keeps its order.
     pub(super) fn remove(&mut self, map: NodeId, key: &str) {
-        if let Content::Map(entries) = &mut self.nodes[map.0 as usize].content {
+        if let Content::Map(entries) = &mut self.node_mut(map).content {
             entries.shift_remove(key);
         }
     }
 
     /// Hangs a node below a container without listing it there.
     pub(super) fn hang(&mut self, child: NodeId, parent: NodeId) {
-        self.nodes[child.0 as usize].parent = Some(parent);
+        self.node_mut(child).parent = Some(parent);
     }
 
     pub(super) fn set_content(&mut self, id: NodeId, content: Content) {
@@ -325,22 +363,22 @@ impl Tree {
             };
             self.adopt(id, name, child);
         }
-        self.nodes[id.0 as usize].content = content;
+        self.node_mut(id).content = content;
     }
 
     /// Gives a node the content and the history of another, which is left empty.
     pub(super) fn take_over(&mut self, id: NodeId, other: NodeId) {
-        let content = std::mem::replace(&mut self.nodes[other.0 as usize].content, Content::Scalar(Value::Null));
-        self.nodes[id.0 as usize].trace = self.nodes[other.0 as usize].trace.clone();
+        let content = std::mem::replace(&mut self.node_mut(other).content, Content::Scalar(Value::Null));
+        self.node_mut(id).trace = self.node(other).trace.clone();
         self.set_content(id, content);
     }
 
     pub(super) fn set_schema(&mut self, id: NodeId, schema: &'static Schema) {
-        self.nodes[id.0 as usize].schema = Some(schema);
+        self.node_mut(id).schema = Some(schema);
     }
 
     pub(super) fn set_closed(&mut self, id: NodeId, closed: Option<bool>) -> Option<bool> {
-        std::mem::replace(&mut self.nodes[id.0 as usize].closed, closed)
+        std::mem::replace(&mut self.node_mut(id).closed, closed)
     }
 
     /// Records that `winner` takes the place of `loser`.
@@ -348,11 +386,12 @@ impl Tree {
         if loser == winner {
             return;
         }
-        let lost = self.nodes[loser.0 as usize].trace.clone();
         let value = self.to_value(loser);
-        let trace = &mut self.nodes[winner.0 as usize].trace;
-        let mut overridden = lost.overridden;
-        overridden.push((value, lost.origin));
+        let lost = &mut self.node_mut(loser).trace;
+        // Taken, not copied: a key that is set again and again would cost quadratic time and memory.
+        let (mut overridden, origin) = (std::mem::take(&mut lost.overridden), Rc::clone(&lost.origin));
+        overridden.push((value, origin));
+        let trace = &mut self.node_mut(winner).trace;
         overridden.append(&mut trace.overridden);
         trace.overridden = overridden;
     }
@@ -366,7 +405,7 @@ impl Tree {
     }
 
     fn adopt(&mut self, parent: NodeId, name: Name, child: NodeId) {
-        let child = &mut self.nodes[child.0 as usize];
+        let child = self.node_mut(child);
         child.parent = Some(parent);
         child.name = Some(name);
     }

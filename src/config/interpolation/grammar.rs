@@ -5,7 +5,7 @@
 
 use crate::config::error::{ConfigError, ErrorKind, did_you_mean};
 use crate::config::lexeme::{Grammar, ValueToken, id, space, value_token};
-use crate::config::limits::MAX_DEPTH;
+use crate::config::limits::{MAX_DEPTH, MAX_EXPRESSION_BYTES};
 use crate::config::python;
 use crate::config::value::Value;
 
@@ -45,14 +45,14 @@ pub(super) enum Element {
 
 /// Parses a config value.
 pub(super) fn parse_text(text: &str) -> Result<Text, ConfigError> {
-    let mut parser = Parser::new(text);
+    let mut parser = Parser::new(text)?;
     let pieces = parser.text(Quote::None)?;
     if parser.is_done() { Ok(pieces) } else { Err(parser.error()) }
 }
 
 /// Parses what `oc.decode` decodes: one element.
 pub(super) fn parse_element(text: &str) -> Result<Element, ConfigError> {
-    let mut parser = Parser::new(text);
+    let mut parser = Parser::new(text)?;
     let element = parser.element()?;
     if parser.is_done() { Ok(element) } else { Err(parser.error()) }
 }
@@ -92,8 +92,14 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn new(source: &'a str) -> Self {
-        Self { source, chars: source.chars().collect(), at: 0, depth: 0 }
+    fn new(source: &'a str) -> Result<Self, ConfigError> {
+        if source.len() > MAX_EXPRESSION_BYTES {
+            let got = source.len();
+            let message =
+                format!("expected a text with interpolations of at most {MAX_EXPRESSION_BYTES} bytes, got {got}");
+            return Err(ConfigError::new(ErrorKind::Limit, message));
+        }
+        Ok(Self { source, chars: source.chars().collect(), at: 0, depth: 0 })
     }
 
     fn is_done(&self) -> bool {

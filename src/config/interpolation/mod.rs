@@ -15,7 +15,7 @@ use super::error::ConfigError;
 use super::value::Value;
 
 pub(super) use grammar::unescaped;
-pub(super) use resolve::{Computed, MissingTarget, Resolver};
+pub(super) use resolve::{Computed, MissingTarget, Resolver, refuse_height};
 pub(super) use select::split_key;
 
 /// What resolvers may look at besides the config.
@@ -25,8 +25,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) env: Option<&'a BTreeMap<String, String>>,
     /// The time of the run, for `${now:…}`.
     pub(super) now: Option<jiff::civil::DateTime>,
-    /// The `hydra` node, for `${hydra:…}`, with everything around it.
-    pub(super) hydra: Option<&'a super::tree::Tree>,
+    /// The `hydra` node, for `${hydra:…}`, with everything around it. All resolvers share it, and so its limits.
+    pub(super) hydra: Option<RefCell<super::tree::Tree>>,
     /// Where the root of `hydra`'s tree is.
     pub(super) hydra_root: Option<super::tree::NodeId>,
     /// What deprecated keys had to say.

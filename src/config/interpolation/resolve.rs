@@ -7,7 +7,7 @@ use super::Surroundings;
 use super::grammar::{Element, Interpolation, Piece, Text, default_hint, parse_element, parse_text};
 use super::select::split_key;
 use crate::config::error::{ConfigError, ErrorKind, did_you_mean, nearest};
-use crate::config::limits::{MAX_DEPTH, MAX_INTERPOLATION_DEPTH, MAX_TEXT_BYTES, MAX_TREE_NODES};
+use crate::config::limits::{MAX_DEPTH, MAX_INTERPOLATION_DEPTH};
 use crate::config::origin::Trace;
 use crate::config::python;
 use crate::config::schema;
@@ -32,7 +32,6 @@ pub(in crate::config) struct Resolver<'a> {
     /// The nodes whose interpolations are being resolved, outermost first.
     pending: Vec<NodeId>,
     depth: usize,
-    budget: usize,
     missing: MissingTarget,
 }
 
@@ -45,16 +44,12 @@ pub(in crate::config) enum MissingTarget {
     Kept,
 }
 
+/// How many plain values an interpolation costs, about.
+const INTERPOLATION_COST: usize = 20;
+
 impl<'a> Resolver<'a> {
     pub(in crate::config) fn new(tree: &'a mut Tree, surroundings: &'a Surroundings<'a>) -> Self {
-        Self {
-            tree,
-            surroundings,
-            pending: Vec::new(),
-            depth: 0,
-            budget: MAX_TREE_NODES,
-            missing: MissingTarget::Refused,
-        }
+        Self { tree, surroundings, pending: Vec::new(), depth: 0, missing: MissingTarget::Refused }
     }
 
     /// Another treatment of interpolations to missing values; they are refused unless this is called.
@@ -81,18 +76,20 @@ impl<'a> Resolver<'a> {
             Ok(Computed::Value(value)) => return Ok(value),
             Ok(Computed::Node(id)) => id,
         };
-        self.budget = self.budget.checked_sub(1).ok_or_else(|| {
-            ConfigError::new(ErrorKind::Limit, format!("expected at most {MAX_TREE_NODES} values after resolving"))
-        })?;
         if let Some(from) = open.iter().position(|&known| known == id) {
             return Err(self.cycle(&open[from..]));
         }
-        if open.len() > MAX_DEPTH * 2 {
-            return Err(self.endless(open));
-        }
+        refuse_height(open.len()).map_err(|too_high| {
+            let blamed = || too_high.blamed_on(&self.tree.trace(id).origin);
+            self.circle_of_places(open).unwrap_or_else(blamed)
+        })?;
+        self.tree.spend_values(1)?;
         open.push(id);
         let value = match self.tree.content(id).clone() {
-            Content::Scalar(value) => value,
+            Content::Scalar(value) => {
+                self.tree.spend_text(value.as_str().map_or(0, str::len))?;
+                value
+            }
             Content::List(items) => {
                 Value::List(items.into_iter().map(|item| self.resolved_below(item, open)).collect::<Result<_, _>>()?)
             }
@@ -122,18 +119,15 @@ impl<'a> Resolver<'a> {
         error.blamed_on(origin(circle[first])).with_hint(Some(hint))
     }
 
-    /// Interpolations that lead on and on: in a circle, when one place comes twice, or only further than allowed.
-    fn endless(&self, path: &[NodeId]) -> ConfigError {
-        // Resolvers make new nodes each time, so a circle shows in the places and not in the nodes.
+    /// The circle in a path on which a place comes twice.
+    ///
+    /// Resolvers make new nodes each time, so a circle may show in the places and not in the nodes.
+    fn circle_of_places(&self, path: &[NodeId]) -> Option<ConfigError> {
         let place = |id: NodeId| (self.tree.full_key(id), self.tree.trace(id).origin.to_string());
         let places: Vec<(String, String)> = path.iter().map(|&id| place(id)).collect();
         let again = |at: usize| Some(at + 1 + places[at + 1..].iter().position(|place| *place == places[at])?);
-        if let Some((from, to)) = (0..places.len()).find_map(|at| Some((at, again(at)?))) {
-            return self.cycle(&path[from..to]);
-        }
-        let message =
-            format!("expected at most {MAX_INTERPOLATION_DEPTH} interpolations that wait for one another, got more");
-        ConfigError::new(ErrorKind::Limit, message)
+        let (from, to) = (0..places.len()).find_map(|at| Some((at, again(at)?)))?;
+        Some(self.cycle(&path[from..to]))
     }
 
     /// The node itself, or what its interpolation stands for.
@@ -161,14 +155,46 @@ impl<'a> Resolver<'a> {
         let Some(parent) = self.tree.parent(id) else {
             return Err(ConfigError::new(ErrorKind::Other, "an interpolation needs a config around it"));
         };
+        self.tree.spend_values(INTERPOLATION_COST)?;
+        self.tree.spend_text(text.len())?;
         let text = parse_text(text)?;
         self.depth += 1;
         if self.depth > MAX_INTERPOLATION_DEPTH {
-            return Err(self.endless(&self.pending));
+            return Err(self.circle_of_places(&self.pending).unwrap_or_else(|| {
+                let most = MAX_INTERPOLATION_DEPTH;
+                let message = format!("expected at most {most} interpolations that wait for one another, got more");
+                ConfigError::new(ErrorKind::Limit, message)
+            }));
         }
         let computed = self.text(&text, parent, id);
         self.depth -= 1;
+        if let Ok(Computed::Value(value)) = &computed {
+            self.spend(value)?;
+        }
         computed
+    }
+
+    /// Counts a value that was made or copied, and refuses one that is too deep for the functions that recurse.
+    fn spend(&mut self, value: &Value) -> Result<(), ConfigError> {
+        let mut open = vec![(value, 0)];
+        while let Some((value, height)) = open.pop() {
+            refuse_height(height)?;
+            self.tree.spend_values(1)?;
+            match value {
+                Value::Str(text) => self.tree.spend_text(text.len())?,
+                Value::List(items) => open.extend(items.iter().map(|item| (item, height + 1))),
+                Value::Map(map) => open.extend(map.values().map(|value| (value, height + 1))),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The value of a node, unresolved.
+    pub(super) fn copied(&mut self, id: NodeId) -> Result<Value, ConfigError> {
+        let value = self.tree.to_value(id);
+        self.spend(&value)?;
+        Ok(value)
     }
 
     /// Applies the type of a typed node to what its interpolation yields.
@@ -176,7 +202,7 @@ impl<'a> Resolver<'a> {
         let Some(schema) = self.tree.schema(id) else { return Ok(computed) };
         let value = match &computed {
             Computed::Node(target) if self.tree.is_container(*target) => return Ok(computed),
-            Computed::Node(target) => self.tree.to_value(*target),
+            Computed::Node(target) => self.copied(*target)?,
             Computed::Value(value) => value.clone(),
         };
         let converted = schema::convert(&value, schema)?;
@@ -185,6 +211,7 @@ impl<'a> Resolver<'a> {
 
     /// What `oc.decode` makes of a text: for a lone interpolation, the node that it names.
     pub(super) fn decode(&mut self, text: &str, parent: NodeId, at: NodeId) -> Result<Computed, ConfigError> {
+        self.tree.spend_values(text.len())?;
         let element = parse_element(text)?;
         self.element(&element, parent, at)
     }
@@ -199,33 +226,24 @@ impl<'a> Resolver<'a> {
     fn concatenated(&mut self, pieces: &[Piece], parent: NodeId, at: NodeId) -> Result<String, ConfigError> {
         let mut text = String::new();
         for piece in pieces {
+            let before = text.len();
             match piece {
                 Piece::Literal(literal) => text.push_str(literal),
                 Piece::Interpolation(interpolation) => {
                     let computed = self.interpolation(interpolation, parent, at)?;
-                    text.push_str(&self.as_text(&computed));
+                    text.push_str(&python::str(&self.argument(computed)?));
                 }
             }
-            if text.len() > MAX_TEXT_BYTES {
-                let message = format!("expected interpolation to make texts of at most {MAX_TEXT_BYTES} bytes");
-                return Err(ConfigError::new(ErrorKind::Limit, message));
-            }
+            self.tree.spend_text(text.len() - before)?;
         }
         Ok(text)
     }
 
-    pub(super) fn as_text(&self, computed: &Computed) -> String {
-        match computed {
-            Computed::Node(id) => self.tree.to_text(*id),
-            Computed::Value(value) => python::str(value),
-        }
-    }
-
     /// A computed value as an argument: containers unresolved, as OmegaConf hands them over.
-    fn argument(&self, computed: Computed) -> Value {
+    fn argument(&mut self, computed: Computed) -> Result<Value, ConfigError> {
         match computed {
-            Computed::Node(id) => self.tree.to_value(id),
-            Computed::Value(value) => value,
+            Computed::Node(id) => self.copied(id),
+            Computed::Value(value) => Ok(value),
         }
     }
 
@@ -246,7 +264,7 @@ impl<'a> Resolver<'a> {
                 let mut items = Vec::with_capacity(elements.len());
                 for element in elements {
                     let computed = self.element(element, parent, at)?;
-                    items.push(self.argument(computed));
+                    items.push(self.argument(computed)?);
                 }
                 Value::List(items)
             }
@@ -256,7 +274,7 @@ impl<'a> Resolver<'a> {
                     let computed = self.element(element, parent, at)?;
                     let key = Key::from_value(key.clone())
                         .ok_or_else(|| ConfigError::new(ErrorKind::ResolverFailed, "null cannot be a key"))?;
-                    map.insert(key, self.argument(computed));
+                    map.insert(key, self.argument(computed)?);
                 }
                 Value::Map(map)
             }
@@ -293,7 +311,7 @@ impl<'a> Resolver<'a> {
                 Piece::Literal(literal) => name.push_str(literal),
                 Piece::Interpolation(interpolation) => {
                     let computed = self.interpolation(interpolation, parent, at)?;
-                    let value = self.argument(computed);
+                    let value = self.argument(computed)?;
                     let Value::Str(text) = value else {
                         let message = format!("expected a text as a part of the name, got {}", value.type_name());
                         return Err(ConfigError::new(ErrorKind::ResolverFailed, message));
@@ -443,4 +461,12 @@ fn shortened(text: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+/// Refuses a config that YAML could not be read back from, and that is too deep for the functions that recurse.
+pub(in crate::config) fn refuse_height(levels_below: usize) -> Result<(), ConfigError> {
+    if levels_below < MAX_DEPTH {
+        return Ok(());
+    }
+    Err(ConfigError::new(ErrorKind::Limit, format!("expected a config of at most {MAX_DEPTH} levels")))
 }

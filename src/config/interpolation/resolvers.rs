@@ -52,15 +52,15 @@ impl Resolver<'_> {
         }
     }
 
-    fn value_of(&self, computed: &Computed) -> Value {
+    fn value_of(&mut self, computed: &Computed) -> Result<Value, ConfigError> {
         match computed {
-            Computed::Node(id) => self.tree.to_value(*id),
-            Computed::Value(value) => value.clone(),
+            Computed::Node(id) => self.copied(*id),
+            Computed::Value(value) => Ok(value.clone()),
         }
     }
 
-    fn text_argument(&self, call: &Call<'_>) -> Result<String, ConfigError> {
-        match self.value_of(&call.arguments[0]) {
+    fn text_argument(&mut self, call: &Call<'_>) -> Result<String, ConfigError> {
+        match self.value_of(&call.arguments[0])? {
             Value::Str(text) => Ok(text),
             other => Err(call.failed(format!("expected a text, got {}", other.type_name()))),
         }
@@ -74,7 +74,7 @@ impl Resolver<'_> {
         Ok(Computed::Value(match (found, call.arguments.get(1)) {
             (Some(value), _) => Value::Str(value.clone()),
             (None, Some(Computed::Value(Value::Null))) => Value::Null,
-            (None, Some(default)) => match self.value_of(default) {
+            (None, Some(default)) => match self.value_of(default)? {
                 Value::Null => Value::Null,
                 default => Value::Str(python::str(&default)),
             },
@@ -108,7 +108,7 @@ impl Resolver<'_> {
 
     fn decode_text(&mut self, call: &Call<'_>) -> Result<Computed, ConfigError> {
         call.expect_arguments(1..=1)?;
-        match self.value_of(&call.arguments[0]) {
+        match self.value_of(&call.arguments[0])? {
             Value::Null => Ok(Computed::Value(Value::Null)),
             Value::Str(text) => self.decode(&text, call.parent, call.at),
             other => Err(call.failed(format!("expected a text or null, got {}", other.type_name()))),
@@ -118,14 +118,12 @@ impl Resolver<'_> {
     /// A container whose own interpolations are resolved in its place.
     fn create(&mut self, call: &Call<'_>) -> Result<Computed, ConfigError> {
         call.expect_arguments(1..=1)?;
-        let value = match self.value_of(&call.arguments[0]) {
-            Value::Str(text) => {
-                match yaml::load_any(&text).map_err(|error| error.in_text("in the text to create from"))?.to_value() {
-                    Value::Null => Value::Map(Map::new()),
-                    Value::Str(key) => Value::Map(Map::from([(Key::Str(key), Value::Null)])),
-                    other => other,
-                }
-            }
+        let value = match self.value_of(&call.arguments[0])? {
+            Value::Str(text) => match self.loaded(&text)? {
+                Value::Null => Value::Map(Map::new()),
+                Value::Str(key) => Value::Map(Map::from([(Key::Str(key), Value::Null)])),
+                other => other,
+            },
             other => other,
         };
         match value {
@@ -136,6 +134,12 @@ impl Resolver<'_> {
             }
             other => Err(call.failed(format!("cannot create a config from {}", other.type_name()))),
         }
+    }
+
+    /// What YAML makes of the text of a config.
+    fn loaded(&mut self, text: &str) -> Result<Value, ConfigError> {
+        self.tree.spend_values(text.len())?;
+        Ok(yaml::load_any(text).map_err(|error| error.in_text("in the text to create from"))?.to_value())
     }
 
     fn dict_argument(&mut self, call: &Call<'_>) -> Result<(String, NodeId), ConfigError> {
@@ -149,7 +153,7 @@ impl Resolver<'_> {
         match found {
             Some(Computed::Node(id)) if matches!(self.tree.content(id), Content::Map(_)) => Ok((path, id)),
             Some(other) => {
-                Err(call.failed(format!("expected a map at {path:?}, got {}", self.value_of(&other).type_name())))
+                Err(call.failed(format!("expected a map at {path:?}, got {}", self.value_of(&other)?.type_name())))
             }
             None => Err(call.failed(format!("key {path:?} not found"))),
         }
@@ -176,7 +180,7 @@ impl Resolver<'_> {
     fn deprecated(&mut self, call: &Call<'_>) -> Result<Computed, ConfigError> {
         call.expect_arguments(1..=2)?;
         let path = self.text_argument(call)?;
-        let message = match call.arguments.get(1).map(|message| self.value_of(message)) {
+        let message = match call.arguments.get(1).map(|message| self.value_of(message)).transpose()? {
             None => "'$OLD_KEY' is deprecated. Change your code and config to use '$NEW_KEY'".to_owned(),
             Some(Value::Str(message)) => message,
             Some(other) => return Err(call.failed(format!("expected a text as message, got {}", other.type_name()))),
@@ -214,12 +218,12 @@ impl Resolver<'_> {
     fn hydra(&mut self, call: &Call<'_>) -> Result<Computed, ConfigError> {
         call.expect_arguments(1..=1)?;
         let path = self.text_argument(call)?;
-        let (Some(tree), Some(root)) = (self.surroundings.hydra, self.surroundings.hydra_root) else {
+        let (Some(tree), Some(root)) = (&self.surroundings.hydra, self.surroundings.hydra_root) else {
             let hint = "only a run has such values: resolve as inside a run".to_owned();
             let error = ConfigError::new(ErrorKind::HydraConfigUnset, "there is no run, so ${hydra:…} has no value");
             return Err(error.with_hint(Some(hint)));
         };
-        let mut tree = tree.clone();
+        let mut tree = tree.borrow_mut();
         let Some(hydra) = tree.child(root, "hydra") else { return Ok(Computed::Value(Value::Null)) };
         let surroundings =
             Surroundings { env: self.surroundings.env, now: self.surroundings.now, ..Surroundings::default() };

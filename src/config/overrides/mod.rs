@@ -10,6 +10,7 @@ pub(super) mod range;
 mod text;
 
 use super::error::{ConfigError, ErrorKind, did_you_mean};
+use super::limits::MAX_EXPRESSION_BYTES;
 use super::value::{Key, Map, Value};
 
 pub(super) use text::element_text;
@@ -101,6 +102,11 @@ pub(super) struct Glob {
 /// # Errors
 /// `OverrideLex`, `OverrideParse`, `UnknownFunction`, `FunctionEval`, `Limit`.
 pub(super) fn parse(input: &str) -> Result<Override, ConfigError> {
+    if input.len() > MAX_EXPRESSION_BYTES {
+        let got = input.len();
+        let message = format!("expected an override of at most {MAX_EXPRESSION_BYTES} bytes, got {got}");
+        return Err(ConfigError::new(ErrorKind::Limit, message));
+    }
     parser::parse(input).map_err(|error| {
         let hint = match error.kind() {
             ErrorKind::OverrideLex | ErrorKind::OverrideParse | ErrorKind::FunctionEval => Some(remedy(input)),

@@ -9,7 +9,7 @@ use num_bigint::BigInt;
 use super::node::{Content, Node, Pairs};
 use super::{Data, Located, error_at, place, too_deep};
 use crate::config::error::{ConfigError, ErrorKind};
-use crate::config::limits::{MAX_DEPTH, MAX_FILE_NODES};
+use crate::config::limits::{MAX_DEPTH, MAX_FILE_BYTES, MAX_FILE_NODES, MAX_INTEGER_DIGITS};
 use crate::config::python;
 use crate::config::value::{Key, Value};
 
@@ -20,7 +20,8 @@ const VALUE: &str = "tag:yaml.org,2002:value";
 /// The value of a document.
 pub(super) fn construct(root: &Rc<Node>) -> Result<Located, ConfigError> {
     flatten_all(root)?;
-    let mut constructor = Constructor { budget: MAX_FILE_NODES, unsupported: None };
+    let mut constructor =
+        Constructor { nodes_left: MAX_FILE_NODES, text_bytes_left: MAX_FILE_BYTES as usize, unsupported: None };
     let value = constructor.value(root, 0)?;
     constructor.unsupported.map_or(Ok(value), Err)
 }
@@ -32,8 +33,10 @@ pub(super) fn construct(root: &Rc<Node>) -> Result<Located, ConfigError> {
 fn flatten_all(root: &Rc<Node>) -> Result<(), ConfigError> {
     let mut queue = VecDeque::from([Rc::clone(root)]);
     let mut seen = HashSet::new();
+    let mut entries_left = MAX_FILE_NODES;
     while let Some(node) = queue.pop_front() {
-        if !seen.insert(Rc::as_ptr(&node)) {
+        // Scalars, most of the nodes, have nothing to flatten.
+        if matches!(node.content, Content::Scalar(_)) || !seen.insert(Rc::as_ptr(&node)) {
             continue;
         }
         match &node.content {
@@ -41,7 +44,7 @@ fn flatten_all(root: &Rc<Node>) -> Result<(), ConfigError> {
             Content::Sequence(items) => queue.extend(items.iter().cloned()),
             Content::Mapping(pairs) => {
                 refuse_duplicates(&pairs.borrow())?;
-                flatten(&node, 0)?;
+                flatten(&node, 0, &mut entries_left)?;
                 queue.extend(pairs.borrow().iter().flat_map(|(key, value)| [Rc::clone(key), Rc::clone(value)]));
             }
         }
@@ -52,7 +55,7 @@ fn flatten_all(root: &Rc<Node>) -> Result<(), ConfigError> {
 fn refuse_duplicates(pairs: &Pairs) -> Result<(), ConfigError> {
     let mut seen = HashSet::new();
     fn text_of(key: &Node) -> Option<&str> {
-        match (key.tag.as_str(), &key.content) {
+        match (key.tag.as_ref(), &key.content) {
             (STR, Content::Scalar(text)) => Some(text),
             _ => None,
         }
@@ -69,7 +72,9 @@ fn refuse_duplicates(pairs: &Pairs) -> Result<(), ConfigError> {
 }
 
 /// Replaces the merge keys of one map by the entries they name; own entries stay behind them and win.
-fn flatten(node: &Rc<Node>, depth: usize) -> Result<(), ConfigError> {
+///
+/// `entries_left` counts what all merge keys of the file may still name.
+fn flatten(node: &Rc<Node>, depth: usize, entries_left: &mut usize) -> Result<(), ConfigError> {
     let Content::Mapping(cell) = &node.content else { return Ok(()) };
     if depth > MAX_DEPTH {
         return Err(too_deep(node.mark));
@@ -81,18 +86,15 @@ fn flatten(node: &Rc<Node>, depth: usize) -> Result<(), ConfigError> {
     let (mut merged, mut own) = (Pairs::new(), Pairs::new());
     for (key, value) in pairs {
         if key.tag == MERGE {
-            merged.extend(entries_to_merge(&value, depth)?);
+            merged.extend(entries_to_merge(&value, depth, entries_left)?);
         } else if key.tag == VALUE {
             let Content::Scalar(text) = &key.content else {
                 return Err(error_at(key.mark, "expected a text as the key '='"));
             };
-            let plain = Node { tag: STR.to_owned(), mark: key.mark, content: Content::Scalar(text.clone()) };
+            let plain = Node { tag: STR.into(), mark: key.mark, content: Content::Scalar(text.clone()) };
             own.push((Rc::new(plain), value));
         } else {
             own.push((key, value));
-        }
-        if merged.len() + own.len() > MAX_FILE_NODES {
-            return Err(too_many(node));
         }
     }
     merged.extend(own);
@@ -100,11 +102,13 @@ fn flatten(node: &Rc<Node>, depth: usize) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn entries_to_merge(value: &Rc<Node>, depth: usize) -> Result<Pairs, ConfigError> {
-    let entries_of = |node: &Rc<Node>| match &node.content {
+fn entries_to_merge(value: &Rc<Node>, depth: usize, entries_left: &mut usize) -> Result<Pairs, ConfigError> {
+    let mut entries_of = |node: &Rc<Node>| match &node.content {
         Content::Mapping(cell) => {
-            flatten(node, depth + 1)?;
-            Ok(cell.borrow().clone())
+            flatten(node, depth + 1, entries_left)?;
+            let entries = cell.borrow();
+            *entries_left = entries_left.checked_sub(entries.len() + 1).ok_or_else(|| too_many(node))?;
+            Ok(entries.clone())
         }
         _ => Err(error_at(node.mark, "expected a map or a list of maps to merge")),
     };
@@ -122,12 +126,13 @@ fn entries_to_merge(value: &Rc<Node>, depth: usize) -> Result<Pairs, ConfigError
 }
 
 fn too_many(node: &Node) -> ConfigError {
-    let message = format!("expected at most {MAX_FILE_NODES} values after expanding aliases");
+    let message = format!("expected at most {MAX_FILE_NODES} values of {MAX_FILE_BYTES} bytes after expanding aliases");
     ConfigError::new(ErrorKind::Limit, message).at(Some(place(node.mark)))
 }
 
 struct Constructor {
-    budget: usize,
+    nodes_left: usize,
+    text_bytes_left: usize,
     /// The first value that is good YAML but no value of a config: malformed YAML after it is the graver error.
     unsupported: Option<ConfigError>,
 }
@@ -137,7 +142,10 @@ impl Constructor {
         if depth > MAX_DEPTH {
             return Err(too_deep(node.mark));
         }
-        self.budget = self.budget.checked_sub(1).ok_or_else(|| too_many(node))?;
+        self.nodes_left = self.nodes_left.checked_sub(1).ok_or_else(|| too_many(node))?;
+        if let Content::Scalar(text) = &node.content {
+            self.text_bytes_left = self.text_bytes_left.checked_sub(text.len()).ok_or_else(|| too_many(node))?;
+        }
         let wrong = |expected: &str| error_at(node.mark, format!("expected {expected} for the tag {:?}", node.tag));
         let name = node.tag.strip_prefix("tag:yaml.org,2002:").unwrap_or("");
         let data = match (name, &node.content) {
@@ -225,8 +233,7 @@ fn int(text: &str) -> Option<Value> {
         None => (false, text.strip_prefix('+').unwrap_or(&text)),
     };
     let radix = |digits: &str, radix: u32| {
-        // As long as Python's own limit on decimal digits.
-        (digits.len() <= 4300).then(|| BigInt::parse_bytes(digits.as_bytes(), radix)).flatten()
+        (digits.len() <= MAX_INTEGER_DIGITS).then(|| BigInt::parse_bytes(digits.as_bytes(), radix)).flatten()
     };
     let magnitude = if digits.is_empty() {
         return None;
@@ -243,6 +250,9 @@ fn int(text: &str) -> Option<Value> {
         let mut total = BigInt::from(0);
         for part in digits.split(':') {
             total = total * 60 + radix(part.trim(), 10)?;
+            if !is_writable(&total) {
+                return None;
+            }
         }
         total
     } else {
@@ -252,7 +262,14 @@ fn int(text: &str) -> Option<Value> {
         };
         number
     };
-    Some(Value::from_bigint(if negative { -magnitude } else { magnitude }))
+    is_writable(&magnitude).then(|| Value::from_bigint(if negative { -magnitude } else { magnitude }))
+}
+
+/// Whether Python would write an integer, and read what was written.
+fn is_writable(magnitude: &BigInt) -> bool {
+    let digits = magnitude.bits() as f64 * std::f64::consts::LOG10_2;
+    let most = MAX_INTEGER_DIGITS as f64;
+    digits < most - 1.0 || (digits < most + 1.0 && magnitude.to_string().len() <= MAX_INTEGER_DIGITS)
 }
 
 fn float(text: &str) -> Option<f64> {

@@ -10,6 +10,8 @@ mod resolve;
 mod scalar_scanner;
 mod scanner;
 
+use std::borrow::Cow;
+
 use indexmap::IndexMap;
 
 pub(super) use node::{WrittenScalar, written_scalars};
@@ -126,7 +128,10 @@ pub(super) fn load_any(text: &str) -> Result<Located, ConfigError> {
         return Err(ConfigError::new(ErrorKind::Limit, message));
     }
     // Python's text files know one kind of line end.
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let text = match text.contains('\r') {
+        true => Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")),
+        false => Cow::Borrowed(text),
+    };
     match node::compose(&text)? {
         Some(root) => construct::construct(&root),
         None => Ok(Located { mark: Mark::default(), data: Data::Scalar(Value::Null) }),

@@ -2,6 +2,7 @@
 //!
 //! An alias is the very node it names, shared; nothing is expanded here.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
@@ -16,7 +17,7 @@ use crate::config::limits::MAX_DEPTH;
 #[derive(Debug)]
 pub(super) struct Node {
     /// The full tag, e.g. `tag:yaml.org,2002:int`; for a plain scalar the one it resolves to.
-    pub(super) tag: String,
+    pub(super) tag: Cow<'static, str>,
     pub(super) mark: Mark,
     pub(super) content: Content,
 }
@@ -161,7 +162,7 @@ impl Composer {
 
     fn empty(&mut self) -> Result<Rc<Node>, ConfigError> {
         let mark = self.mark()?;
-        Ok(Rc::new(Node { tag: resolve_plain("").to_owned(), mark, content: Content::Scalar(String::new()) }))
+        Ok(Rc::new(Node { tag: resolve_plain("").into(), mark, content: Content::Scalar(String::new()) }))
     }
 
     fn node(&mut self, block: bool, indentless: bool) -> Result<Rc<Node>, ConfigError> {
@@ -176,7 +177,8 @@ impl Composer {
 
     fn node_unbounded(&mut self, block: bool, indentless: bool) -> Result<Rc<Node>, ConfigError> {
         let start = self.mark()?;
-        if let TokenKind::Alias(name) = self.peek()?.clone() {
+        if let TokenKind::Alias(name) = self.peek()? {
+            let name = name.clone();
             self.skip()?;
             return match self.anchors.get(&name) {
                 Some(Some(node)) => Ok(Rc::clone(node)),
@@ -196,46 +198,56 @@ impl Composer {
             }
             self.anchors.insert(name.clone(), None);
         }
-        let collection_tag = |default: &str| match &tag {
-            Some(tag) if tag != "!" => tag.clone(),
-            _ => format!("tag:yaml.org,2002:{default}"),
+        let collection_tag = |default: &'static str| match &tag {
+            Some(tag) if tag != "!" => Cow::Owned(tag.clone()),
+            _ => Cow::Borrowed(default),
         };
-        let node = match self.peek()?.clone() {
+        let node = match self.peek()? {
             TokenKind::BlockEntry if indentless => {
                 let items = self.indentless_sequence()?;
-                Node { tag: collection_tag("seq"), mark: start, content: Content::Sequence(items) }
+                Node { tag: collection_tag("tag:yaml.org,2002:seq"), mark: start, content: Content::Sequence(items) }
             }
             TokenKind::Scalar { value, plain } => {
-                self.skip()?;
-                let tag = match tag.as_deref() {
-                    None if plain => resolve_plain(&value).to_owned(),
+                let tag = match tag {
+                    None if *plain => resolve_plain(value).into(),
                     // PyYAML resolves under the non-specific tag, quoted or not.
-                    Some("!") => resolve_plain(&value).to_owned(),
-                    None => "tag:yaml.org,2002:str".to_owned(),
-                    Some(tag) => tag.to_owned(),
+                    Some(tag) if tag == "!" => resolve_plain(value).into(),
+                    None => "tag:yaml.org,2002:str".into(),
+                    Some(tag) => tag.into(),
+                };
+                let TokenKind::Scalar { value, .. } = self.scanner.next_token()?.kind else {
+                    unreachable!("a scalar was just seen")
                 };
                 Node { tag, mark: start, content: Content::Scalar(value) }
             }
             TokenKind::FlowSequenceStart => {
                 let items = self.flow_sequence()?;
-                Node { tag: collection_tag("seq"), mark: start, content: Content::Sequence(items) }
+                Node { tag: collection_tag("tag:yaml.org,2002:seq"), mark: start, content: Content::Sequence(items) }
             }
             TokenKind::FlowMappingStart => {
                 let pairs = self.flow_mapping()?;
-                Node { tag: collection_tag("map"), mark: start, content: Content::Mapping(RefCell::new(pairs)) }
+                Node {
+                    tag: collection_tag("tag:yaml.org,2002:map"),
+                    mark: start,
+                    content: Content::Mapping(RefCell::new(pairs)),
+                }
             }
             TokenKind::BlockSequenceStart if block => {
                 let items = self.block_sequence()?;
-                Node { tag: collection_tag("seq"), mark: start, content: Content::Sequence(items) }
+                Node { tag: collection_tag("tag:yaml.org,2002:seq"), mark: start, content: Content::Sequence(items) }
             }
             TokenKind::BlockMappingStart if block => {
                 let pairs = self.block_mapping()?;
-                Node { tag: collection_tag("map"), mark: start, content: Content::Mapping(RefCell::new(pairs)) }
+                Node {
+                    tag: collection_tag("tag:yaml.org,2002:map"),
+                    mark: start,
+                    content: Content::Mapping(RefCell::new(pairs)),
+                }
             }
             _ if anchor.is_some() || tag.is_some() => {
                 let tag = match tag {
-                    Some(tag) if tag != "!" => tag,
-                    _ => resolve_plain("").to_owned(),
+                    Some(tag) if tag != "!" => tag.into(),
+                    _ => resolve_plain("").into(),
                 };
                 Node { tag, mark: start, content: Content::Scalar(String::new()) }
             }
@@ -252,7 +264,11 @@ impl Composer {
     fn properties(&mut self) -> Result<(Option<String>, Option<String>), ConfigError> {
         let (mut anchor, mut tag) = (None, None);
         loop {
-            let token = self.scanner.peek_token()?.clone();
+            let token = self.scanner.peek_token()?;
+            if !matches!(token.kind, TokenKind::Anchor(_) | TokenKind::Tag { .. }) {
+                return Ok((anchor, tag));
+            }
+            let token = token.clone();
             match token.kind {
                 TokenKind::Anchor(name) if anchor.is_none() => anchor = Some(name),
                 TokenKind::Tag { handle, suffix } if tag.is_none() => {
@@ -366,7 +382,7 @@ impl Composer {
             self.empty()?
         };
         let content = Content::Mapping(RefCell::new(vec![(key, value)]));
-        Ok(Rc::new(Node { tag: "tag:yaml.org,2002:map".to_owned(), mark, content }))
+        Ok(Rc::new(Node { tag: "tag:yaml.org,2002:map".into(), mark, content }))
     }
 
     fn flow_mapping(&mut self) -> Result<Pairs, ConfigError> {
@@ -416,7 +432,7 @@ pub(in crate::config) struct WrittenScalar {
     pub(in crate::config) in_defaults: bool,
     /// The list it is an item of, by the place where that starts.
     pub(in crate::config) list: Option<usize>,
-    tag: String,
+    tag: Cow<'static, str>,
 }
 
 impl WrittenScalar {

@@ -127,12 +127,12 @@ impl Scanner {
 
     /// Takes the next token.
     pub(super) fn next_token(&mut self) -> Result<Token, ConfigError> {
-        let token = self.peek_token()?.clone();
-        if token.kind != TokenKind::StreamEnd {
-            self.tokens.pop_front();
-            self.tokens_taken += 1;
+        let token = self.peek_token()?;
+        if token.kind == TokenKind::StreamEnd {
+            return Ok(token.clone());
         }
-        Ok(token)
+        self.tokens_taken += 1;
+        Ok(self.tokens.pop_front().expect("a token was just seen"))
     }
 
     // Reading characters.
@@ -277,7 +277,9 @@ impl Scanner {
         if let Some(key) = self.possible_simple_keys.values().find(|key| stale(key) && key.required) {
             return Err(key.without_value());
         }
-        self.possible_simple_keys.retain(|_, key| !stale(key));
+        if self.possible_simple_keys.values().any(stale) {
+            self.possible_simple_keys.retain(|_, key| !stale(key));
+        }
         Ok(())
     }
 
