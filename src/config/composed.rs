@@ -83,6 +83,11 @@ impl Config {
         to_yaml(&self.value)
     }
 
+    /// The time that `${now:…}` shows.
+    pub fn now(&self) -> Option<jiff::civil::DateTime> {
+        self.parts.now
+    }
+
     /// The name of the primary config.
     pub fn config_name(&self) -> Option<&str> {
         self.parts.config_name.as_deref()
@@ -189,9 +194,34 @@ impl Config {
     }
 
     fn node_id(&self, path: &str) -> Option<NodeId> {
-        let keys = split_key(path);
-        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        self.parts.tree.descend(self.parts.root, &keys)
+        let tree = &self.parts.tree;
+        split_key(path).iter().try_fold(self.parts.root, |id, key| match tree.content(id) {
+            Content::List(items) => items.get(key.parse::<usize>().ok()?).copied(),
+            _ => tree.child(id, key),
+        })
+    }
+
+    /// The paths of all keys of the `hydra` node, which begin with `hydra.`.
+    pub(super) fn hydra_paths(&self) -> Vec<String> {
+        let mut origins = IndexMap::new();
+        if let Some(hydra) = self.parts.tree.child(self.parts.root, "hydra") {
+            collect_origins(&self.parts.tree, hydra, "hydra", &mut origins);
+        }
+        origins.into_keys().collect()
+    }
+
+    /// Resolves what can be resolved, and tells of everything that cannot be: that is `???` then.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Limit`]: what costs too much is not looked at further.
+    pub fn resolve_each(&self) -> Result<(Resolved, Vec<ConfigError>), ConfigError> {
+        let surroundings = self.surroundings(HydraView::Run);
+        let mut tree = self.task.clone();
+        let mut resolver = Resolver::new(&mut tree, &surroundings).with_missing(MissingTarget::Collected);
+        let value = resolver.resolved(self.parts.root)?;
+        let errors = resolver.into_errors();
+        let warnings = surroundings.warnings.into_inner();
+        Ok((Resolved { value, origins: Rc::clone(&self.origins), warnings }, errors))
     }
 
     /// What a path of the whole config names, `hydra` included, e.g. `trainer` or `data.files[0]`: a container as it
@@ -231,9 +261,20 @@ impl Config {
             .transpose()
     }
 
-    /// Sets environment variables that `${oc.env:…}` sees from now on: `hydra.job.env_set`, for the job it is for.
-    pub fn set_env(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
-        self.parts.env.extend(variables);
+    /// Makes this the config of a job, as Hydra does before the job's work begins: its number in a multirun, and the
+    /// environment variables of `hydra.job.env_set`, which `${oc.env:…}` sees from now on.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve) and [`set_hydra`](Self::set_hydra).
+    pub fn enter_job(&mut self, number: Option<u64>) -> Result<(), ConfigError> {
+        if let Some(number) = number {
+            self.set_hydra("job.num", &Value::Int(number.cast_signed()))?;
+            self.set_hydra("job.id", &Value::Str(number.to_string()))?;
+        }
+        if let Value::Map(variables) = self.hydra_value("job.env_set")? {
+            self.parts.env.extend(variables.iter().map(|(name, value)| (name.to_string(), value.to_string())));
+        }
+        Ok(())
     }
 
     /// Sets a value of the `hydra` node that only the run knows, e.g. `runtime.output_dir`.
@@ -340,6 +381,11 @@ impl Resolved {
     /// See [`super::digest`] for the encoding.
     pub fn digest(&self) -> Blake3Digest {
         digest_of(&self.value)
+    }
+
+    /// The paths of the values that are `???`.
+    pub fn missing_keys(&self) -> Vec<String> {
+        missing_keys(&self.value)
     }
 
     /// Reads the config into a type.

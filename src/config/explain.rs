@@ -6,12 +6,12 @@ use super::origin::KeyOrigin;
 use super::value::Value;
 
 /// A key of a composed config: what it is, what set it, and what lost.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Explanation {
     /// The value as composed.
     pub value: Value,
-    /// What it resolves to; `None` for a value without interpolations, and for `???`.
-    pub resolved: Option<Value>,
+    /// What it resolves to, or why it does not; `None` for a value without interpolations, and for `???`.
+    pub resolved: Option<Result<Value, ConfigError>>,
     /// What set it, and the values that lost, first to last.
     pub origin: KeyOrigin,
 }
@@ -21,8 +21,7 @@ impl Config {
     /// `hydra.`.
     ///
     /// # Errors
-    /// [`ErrorKind::KeyNotInStruct`] for a key that does not exist, with the nearest ones as its hint; what resolving
-    /// fails with.
+    /// [`ErrorKind::KeyNotInStruct`] for a key that does not exist, with the nearest ones as its hint.
     pub fn explain(&self, path: &str) -> Result<Explanation, ConfigError> {
         let (Some(value), Some(origin)) = (self.node(path), self.node_origin(path)) else {
             let nearest = self.nearest_keys(path);
@@ -30,7 +29,7 @@ impl Config {
             let message = format!("key {path:?} is not in the config");
             return Err(ConfigError::new(ErrorKind::KeyNotInStruct, message).with_hint(hint));
         };
-        let resolved = self.select_resolved(path)?.filter(|resolved| *resolved != value);
+        let resolved = self.select_resolved(path).transpose().filter(|resolved| resolved.as_ref().ok() != Some(&value));
         Ok(Explanation { value, resolved, origin })
     }
 
@@ -40,7 +39,9 @@ impl Config {
         fn last(path: &str) -> &str {
             path.rsplit('.').next().unwrap_or(path)
         }
-        let all: Vec<&str> = self.origins().map(|(path, _)| path).collect();
+        let hydra = if path.starts_with("hydra") { self.hydra_paths() } else { Vec::new() };
+        let task = self.origins().map(|(path, _)| path).filter(|_| hydra.is_empty());
+        let all: Vec<&str> = task.chain(hydra.iter().map(String::as_str)).collect();
         let same_name = all.iter().copied().filter(|known| last(known) == last(path));
         let similar_name = nearest(last(path), all.iter().map(|known| last(known)));
         let similar = all.iter().copied().filter(|known| Some(last(known)) == similar_name);
@@ -73,7 +74,7 @@ mod tests {
     #[test]
     fn a_key_is_explained_by_what_set_it_and_all_that_lost() {
         let explained = config(&["trainer.lr=3"]).explain("trainer.lr").expect("a key");
-        assert_eq!((explained.value, explained.resolved), (Value::Int(3), None));
+        assert!(explained.value == Value::Int(3) && explained.resolved.is_none());
         assert_eq!(explained.origin.origin.to_string(), "override trainer.lr=3");
         let lost: Vec<String> =
             explained.origin.overridden.iter().map(|lost| format!("{} {}", lost.value, lost.origin)).collect();
@@ -84,13 +85,29 @@ mod tests {
     fn an_interpolation_is_explained_with_what_it_resolves_to() {
         let explained = config(&[]).explain("file").expect("a key");
         assert_eq!(explained.value, Value::from("${root}/x"));
-        assert_eq!(explained.resolved, Some(Value::from("data/x")));
+        assert_eq!(explained.resolved.expect("it has an interpolation").expect("it resolves"), Value::from("data/x"));
+    }
+
+    #[test]
+    fn a_key_whose_interpolation_fails_is_explained_all_the_same() {
+        let explained = config(&["trainer.lr=${nope}"]).explain("trainer.lr").expect("a key");
+        let error = explained.resolved.expect("it has an interpolation").expect_err("it fails");
+        assert_eq!(error.kind(), ErrorKind::InterpKey);
+        assert_eq!(explained.origin.overridden.len(), 2);
+    }
+
+    #[test]
+    fn an_item_of_a_list_is_explained() {
+        let explained = config(&["+a=[1,{b: 2}]"]).explain("a[1].b").expect("a key");
+        assert_eq!(explained.value, Value::Int(2));
+        assert_eq!(config(&["+a=[1,2]"]).explain("a.0").expect("a key").value, Value::Int(1));
     }
 
     #[test]
     fn a_key_of_hydra_is_explained_too() {
         let explained = config(&["hydra.run.dir=out"]).explain("hydra.run.dir").expect("a key");
         assert_eq!(explained.origin.origin.to_string(), "override hydra.run.dir=out");
+        assert_eq!(config(&[]).nearest_keys("hydra.run.dirr")[0], "hydra.run.dir");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::config::{Composer, Config, ConfigError};
 use crate::digest::Blake3Digest;
 use crate::envelope::{Bounds, Figures, NetworkFigure, NetworkMode};
 use crate::provenance::data::DataManifest;
@@ -87,8 +88,39 @@ pub struct ConfigRecord {
     pub choices: Vec<ConfigChoice>,
     /// The overrides, as given and in the order given.
     pub overrides: Vec<String>,
+    /// The overrides of Hydra's own node, as given and in the order given.
+    pub hydra_overrides: Vec<String>,
+    /// The job: what `${hydra:job.…}` names.
+    pub job: JobRecord,
+    /// The time that `${now:…}` shows.
+    pub composed_at: UtcTime,
     /// The files that were composed.
     pub sources: Vec<ConfigSource>,
+}
+
+/// The job of a run, as Hydra numbers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JobRecord {
+    /// Its name.
+    pub name: String,
+    /// Its number in a multirun; `null` outside one.
+    pub number: Option<u32>,
+}
+
+impl ConfigRecord {
+    /// Composes the config again: from the composer's folders and environment, and everything else as recorded.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn compose(&self, composer: &Composer) -> Result<Config, ConfigError> {
+        let now = self.composed_at.0.to_zoned(jiff::tz::TimeZone::UTC).datetime();
+        let composer = composer.clone().job_name(&self.job.name).now(now);
+        let overrides: Vec<&String> = self.hydra_overrides.iter().chain(&self.overrides).collect();
+        let mut config = composer.compose(self.name.as_str(), &overrides)?;
+        config.enter_job(self.job.number.map(u64::from))?;
+        Ok(config)
+    }
 }
 
 /// One choice of the defaults list.

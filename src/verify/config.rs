@@ -44,8 +44,7 @@ impl VerifiedRun {
     /// # Errors
     /// What is wrong with it, as text.
     pub fn recompose(&self, composer: &Composer) -> Result<Config, String> {
-        let claim = &self.claim().config;
-        composer.compose(claim.name.as_str(), &claim.overrides).map_err(|error| chain(&error))
+        self.claim().config.compose(composer).map_err(|error| chain(&error))
     }
 
     fn compare_config(&self, config: &Config, check: &mut Check) {

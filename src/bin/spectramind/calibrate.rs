@@ -4,6 +4,7 @@ use anyhow::Result;
 use spectramind::ariel::config::CalibrateConfig;
 use spectramind::ariel::preparation;
 
+use crate::output::outln;
 use crate::progress::Stages;
 use crate::{compose, preparation::shown};
 
@@ -23,7 +24,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let written = preparation::calibrate(&data, &calib, &mut shown(&mut stages))?;
         stages.finish();
         for path in written {
-            println!("{}", path.display());
+            outln!("{}", path.display());
         }
         Ok(())
     })

@@ -63,6 +63,20 @@ pub fn overrides(current: &OsStr) -> Vec<CompletionCandidate> {
     found.into_iter().map(CompletionCandidate::new).collect()
 }
 
+/// Candidates for a key that is being typed.
+pub fn keys(current: &OsStr) -> Vec<CompletionCandidate> {
+    let text = |candidate: CompletionCandidate| candidate.get_value().to_string_lossy().into_owned();
+    let keys = overrides(current).into_iter().map(text).filter(|key| !key.contains('/'));
+    keys.map(|key| CompletionCandidate::new(key.trim_end_matches('='))).collect()
+}
+
+/// Candidates for the name of a primary config.
+pub fn config_names(current: &OsStr) -> Vec<CompletionCandidate> {
+    let words = std::env::args_os().skip_while(|word| word != "--").skip(2);
+    let (Ok(composer), Some(current)) = (Typed::read(words).composer(), current.to_str()) else { return Vec::new() };
+    composer.options("").into_iter().filter(|name| name.starts_with(current)).map(CompletionCandidate::new).collect()
+}
+
 fn candidates(composer: &Composer, config: Option<&Config>, word: &str) -> Vec<String> {
     let key_begins = word.find(|c| c != '+' && c != '~').unwrap_or(word.len());
     let (sign, rest) = word.split_at(key_begins);

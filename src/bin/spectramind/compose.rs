@@ -8,7 +8,9 @@ use clap::ValueEnum;
 use spectramind::config::{Composer, Config, SearchPath};
 use spectramind::manifest::timestamp::UtcTime;
 
+use crate::failure::Usage;
 use crate::job::{self, Job};
+use crate::output::out;
 use crate::{info, record, sweep};
 
 /// Folder of the primary configs, unless another is named.
@@ -25,7 +27,10 @@ pub struct Selection {
     #[arg(long, value_name = "DIR", help_heading = "Hydra")]
     pub config_dir: Option<PathBuf>,
     /// Another primary config than the command's own (-cn)
-    #[arg(long, value_name = "NAME", help_heading = "Hydra")]
+    #[arg(
+        long, value_name = "NAME", help_heading = "Hydra",
+        add = clap_complete::ArgValueCompleter::new(crate::completion::config_names)
+    )]
     pub config_name: Option<String>,
     /// Overrides in Hydra's grammar: group=option, key=value, +new=value, ~key
     #[arg(value_name = "OVERRIDE", add = clap_complete::ArgValueCompleter::new(crate::completion::overrides))]
@@ -58,10 +63,10 @@ pub struct Arguments {
     #[arg(long, short, help_heading = "Hydra")]
     multirun: bool,
     /// With --multirun: vary these keys together, the first value of each, the second of each, and so on
-    #[arg(long, value_name = "KEY,KEY", requires = "multirun", help_heading = "Hydra")]
+    #[arg(long, value_name = "KEY,KEY", help_heading = "Hydra")]
     zip: Vec<String>,
     /// Go on with an unfinished run or multirun from where it stopped, with the configuration it began with
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["overrides", "config_name", "cfg", "info"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["overrides", "config_name", "cfg", "info", "multirun", "zip"])]
     pub resume: Option<PathBuf>,
 }
 
@@ -78,12 +83,15 @@ pub enum Which {
 
 /// Hydra's two-letter flags in their long form: clap knows no such thing.
 pub fn long_flag(argument: OsString) -> OsString {
-    match argument.to_str() {
-        Some("-cp") => "--config-path".into(),
-        Some("-cd") => "--config-dir".into(),
-        Some("-cn") => "--config-name".into(),
-        _ => argument,
+    let Some(text) = argument.to_str() else { return argument };
+    for (short, long) in [("-cp", "--config-path"), ("-cd", "--config-dir"), ("-cn", "--config-name")] {
+        match text.strip_prefix(short) {
+            Some("") => return long.into(),
+            Some(value) if value.starts_with('=') => return format!("{long}{value}").into(),
+            _ => {}
+        }
     }
+    argument
 }
 
 impl Selection {
@@ -97,9 +105,13 @@ impl Selection {
     /// # Errors
     /// When there are no such folders.
     pub fn composer(&self, command: &str) -> Result<Composer> {
+        composer(command, &self.folders())
+    }
+
+    /// The folders that are searched, that of the primary configs first.
+    fn folders(&self) -> Vec<PathBuf> {
         let primary = self.config_path.clone().unwrap_or_else(|| CONFIGS.into());
-        let folders = [Some(primary), self.config_dir.clone()].into_iter().flatten();
-        composer(command, &folders.collect::<Vec<_>>())
+        [Some(primary), self.config_dir.clone()].into_iter().flatten().collect()
     }
 
     /// Composes the config and says what is suspicious about it.
@@ -156,37 +168,38 @@ impl Arguments {
     /// Whatever is wrong with the config or the overrides, and what the work fails with.
     pub fn run(&self, command: &str, mut work: impl FnMut(Job) -> Result<()>) -> Result<()> {
         let selection = &self.selection;
-        let composer = selection.composer(command)?;
-        if let Some(sweep) = &self.resume {
-            return sweep::resume(command, composer, sweep, work);
+        if let Some(directory) = &self.resume {
+            return sweep::resume(command, directory, work);
         }
+        let composer = selection.composer(command)?;
         let (name, overrides) = (selection.primary(command), &selection.overrides);
         if let Some(topic) = self.info {
-            print!("{}", info::about(&composer.compose(name, overrides)?, topic)?);
+            out!("{}", info::about(&composer.compose(name, overrides)?, topic)?);
             return Ok(());
         }
         if let Some(which) = self.cfg {
             let config = warned(composer.compose(name, overrides)?);
-            print!("{}", info::composed(&config, which, self.package.as_deref(), self.resolve)?);
+            out!("{}", info::composed(&config, which, self.package.as_deref(), self.resolve)?);
             return Ok(());
         }
         match job::Mode::of(&composer, name, overrides, self.multirun)? {
+            job::Mode::Run { .. } if !self.zip.is_empty() => {
+                Err(Usage::new("--zip: expected a multirun, got a single run", "add --multirun").into())
+            }
             job::Mode::Run { overrides } => work(Job::single(warned(composer.compose(name, &overrides)?))?),
             job::Mode::Multirun { overrides } => {
                 let zipped: Vec<Vec<String>> =
                     self.zip.iter().map(|keys| keys.split(',').map(str::to_owned).collect()).collect();
-                let plan = sweep::Plan { command: command.into(), config_name: name.into(), overrides, zip: zipped };
-                sweep::begin(plan, composer, work)
+                let plan = sweep::Plan {
+                    command: command.into(),
+                    folders: selection.folders(),
+                    config_name: name.into(),
+                    overrides,
+                    zip: zipped,
+                };
+                sweep::begin(plan, work)
             }
         }
-    }
-
-    /// Composes what a record says was composed, with the configs and the environment of now.
-    ///
-    /// # Errors
-    /// Whatever is wrong with the config or the overrides.
-    pub fn compose_recorded(&self, command: &str, name: &str, overrides: &[String]) -> Result<Config> {
-        Ok(warned(self.selection.composer(command)?.compose(name, overrides)?))
     }
 
     /// The folder of the primary configs, when it is not the usual one.

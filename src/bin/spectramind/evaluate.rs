@@ -6,6 +6,7 @@ use spectramind::ariel::training;
 
 use crate::compose;
 use crate::job::Job;
+use crate::output::outln;
 
 /// Give a submission the official score, with a split by instrument
 #[derive(clap::Args)]
@@ -30,11 +31,14 @@ fn score(job: Job, as_json: bool) -> Result<()> {
         let figures = serde_json::json!({
             "score": score.official, "unclipped": score.unclipped, "fgs1": score.fgs1, "airs": score.airs,
         });
-        println!("{figures}");
+        outln!("{figures}");
     } else {
-        println!(
+        outln!(
             "score {:.6}  (FGS1 {:.6}, AIRS {:.6}, before clipping {:.6})",
-            score.official, score.fgs1, score.airs, score.unclipped
+            score.official,
+            score.fgs1,
+            score.airs,
+            score.unclipped
         );
     }
     Ok(())

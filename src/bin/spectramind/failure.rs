@@ -25,6 +25,21 @@ const USAGE: u8 = 2;
 /// A bug in this program.
 pub const BUG: u8 = 70;
 
+/// What was asked for cannot be meant.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Usage {
+    message: String,
+    hint: String,
+}
+
+impl Usage {
+    /// What was expected and got, and what to do.
+    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into() }
+    }
+}
+
 /// The answer is no, and has been given: nothing is left to say.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer is no")]
@@ -57,6 +72,7 @@ fn is_usage(cause: &(dyn StdError + 'static)) -> bool {
         matches!(error, PreparationError::WrongSimulation { .. } | PreparationError::CubesAsked)
     };
     cause.is::<ConfigError>()
+        || cause.is::<Usage>()
         || cause.is::<UnsupportedSetting>()
         || cause.is::<MissingConfigs>()
         || cause.downcast_ref().is_some_and(groups_disagree)
@@ -70,6 +86,9 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<ConfigError>() {
         let general = "`spectramind train --cfg job` prints what is composed; the YAML files explain their keys";
         return Some(error.hint().unwrap_or_else(|| general.to_owned()));
+    }
+    if let Some(usage) = cause.downcast_ref::<Usage>() {
+        return Some(usage.hint.clone());
     }
     if cause.is::<MissingConfigs>() {
         return Some("run where the folder configs/ is, or say where with --config-path DIR".into());
@@ -111,6 +130,10 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
                 Some(format!("go on with it with --resume {}, or choose another hydra.sweep.dir", directory.display()))
             }
             SweepError::NoSweep(_) => Some("only `spectramind train` can go on with a single run".into()),
+            SweepError::OtherCommand { directory, began } => {
+                Some(format!("spectramind {began} --resume {}", directory.display()))
+            }
+            SweepError::OtherConfigs(_) => Some("check out the configs it began with, or begin a new multirun".into()),
             SweepError::Locked(_) => Some("wait for the other process, or stop it".into()),
             SweepError::Failed { directory, .. } => {
                 Some(format!("--resume {} tries those again and leaves the others as they are", directory.display()))

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::ValueEnum;
 use spectramind::config::{Config, DefaultsTreeNode, Key, Map, Value, to_yaml};
 
 use crate::compose::Which;
+use crate::failure::Usage;
 
 /// What `--info` tells.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -56,7 +57,14 @@ pub fn composed(config: &Config, which: Which, package: Option<&str>, resolve: b
         Which::All => true,
     };
     let place = if resolve { config.select_resolved(package)? } else { config.select(package)? };
-    let place = place.filter(|_| is_shown).with_context(|| format!("package {package:?} not found in the config"))?;
+    let place = place.filter(|_| is_shown).ok_or_else(|| {
+        let near = config.nearest_keys(package);
+        let hint = match near.as_slice() {
+            [] => "`--cfg all` without --package prints everything there is".to_owned(),
+            near => format!("did you mean {}?", near.join(", ")),
+        };
+        Usage::new(format!("package {package:?} not found in the config"), hint)
+    })?;
     if !matches!(place, Value::Map(_) | Value::List(_)) {
         return Ok(format!("{place}\n"));
     }

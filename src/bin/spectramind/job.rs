@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use spectramind::config::{Composer, Config, Origin, Value, to_yaml};
 use spectramind::durable;
+
+use crate::failure::Usage;
 
 /// Whether a command line runs once or once for every combination of values, and its overrides with that said.
 pub enum Mode {
@@ -62,7 +64,8 @@ impl Job {
     ///
     /// # Errors
     /// When the config asks for what a run cannot do.
-    pub fn single(config: Config) -> Result<Self> {
+    pub fn single(mut config: Config) -> Result<Self> {
+        config.enter_job(None)?;
         Self { config, output: Output::Run }.checked()
     }
 
@@ -76,18 +79,16 @@ impl Job {
     /// # Errors
     /// When the config asks for what a run cannot do, or `hydra.sweep.subdir` cannot be resolved.
     pub fn of_sweep(mut config: Config, number: usize, sweep: &Path, begun_before: bool) -> Result<Self> {
-        config.set_hydra("job.num", &Value::Int(number as i64))?;
-        config.set_hydra("job.id", &Value::from(number.to_string().as_str()))?;
+        config.enter_job(Some(number as u64))?;
         let directory = sweep.join(config.hydra_value("sweep.subdir")?.to_string());
         Self { config, output: Output::Sweep { directory, begun_before } }.checked()
     }
 
-    fn checked(mut self) -> Result<Self> {
+    fn checked(self) -> Result<Self> {
         if self.config.hydra_value("job.chdir")? == Value::Bool(true) {
-            bail!("hydra.job.chdir: expected false, got true: runs stay in the working directory of the command");
-        }
-        if let Value::Map(variables) = self.config.hydra_value("job.env_set")? {
-            self.config.set_env(variables.iter().map(|(name, value)| (name.to_string(), value.to_string())));
+            let message =
+                "hydra.job.chdir: expected false or null, got true: runs stay in the directory of the command";
+            return Err(Usage::new(message, "take hydra.job.chdir=true away").into());
         }
         Ok(self)
     }
@@ -107,19 +108,21 @@ impl Job {
         &self.config
     }
 
-    /// The directory of a run whose config has a key of its own for it: that key's, or what Hydra's keys say unless
-    /// they are left at Hydra's default.
+    /// The directory that was chosen for the run: by `run.dir` of the task's config where it has such a key, or by
+    /// Hydra's keys. None where both leave it open, which Hydra's default for `hydra.run.dir` does.
     ///
     /// # Errors
     /// When it cannot be resolved.
-    pub fn directory(&self, own: Option<&Path>) -> Result<Option<PathBuf>> {
-        Ok(match (&self.output, own) {
-            (Output::Resumed(directory), _) => Some(directory.clone()),
-            (_, Some(own)) => Some(own.to_owned()),
-            (Output::Sweep { directory, .. }, None) => Some(directory.clone()),
-            (Output::Run, None) => match self.config.hydra_origin("run.dir").map(|origin| origin.origin) {
-                None | Some(Origin::Hydra) => None,
-                Some(_) => Some(self.config.hydra_value("run.dir")?.to_string().into()),
+    pub fn directory(&self) -> Result<Option<PathBuf>> {
+        let own = || -> Result<_> { Ok(self.config.select("run.dir")?.map(|own| PathBuf::from(own.to_string()))) };
+        Ok(match &self.output {
+            Output::Resumed(directory) => Some(directory.clone()),
+            Output::Sweep { directory, .. } => Some(own()?.unwrap_or_else(|| directory.clone())),
+            Output::Run => match self.config.hydra_origin("run.dir").map(|origin| origin.origin) {
+                Some(Origin::File(_) | Origin::Override(_)) if own()?.is_none() => {
+                    Some(self.config.hydra_value("run.dir")?.to_string().into())
+                }
+                _ => own()?,
             },
         })
     }

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::output::{out, outln};
+
 use anyhow::{Context, Result};
 use clap::Subcommand;
 use etcetera::{BaseStrategy, choose_base_strategy};
@@ -44,15 +46,15 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             let path = out.clone().map_or_else(default_path, Ok)?;
             let key = generate(&path)?;
             eprintln!("wrote {}", path.display());
-            println!("{}", key.public().keyid());
+            outln!("{}", key.public().keyid());
         }
         Command::Show { public, signing_key } => {
             let path = signing_key.clone().map_or_else(default_path, Ok)?;
             let key = SigningKey::load(&path)?.public();
             if *public {
-                print!("{}", key.to_spki_pem());
+                out!("{}", key.to_spki_pem());
             } else {
-                println!("file   {}\nkeyid  {}", path.display(), key.keyid());
+                outln!("file   {}\nkeyid  {}", path.display(), key.keyid());
             }
         }
     }

@@ -12,6 +12,7 @@ mod failure;
 mod info;
 mod job;
 mod keys;
+mod output;
 mod predict;
 mod preparation;
 mod progress;
@@ -35,6 +36,7 @@ use clap_complete::CompleteEnv;
 /// Exit codes: 0 done; 1 the work failed; 2 the arguments or the configuration are wrong; 70 a bug.
 #[derive(Parser)]
 #[command(name = "spectramind", version, about, max_term_width = 120)]
+#[command(args_override_self = true, infer_long_args = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -4,6 +4,7 @@ use anyhow::Result;
 use spectramind::ariel::config::PredictConfig;
 use spectramind::ariel::training;
 
+use crate::output::outln;
 use crate::progress::Stages;
 use crate::{compose, preparation::shown};
 
@@ -22,7 +23,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let mut stages = Stages::new();
         training::predict(&config, &mut shown(&mut stages))?.write(&config.out)?;
         stages.finish();
-        println!("{}", config.out.display());
+        outln!("{}", config.out.display());
         Ok(())
     })
 }

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use jiff::tz::TimeZone;
 use spectramind::ariel::config::{DataConfig, TrainConfig};
 use spectramind::ariel::training::Trained;
-use spectramind::config::Config;
+use spectramind::config::{Composer, Config, Value};
 use spectramind::digest::{Blake3Digest, FileDigest};
 use spectramind::durable;
 use spectramind::engine::fit::Exit;
@@ -17,7 +18,8 @@ use spectramind::manifest::key::SigningKey;
 use spectramind::manifest::origin::{ORIGIN, RunOrigin};
 use spectramind::manifest::predicate::{
     CheckpointRecord, ConfigChoice, ConfigRecord, ConfigSource, DataRecord, DeviceRecord, EnvelopeRecord, ExitReason,
-    ExitRecord, FiguresRecord, MetricRecord, NumericsProfile, NumericsRecord, RunRecord, StepsRecord, TrainingRun,
+    ExitRecord, FiguresRecord, JobRecord, MetricRecord, NumericsProfile, NumericsRecord, RunRecord, StepsRecord,
+    TrainingRun,
 };
 use spectramind::manifest::statement::{Statement, Subject};
 use spectramind::manifest::strict_json::{self, DecimalU64, ExactF64};
@@ -97,13 +99,32 @@ fn config_record(composed: &Config, name: &str) -> Result<ConfigRecord> {
         let path = RelativePath::parse(&source.path)?;
         Ok(ConfigSource { path, size: source.digest.size, blake3: source.digest.blake3 })
     });
+    let number = match composed.hydra_value("job.num")? {
+        Value::Int(number) => Some(number.try_into().context("hydra.job.num is no number of a job")?),
+        _ => None,
+    };
+    let composed_at = composed.now().context("the config was composed without a time")?;
     Ok(ConfigRecord {
         name: name.to_owned(),
         digest: composed.digest()?,
         choices: choices(composed),
         overrides: composed.overrides().to_vec(),
+        hydra_overrides: composed.hydra_overrides().to_vec(),
+        job: JobRecord { name: composed.hydra_value("job.name")?.to_string(), number },
+        composed_at: UtcTime(composed_at.to_zoned(TimeZone::UTC)?.timestamp()),
         sources: sources.collect::<Result<_>>()?,
     })
+}
+
+/// Why an audit, which has the record and the configs but not this machine's environment and folders, would compose
+/// another config; none when it composes the same.
+pub fn audit_difference(record: &ConfigRecord, composer: &Composer) -> Option<String> {
+    let composer = composer.clone().env(Default::default()).cwd("/");
+    match record.compose(&composer).and_then(|config| config.digest()) {
+        Ok(digest) if digest == record.digest => None,
+        Ok(_) => Some("it depends on this run's folders".into()),
+        Err(error) => Some(error.to_string()),
+    }
 }
 
 /// The task's own choices: Hydra's about itself change nothing of a run.

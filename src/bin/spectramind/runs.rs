@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::output::outln;
+
 use anyhow::{Context, Result};
 use clap::Subcommand;
 use spectramind::manifest::predicate::TrainingRun;
@@ -35,7 +37,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.command {
         Command::List { root } => list(root),
         Command::Show { run } => {
-            println!("{}", serde_json::to_string_pretty(&claim(run)?)?);
+            outln!("{}", serde_json::to_string_pretty(&claim(run)?)?);
             Ok(())
         }
     }
@@ -50,14 +52,14 @@ fn list(root: &Path) -> Result<()> {
             Ok(claim) => {
                 let score = claim.metrics.iter().find(|metric| metric.name == "test/score");
                 let score = score.map_or("-".to_owned(), |metric| format!("{:.4}", metric.value.get()));
-                println!(
+                outln!(
                     "{}  {} steps  score {score}  root {}",
                     run.display(),
                     claim.steps.count,
                     claim.steps.merkle_root
                 );
             }
-            Err(_) => println!("{}  not signed: unfinished, or not readable", run.display()),
+            Err(_) => outln!("{}  not signed: unfinished, or not readable", run.display()),
         }
     }
     Ok(())

@@ -4,6 +4,7 @@ use anyhow::Result;
 use spectramind::ariel::config::SimulateConfig;
 use spectramind::ariel::preparation;
 
+use crate::output::outln;
 use crate::progress::Stages;
 use crate::{compose, preparation::shown};
 
@@ -22,7 +23,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let mut stages = Stages::new();
         preparation::simulate(&sim, &mut shown(&mut stages))?;
         stages.finish();
-        println!("{}", sim.out.display());
+        outln!("{}", sim.out.display());
         Ok(())
     })
 }

@@ -6,17 +6,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use spectramind::config::digest::digest_of;
 use spectramind::config::{Composer, Sweep};
+use spectramind::digest::Blake3Digest;
 use spectramind::durable;
 use spectramind::engine::run_dir::complete_lines;
 use spectramind::manifest::timestamp::UtcTime;
 
-use crate::compose::{Which, civil, warnings};
+use crate::compose::{Which, civil, composer, warnings};
+use crate::failure::Usage;
 use crate::job::Job;
 use crate::{failure, info, record};
 
@@ -27,6 +30,8 @@ const STATE: &str = "sweep.jsonl";
 pub struct Plan {
     /// The command whose work is done.
     pub command: String,
+    /// The folders of configs, that of the primary configs first.
+    pub folders: Vec<PathBuf>,
     /// The primary config.
     pub config_name: String,
     /// The overrides, sweeps among them.
@@ -41,7 +46,15 @@ struct Begun {
     #[serde(flatten)]
     plan: Plan,
     started_at: UtcTime,
-    jobs: Vec<Vec<String>>,
+    jobs: Vec<Planned>,
+}
+
+/// A job as it was planned: going on with another would mix two multiruns.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Planned {
+    overrides: Vec<String>,
+    /// The digest of its config, unresolved.
+    config: Blake3Digest,
 }
 
 /// A further line: a run that ended.
@@ -70,6 +83,17 @@ pub enum SweepError {
     /// Another process is at it.
     #[error("the multirun {} is being run by another process", .0.display())]
     Locked(PathBuf),
+    /// It is one of another command.
+    #[error("{directory}: expected a multirun of this command, got one of `spectramind {began}`", directory = .directory.display())]
+    OtherCommand {
+        /// Where.
+        directory: PathBuf,
+        /// The command that began it.
+        began: String,
+    },
+    /// The configs are no longer those it began with.
+    #[error("{}: expected the configs that the multirun began with, got others", .0.display())]
+    OtherConfigs(PathBuf),
     /// Runs failed.
     #[error("{failed} of {jobs} jobs of the multirun {directory} failed", directory = .directory.display())]
     Failed {
@@ -91,51 +115,39 @@ pub fn is_sweep(directory: &Path) -> bool {
 ///
 /// # Errors
 /// Whatever is wrong with the plan or any job's config, before anything is written; [`SweepError`].
-pub fn begin(plan: Plan, composer: Composer, work: impl FnMut(Job) -> Result<()>) -> Result<()> {
+pub fn begin(plan: Plan, work: impl FnMut(Job) -> Result<()>) -> Result<()> {
     let started_at = record::now();
-    let composer = composer.now(civil(&started_at));
-    let sweep = composed(&plan, &composer)?;
-    for job in sweep.jobs() {
-        composer.compose_job(&sweep, job).with_context(|| format!("job {}", job.join(" ")))?;
-    }
-    let directory = PathBuf::from(sweep.frame().hydra_value("sweep.dir")?.to_string());
-    if is_sweep(&directory) {
-        return Err(SweepError::Exists(directory).into());
-    }
+    let multirun = Multirun::compose(&plan, &started_at)?;
+    let jobs = multirun.plan_jobs()?;
+    let directory = PathBuf::from(multirun.sweep.frame().hydra_value("sweep.dir")?.to_string());
+    multirun.refuse_shared_directories(&directory)?;
     fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
-    let frame = info::composed(sweep.frame(), Which::All, None, false)?;
-    let multirun_yaml = directory.join("multirun.yaml");
-    durable::write_whole(&multirun_yaml, frame.as_bytes())
-        .with_context(|| format!("cannot write {}", multirun_yaml.display()))?;
-    let begun = Begun { plan, started_at, jobs: sweep.jobs().to_vec() };
-    let line = serde_json::to_string(&begun)? + "\n";
-    let path = directory.join(STATE);
-    durable::write_whole(&path, line.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
-    let state = State::lock(&directory)?;
-    run_jobs(&sweep, &composer, &directory, state, None, work)
+    let mut state = State::create(&directory)?;
+    state.append(&Begun { plan, started_at, jobs })?;
+    let frame = info::composed(multirun.sweep.frame(), Which::All, None, false)?;
+    let path = directory.join("multirun.yaml");
+    durable::write_whole(&path, frame.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    multirun.run(&directory, state, None, work)
 }
 
 /// Goes on with a multirun: runs that are done stay as they are.
 ///
 /// # Errors
 /// As [`begin`], and when the configs no longer give the jobs that the multirun began with.
-pub fn resume(command: &str, composer: Composer, directory: &Path, work: impl FnMut(Job) -> Result<()>) -> Result<()> {
+pub fn resume(command: &str, directory: &Path, work: impl FnMut(Job) -> Result<()>) -> Result<()> {
+    let no_sweep = || SweepError::NoSweep(directory.to_owned());
     if !is_sweep(directory) {
-        return Err(SweepError::NoSweep(directory.to_owned()).into());
+        return Err(no_sweep().into());
     }
     let path = directory.join(STATE);
-    let state = State::lock(directory)?;
+    let state = State::open(directory)?;
     let lines = complete_lines(&path)?;
     state.truncate(lines.iter().map(|line| line.len() as u64 + 1).sum())?;
     let mut lines = lines.iter();
-    let begun = lines.next().with_context(|| format!("{} is empty", path.display()))?;
+    let begun = lines.next().ok_or_else(no_sweep)?;
     let begun: Begun = serde_json::from_str(begun).with_context(|| format!("{}, line 1", path.display()))?;
     if begun.plan.command != command {
-        let began = begun.plan.command;
-        bail!(
-            "{}: expected a multirun of `spectramind {command}`, got one of `spectramind {began}`",
-            directory.display()
-        );
+        return Err(SweepError::OtherCommand { directory: directory.to_owned(), began: begun.plan.command }.into());
     }
     let mut outcomes = BTreeMap::new();
     for (number, line) in lines.enumerate() {
@@ -143,60 +155,99 @@ pub fn resume(command: &str, composer: Composer, directory: &Path, work: impl Fn
             serde_json::from_str(line).with_context(|| format!("{}, line {}", path.display(), number + 2))?;
         outcomes.insert(ended.job, ended.outcome);
     }
-    let composer = composer.now(civil(&begun.started_at));
-    let sweep = composed(&begun.plan, &composer)?;
-    if sweep.jobs() != begun.jobs {
-        bail!(
-            "{}: expected the jobs that the multirun began with, got others: the configs changed",
-            directory.display()
-        );
+    let multirun = Multirun::compose(&begun.plan, &begun.started_at)?;
+    if multirun.plan_jobs()? != begun.jobs {
+        return Err(SweepError::OtherConfigs(directory.to_owned()).into());
     }
-    run_jobs(&sweep, &composer, directory, state, Some(&outcomes), work)
+    multirun.run(directory, state, Some(&outcomes), work)
 }
 
-fn composed(plan: &Plan, composer: &Composer) -> Result<Sweep> {
-    Ok(composer.clone().zip(plan.zip.clone()).sweep(plan.config_name.as_str(), &plan.overrides)?)
+/// A multirun, composed.
+struct Multirun {
+    composer: Composer,
+    sweep: Sweep,
 }
 
-fn run_jobs(
-    sweep: &Sweep,
-    composer: &Composer,
-    directory: &Path,
-    mut state: State,
-    resumed: Option<&BTreeMap<usize, Outcome>>,
-    mut work: impl FnMut(Job) -> Result<()>,
-) -> Result<()> {
-    let jobs = sweep.jobs();
-    let is_done = |number| resumed.and_then(|outcomes| outcomes.get(&number)) == Some(&Outcome::Done);
-    let left = (0..jobs.len()).filter(|number| !is_done(*number)).count();
-    eprintln!("Launching {left} jobs locally in {}", directory.display());
-    let (mut failed, mut told) = (0, BTreeSet::new());
-    for (number, overrides) in jobs.iter().enumerate() {
-        if is_done(number) {
-            continue;
-        }
-        eprintln!("\t#{number} : {}", overrides.join(" "));
-        let result = composer
-            .compose_job(sweep, overrides)
-            .map_err(Into::into)
-            .inspect(|config| tell_new(warnings(config), &mut told))
-            .and_then(|config| Job::of_sweep(config, number, directory, resumed.is_some()))
-            .and_then(&mut work);
-        // As in Hydra, a job that fails does not keep the others from running.
-        let outcome = match result {
-            Ok(()) => Outcome::Done,
-            Err(error) => {
-                failure::report(&error);
-                failed += 1;
-                Outcome::Failed
-            }
+impl Multirun {
+    fn compose(plan: &Plan, started_at: &UtcTime) -> Result<Self> {
+        let composer = composer(&plan.command, &plan.folders)?.now(civil(started_at)).zip(plan.zip.clone());
+        let sweep = composer.sweep(plan.config_name.as_str(), &plan.overrides)?;
+        Ok(Self { composer, sweep })
+    }
+
+    /// Composes every job, so that a mistake in the last is found before the first runs.
+    fn plan_jobs(&self) -> Result<Vec<Planned>> {
+        let plan = |job: &Vec<String>| {
+            let config = self.composer.compose_job(&self.sweep, job);
+            let config = config.with_context(|| format!("job {}", job.join(" ")))?;
+            Ok(Planned { overrides: job.clone(), config: digest_of(config.value()) })
         };
-        state.append(&Ended { job: number, outcome })?;
+        self.sweep.jobs().iter().map(plan).collect()
     }
-    if failed > 0 {
-        return Err(SweepError::Failed { failed, jobs: jobs.len(), directory: directory.to_owned() }.into());
+
+    fn job(&self, number: usize, directory: &Path, begun_before: bool) -> Result<Job> {
+        let config = self.composer.compose_job(&self.sweep, &self.sweep.jobs()[number])?;
+        Job::of_sweep(config, number, directory, begun_before)
     }
-    Ok(())
+
+    /// Two jobs in one directory would take each other's outputs for their own.
+    fn refuse_shared_directories(&self, sweep: &Path) -> Result<()> {
+        let mut taken: BTreeMap<PathBuf, usize> = BTreeMap::new();
+        for number in 0..self.sweep.jobs().len() {
+            let Some(directory) = self.job(number, sweep, false)?.directory()? else { continue };
+            if let Some(other) = taken.insert(directory.clone(), number) {
+                let message = format!(
+                    "jobs {other} and {number}: expected a directory for each, got {} for both",
+                    directory.display()
+                );
+                let hint = "let hydra.sweep.subdir, or run.dir, depend on what varies: ${hydra.job.num}";
+                return Err(Usage::new(message, hint).into());
+            }
+        }
+        Ok(())
+    }
+
+    fn run(
+        &self,
+        directory: &Path,
+        mut state: State,
+        resumed: Option<&BTreeMap<usize, Outcome>>,
+        mut work: impl FnMut(Job) -> Result<()>,
+    ) -> Result<()> {
+        let jobs = self.sweep.jobs();
+        let is_done = |number| resumed.and_then(|outcomes| outcomes.get(&number)) == Some(&Outcome::Done);
+        let mut left = Vec::new();
+        for number in 0..jobs.len() {
+            // A run that is done and whose directory is gone has to be done again.
+            let is_there = || -> Result<bool> {
+                Ok(self.job(number, directory, true)?.directory()?.is_some_and(|directory| directory.exists()))
+            };
+            if !is_done(number) || !is_there()? {
+                left.push(number);
+            }
+        }
+        eprintln!("Launching {} jobs locally in {}", left.len(), directory.display());
+        let (mut failed, mut told) = (0, BTreeSet::new());
+        for number in left {
+            eprintln!("\t#{number} : {}", jobs[number].join(" "));
+            let job = self.job(number, directory, resumed.is_some());
+            let result = job.inspect(|job| tell_new(warnings(job.config()), &mut told)).and_then(&mut work);
+            // As in Hydra, a job that fails does not keep the others from running.
+            let outcome = match result {
+                Ok(()) => Outcome::Done,
+                Err(error) => {
+                    failure::report(&error);
+                    failed += 1;
+                    Outcome::Failed
+                }
+            };
+            state.append(&Ended { job: number, outcome })?;
+        }
+        if failed > 0 {
+            return Err(SweepError::Failed { failed, jobs: jobs.len(), directory: directory.to_owned() }.into());
+        }
+        Ok(())
+    }
 }
 
 /// Shows the warnings that no job before had.
@@ -216,14 +267,32 @@ struct State {
 }
 
 impl State {
-    fn lock(directory: &Path) -> Result<Self> {
+    /// A new state; the one process of several that creates it has the multirun.
+    fn create(directory: &Path) -> Result<Self> {
         let path = directory.join(STATE);
-        let failed = || format!("cannot write {}", path.display());
-        let file = OpenOptions::new().append(true).open(&path).with_context(failed)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { file, path }),
+        match OpenOptions::new().append(true).create_new(true).open(&path) {
+            Ok(file) => Self { file, path }.locked(directory),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                Err(SweepError::Exists(directory.to_owned()).into())
+            }
+            Err(error) => Err(error).with_context(|| format!("cannot create {}", path.display())),
+        }
+    }
+
+    fn open(directory: &Path) -> Result<Self> {
+        let path = directory.join(STATE);
+        let file = OpenOptions::new().append(true).open(&path);
+        let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+        Self { file, path }.locked(directory)
+    }
+
+    fn locked(self, directory: &Path) -> Result<Self> {
+        match self.file.try_lock() {
+            Ok(()) => Ok(self),
             Err(TryLockError::WouldBlock) => Err(SweepError::Locked(directory.to_owned()).into()),
-            Err(TryLockError::Error(error)) => Err(error).with_context(failed),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("cannot lock {}", self.path.display()))
+            }
         }
     }
 
@@ -232,8 +301,8 @@ impl State {
         self.file.set_len(length).with_context(|| format!("cannot write {}", self.path.display()))
     }
 
-    fn append(&mut self, ended: &Ended) -> Result<()> {
-        let line = serde_json::to_string(ended)? + "\n";
+    fn append(&mut self, line: &impl Serialize) -> Result<()> {
+        let line = serde_json::to_string(line)? + "\n";
         let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());
         written.with_context(|| format!("cannot write {}", self.path.display()))
     }

@@ -21,7 +21,9 @@ use spectramind::manifest::verified::read_unverified;
 use spectramind::provenance::path::RelativePath;
 use spectramind::verify::MANIFEST;
 
+use crate::compose::warned;
 use crate::job::Job;
+use crate::output::outln;
 use crate::progress::Stages;
 use crate::record::{self, DataSets};
 use crate::{compose, keys, preparation::shown, sweep};
@@ -45,7 +47,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     match &compose.resume {
         Some(root) if !sweep::is_sweep(root) => {
             let recorded = record::read_origin(root)?.config;
-            let config = compose.compose_recorded(PRIMARY, &recorded.name, &recorded.overrides)?;
+            let config = warned(recorded.compose(&compose.selection.composer(PRIMARY)?)?);
             train_job(Job::resumed(config, root), arguments)
         }
         _ => compose.run(PRIMARY, |job| train_job(job, arguments)),
@@ -57,9 +59,12 @@ fn train_job(job: Job, arguments: &Arguments) -> Result<()> {
     let begin = Instant::now();
     record::forget_peak_memory();
     let config: TrainConfig = job.config().extract()?;
-    let directory = job.directory(config.run.dir.as_deref())?;
+    let directory = job.directory()?;
     if let Some(root) = directory.as_deref().filter(|root| job.begun_before() && is_complete(root)) {
         if job.is_of_sweep() {
+            if record::read_origin(root)?.config.digest != job.config().digest()? {
+                bail!("{}: expected this job's run, got another run, which is complete and signed", root.display());
+            }
             eprintln!("{} is complete and signed already", root.display());
             return Ok(());
         }
@@ -77,6 +82,9 @@ fn train_job(job: Job, arguments: &Arguments) -> Result<()> {
     let data = DataSets::hash(&config)?;
     let task = training::build_task(&config)?;
     let Start { mut run, origin, checkpoint } = Start::of(job, directory, &config, &data)?;
+    if let Some(why) = record::audit_difference(&origin.config, &arguments.compose.selection.composer(PRIMARY)?) {
+        eprintln!("Warning: an audit will not compose the config that is signed: {why}");
+    }
 
     let training = TrainingRun { trainer: &trainer, checkpoint, stop_after_steps: None, elapsed: &|| begin.elapsed() };
     let trained = train(&config, &task, training, &mut run, &mut stages)?;
@@ -85,8 +93,8 @@ fn train_job(job: Job, arguments: &Arguments) -> Result<()> {
     let wall_seconds = run.elapsed_before_seconds() + begin.elapsed().as_secs_f64();
     let root = record::sign(&run, origin, &config, &trained, wall_seconds, &key)?;
     stages.finish();
-    summarise(run.root(), &trainer, &trained, &root, &key);
-    println!("verify     {}", verify_command(run.root(), arguments));
+    summarise(run.root(), &trainer, &trained, &root, &key)?;
+    outln!("verify     {}", verify_command(run.root(), arguments));
     Ok(())
 }
 
@@ -213,10 +221,16 @@ fn train(
     Ok(training::train(config, task, training, run, &mut observer)?)
 }
 
-fn summarise(run: &Path, trainer: &SupportedTrainer, trained: &Trained, root: &Blake3Digest, key: &SigningKey) {
+fn summarise(
+    run: &Path,
+    trainer: &SupportedTrainer,
+    trained: &Trained,
+    root: &Blake3Digest,
+    key: &SigningKey,
+) -> Result<()> {
     let value = |name: &str| trained.metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value);
-    println!("run        {}", run.display());
-    println!(
+    outln!("run        {}", run.display());
+    outln!(
         "exit       {}",
         match trained.exit {
             Exit::Completed => format!("completed, {} steps", trained.steps),
@@ -226,13 +240,14 @@ fn summarise(run: &Path, trainer: &SupportedTrainer, trained: &Trained, root: &B
     );
     match (value("test/score"), value("test/score_fgs1"), value("test/score_airs")) {
         (Some(score), Some(fgs1), Some(airs)) => {
-            println!("score      {score:.4} on held-out planets (FGS1 {fgs1:.4}, AIRS {airs:.4})");
+            outln!("score      {score:.4} on held-out planets (FGS1 {fgs1:.4}, AIRS {airs:.4})");
         }
-        _ => println!("score      none: no planets were held out"),
+        _ => outln!("score      none: no planets were held out"),
     }
-    println!("step root  {root}");
-    println!("signed by  {}", key.public().keyid());
-    println!("profile    {}, portable numerics, cpu", trainer.name);
+    outln!("step root  {root}");
+    outln!("signed by  {}", key.public().keyid());
+    outln!("profile    {}, portable numerics, cpu", trainer.name);
+    Ok(())
 }
 
 /// The command that re-checks the run, to paste.

@@ -33,6 +33,7 @@ pub(in crate::config) struct Resolver<'a> {
     pending: Vec<NodeId>,
     depth: usize,
     missing: MissingTarget,
+    errors: Vec<ConfigError>,
 }
 
 /// What becomes of an interpolation to a value that is `???`.
@@ -42,6 +43,8 @@ pub(in crate::config) enum MissingTarget {
     Refused,
     /// It becomes `???` itself, as in `OmegaConf.resolve`.
     Kept,
+    /// So does every other interpolation that fails, and the errors are collected.
+    Collected,
 }
 
 /// How many plain values an interpolation costs, about.
@@ -49,13 +52,18 @@ const INTERPOLATION_COST: usize = 20;
 
 impl<'a> Resolver<'a> {
     pub(in crate::config) fn new(tree: &'a mut Tree, surroundings: &'a Surroundings<'a>) -> Self {
-        Self { tree, surroundings, pending: Vec::new(), depth: 0, missing: MissingTarget::Refused }
+        Self { tree, surroundings, pending: Vec::new(), depth: 0, missing: MissingTarget::Refused, errors: Vec::new() }
     }
 
     /// Another treatment of interpolations to missing values; they are refused unless this is called.
     pub(in crate::config) fn with_missing(mut self, missing: MissingTarget) -> Self {
         self.missing = missing;
         self
+    }
+
+    /// What failed, where failures are collected.
+    pub(in crate::config) fn into_errors(self) -> Vec<ConfigError> {
+        self.errors
     }
 
     /// The value of a node with everything below resolved; a direct `???` stays.
@@ -70,6 +78,10 @@ impl<'a> Resolver<'a> {
     fn resolved_below(&mut self, id: NodeId, open: &mut Vec<NodeId>) -> Result<Value, ConfigError> {
         let id = match self.deref(id) {
             Err(error) if self.missing == MissingTarget::Kept && error.kind() == ErrorKind::InterpMissingValue => {
+                return Ok(Value::from(MISSING));
+            }
+            Err(error) if self.missing == MissingTarget::Collected && error.kind() != ErrorKind::Limit => {
+                self.errors.push(error);
                 return Ok(Value::from(MISSING));
             }
             Err(error) => return Err(error),

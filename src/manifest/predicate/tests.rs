@@ -27,6 +27,9 @@ pub(crate) fn example() -> TrainingRun {
             digest: digest(2),
             choices: vec![ConfigChoice { group: "model".into(), option: "small".into() }],
             overrides: vec!["trainer.max_steps=2".into()],
+            hydra_overrides: vec!["hydra.mode=RUN".into()],
+            job: JobRecord { name: "train".into(), number: Some(1) },
+            composed_at: "2026-01-31T11:59:59Z".parse().expect("a time"),
             sources: vec![ConfigSource { path: path("train.yaml"), size: 3, blake3: digest(3) }],
         },
         git: Some(GitRecord {

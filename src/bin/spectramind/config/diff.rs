@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use spectramind::config::{Config, Differences, Value};
+use anyhow::Result;
+use spectramind::config::{Config, Differences, Value, load_yaml};
 
 use super::explain::short;
 use crate::compose::{self, CONFIGS};
-use crate::failure::Told;
-use crate::record;
+use crate::failure::{Told, Usage};
+use crate::output::outln;
 
 /// Compare the configs of two runs, of two commands, or of a run and the tree of today
 ///
@@ -25,6 +25,9 @@ pub struct Arguments {
     /// Folder of the primary configs (-cp) [default: configs]
     #[arg(long, value_name = "DIR", help_heading = "Hydra")]
     config_path: Option<PathBuf>,
+    /// A further folder of configs, searched after the primary one (-cd)
+    #[arg(long, value_name = "DIR", help_heading = "Hydra")]
+    config_dir: Option<PathBuf>,
 }
 
 /// Compares two configs.
@@ -32,27 +35,28 @@ pub struct Arguments {
 /// # Errors
 /// When one cannot be composed; [`Told`] when they differ.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let configs = arguments.config_path.clone().unwrap_or_else(|| CONFIGS.into());
-    let first = read(&arguments.first, &configs)?;
+    let primary = arguments.config_path.clone().unwrap_or_else(|| CONFIGS.into());
+    let folders: Vec<PathBuf> = [Some(primary), arguments.config_dir.clone()].into_iter().flatten().collect();
+    let first = read(&arguments.first, &folders)?;
     let second = match &arguments.second {
-        Some(second) => read(second, &configs)?,
-        None => today(&arguments.first, &configs)?,
+        Some(second) => read(second, &folders)?,
+        None => today(&arguments.first, &folders)?,
     };
     let values = |config: &Config| -> Result<Value> {
         Ok(if arguments.resolve { config.resolve()?.value().clone() } else { config.value().clone() })
     };
     let differences = Differences::between((&first, &values(&first)?), (&second, &values(&second)?));
     for difference in &differences.keys {
-        println!("{}", difference.path);
+        outln!("{}", difference.path);
         for (sign, found) in [('-', &difference.first), ('+', &difference.second)] {
             if let Some((value, origin)) = found {
                 let origin = origin.as_ref().map(ToString::to_string).unwrap_or_default();
-                println!("  {sign} {:<24}  {origin}", short(value));
+                outln!("  {sign} {:<24}  {origin}", short(value));
             }
         }
     }
     if differences.order {
-        println!("the keys that both have stand in another order");
+        outln!("the keys that both have stand in another order");
     }
     if differences.is_empty() {
         return Ok(());
@@ -61,21 +65,33 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// Composes what one argument names.
-fn read(text: &str, configs: &Path) -> Result<Config> {
+fn read(text: &str, folders: &[PathBuf]) -> Result<Config> {
     let folder = Path::new(text).join(".hydra");
     if folder.join("config.yaml").is_file() {
         return Ok(compose::composer("config", &[folder])?.compose::<&str>("config", &[])?);
     }
-    let words = shlex::split(text).with_context(|| format!("{text:?}: a quote is not closed"))?;
-    let Some((command, overrides)) = words.split_first().filter(|_| !Path::new(text).exists()) else {
-        bail!("{text:?}: expected a run directory, with its .hydra/config.yaml, or a command in quotes");
+    let words = shlex::split(text).filter(|words| !words.is_empty() && !Path::new(text).exists());
+    let Some((command, overrides)) = words.as_deref().and_then(<[String]>::split_first) else {
+        let message = format!("{text:?}: expected a run directory, with its .hydra/config.yaml, or a command");
+        return Err(Usage::new(message, "write a command in quotes: \"train trainer=ci_fast\"").into());
     };
-    Ok(compose::composer(command, &[configs.to_owned()])?.compose(command.as_str(), overrides)?)
+    Ok(compose::composer(command, folders)?.compose(command.as_str(), overrides)?)
 }
 
 /// Composes with the tree of today what a run was composed from.
-fn today(run: &str, configs: &Path) -> Result<Config> {
-    let recorded = record::read_origin(Path::new(run))?.config;
-    let composer = compose::composer("train", &[configs.to_owned()])?;
-    Ok(composer.compose(recorded.name.as_str(), &recorded.overrides)?)
+fn today(run: &str, folders: &[PathBuf]) -> Result<Config> {
+    let path = Path::new(run).join(".hydra/hydra.yaml");
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        let message = format!("{}: {error}: expected a run directory", path.display());
+        Usage::new(message, "name what to compare with: a second run or command")
+    })?;
+    let hydra = load_yaml(&text)?;
+    let texts = |key: &str| -> Vec<String> {
+        let items = hydra.get(key).and_then(Value::as_list).unwrap_or_default();
+        items.iter().map(ToString::to_string).collect()
+    };
+    let overrides = [texts("hydra.overrides.hydra"), texts("hydra.overrides.task")].concat();
+    let text = |key: &str| hydra.get(key).and_then(Value::as_str);
+    let composer = compose::composer(text("hydra.job.name").unwrap_or("train"), folders)?;
+    Ok(composer.compose(text("hydra.job.config_name"), &overrides)?)
 }

@@ -5,11 +5,13 @@ use spectramind::config::{Map, Value};
 
 use super::PRIMARY;
 use crate::compose::Selection;
+use crate::output::outln;
 
 /// Say what set a key, and which values lost
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The key, e.g. trainer.precision or hydra.run.dir
+    /// The key, e.g. trainer.precision, optimizer.betas[0] or hydra.run.dir
+    #[arg(add = clap_complete::ArgValueCompleter::new(crate::completion::keys))]
     key: String,
     #[command(flatten)]
     selection: Selection,
@@ -22,13 +24,15 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let Arguments { key, selection } = arguments;
     let explained = selection.compose(PRIMARY)?.explain(key)?;
-    println!("{key}: {}", short(&explained.value));
-    if let Some(resolved) = &explained.resolved {
-        println!("resolved: {}", short(resolved));
+    outln!("{key}: {}", short(&explained.value));
+    match &explained.resolved {
+        Some(Ok(resolved)) => outln!("resolved: {}", short(resolved)),
+        Some(Err(error)) => outln!("resolved: fails, {error}"),
+        None => {}
     }
-    println!("  set by {}", explained.origin.origin);
+    outln!("  set by {}", explained.origin.origin);
     for lost in explained.origin.overridden.iter().rev() {
-        println!("  before {}  {}", lost.origin, short(&lost.value));
+        outln!("  before {}  {}", lost.origin, short(&lost.value));
     }
     Ok(())
 }

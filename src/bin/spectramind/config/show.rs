@@ -7,6 +7,7 @@ use spectramind::config::{Composer, Config, ConfigError, to_json};
 use super::PRIMARY;
 use crate::compose::{self, Selection, warned};
 use crate::failure::Told;
+use crate::output::{out, outln};
 
 /// Print a composed config, interpolations resolved
 #[derive(clap::Args)]
@@ -36,16 +37,16 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let name = config_name.as_deref().or((config_dir.is_none() || config_path.is_some()).then_some(PRIMARY));
         let answer =
             if arguments.multirun { jobs(&composer, name, overrides) } else { composed(&composer, name, overrides) };
-        println!("{}", answer.as_ref().unwrap_or_else(|refusal| refusal));
+        outln!("{}", answer.as_ref().unwrap_or_else(|refusal| refusal));
         return answer.map(drop).map_err(|_| Told.into());
     }
     let name = arguments.selection.primary(PRIMARY);
     if arguments.multirun {
         for job in composer.sweep(name, overrides)?.jobs() {
-            println!("{}", job.join(" "));
+            outln!("{}", job.join(" "));
         }
     } else {
-        print!("{}", warned(composer.compose(name, overrides)?).resolve()?.to_yaml());
+        out!("{}", warned(composer.compose(name, overrides)?).resolve()?.to_yaml());
     }
     Ok(())
 }

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
-use spectramind::config::{Composer, Config, Resolved, to_json};
+use spectramind::config::{Composer, Config, ConfigError, Resolved, to_json};
 use spectramind::schema;
 
 use crate::compose::{Selection, warnings};
-use crate::failure::Told;
+use crate::failure::{Told, Usage};
+use crate::output::outln;
 use crate::typed::is_hydra;
 
 /// Compose every option of every config group once and check the configs against their JSON Schemas
@@ -47,26 +48,30 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         }
     }
     if primaries.is_empty() {
-        bail!("expected primary configs (train.yaml, …) in the folder of configs, got none that a command has");
+        let message = "expected primary configs (train.yaml, …) in the folder of configs, got none that a command has";
+        return Err(Usage::new(message, "name the folder with --config-path DIR, the config with --config-name").into());
     }
     // The command with the most groups first: an option is judged where it is used with the most others.
     primaries.sort_by_key(|(command, _)| *command != super::PRIMARY);
+    let mut all_compose = true;
     for (command, validator) in &primaries {
-        tree.check_primary(command, validator);
+        all_compose &= tree.check_primary(command, validator)?;
     }
     // The groups that no defaults list has are for the command line, such as `+experiment=…`.
     let (first, validator) = &primaries[0];
-    let left = if selection.config_name.is_none() { std::mem::take(&mut tree.left) } else { BTreeSet::new() };
+    // Which those are is not known where a primary config does not compose.
+    let whole = selection.config_name.is_none() && all_compose;
+    let left = if whole { std::mem::take(&mut tree.left) } else { BTreeSet::new() };
     for group in left {
         for option in tree.composer.options(&group) {
-            tree.check(first, Some(&format!("+{group}={option}")), validator);
+            tree.check(first, Some(&format!("+{group}={option}")), validator)?;
         }
     }
     if !tree.told.is_empty() {
-        println!("{} errors in {} compositions", tree.told.len(), tree.compositions);
+        outln!("{} errors in {} compositions", tree.told.len(), tree.compositions);
         return Err(Told.into());
     }
-    println!("{} compositions are valid", tree.compositions);
+    outln!("{} compositions are valid", tree.compositions);
     Ok(())
 }
 
@@ -82,9 +87,10 @@ struct Tree<'a> {
 }
 
 impl Tree<'_> {
-    /// A primary config as it is, and with each option of the groups in its defaults list that no other had.
-    fn check_primary(&mut self, command: &str, validator: &Validator) {
-        let Some(config) = self.check(command, None, validator) else { return };
+    /// A primary config as it is, and with each option of the groups in its defaults list that no other had; says
+    /// whether it composes.
+    fn check_primary(&mut self, command: &str, validator: &Validator) -> Result<bool> {
+        let Some(config) = self.check(command, None, validator)? else { return Ok(false) };
         let groups: Vec<(String, String)> = config
             .choices()
             .iter()
@@ -94,49 +100,59 @@ impl Tree<'_> {
         for (group, key) in groups {
             self.left.remove(&group);
             for option in self.composer.options(&group) {
-                self.check(command, Some(&format!("{key}={option}")), validator);
+                self.check(command, Some(&format!("{key}={option}")), validator)?;
             }
         }
+        Ok(true)
     }
 
     /// Composes and reports everything that is wrong.
-    fn check(&mut self, command: &str, choice: Option<&str>, validator: &Validator) -> Option<Config> {
+    fn check(&mut self, command: &str, choice: Option<&str>, validator: &Validator) -> Result<Option<Config>> {
         self.compositions += 1;
         let subject = choice.map_or(command.to_owned(), |choice| format!("{command} {choice}"));
         let overrides: Vec<&str> = choice.into_iter().chain(self.overrides.iter().map(String::as_str)).collect();
         let composed = self.composer.compose(command, &overrides);
-        let (config, resolved) = match composed.and_then(|config| config.resolve().map(|resolved| (config, resolved))) {
+        let (config, resolved, errors) = match composed.and_then(|config| {
+            let (resolved, errors) = config.resolve_each()?;
+            Ok((config, resolved, errors))
+        }) {
             Ok(composed) => composed,
             Err(error) => {
-                self.tell(&subject, &error.to_string());
-                if let Some(hint) = error.hint() {
-                    println!("  hint: {hint}");
-                }
-                return None;
+                self.tell_error(&subject, &error)?;
+                return Ok(None);
             }
         };
+        for error in &errors {
+            self.tell_error(&subject, error)?;
+        }
         for warning in warnings(&config) {
             if self.warned.insert(warning.clone()) {
-                println!("{subject}: warning: {warning}");
+                outln!("{subject}: warning: {warning}");
             }
         }
         for problem in problems(&config, &resolved, validator) {
-            self.tell(&subject, &problem);
+            self.tell(&subject, &problem)?;
         }
-        Some(config)
+        Ok(Some(config))
     }
 
-    fn tell(&mut self, subject: &str, problem: &str) {
+    fn tell_error(&mut self, subject: &str, error: &ConfigError) -> Result<()> {
+        let hint = error.hint().map(|hint| format!("\n  Hint: {hint}")).unwrap_or_default();
+        self.tell(subject, &format!("{error}{hint}"))
+    }
+
+    fn tell(&mut self, subject: &str, problem: &str) -> Result<()> {
         if self.told.insert(problem.to_owned()) {
-            println!("{subject}: {problem}");
+            outln!("{subject}: {problem}");
         }
+        Ok(())
     }
 }
 
 /// What the schema finds wrong; what a person has to set is not wrong where a config asks for it with `???`.
 fn problems(config: &Config, resolved: &Resolved, validator: &Validator) -> Vec<String> {
     let document = to_json(resolved.value());
-    let missing = config.missing_keys();
+    let missing = resolved.missing_keys();
     let mut found = Vec::new();
     for error in validator.iter_errors(&document) {
         let path = dotted(&error);
