@@ -26,6 +26,36 @@ fn a_key_that_does_not_exist_is_answered_with_the_nearest() {
 }
 
 #[test]
+fn items_failing_interpolations_and_hydra_keys_are_explained() {
+    let sandbox = Sandbox::new();
+    let item = sandbox.done(&["config", "explain", "optimizer.betas[1]"]).stdout;
+    assert!(item.starts_with("optimizer.betas[1]: 0.999\n  set by configs/optimizer/adamw.yaml:"), "{item}");
+    let failing = sandbox.done(&["config", "explain", "trainer.seed", "trainer.seed=${nope}"]).stdout;
+    for piece in ["trainer.seed: ${nope}\nresolved: fails, ", "set by override", "before configs/trainer/defaults.yaml"]
+    {
+        assert!(failing.contains(piece), "{piece:?} in\n{failing}");
+    }
+    let hydra = sandbox.done(&["config", "explain", "hydra.run.dir", "hydra.run.dir=out"]).stdout;
+    assert!(hydra.contains("set by override hydra.run.dir=out"), "{hydra}");
+    let near = sandbox.run(&["config", "explain", "hydra.run.dirr"]);
+    assert!(near.code == 2 && near.stderr.contains("did you mean hydra.run.dir,"), "{}", near.stderr);
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let sandbox = Sandbox::new();
+    let mut child = sandbox
+        .spectramind(&["train", "--cfg", "all"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("ends");
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), b"".as_slice()));
+}
+
+#[test]
 fn two_commands_differ_by_key_with_origins() {
     let sandbox = Sandbox::new();
     let outcome = sandbox.run(&["config", "diff", "train", "train trainer.seed=1 'experiment=a b'"]);
@@ -36,7 +66,12 @@ fn two_commands_differ_by_key_with_origins() {
         assert!(outcome.stdout.contains(piece), "{piece:?} in\n{}", outcome.stdout);
     }
     assert_eq!(sandbox.done(&["config", "diff", "train", "train trainer=defaults"]).stdout, "");
-    assert_eq!(sandbox.run(&["config", "diff", "train", "nothing"]).code, 2);
+    for wrong in [&["train", "nothing"][..], &["train", "train 'a"], &["", "train"], &["configs", "train"], &["train"]]
+    {
+        let outcome = sandbox.run(&[&["config", "diff"], wrong].concat());
+        assert_eq!(outcome.code, 2, "{wrong:?}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains("Hint: "), "{wrong:?}: {}", outcome.stderr);
+    }
 }
 
 #[test]
@@ -97,6 +132,22 @@ fn validation_reports_every_error_once_with_its_place() {
 fn a_mandatory_value_that_a_person_sets_later_is_valid() {
     let outcome = Sandbox::new().done(&["config", "validate", "--config-name", "predict"]);
     assert!(outcome.stdout.contains("are valid"), "{}", outcome.stdout);
+    assert_eq!(Sandbox::new().run(&["config", "validate", "--config-name", "nope"]).code, 2);
+}
+
+#[test]
+fn an_interpolation_that_fails_hides_no_other_error() {
+    let sandbox = Sandbox::new();
+    let more = "\nbroken: {a: \"${nope}\", b: \"${nopf}\"}\n";
+    let path = sandbox.path("configs/train.yaml");
+    let text = std::fs::read_to_string(&path).expect("read") + more;
+    std::fs::write(path, text).expect("write");
+    edit(&sandbox, "configs/trainer/multi_gpu.yaml", "precision: 16-mixed", "precision: 17");
+    let outcome = sandbox.run(&["config", "validate"]);
+    for piece in ["${nope}", "${nopf}", "broken (", "trainer.precision ("] {
+        assert!(outcome.stdout.contains(piece), "{piece:?} in\n{}", outcome.stdout);
+    }
+    assert!(outcome.stdout.contains("4 errors in ") && !outcome.stdout.contains("+envelope"), "{}", outcome.stdout);
 }
 
 #[test]

@@ -54,6 +54,8 @@ fn cfg_and_info_print_what_the_original_prints() {
             "--info defaults-tree",
             "--info searchpath",
             "--info config data=sim_full",
+            "--cfg job -cn=predict",
+            "--cfg job -cn train --config-nam evaluate",
         ] {
             let arguments: Vec<&str> = arguments.split(' ').collect();
             let ours = sandbox.done(&[&[command], &arguments[..]].concat()).stdout;
@@ -62,8 +64,8 @@ fn cfg_and_info_print_what_the_original_prints() {
             assert_eq!(theirs.code, 0, "{arguments:?}: {}", theirs.stderr);
             assert_eq!(ours, theirs.stdout, "{command} {arguments:?}");
         }
-        let missing = ["--cfg", "job", "-p", "nothing.here"];
-        assert_eq!(sandbox.run(&[&[command], &missing[..]].concat()).code, 1);
+        let missing = sandbox.run(&[command, "--cfg", "job", "-p", "data.rot"]);
+        assert!(missing.code == 2 && missing.stderr.contains("data.root"), "{}", missing.stderr);
     }
 }
 
@@ -266,13 +268,15 @@ fn zsh_accepts_its_completion() {
     assert_eq!(outcome.code, 0, "{}{}", outcome.stdout, outcome.stderr);
 }
 
-const LINES: [(&str, &str); 6] = [
+const LINES: [(&str, &str); 8] = [
     ("spectramind tra", "train"),
     ("spectramind train trainer=k", "trainer=kaggle_safe"),
     ("spectramind train trainer.max_e", "trainer.max_epochs="),
     ("spectramind train trainer=ci_fast trainer.max_epochs=", "trainer.max_epochs=1"),
     ("spectramind train -m trainer=ci_fast,dd", "trainer=ci_fast,ddp"),
     ("spectramind predict +hydra/la", "+hydra/launcher="),
+    ("spectramind config explain trainer.max_e", "trainer.max_epochs"),
+    ("spectramind train --config-name ev", "evaluate"),
 ];
 
 /// What a shell completes, a line for each of [`LINES`]; nothing where the shell is not there.

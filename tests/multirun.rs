@@ -111,14 +111,14 @@ fn zipped_keys_vary_together() {
     assert_eq!((code, stdout.as_str()), (0, "data/1-1\ndata/2-2\n"), "{stderr}");
     let (code, _, stderr) = jobs(&["--zip", "sim.seed,sim.airs_frames"]);
     assert!(code == 2 && stderr.contains("sim.airs_frames") && stderr.contains("Hint: "), "{stderr}");
+    let alone = sandbox.run(&["simulate", "--zip", "sim.seed,sim.planets"]);
+    assert!(alone.code == 2 && alone.stderr.contains("--multirun"), "{}", alone.stderr);
 }
 
 #[test]
 fn a_multirun_is_refused_where_one_is_and_by_another_command() {
     let sandbox = Sandbox::new();
-    let sweep = ["simulate", "-m", "sim.planets=1", "sim.test_planets=1", "sim.second_visits=0", "sim.seed=1,2"];
-    let arguments = [&sweep[..], &["sim.out=data/${sim.seed}", "hydra.sweep.dir=sweep"]].concat();
-    sandbox.done(&arguments);
+    let arguments = simulate_twice(&sandbox);
     let state = std::fs::read(sandbox.path("sweep/sweep.jsonl")).expect("read");
     let again = sandbox.run(&arguments);
     assert!(again.code == 1 && again.stderr.contains("--resume sweep"), "{}", again.stderr);
@@ -127,6 +127,90 @@ fn a_multirun_is_refused_where_one_is_and_by_another_command() {
     assert!(other.code == 1 && other.stderr.contains("spectramind simulate"), "{}", other.stderr);
     let none = sandbox.run(&["simulate", "--resume", "data"]);
     assert!(none.code == 1 && none.stderr.contains("sweep.jsonl"), "{}", none.stderr);
+}
+
+/// A small simulation, twice.
+fn simulate_twice(sandbox: &Sandbox) -> Vec<&'static str> {
+    let sweep = ["simulate", "-m", "sim.planets=1", "sim.test_planets=1", "sim.second_visits=0", "sim.seed=1,2"];
+    let arguments = [&sweep[..], &["sim.out=data/${sim.seed}", "hydra.sweep.dir=sweep"]].concat();
+    sandbox.done(&arguments);
+    arguments
+}
+
+#[test]
+fn jobs_that_share_a_directory_are_refused_before_any_runs() {
+    let sandbox = Sandbox::new();
+    for shared in ["hydra.sweep.subdir=same", "run.dir=same"] {
+        let outcome = sandbox.run(&["train", "-m", "trainer.seed=1,2", "hydra.sweep.dir=sweep", shared]);
+        assert_eq!(outcome.code, 2, "{shared}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains("jobs 0 and 1") && outcome.stderr.contains("Hint: "), "{}", outcome.stderr);
+    }
+    assert!(!sandbox.path("sweep").exists() && !sandbox.path("same").exists());
+}
+
+#[test]
+fn a_multirun_does_not_go_on_with_other_configs() {
+    let sandbox = Sandbox::new();
+    simulate_twice(&sandbox);
+    let path = sandbox.path("configs/sim/tiny.yaml");
+    let text = std::fs::read_to_string(&path).expect("read");
+    std::fs::write(&path, text.replace("visit_hours: 7.5", "visit_hours: 8.5")).expect("write");
+    let outcome = sandbox.run(&["simulate", "--resume", "sweep"]);
+    assert_eq!(outcome.code, 1, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("got others") && outcome.stderr.contains("Hint: "), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_job_whose_directory_is_gone_runs_again() {
+    let sandbox = Sandbox::new();
+    simulate_twice(&sandbox);
+    std::fs::remove_dir_all(sandbox.path("sweep/1")).expect("remove");
+    std::fs::remove_dir_all(sandbox.path("data/2")).expect("remove");
+    let outcome = sandbox.done(&["simulate", "--resume", "sweep"]);
+    assert!(outcome.stderr.contains("Launching 1 jobs"), "{}", outcome.stderr);
+    assert!(sandbox.path("data/2/train.csv").is_file() && sandbox.path("sweep/1/.hydra").is_dir());
+}
+
+#[test]
+fn one_of_two_processes_gets_the_directory_of_a_multirun() {
+    let sandbox = Sandbox::new();
+    let start = |out: &str| {
+        let sweep = ["simulate", "-m", "sim.planets=1", "sim.test_planets=1", "sim.second_visits=0", "sim.seed=1,2"];
+        let out = format!("sim.out={out}/${{sim.seed}}");
+        let arguments = [&sweep[..], &[out.as_str(), "hydra.sweep.dir=sweep"]].concat();
+        sandbox.spectramind(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts")
+    };
+    let children = [start("a"), start("b")];
+    let mut codes = children.map(|mut child| child.wait().expect("ends").code());
+    codes.sort_unstable();
+    assert_eq!(codes, [Some(0), Some(1)]);
+    assert!(sandbox.path("a").exists() != sandbox.path("b").exists());
+}
+
+#[test]
+fn a_run_whose_config_names_its_job_and_its_time_passes_an_audit() {
+    let sandbox = Sandbox::with_data();
+    let experiment = "experiment='${hydra:job.name}-${hydra:job.num}-${now:%Y%m%dT%H%M%S}'";
+    sandbox.done(&["train", "-m", "trainer=ci_fast", "trainer.seed=5", experiment, "hydra.sweep.dir=sweep"]);
+    let audit = sandbox.verify(&["audit", "sweep/0"]);
+    assert_eq!(audit.code, 0, "{}{}", audit.stdout, audit.stderr);
+    let alone = "experiment='${hydra:job.name}-${now:%Y%m%dT%H%M%S}'";
+    let outcome = sandbox.done(&["train", "trainer=ci_fast", alone, "run.dir=alone"]);
+    assert!(!outcome.stderr.contains("Warning"), "{}", outcome.stderr);
+    assert_eq!(sandbox.verify(&["audit", "alone"]).code, 0);
+}
+
+#[test]
+fn a_config_that_no_audit_can_compose_is_warned_about() {
+    let sandbox = Sandbox::with_data();
+    let mut command = sandbox.spectramind(&["train", "trainer=ci_fast", "experiment=${oc.env:WHO}", "run.dir=run"]);
+    let outcome = crate::sandbox::Outcome::of(command.env("WHO", "me"));
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("Warning: an audit will not compose") && outcome.stderr.contains("WHO"),
+        "{}",
+        outcome.stderr
+    );
 }
 
 #[test]

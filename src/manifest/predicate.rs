@@ -105,6 +105,7 @@ pub struct JobRecord {
     /// Its name.
     pub name: String,
     /// Its number in a multirun; `null` outside one.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub number: Option<u32>,
 }
 

@@ -103,7 +103,7 @@ pub(crate) fn example() -> TrainingRun {
 pub(crate) fn sparse_example() -> TrainingRun {
     let mut run = example();
     (run.run.challenge, run.run.nonce, run.git, run.device.probe) = (None, None, None, None);
-    (run.environment.kernel, run.environment.cpu_model) = (None, None);
+    (run.config.job.number, run.environment.kernel, run.environment.cpu_model) = (None, None, None);
     (run.environment.logical_cpus, run.environment.memory_bytes) = (None, None);
     (run.envelope.bounds.wall_seconds, run.envelope.bounds.device_memory_bytes) = (None, None);
     (run.envelope.figures.peak_host_bytes, run.envelope.figures.peak_device_bytes) = (None, None);
@@ -126,7 +126,7 @@ fn a_claim_round_trips() {
 fn the_bytes_of_a_claim_are_stable() {
     assert_eq!(
         crate::digest::sha256(text(&example()).as_bytes()).to_string(),
-        "3b4c05a6a543fed611848b465e1330673819c7bdb371cc09248aabeb0e0c6aaf"
+        "dbbd523129547ab7d8679447f3ef05932d9e5c6b686576cecedbe724e3f72e3a"
     );
 }
 
