@@ -183,7 +183,8 @@ fn wrong_answer(case: &Value, answer: &Value, code: i32) -> Vec<&'static str> {
         return wrong;
     }
     // As texts, because the order of keys counts.
-    let same = |a: &Value, b: &Value| a.to_string() == b.to_string();
+    let written = |value: &Value| serde_json::to_string(value).expect("JSON");
+    let same = |a: &Value, b: &Value| written(a) == written(b);
     check("unresolved", same(&answer["unresolved"], &expected["unresolved"]));
     check("yaml", answer["yaml"] == expected["yaml"]);
     check("choices", same(&answer["choices"], &expected["choices"]));
