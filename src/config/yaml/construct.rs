@@ -62,7 +62,9 @@ fn refuse_duplicates(pairs: &Pairs) -> Result<(), ConfigError> {
     }
     let keys = || pairs.iter().filter_map(|(key, _)| Some((text_of(key)?, key.mark)));
     let Some((twice, again)) = keys().find(|(text, _)| !seen.insert(*text)) else { return Ok(()) };
-    let marks = keys().filter(|(text, _)| *text == twice).map(|(_, mark)| mark);
+    // A hostile file must not get an error of its own size.
+    const MOST_PLACES: usize = 10;
+    let marks = keys().filter(|(text, _)| *text == twice).map(|(_, mark)| mark).take(MOST_PLACES);
     let places: Vec<String> = marks.map(|mark| format!("line {}, column {}", mark.line + 1, mark.column + 1)).collect();
     let (first, rest) = places.split_first().expect("a key that is there twice");
     let message = format!("duplicate key {twice:?}: first at {first}, again at {}", rest.join(" and at "));
