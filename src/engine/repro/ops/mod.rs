@@ -1,7 +1,8 @@
-//! The replaced ops as plain scalar code: the truth that every kernel is tested against.
+//! The replaced ops as plain code: the truth that every kernel is tested against.
 //!
-//! Only f32 add, sub, mul, div, fused multiply-add, comparisons and integer operations occur. Fused multiply-add comes
-//! through [`Fma`], because a processor without the instruction needs another way to the same bits.
+//! Only f32 add, sub, mul, div, sqrt, fused multiply-add, comparisons and integer operations occur. Elementwise functions
+//! are written over [`Number`]; the others take [`Fma`], because a processor without the instruction needs another way to
+//! the same bits.
 
 pub mod erf;
 pub mod exp;
@@ -10,23 +11,26 @@ pub mod fma;
 pub mod fold;
 pub mod log;
 pub mod matmul;
+pub mod number;
+pub mod polynomial;
 pub mod round;
 pub mod scan;
 pub mod tanh;
 
 pub use fma::Fma;
+pub use number::{Number, Real};
 
 use super::kernels::Function;
 
 /// `function` of one number.
 #[inline(always)]
-pub fn apply<F: Fma>(function: Function, x: f32) -> f32 {
+pub fn apply<N: Number>(function: Function, x: N) -> N {
     match function {
-        Function::Exp => exp::exp::<F>(x),
-        Function::Log => log::log::<F>(x),
-        Function::Log1p => log::log1p::<F>(x),
-        Function::Tanh => tanh::tanh::<F>(x),
-        Function::Erf => erf::erf::<F>(x),
+        Function::Exp => exp::exp(x),
+        Function::Log => log::log(x),
+        Function::Log1p => log::log1p(x),
+        Function::Tanh => tanh::tanh(x),
+        Function::Erf => erf::erf(x),
         Function::Round => round::round(x),
     }
 }
@@ -35,12 +39,21 @@ pub fn apply<F: Fma>(function: Function, x: f32) -> f32 {
 pub(super) mod ulp {
     //! Measuring a function's error against a f64 reference.
 
+    use super::Real;
+    use super::fma::Fused;
+
+    /// A function written over `Number`, on the host.
+    pub fn host(f: impl Fn(Real<Fused>) -> Real<Fused>) -> impl Fn(f32) -> f32 {
+        move |x| f(x.into()).get()
+    }
+
     /// The largest error of `f` in units of the last place of the correctly rounded result, and where it occurs, over
     /// every `stride`-th f32 bit pattern.
     ///
     /// # Panics
     /// When exactly one of `f` and `exact` is NaN, or they are infinite of different sign.
-    pub fn worst(f: impl Fn(f32) -> f32, exact: impl Fn(f64) -> f64, stride: usize) -> (f64, f32) {
+    pub fn worst(f: impl Fn(Real<Fused>) -> Real<Fused>, exact: impl Fn(f64) -> f64, stride: usize) -> (f64, f32) {
+        let f = host(f);
         let mut worst = (0.0, 0.0);
         for bits in (0..=u32::MAX).step_by(stride) {
             let x = f32::from_bits(bits);
