@@ -1,13 +1,13 @@
 //! The ops whose bits this module fixes, as a trait: one implementation per kind of device.
 //!
-//! Today `Flex` (the CPU, in [`flex`](super::flex)); a blanket implementation for CubeCL's backends goes beside it.
+//! `Flex` is the CPU, in [`flex`](super::flex); one implementation for all of CubeCL's backends is in `cube`.
 //! Every implementation must equal the scalar references in [`ops`](super::ops) bit for bit, NaN payloads apart.
 
 use burn_backend::tensor::{FloatTensor, IntTensor};
 use burn_backend::{Backend, IntDType};
 
 /// A function of one f32, applied to each element.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Function {
     /// eˣ.
     Exp,
@@ -23,8 +23,14 @@ pub enum Function {
     Round,
 }
 
+impl Function {
+    /// All of them.
+    #[cfg(test)]
+    pub const ALL: [Self; 6] = [Self::Exp, Self::Log, Self::Log1p, Self::Tanh, Self::Erf, Self::Round];
+}
+
 /// A reduction of one dimension to a single element by the documented tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fold {
     /// a + b; the identity is −0.
     Sum,
@@ -33,7 +39,7 @@ pub enum Fold {
 }
 
 /// A running reduction along one dimension, in ascending order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scan {
     /// Sum of all elements so far.
     Sum,
@@ -46,7 +52,7 @@ pub enum Scan {
 }
 
 /// Which end of a dimension's values to look for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Extremum {
     /// The smallest.
     Min,

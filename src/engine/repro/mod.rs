@@ -78,6 +78,8 @@ mod activation;
 mod backend;
 mod bool;
 mod cpu;
+#[cfg(feature = "gpu")]
+mod cube;
 mod flex;
 mod float;
 mod int;
@@ -103,6 +105,14 @@ pub const NUMERICS_VERSION: u32 = 1;
 
 /// The reproducible backend on the CPU.
 pub type Cpu = Repro<burn_flex::Flex>;
+
+/// The reproducible backend on Vulkan, through wgpu.
+#[cfg(feature = "wgpu")]
+pub type Vulkan = Repro<burn::backend::Vulkan>;
+
+/// The reproducible backend on CUDA.
+#[cfg(feature = "cuda")]
+pub type Cuda = Repro<burn::backend::Cuda>;
 
 // Without SSE2 a 32-bit x86 keeps intermediate results in wider registers.
 #[cfg(all(target_arch = "x86", not(target_feature = "sse2")))]

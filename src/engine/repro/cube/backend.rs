@@ -1,0 +1,57 @@
+//! [`Kernels`] on CubeCL's backends.
+
+use burn_backend::ops::{FloatTensorOps, IntTensorOps};
+use burn_backend::{Backend, DeviceOps, IntDType};
+use burn_cubecl::tensor::CubeTensor;
+use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
+use cubecl::server::ComputeServer;
+
+use super::super::kernels::{Extremum, Fold, Function, Kernels, Scan};
+use super::{elementwise, extremum, fold, matmul, scan};
+
+impl<R, F, I, BT> Kernels for CubeBackend<R, F, I, BT>
+where
+    R: CubeRuntime,
+    R::Server: ComputeServer,
+    R::Device: DeviceOps,
+    F: FloatElement,
+    I: IntElement,
+    BT: BoolElement,
+    Self: Backend<FloatTensorPrimitive = CubeTensor<R>, IntTensorPrimitive = CubeTensor<R>>,
+{
+    fn matmul(lhs: CubeTensor<R>, rhs: CubeTensor<R>) -> CubeTensor<R> {
+        matmul::matmul(lhs, rhs)
+    }
+
+    fn map(function: Function, tensor: CubeTensor<R>) -> CubeTensor<R> {
+        elementwise::map(function, tensor)
+    }
+
+    fn fold_dim(fold: Fold, tensor: CubeTensor<R>, dim: usize) -> CubeTensor<R> {
+        fold::fold_dim(fold, tensor, dim)
+    }
+
+    fn scan_dim(scan: Scan, tensor: CubeTensor<R>, dim: usize) -> CubeTensor<R> {
+        scan::scan_dim(scan, tensor, dim)
+    }
+
+    fn arg_extremum_dim(
+        extremum: Extremum,
+        tensor: CubeTensor<R>,
+        dim: usize,
+        out_dtype: IntDType,
+    ) -> CubeTensor<R> {
+        let indices = extremum::arg_extremum_dim(extremum, tensor, dim);
+        <Self as IntTensorOps<Self>>::int_cast(indices, out_dtype)
+    }
+
+    // burn-cubecl 0.21 (kernel/index/scatter.rs, select_assign.rs): one thread per element of the other dimensions adds
+    // along `dim` in ascending order, without atomics.
+    fn scatter_add(dim: usize, tensor: CubeTensor<R>, indices: CubeTensor<R>, value: CubeTensor<R>) -> CubeTensor<R> {
+        <Self as FloatTensorOps<Self>>::float_scatter_add(dim, tensor, indices, value)
+    }
+
+    fn select_add(tensor: CubeTensor<R>, dim: usize, indices: CubeTensor<R>, value: CubeTensor<R>) -> CubeTensor<R> {
+        <Self as FloatTensorOps<Self>>::float_select_add(tensor, dim, indices, value)
+    }
+}

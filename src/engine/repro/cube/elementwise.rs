@@ -1,0 +1,59 @@
+//! Functions of each element.
+
+use burn_backend::TensorMetadata;
+use burn_cubecl::CubeRuntime;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::*;
+
+use super::super::kernels::Function;
+use super::super::ops;
+use super::facts::{Exact, facts};
+use super::launch::{contiguous, output, threads};
+use super::traced::Tracer;
+
+#[cube]
+#[allow(unused_variables, reason = "used where the kernel is written")]
+fn apply(x: f32, zero: u32, #[comptime] function: Function, #[comptime] exact: Exact) -> f32 {
+    intrinsic!(|scope| {
+        let tracer = Tracer::new(scope, &zero, exact);
+        ops::apply(function, tracer.number(&x)).value()
+    })
+}
+
+#[cube(launch_unchecked)]
+fn map_kernel(
+    input: &Array<f32>,
+    output: &mut Array<f32>,
+    zero: u32,
+    #[comptime] function: Function,
+    #[comptime] exact: Exact,
+) {
+    if ABSOLUTE_POS < output.len() {
+        output[ABSOLUTE_POS] = apply(input[ABSOLUTE_POS], zero, function, exact);
+    }
+}
+
+/// `function` of each element.
+pub fn map<R: CubeRuntime>(function: Function, tensor: CubeTensor<R>) -> CubeTensor<R> {
+    let input = contiguous(tensor);
+    let (client, count) = (input.client.clone(), input.shape().num_elements());
+    let out = output(&input, input.shape(), input.dtype);
+    if count > 0 {
+        let exact = facts::<R>(&input.device).exact;
+        let (cubes, dim) = threads(&client, count);
+        // SAFETY: both tensors have `count` elements in row-major order; threads beyond them do nothing.
+        unsafe {
+            map_kernel::launch_unchecked::<R>(
+                &client,
+                cubes,
+                dim,
+                input.into_array_arg(),
+                out.clone().into_array_arg(),
+                0,
+                function,
+                exact,
+            );
+        }
+    }
+    out
+}

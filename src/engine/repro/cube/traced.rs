@@ -1,0 +1,332 @@
+//! A number of a kernel that is being written: [`Number`] whose operations are recorded instead of done.
+//!
+//! The text of an op in [`ops`](super::super::ops) is run once, when its kernel is compiled, on [`Traced`] values; what it
+//! does becomes the kernel. Compilers below may contract a product and a sum, reassociate, or fold `(a + b) − a`, and
+//! neither CubeCL nor Vulkan offers a way to forbid it. So every float result passes a barrier that no compiler can see
+//! through: its bits are xor-ed with a kernel argument that is always zero.
+
+use std::cell::RefCell;
+use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Not, Sub};
+
+use cubecl::ir::{
+    Arithmetic, BinaryOperator, Bitwise, Comparison, ConstantValue, ElemType, FloatKind, Instruction,
+    IntKind, ManagedVariable, Operation, Operator, Scope, Select, Type, UIntKind, UnaryOperator, Variable,
+};
+use cubecl::prelude::*;
+
+use super::super::ops::number::{Integer, Number};
+use super::facts::Exact;
+use super::{division, fma, root};
+
+/// The kernel being written.
+pub struct Tracer<'a> {
+    scope: RefCell<&'a mut Scope>,
+    zero: Variable,
+    exact: Exact,
+}
+
+/// A f32 of the kernel being written.
+#[derive(Clone, Copy)]
+pub struct Traced<'a>(Value<'a>);
+
+/// A 32-bit integer of the kernel being written.
+#[derive(Clone, Copy)]
+pub struct TracedInteger<'a>(Value<'a>);
+
+/// A bool of the kernel being written.
+#[derive(Clone, Copy)]
+pub struct TracedMask<'a>(Value<'a>);
+
+/// A variable and, unless it is a constant, the kernel it belongs to.
+#[derive(Clone, Copy)]
+struct Value<'a> {
+    tracer: Option<&'a Tracer<'a>>,
+    variable: Variable,
+}
+
+fn float() -> Type {
+    Type::new(ElemType::Float(FloatKind::F32).into())
+}
+
+fn integer() -> Type {
+    Type::new(ElemType::Int(IntKind::I32).into())
+}
+
+fn unsigned() -> Type {
+    Type::new(ElemType::UInt(UIntKind::U32).into())
+}
+
+fn boolean() -> Type {
+    Type::new(ElemType::Bool.into())
+}
+
+impl<'a> Tracer<'a> {
+    /// Begins to write into `scope`; `zero` is the kernel argument that is always 0.
+    pub fn new(scope: &'a mut Scope, zero: &NativeExpand<u32>, exact: Exact) -> Self {
+        Self { scope: RefCell::new(scope), zero: *zero.expand, exact }
+    }
+
+    /// A value of the kernel as a number.
+    pub fn number(&'a self, value: &NativeExpand<f32>) -> Traced<'a> {
+        Traced(Value { tracer: Some(self), variable: *value.expand })
+    }
+
+    fn record(&self, ty: Type, operation: impl Into<Operation>) -> Variable {
+        let mut scope = self.scope.borrow_mut();
+        let out = *scope.create_local(ty);
+        scope.register(Instruction::new(operation, out));
+        out
+    }
+
+    /// The same bits, of which no compiler knows that they are the same.
+    fn barrier(&self, value: Variable) -> Variable {
+        let bits = self.record(unsigned(), Operator::Reinterpret(UnaryOperator { input: value }));
+        let hidden = self.record(unsigned(), Bitwise::BitwiseXor(BinaryOperator { lhs: bits, rhs: self.zero }));
+        self.record(float(), Operator::Reinterpret(UnaryOperator { input: hidden }))
+    }
+}
+
+impl<'a> Value<'a> {
+    fn constant(value: ConstantValue, ty: Type) -> Self {
+        Self { tracer: None, variable: Variable::constant(value, ty) }
+    }
+
+    fn tracer(self, other: Self) -> &'a Tracer<'a> {
+        self.tracer.or(other.tracer).expect("an operation has an operand that is not a constant")
+    }
+
+    fn unary(self, ty: Type, operation: impl FnOnce(UnaryOperator) -> Operation) -> Self {
+        let tracer = self.tracer(self);
+        Self { tracer: Some(tracer), variable: tracer.record(ty, operation(UnaryOperator { input: self.variable })) }
+    }
+
+    fn binary(self, other: Self, ty: Type, operation: impl FnOnce(BinaryOperator) -> Operation) -> Self {
+        let tracer = self.tracer(other);
+        let operands = BinaryOperator { lhs: self.variable, rhs: other.variable };
+        Self { tracer: Some(tracer), variable: tracer.record(ty, operation(operands)) }
+    }
+
+    fn select(mask: Self, yes: Self, no: Self, ty: Type) -> Self {
+        let tracer = mask.tracer(yes);
+        let select = Select { cond: mask.variable, then: yes.variable, or_else: no.variable };
+        Self { tracer: Some(tracer), variable: tracer.record(ty, Operator::Select(select)) }
+    }
+
+    fn reinterpret(self, ty: Type) -> Self {
+        self.unary(ty, |operand| Operator::Reinterpret(operand).into())
+    }
+
+    fn rounded(self) -> Self {
+        let tracer = self.tracer(self);
+        Self { tracer: Some(tracer), variable: tracer.barrier(self.variable) }
+    }
+}
+
+macro_rules! rounded {
+    ($($trait:ident $method:ident $operation:ident),*) => { $(
+        impl $trait for Traced<'_> {
+            type Output = Self;
+            fn $method(self, other: Self) -> Self {
+                Self(self.0.binary(other.0, float(), |operands| Arithmetic::$operation(operands).into()).rounded())
+            }
+        }
+    )* };
+}
+rounded!(Add add Add, Sub sub Sub, Mul mul Mul);
+
+impl Div for Traced<'_> {
+    type Output = Self;
+    fn div(self, other: Self) -> Self {
+        let tracer = self.0.tracer(other.0);
+        tracer.call(|scope, exact, zero| {
+            let (a, b) = (native(self.0.variable), native(other.0.variable));
+            division::divide::expand(scope, a, b, zero, exact.division)
+        })
+    }
+}
+
+impl Neg for Traced<'_> {
+    type Output = Self;
+    fn neg(self) -> Self {
+        Self::from_bits(self.to_bits() ^ i32::MIN.into())
+    }
+}
+
+impl From<f32> for Traced<'_> {
+    fn from(x: f32) -> Self {
+        Self(Value::constant(ConstantValue::Float(x.into()), float()))
+    }
+}
+
+impl<'a> Tracer<'a> {
+    /// Writes a whole function into the kernel.
+    fn call(
+        &'a self,
+        function: impl FnOnce(&mut Scope, Exact, NativeExpand<u32>) -> NativeExpand<f32>,
+    ) -> Traced<'a> {
+        let variable = *function(&mut self.scope.borrow_mut(), self.exact, native(self.zero)).expand;
+        Traced(Value { tracer: Some(self), variable })
+    }
+}
+
+impl<'a> Traced<'a> {
+    /// The number as a value of the kernel.
+    pub fn value(self) -> NativeExpand<f32> {
+        native(self.0.variable)
+    }
+}
+
+fn native<T: CubePrimitive>(variable: Variable) -> NativeExpand<T> {
+    ManagedVariable::Plain(variable).into()
+}
+
+impl<'a> Number for Traced<'a> {
+    type Mask = TracedMask<'a>;
+    type Integer = TracedInteger<'a>;
+
+    fn fma(self, b: Self, c: Self) -> Self {
+        let tracer = self.0.tracer.or(b.0.tracer).or(c.0.tracer).expect("a fma has an operand that is not a constant");
+        tracer.call(|scope, exact, zero| fma::fused::expand(scope, self.value(), b.value(), c.value(), zero, exact.fma))
+    }
+
+    fn sqrt(self) -> Self {
+        let tracer = self.0.tracer(self.0);
+        tracer.call(|scope, exact, zero| root::square_root::expand(scope, self.value(), zero, exact.root))
+    }
+
+    fn less(self, other: Self) -> TracedMask<'a> {
+        TracedMask(self.0.binary(other.0, boolean(), |operands| Comparison::Lower(operands).into()))
+    }
+
+    fn less_equal(self, other: Self) -> TracedMask<'a> {
+        TracedMask(self.0.binary(other.0, boolean(), |operands| Comparison::LowerEqual(operands).into()))
+    }
+
+    fn equal(self, other: Self) -> TracedMask<'a> {
+        TracedMask(self.0.binary(other.0, boolean(), |operands| Comparison::Equal(operands).into()))
+    }
+
+    // A comparison of x with itself might be folded to "true".
+    fn is_nan(self) -> TracedMask<'a> {
+        Integer::less(0x7f80_0000.into(), self.to_bits() & i32::MAX.into())
+    }
+
+    fn select(mask: TracedMask<'a>, yes: Self, no: Self) -> Self {
+        Self(Value::select(mask.0, yes.0, no.0, float()))
+    }
+
+    fn to_bits(self) -> TracedInteger<'a> {
+        TracedInteger(match self.0.tracer {
+            Some(_) => self.0.reinterpret(integer()),
+            None => return constant_bits(self.0.variable).into(),
+        })
+    }
+
+    fn from_bits(bits: TracedInteger<'a>) -> Self {
+        Self(bits.0.reinterpret(float()))
+    }
+
+    fn from_integer(integer: TracedInteger<'a>) -> Self {
+        Self(integer.0.unary(float(), |operand| Operator::Cast(operand).into()))
+    }
+}
+
+fn constant_bits(variable: Variable) -> i32 {
+    let value = variable.as_const().expect("a value without a kernel is a constant");
+    (value.as_f64() as f32).to_bits() as i32
+}
+
+impl From<i32> for TracedInteger<'_> {
+    fn from(x: i32) -> Self {
+        Self(Value::constant(ConstantValue::Int(x.into()), integer()))
+    }
+}
+
+macro_rules! integers {
+    ($($trait:ident $method:ident $kind:ident $operation:ident),*) => { $(
+        impl $trait for TracedInteger<'_> {
+            type Output = Self;
+            fn $method(self, other: Self) -> Self {
+                Self(self.0.binary(other.0, integer(), |operands| $kind::$operation(operands).into()))
+            }
+        }
+    )* };
+}
+integers!(
+    Add add Arithmetic Add, Sub sub Arithmetic Sub, Mul mul Arithmetic Mul, BitAnd bitand Bitwise BitwiseAnd,
+    BitOr bitor Bitwise BitwiseOr, BitXor bitxor Bitwise BitwiseXor
+);
+
+impl Not for TracedInteger<'_> {
+    type Output = Self;
+    fn not(self) -> Self {
+        self ^ (-1).into()
+    }
+}
+
+impl<'a> TracedInteger<'a> {
+    fn unsigned(self, other: Self, operation: impl FnOnce(BinaryOperator) -> Operation) -> Self {
+        let (left, right) = (self.as_unsigned(), other.as_unsigned());
+        Self(left.binary(right, unsigned(), operation).reinterpret(integer()))
+    }
+
+    fn as_unsigned(self) -> Value<'a> {
+        match (self.0.tracer, self.0.variable.as_const()) {
+            (None, Some(ConstantValue::Int(x))) => {
+                Value::constant(ConstantValue::UInt(u64::from(x as i32 as u32)), unsigned())
+            }
+            _ => self.0.reinterpret(unsigned()),
+        }
+    }
+}
+
+impl<'a> Integer for TracedInteger<'a> {
+    type Mask = TracedMask<'a>;
+
+    fn shift_left(self, count: Self) -> Self {
+        self.unsigned(count, |operands| Bitwise::ShiftLeft(operands).into())
+    }
+
+    fn shift_right(self, count: Self) -> Self {
+        Self(self.0.binary(count.0, integer(), |operands| Bitwise::ShiftRight(operands).into()))
+    }
+
+    fn shift_right_logical(self, count: Self) -> Self {
+        self.unsigned(count, |operands| Bitwise::ShiftRight(operands).into())
+    }
+
+    fn multiply_high_unsigned(self, other: Self) -> Self {
+        self.unsigned(other, |operands| Arithmetic::MulHi(operands).into())
+    }
+
+    fn less(self, other: Self) -> TracedMask<'a> {
+        TracedMask(self.0.binary(other.0, boolean(), |operands| Comparison::Lower(operands).into()))
+    }
+
+    fn equal(self, other: Self) -> TracedMask<'a> {
+        TracedMask(self.0.binary(other.0, boolean(), |operands| Comparison::Equal(operands).into()))
+    }
+
+    fn select(mask: TracedMask<'a>, yes: Self, no: Self) -> Self {
+        Self(Value::select(mask.0, yes.0, no.0, integer()))
+    }
+}
+
+macro_rules! masks {
+    ($($trait:ident $method:ident $operation:ident),*) => { $(
+        impl $trait for TracedMask<'_> {
+            type Output = Self;
+            fn $method(self, other: Self) -> Self {
+                Self(self.0.binary(other.0, boolean(), |operands| Operator::$operation(operands).into()))
+            }
+        }
+    )* };
+}
+masks!(BitAnd bitand And, BitOr bitor Or);
+
+impl Not for TracedMask<'_> {
+    type Output = Self;
+    fn not(self) -> Self {
+        Self(self.0.unary(boolean(), |operand| Operator::Not(operand).into()))
+    }
+}

@@ -1,0 +1,74 @@
+//! An unmodified Burn model trains to the same bits on every backend.
+
+use burn::backend::Autodiff;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::{AdamConfig, GradientsParams, Optimizer};
+use burn::tensor::Tensor;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use spectramind::burn;
+use spectramind::digest::{Blake3Digest, DomainHasher};
+use spectramind::engine::repro::{Cpu, with_random};
+use spectramind::engine::rng::{CounterRng, Stream};
+
+use crate::network::{Network, batch};
+
+/// Digest of every float of a model, running statistics too, in the order of declaration.
+fn digest<B: Backend>(model: &Network<B>) -> Blake3Digest {
+    struct Hasher(DomainHasher);
+    impl<B: Backend> ModuleVisitor<B> for Hasher {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+            let values = param.val().into_data().to_vec::<f32>().expect("parameters are f32");
+            assert!(values.iter().all(|value| value.is_finite()), "training diverged");
+            self.0.field(&values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>());
+        }
+    }
+    let mut hasher = Hasher(DomainHasher::new("spectramind/test/network/v1"));
+    model.visit(&mut hasher);
+    hasher.0.finish()
+}
+
+/// The digests of the model after each step.
+fn train<B: AutodiffBackend>(device: &B::Device, steps: u32) -> Vec<Blake3Digest> {
+    let rng = |stream, step| CounterRng::new(7, stream, step);
+    let mut model = with_random(rng(Stream::INIT, 0), || Network::<B>::new(device).fork(device));
+    let mut optimizer = AdamConfig::new().init();
+    (0..steps)
+        .map(|step| {
+            let gradients = with_random(rng(Stream::STEP, step), || {
+                let (images, classes) = batch(8, device);
+                model.loss(images, classes).backward()
+            });
+            let gradients = GradientsParams::from_grads(gradients, &model);
+            model = optimizer.step(1e-3, model.clone(), gradients);
+            digest(&model)
+        })
+        .collect()
+}
+
+/// Fails at the first step that differs.
+#[track_caller]
+fn assert_same_steps(got: &[Blake3Digest], expected: &[Blake3Digest], what: &str) {
+    for (step, (got, expected)) in got.iter().zip(expected).enumerate() {
+        assert_eq!(got, expected, "{what}: step {step}");
+    }
+    assert_eq!(got.len(), expected.len());
+}
+
+#[test]
+fn a_burn_model_trains_to_the_same_bits_on_any_number_of_threads() {
+    let expected = train::<Autodiff<Cpu>>(&Default::default(), 5);
+    for threads in [1, 2, 5] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+        let got = pool.install(|| train::<Autodiff<Cpu>>(&Default::default(), 5));
+        assert_same_steps(&got, &expected, &format!("{threads} threads"));
+    }
+}
+
+#[cfg(feature = "wgpu")]
+#[test]
+fn a_burn_model_trains_to_the_same_bits_on_vulkan() {
+    let Some(device) = crate::sandbox::vulkan() else { return };
+    let expected = train::<Autodiff<Cpu>>(&Default::default(), 30);
+    let got = train::<Autodiff<spectramind::engine::repro::Vulkan>>(&device, 30);
+    assert_same_steps(&got, &expected, "Vulkan");
+}
