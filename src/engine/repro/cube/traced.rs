@@ -14,7 +14,7 @@ use cubecl::ir::{
 };
 use cubecl::prelude::*;
 
-use super::super::ops::number::{Integer, Number};
+use super::super::ops::number::{Integer, Number, Word};
 use super::facts::Exact;
 use super::{division, fma, root};
 
@@ -127,7 +127,12 @@ macro_rules! rounded {
         impl $trait for Traced<'_> {
             type Output = Self;
             fn $method(self, other: Self) -> Self {
-                Self(self.0.binary(other.0, float(), |operands| Arithmetic::$operation(operands).into()).rounded())
+                match (self.constant(), other.constant()) {
+                    (Some(a), Some(b)) => a.$method(b).into(),
+                    _ => Self(
+                        self.0.binary(other.0, float(), |operands| Arithmetic::$operation(operands).into()).rounded(),
+                    ),
+                }
             }
         }
     )* };
@@ -174,6 +179,11 @@ impl<'a> Traced<'a> {
     pub fn value(self) -> NativeExpand<f32> {
         native(self.0.variable)
     }
+
+    /// The f32, if it is known already.
+    fn constant(self) -> Option<f32> {
+        self.0.variable.as_const().map(|value| value.as_f64() as f32)
+    }
 }
 
 fn native<T: CubePrimitive>(variable: Variable) -> NativeExpand<T> {
@@ -216,24 +226,22 @@ impl<'a> Number for Traced<'a> {
     }
 
     fn to_bits(self) -> TracedInteger<'a> {
-        TracedInteger(match self.0.tracer {
-            Some(_) => self.0.reinterpret(integer()),
-            None => return constant_bits(self.0.variable).into(),
-        })
+        match self.constant() {
+            Some(x) => (x.to_bits() as i32).into(),
+            None => TracedInteger(self.0.reinterpret(integer())),
+        }
     }
 
     fn from_bits(bits: TracedInteger<'a>) -> Self {
-        Self(bits.0.reinterpret(float()))
+        match bits.constant() {
+            Some(bits) => f32::from_bits(bits as u32).into(),
+            None => Self(bits.0.reinterpret(float())),
+        }
     }
 
     fn from_integer(integer: TracedInteger<'a>) -> Self {
         Self(integer.0.unary(float(), |operand| Operator::Cast(operand).into()))
     }
-}
-
-fn constant_bits(variable: Variable) -> i32 {
-    let value = variable.as_const().expect("a value without a kernel is a constant");
-    (value.as_f64() as f32).to_bits() as i32
 }
 
 impl From<i32> for TracedInteger<'_> {
@@ -247,7 +255,10 @@ macro_rules! integers {
         impl $trait for TracedInteger<'_> {
             type Output = Self;
             fn $method(self, other: Self) -> Self {
-                Self(self.0.binary(other.0, integer(), |operands| $kind::$operation(operands).into()))
+                match (self.constant(), other.constant()) {
+                    (Some(a), Some(b)) => Word::from(a).$method(b.into()).get().into(),
+                    _ => Self(self.0.binary(other.0, integer(), |operands| $kind::$operation(operands).into())),
+                }
             }
         }
     )* };
@@ -271,12 +282,15 @@ impl<'a> TracedInteger<'a> {
     }
 
     fn as_unsigned(self) -> Value<'a> {
-        match (self.0.tracer, self.0.variable.as_const()) {
-            (None, Some(ConstantValue::Int(x))) => {
-                Value::constant(ConstantValue::UInt(u64::from(x as i32 as u32)), unsigned())
-            }
-            _ => self.0.reinterpret(unsigned()),
+        match self.constant() {
+            Some(x) => Value::constant(ConstantValue::UInt(u64::from(x as u32)), unsigned()),
+            None => self.0.reinterpret(unsigned()),
         }
+    }
+
+    /// The integer, if it is known already.
+    fn constant(self) -> Option<i32> {
+        self.0.variable.as_const().map(|value| value.as_i64() as i32)
     }
 }
 

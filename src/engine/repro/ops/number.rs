@@ -193,6 +193,14 @@ impl<F: Fma> Number for Real<F> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Word(i32);
 
+impl Word {
+    /// The i32.
+    #[inline(always)]
+    pub fn get(self) -> i32 {
+        self.0
+    }
+}
+
 impl From<i32> for Word {
     #[inline(always)]
     fn from(x: i32) -> Self {
