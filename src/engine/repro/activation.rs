@@ -1,10 +1,11 @@
 //! `ActivationOps`: Burn's own compositions, over this backend's float ops.
 
-use burn_backend::ops::{ActivationOps, FloatTensorOps};
+use burn_backend::ops::ActivationOps;
 use burn_backend::tensor::FloatTensor;
 
 use super::backend::Repro;
-use super::kernels::Kernels;
+use super::float::f32_only;
+use super::kernels::{Function, Kernels};
 use super::table::backend_ops;
 
 backend_ops! {
@@ -16,11 +17,18 @@ backend_ops! {
         replaced {
             fn sigmoid(tensor: FloatTensor<B>) -> FloatTensor<B> {
                 // Burn's default takes a logarithm and a second exponential.
-                B::float_recip(B::float_add_scalar(Self::float_exp(B::float_neg(tensor)), 1f32.into()))
+                f32_only("sigmoid", &tensor);
+                B::map(Function::Sigmoid, tensor)
+            }
+
+            fn gelu(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                // Burn's default in one pass, with the same bits.
+                f32_only("gelu", &tensor);
+                B::map(Function::Gelu, tensor)
             }
         }
         composed {
-            leaky_relu, relu, relu_backward, gelu, prelu, gelu_backward, sigmoid_backward, hard_sigmoid, log_sigmoid,
+            leaky_relu, relu, relu_backward, prelu, gelu_backward, sigmoid_backward, hard_sigmoid, log_sigmoid,
             softmax, log_softmax, softmin, log_sigmoid_backward,
         }
         refused {

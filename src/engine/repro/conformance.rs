@@ -1,15 +1,16 @@
 //! Tests of the backend as a whole, through Burn's tensors: layouts, special values, orders and refusals.
 
-use burn::tensor::activation::{relu, sigmoid};
+use burn::tensor::activation::{gelu, relu, sigmoid};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Distribution, Int, Tensor, TensorData, s};
 use burn_backend::ops::{FloatTensorOps, IntTensorOps};
 use burn_backend::{FloatDType, IntDType, Scalar};
 
-use super::kernels::Fold;
+use super::kernels::{BinaryFunction, Fold, Function};
 use super::ops::fma::Fused;
 use super::ops::fold::fold;
 use super::ops::matmul::dot;
+use super::ops::{Real, apply, apply_binary};
 use super::{Cpu, with_random};
 use crate::engine::rng::{CounterRng, Stream};
 
@@ -33,6 +34,11 @@ fn values<const D: usize>(tensor: Tensor<Cpu, D>) -> Vec<f32> {
 
 fn bits<const D: usize>(tensor: Tensor<Cpu, D>) -> Vec<u32> {
     values(tensor).into_iter().map(f32::to_bits).collect()
+}
+
+/// The bits that leave a tensor.
+fn canonical(x: f32) -> u32 {
+    if x.is_nan() { 0x7fc0_0000 } else { x.to_bits() }
 }
 
 /// Fails at the first difference: the whole of both vectors would bury it.
@@ -95,7 +101,6 @@ fn forwarded_arithmetic_is_that_of_ieee_754() {
         (|a| a.round(), f32::round_ties_even),
     ];
     let (a, b) = adversarial_pairs();
-    let canonical = |x: f32| if x.is_nan() { 0x7fc0_0000 } else { x.to_bits() };
     let (left, right) = (|| of(&a, [a.len()]), || of(&b, [b.len()]));
     for (index, (tensor, scalar)) in binary.into_iter().enumerate() {
         let expected: Vec<u32> = a.iter().zip(&b).map(|(a, b)| canonical(scalar(*a, *b))).collect();
@@ -286,6 +291,82 @@ fn powers_are_the_documented_multiplications() {
 }
 
 #[test]
+fn elementwise_functions_are_those_of_the_scalar_code() {
+    type Unary = (fn(Tensor<Cpu, 1>) -> Tensor<Cpu, 1>, Function);
+    let unary: [Unary; 13] = [
+        (sigmoid, Function::Sigmoid),
+        (gelu, Function::Gelu),
+        (Tensor::sin, Function::Sin),
+        (Tensor::cos, Function::Cos),
+        (Tensor::tan, Function::Tan),
+        (Tensor::sinh, Function::Sinh),
+        (Tensor::cosh, Function::Cosh),
+        (Tensor::asin, Function::Asin),
+        (Tensor::acos, Function::Acos),
+        (Tensor::atan, Function::Atan),
+        (Tensor::asinh, Function::Asinh),
+        (Tensor::acosh, Function::Acosh),
+        (Tensor::atanh, Function::Atanh),
+    ];
+    let (a, _) = adversarial_pairs();
+    for (tensor, function) in unary {
+        let expected: Vec<u32> =
+            a.iter().map(|x| canonical(apply::<Real<Fused>>(function, (*x).into()).get())).collect();
+        assert_same(&bits(tensor(of(&a, [a.len()]))), &expected, &format!("{function:?}"));
+        let flipped: Vec<u32> = expected.into_iter().rev().collect();
+        assert_same(&bits(tensor(of(&a, [a.len()]).flip([0]))), &flipped, &format!("{function:?} of a flipped tensor"));
+    }
+}
+
+#[test]
+fn functions_of_two_tensors_are_those_of_the_scalar_code_and_broadcast() {
+    type Binary = (fn(Tensor<Cpu, 2>, Tensor<Cpu, 2>) -> Tensor<Cpu, 2>, BinaryFunction);
+    let binary: [Binary; 3] = [
+        (Tensor::atan2, BinaryFunction::Atan2),
+        (Tensor::powf, BinaryFunction::Pow),
+        (Tensor::remainder, BinaryFunction::Remainder),
+    ];
+    let (a, b) = adversarial_pairs();
+    let (a, b) = (&a[..10_000], &b[..10_000]);
+    for (tensor, function) in binary {
+        let scalar = |x: f32, y: f32| canonical(apply_binary::<Real<Fused>>(function, x.into(), y.into()).get());
+        let expected: Vec<u32> = a.iter().zip(b).map(|(x, y)| scalar(*x, *y)).collect();
+        assert_same(&bits(tensor(of(a, [100, 100]), of(b, [100, 100]))), &expected, &format!("{function:?}"));
+        let outer: Vec<u32> = a[..50].iter().flat_map(|x| b[..70].iter().map(move |y| scalar(*x, *y))).collect();
+        let broadcast = tensor(of(&a[..50], [50, 1]), of(&b[..70], [1, 70]));
+        assert_same(&bits(broadcast), &outer, &format!("{function:?} of a column and a row"));
+        let transposed = tensor(of(&b[..70], [1, 70]).transpose(), of(&a[..50], [50, 1]).transpose()).transpose();
+        let swapped: Vec<u32> = a[..50].iter().flat_map(|x| b[..70].iter().map(move |y| scalar(*y, *x))).collect();
+        assert_same(&bits(transposed), &swapped, &format!("{function:?} of a transposed row and column"));
+    }
+    let scalar = |function, y: f32| {
+        let apply = |x: &f32| canonical(apply_binary::<Real<Fused>>(function, (*x).into(), y.into()).get());
+        a.iter().map(apply).collect::<Vec<_>>()
+    };
+    assert_same(&bits(of(a, [100, 100]).powf_scalar(0.3)), &scalar(BinaryFunction::Pow, 0.3), "power of 0.3");
+    assert_same(&bits(of(a, [100, 100]).powf_scalar(1e9)), &scalar(BinaryFunction::Pow, 1e9), "power of 1e9");
+    assert_same(&bits(of(a, [100, 100]).remainder_scalar(-0.7)), &scalar(BinaryFunction::Remainder, -0.7), "remainder");
+    let powers = of(&[3.0, -0.5, 2.0], [3]).powi(ints(&[2, -3, 0]));
+    assert_eq!(values(powers), [9.0, -8.0, 1.0]);
+}
+
+#[test]
+fn gelu_in_one_pass_equals_burns_composition() {
+    let (a, _) = adversarial_pairs();
+    let x = of(&a, [a.len()]);
+    let composed = x.clone() * (x.clone().div_scalar(std::f64::consts::SQRT_2).erf() + 1.0) / 2.0;
+    assert_same(&bits(gelu(x)), &bits(composed), "gelu");
+}
+
+#[test]
+fn a_cross_product_rounds_each_product_and_each_difference() {
+    let (a, b) = ([1.1f32, -0.7, 3.3], [0.3f32, 9.1, -2.7]);
+    let cross = of(&a, [1, 3]).cross(of(&b, [1, 3]), 1);
+    let minor = |i: usize, j: usize| a[i] * b[j] - a[j] * b[i];
+    assert_eq!(values(cross), [minor(1, 2), minor(2, 0), minor(0, 1)]);
+}
+
+#[test]
 fn any_and_all_count_everything_but_zeros() {
     let any = |x: &[f32]| of(x, [x.len()]).any().into_data().iter::<bool>().next();
     let all = |x: &[f32]| of(x, [x.len()]).all().into_data().iter::<bool>().next();
@@ -346,10 +427,7 @@ fn ops_without_a_portable_definition_are_refused_by_name() {
             Err(payload) => payload.downcast::<&str>().map_or_else(|_| String::new(), |message| message.to_string()),
         }
     };
-    let cases: [(fn(), &str); 7] = [
-        (|| drop(of(&[1.0], [1]).cos()), "`float_cos` is not portable yet: refused in portable mode"),
-        (|| drop(of(&[1.0], [1]).powf_scalar(0.3)), "`float_powf_scalar by 0.3` is not portable yet"),
-        (|| drop(of(&[1.0], [1]).remainder_scalar(2.0)), "`float_remainder_scalar` is not portable yet"),
+    let cases: [(fn(), &str); 5] = [
         (|| drop(of(&[1.0], [1]).cast(FloatDType::F64).exp()), "`float_exp of F64` is not portable yet"),
         (|| drop(of(&[1.0], [1]).cast(FloatDType::F16).sum()), "`float_sum_dim of F16` is not portable yet"),
         (|| Cpu::seed(&Default::default(), 1), "`Backend::seed` is refused in portable mode"),

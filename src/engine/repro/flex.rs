@@ -8,8 +8,8 @@ use rayon::prelude::*;
 use super::cpu::fold::fold_dim;
 use super::cpu::gemm::{PARALLEL_WORK, Size, View, gemm};
 use super::cpu::level::Level;
-use super::cpu::map::map;
-use super::kernels::{Extremum, Fold, Function, Kernels, Scan};
+use super::cpu::map::{map, zip};
+use super::kernels::{BinaryFunction, Extremum, Fold, Function, Kernels, Scan};
 use super::ops::extremum::arg_extremum;
 use super::ops::scan;
 
@@ -34,10 +34,19 @@ impl Kernels for Flex {
         tensor(out, batches.shape)
     }
 
-    fn map(function: Function, tensor: FlexTensor) -> FlexTensor {
-        let mut tensor = tensor.to_contiguous();
+    fn map(function: Function, mut tensor: FlexTensor) -> FlexTensor {
+        // Drops the old one, so that the values of an unshared tensor are overwritten, not copied.
+        tensor = tensor.to_contiguous();
         map(Level::detected(), function, tensor.storage_mut::<f32>());
         tensor
+    }
+
+    fn zip(function: BinaryFunction, lhs: FlexTensor, rhs: FlexTensor) -> FlexTensor {
+        let shape = broadcast(lhs.layout().shape(), rhs.layout().shape());
+        let expanded = |tensor| <Flex as FloatTensorOps<Flex>>::float_expand(tensor, shape.clone()).to_contiguous();
+        let (mut lhs, rhs) = (expanded(lhs), expanded(rhs));
+        zip(Level::detected(), function, lhs.storage_mut::<f32>(), rhs.storage::<f32>());
+        lhs
     }
 
     fn fold_dim(fold: Fold, input: FlexTensor, dim: usize) -> FlexTensor {
@@ -98,6 +107,17 @@ fn tensor(values: Vec<f32>, shape: Shape) -> FlexTensor {
 
 fn positively_strided(tensor: FlexTensor) -> FlexTensor {
     if tensor.layout().strides().iter().all(|stride| *stride >= 0) { tensor } else { tensor.to_contiguous() }
+}
+
+/// The shape of an op on elements of two tensors: a dimension of size 1 takes the other one's size.
+fn broadcast(left: &Shape, right: &Shape) -> Shape {
+    assert_eq!(left.num_dims(), right.num_dims(), "ranks of {left:?} and {right:?}");
+    let sizes = left.iter().zip(right.iter()).map(|sizes| match sizes {
+        (a, b) if a == b || *b == 1 => *a,
+        (1, b) => *b,
+        _ => panic!("shapes {left:?} and {right:?} do not broadcast"),
+    });
+    Shape::from(sizes.collect::<Vec<_>>())
 }
 
 /// A shape seen from one of its dimensions.

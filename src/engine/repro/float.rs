@@ -8,7 +8,7 @@ use burn_backend::{
 };
 
 use super::backend::Repro;
-use super::kernels::{Extremum, Fold, Function, Kernels, Scan};
+use super::kernels::{BinaryFunction, Extremum, Fold, Function, Kernels, Scan};
 use super::table::{backend_ops, refuse};
 use super::{order, random};
 
@@ -189,7 +189,7 @@ backend_ops! {
                     0.5 => root(tensor),
                     -0.5 => B::float_recip(root(tensor)),
                     exponent if exponent.fract() == 0.0 && exponent.abs() < 65536.0 => power::<B>(tensor, exponent as i64),
-                    exponent => refuse(&format!("float_powf_scalar by {exponent}")),
+                    exponent => Self::float_powf(tensor.clone(), scalar::<B>(&tensor, exponent)),
                 }
             }
 
@@ -206,6 +206,94 @@ backend_ops! {
             fn float_erf(tensor: FloatTensor<B>) -> FloatTensor<B> {
                 f32_only("float_erf", &tensor);
                 B::map(Function::Erf, tensor)
+            }
+
+            fn float_cos(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                f32_only("float_cos", &tensor);
+                B::map(Function::Cos, tensor)
+            }
+
+            fn float_sin(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                f32_only("float_sin", &tensor);
+                B::map(Function::Sin, tensor)
+            }
+
+            fn float_tan(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                f32_only("float_tan", &tensor);
+                B::map(Function::Tan, tensor)
+            }
+
+            fn float_cosh(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                f32_only("float_cosh", &tensor);
+                B::map(Function::Cosh, tensor)
+            }
+
+            fn float_sinh(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                f32_only("float_sinh", &tensor);
+                B::map(Function::Sinh, tensor)
+            }
+
+            fn float_acos(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                f32_only("float_acos", &tensor);
+                B::map(Function::Acos, tensor)
+            }
+
+            fn float_acosh(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                f32_only("float_acosh", &tensor);
+                B::map(Function::Acosh, tensor)
+            }
+
+            fn float_asin(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                f32_only("float_asin", &tensor);
+                B::map(Function::Asin, tensor)
+            }
+
+            fn float_asinh(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                f32_only("float_asinh", &tensor);
+                B::map(Function::Asinh, tensor)
+            }
+
+            fn float_atan(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                f32_only("float_atan", &tensor);
+                B::map(Function::Atan, tensor)
+            }
+
+            fn float_atanh(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                f32_only("float_atanh", &tensor);
+                B::map(Function::Atanh, tensor)
+            }
+
+            fn float_atan2(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B> {
+                zip::<B>("float_atan2", BinaryFunction::Atan2, lhs, rhs)
+            }
+
+            fn float_powf(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B> {
+                zip::<B>("float_powf", BinaryFunction::Pow, lhs, rhs)
+            }
+
+            fn float_powi(lhs: FloatTensor<B>, rhs: IntTensor<B>) -> FloatTensor<B> {
+                let dtype = lhs.dtype().into();
+                Self::float_powf(lhs, B::int_into_float(rhs, dtype))
+            }
+
+            fn float_remainder(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B> {
+                zip::<B>("float_remainder", BinaryFunction::Remainder, lhs, rhs)
+            }
+
+            fn float_remainder_scalar(lhs: FloatTensor<B>, rhs: Scalar) -> FloatTensor<B> {
+                let rhs = scalar::<B>(&lhs, rhs.elem());
+                Self::float_remainder(lhs, rhs)
+            }
+
+            fn float_cross(lhs: FloatTensor<B>, rhs: FloatTensor<B>, dim: usize) -> FloatTensor<B> {
+                let component = |tensor: &FloatTensor<B>, index: isize| {
+                    let mut slices = vec![Slice::full(); dim];
+                    slices.push(Slice::new(index, Some(index + 1), 1));
+                    B::float_slice(tensor.clone(), &slices)
+                };
+                let product = |i, j| B::float_mul(component(&lhs, i), component(&rhs, j));
+                let minor = |(i, j)| B::float_sub(product(i, j), product(j, i));
+                B::float_cat([(1, 2), (2, 0), (0, 1)].map(minor).into(), dim)
             }
 
             fn float_argmax(tensor: FloatTensor<B>, dim: usize, out_dtype: IntDType) -> IntTensor<B> {
@@ -265,29 +353,12 @@ backend_ops! {
             float_grid_sample_2d,
         }
         refused {
-            fn float_remainder(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B>;
-            fn float_remainder_scalar(lhs: FloatTensor<B>, rhs: Scalar) -> FloatTensor<B>;
-            fn float_cross(lhs: FloatTensor<B>, rhs: FloatTensor<B>, dim: usize) -> FloatTensor<B>;
             fn float_scatter_nd(
                 _data: FloatTensor<B>,
                 _indices: IntTensor<B>,
                 _values: FloatTensor<B>,
                 _reduction: IndexingUpdateOp,
             ) -> FloatTensor<B>;
-            fn float_powf(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B>;
-            fn float_powi(lhs: FloatTensor<B>, rhs: IntTensor<B>) -> FloatTensor<B>;
-            fn float_cos(tensor: FloatTensor<B>) -> FloatTensor<B>;
-            fn float_sin(tensor: FloatTensor<B>) -> FloatTensor<B>;
-            fn float_tan(tensor: FloatTensor<B>) -> FloatTensor<B>;
-            fn float_cosh(tensor: FloatTensor<B>) -> FloatTensor<B>;
-            fn float_sinh(tensor: FloatTensor<B>) -> FloatTensor<B>;
-            fn float_acos(tensor: FloatTensor<B>) -> FloatTensor<B>;
-            fn float_acosh(tensor: FloatTensor<B>) -> FloatTensor<B>;
-            fn float_asin(tensor: FloatTensor<B>) -> FloatTensor<B>;
-            fn float_asinh(tensor: FloatTensor<B>) -> FloatTensor<B>;
-            fn float_atan(tensor: FloatTensor<B>) -> FloatTensor<B>;
-            fn float_atanh(tensor: FloatTensor<B>) -> FloatTensor<B>;
-            fn float_atan2(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B>;
         }
         refused_below {
 
@@ -313,11 +384,26 @@ fn canonical_nans(mut data: TensorData) -> TensorData {
     data
 }
 
+/// Refuses a tensor of another element type.
 #[track_caller]
-fn f32_only(op: &str, tensor: &impl TensorMetadata) {
+pub(super) fn f32_only(op: &str, tensor: &impl TensorMetadata) {
     if tensor.dtype() != DType::F32 {
         refuse(&format!("{op} of {:?}", tensor.dtype()))
     }
+}
+
+/// `function` of two tensors of f32.
+#[track_caller]
+fn zip<B: Kernels>(op: &str, function: BinaryFunction, lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B> {
+    f32_only(op, &lhs);
+    f32_only(op, &rhs);
+    B::zip(function, lhs, rhs)
+}
+
+/// A number as a tensor that broadcasts to the shape of `like`.
+fn scalar<B: Kernels>(like: &FloatTensor<B>, value: f64) -> FloatTensor<B> {
+    let shape = Shape::from(vec![1; like.shape().num_dims()]);
+    B::float_full(shape, value.into(), &B::float_device(like), like.dtype().into())
 }
 
 fn flat<B: Kernels>(tensor: FloatTensor<B>) -> FloatTensor<B> {

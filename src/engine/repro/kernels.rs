@@ -21,6 +21,43 @@ pub enum Function {
     Erf,
     /// Nearest integer, ties to even.
     Round,
+    /// 1 / (1 + e⁻ˣ).
+    Sigmoid,
+    /// x · (1 + erf (x / √2)) / 2.
+    Gelu,
+    /// Sine.
+    Sin,
+    /// Cosine.
+    Cos,
+    /// Tangent.
+    Tan,
+    /// Hyperbolic sine.
+    Sinh,
+    /// Hyperbolic cosine.
+    Cosh,
+    /// Arc sine.
+    Asin,
+    /// Arc cosine.
+    Acos,
+    /// Arc tangent.
+    Atan,
+    /// Inverse hyperbolic sine.
+    Asinh,
+    /// Inverse hyperbolic cosine.
+    Acosh,
+    /// Inverse hyperbolic tangent.
+    Atanh,
+}
+
+/// A function of two f32, applied to each pair of elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BinaryFunction {
+    /// Angle of the point (right, left): atan2(left, right).
+    Atan2,
+    /// left to the power of right.
+    Pow,
+    /// left modulo right, with the sign of right.
+    Remainder,
 }
 
 impl Function {
@@ -67,6 +104,9 @@ pub trait Kernels: Backend {
 
     /// `function` of each element.
     fn map(function: Function, tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// `function` of each pair of elements; dimensions of size 1 broadcast, the ranks are equal.
+    fn zip(function: BinaryFunction, lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// Reduces `dim` to size 1.
     fn fold_dim(fold: Fold, tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>;

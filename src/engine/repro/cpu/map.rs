@@ -1,10 +1,10 @@
-//! A function of one f32 over a slice: the scalar code itself, compiled for each level so that it runs in lanes.
+//! Functions of one and two f32 over slices: the scalar code itself, compiled for each level so that it runs in lanes.
 
 use rayon::prelude::*;
 
-use super::super::kernels::Function;
+use super::super::kernels::{BinaryFunction, Function};
 use super::super::ops::fma::Fused;
-use super::super::ops::{Fma, Real, apply};
+use super::super::ops::{Fma, Real, apply, apply_binary};
 use super::level::{Level, PortableFma};
 
 /// Elements of one task.
@@ -53,21 +53,102 @@ fn each<F: Fma>(function: Function, values: &mut [f32]) {
     macro_rules! loops {
         ($($function:ident),*) => {
             match function {
+                // Not `for_each`: a function of its own, which is not inlined here if large, has not the level's features.
                 $( Function::$function => {
-                    values.iter_mut().for_each(|x| *x = apply::<Real<F>>(Function::$function, (*x).into()).get());
+                    for x in values {
+                        *x = apply::<Real<F>>(Function::$function, (*x).into()).get();
+                    }
                 } )*
             }
         };
     }
-    loops!(Exp, Log, Log1p, Tanh, Erf, Round);
+    loops!(
+        Exp, Log, Log1p, Tanh, Erf, Round, Sigmoid, Gelu, Sin, Cos, Tan, Sinh, Cosh, Asin, Acos, Atan, Asinh, Acosh,
+        Atanh
+    );
+}
+
+/// Replaces each value of `left` by `function` of it and the value of `right` beside it.
+pub fn zip(level: Level, function: BinaryFunction, left: &mut [f32], right: &[f32]) {
+    assert_eq!(left.len(), right.len(), "operands of {function:?}");
+    if left.len() > CHUNK {
+        let chunks = left.par_chunks_mut(CHUNK).zip(right.par_chunks(CHUNK));
+        chunks.for_each(|(left, right)| zip_chunk(level, function, left, right));
+    } else {
+        zip_chunk(level, function, left, right);
+    }
+}
+
+fn zip_chunk(level: Level, function: BinaryFunction, left: &mut [f32], right: &[f32]) {
+    match level {
+        Level::Portable => both::<PortableFma>(function, left, right),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: this level exists only where the processor has AVX2 and FMA.
+        Level::Avx2 => unsafe { both_avx2(function, left, right) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: this level exists only where the processor has AVX-512F.
+        Level::Avx512 => unsafe { both_avx512(function, left, right) },
+    }
+}
+
+/// # Safety
+/// The processor has AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn both_avx2(function: BinaryFunction, left: &mut [f32], right: &[f32]) {
+    both::<Fused>(function, left, right);
+}
+
+/// # Safety
+/// The processor has AVX-512F.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn both_avx512(function: BinaryFunction, left: &mut [f32], right: &[f32]) {
+    both::<Fused>(function, left, right);
+}
+
+/// One loop per function, as in [`each`].
+#[inline(always)]
+fn both<F: Fma>(function: BinaryFunction, left: &mut [f32], right: &[f32]) {
+    macro_rules! loops {
+        ($($function:ident),*) => {
+            match function {
+                $( BinaryFunction::$function => {
+                    for (x, y) in left.iter_mut().zip(right) {
+                        *x = apply_binary::<Real<F>>(BinaryFunction::$function, (*x).into(), (*y).into()).get();
+                    }
+                } )*
+            }
+        };
+    }
+    loops!(Atan2, Pow, Remainder);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const FUNCTIONS: [Function; 6] =
-        [Function::Exp, Function::Log, Function::Log1p, Function::Tanh, Function::Erf, Function::Round];
+    const FUNCTIONS: [Function; 19] = [
+        Function::Exp,
+        Function::Log,
+        Function::Log1p,
+        Function::Tanh,
+        Function::Erf,
+        Function::Round,
+        Function::Sigmoid,
+        Function::Gelu,
+        Function::Sin,
+        Function::Cos,
+        Function::Tan,
+        Function::Sinh,
+        Function::Cosh,
+        Function::Asin,
+        Function::Acos,
+        Function::Atan,
+        Function::Asinh,
+        Function::Acosh,
+        Function::Atanh,
+    ];
 
     fn scalar(function: Function, x: f32) -> f32 {
         apply::<Real<Fused>>(function, x.into()).get()

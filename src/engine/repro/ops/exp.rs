@@ -11,7 +11,12 @@
 //! 5. e = (p · 2^⌊n/2⌋) · 2^(n − ⌊n/2⌋): the first product is exact, the second rounds once, also into the subnormals.
 //!
 //! exp(±0) = 1, exp(−∞) = +0, exp(+∞) = +∞.
+//!
+//! For functions that need more than 24 bits, [`exp_double`] takes h + l and gives e^(h + l) as (a + b) · 2ⁿ to about
+//! 2⁻²⁷ of itself, for −104 ≤ h ≤ 90: n as in 2 from h; (r, l) = the exact ordered sum of fma(n, −0.693145752, h) and
+//! fma(n, −1.42860677e-6, l); (s, e) = that of 1 and r; (a, b) = that of s and e + fma(r·r, q(r), fma(l, r, l)).
 
+use super::double::Double;
 use super::number::{Integer, Number};
 use super::polynomial::horner;
 
@@ -43,13 +48,33 @@ pub fn exp<N: Number>(x: N) -> N {
     let p = horner(&POLYNOMIAL, r);
     // For a NaN the integer is meaningless, but p is NaN already.
     let n = shifted.to_bits() - N::Integer::from(ROUNDER.to_bits() as i32);
+    scaled(p, n)
+}
+
+/// e^(high + low) as a pair and the exponent of a power of two, for −104 ≤ high ≤ 90.
+#[inline(always)]
+pub fn exp_double<N: Number>(x: Double<N>) -> (Double<N>, N::Integer) {
+    let shifted = x.high.fma(LOG2_E.into(), ROUNDER.into());
+    let n = shifted - ROUNDER.into();
+    let r = n.fma((-LN_2_HIGH).into(), x.high);
+    let Double { high: r, low } = Double::ordered_sum(r, n.fma((-LN_2_LOW).into(), x.low));
+    let one = Double::ordered_sum(1.0.into(), r);
+    let [c6, c5, c4, c3, c2, ..] = POLYNOMIAL;
+    let q = horner(&[c6, c5, c4, c3, c2], r);
+    let value = Double::ordered_sum(one.high, one.low + (r * r).fma(q, low.fma(r, low)));
+    (value, shifted.to_bits() - N::Integer::from(ROUNDER.to_bits() as i32))
+}
+
+/// x · 2ⁿ for −253 < n < 255, rounded once where x · 2^⌊n/2⌋ is exact.
+#[inline(always)]
+pub fn scaled<N: Number>(x: N, n: N::Integer) -> N {
     let half = n.shift_right(1.into());
-    p * power_of_two::<N>(half) * power_of_two::<N>(n - half)
+    x * power_of_two::<N>(half) * power_of_two::<N>(n - half)
 }
 
 /// 2ⁿ for −127 < n < 128.
 #[inline(always)]
-fn power_of_two<N: Number>(n: N::Integer) -> N {
+pub fn power_of_two<N: Number>(n: N::Integer) -> N {
     N::from_bits((n + 127.into()).shift_left(23.into()))
 }
 

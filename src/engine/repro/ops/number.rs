@@ -1,9 +1,10 @@
-//! What the elementwise ops are written over, so that one text is the scalar truth, the CPU's lanes and the GPU's kernel.
+//! What the elementwise ops are written over, so that one text is the scalar truth, the CPU's lanes and the GPU's
+//! kernel.
 //!
-//! An op is a straight line of the operations of [`Number`]: every `+ - * /`, `fma` and `sqrt` is rounded once to nearest,
-//! ties to even, and nothing may be contracted or reordered. There are no branches, only [`Number::select`], because
-//! lanes and threads take all paths anyway. On the host a number is [`Real`]; on a GPU it is a value of the kernel that is
-//! being written.
+//! An op is a straight line of the operations of [`Number`]: every `+ - * /`, `fma` and `sqrt` is rounded once to
+//! nearest, ties to even, and nothing may be contracted or reordered. There are no branches, only [`Number::select`],
+//! because lanes and threads take all paths anyway. On the host a number is [`Real`]; on a GPU it is a value of the
+//! kernel that is being written.
 
 use std::marker::PhantomData;
 use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Not, Sub};
