@@ -110,7 +110,7 @@ fn positively_strided(tensor: FlexTensor) -> FlexTensor {
 }
 
 /// The shape of an op on elements of two tensors: a dimension of size 1 takes the other one's size.
-fn broadcast(left: &Shape, right: &Shape) -> Shape {
+pub(super) fn broadcast(left: &Shape, right: &Shape) -> Shape {
     assert_eq!(left.num_dims(), right.num_dims(), "ranks of {left:?} and {right:?}");
     let sizes = left.iter().zip(right.iter()).map(|sizes| match sizes {
         (a, b) if a == b || *b == 1 => *a,

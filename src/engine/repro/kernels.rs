@@ -50,7 +50,7 @@ pub enum Function {
 }
 
 /// A function of two f32, applied to each pair of elements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BinaryFunction {
     /// Angle of the point (right, left): atan2(left, right).
     Atan2,
@@ -63,7 +63,33 @@ pub enum BinaryFunction {
 impl Function {
     /// All of them.
     #[cfg(test)]
-    pub const ALL: [Self; 6] = [Self::Exp, Self::Log, Self::Log1p, Self::Tanh, Self::Erf, Self::Round];
+    pub const ALL: [Self; 19] = [
+        Self::Exp,
+        Self::Log,
+        Self::Log1p,
+        Self::Tanh,
+        Self::Erf,
+        Self::Round,
+        Self::Sigmoid,
+        Self::Gelu,
+        Self::Sin,
+        Self::Cos,
+        Self::Tan,
+        Self::Sinh,
+        Self::Cosh,
+        Self::Asin,
+        Self::Acos,
+        Self::Atan,
+        Self::Asinh,
+        Self::Acosh,
+        Self::Atanh,
+    ];
+}
+
+impl BinaryFunction {
+    /// All of them.
+    #[cfg(test)]
+    pub const ALL: [Self; 3] = [Self::Atan2, Self::Pow, Self::Remainder];
 }
 
 /// A reduction of one dimension to a single element by the documented tree.

@@ -1,12 +1,13 @@
 //! [`Kernels`] on CubeCL's backends.
 
 use burn_backend::ops::{FloatTensorOps, IntTensorOps};
-use burn_backend::{Backend, DeviceOps, IntDType};
+use burn_backend::{Backend, DeviceOps, IntDType, TensorMetadata};
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
 use cubecl::server::ComputeServer;
 
-use super::super::kernels::{Extremum, Fold, Function, Kernels, Scan};
+use super::super::flex::broadcast;
+use super::super::kernels::{BinaryFunction, Extremum, Fold, Function, Kernels, Scan};
 use super::{elementwise, extremum, fold, matmul, scan};
 
 impl<R, F, I, BT> Kernels for CubeBackend<R, F, I, BT>
@@ -25,6 +26,12 @@ where
 
     fn map(function: Function, tensor: CubeTensor<R>) -> CubeTensor<R> {
         elementwise::map(function, tensor)
+    }
+
+    fn zip(function: BinaryFunction, lhs: CubeTensor<R>, rhs: CubeTensor<R>) -> CubeTensor<R> {
+        let shape = broadcast(&lhs.shape(), &rhs.shape());
+        let expanded = |tensor| <Self as FloatTensorOps<Self>>::float_expand(tensor, shape.clone());
+        elementwise::zip(function, expanded(lhs), expanded(rhs))
     }
 
     fn fold_dim(fold: Fold, tensor: CubeTensor<R>, dim: usize) -> CubeTensor<R> {

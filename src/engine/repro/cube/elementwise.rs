@@ -1,11 +1,11 @@
-//! Functions of each element.
+//! Functions of each element, and of each pair of elements.
 
 use burn_backend::TensorMetadata;
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::super::kernels::Function;
+use super::super::kernels::{BinaryFunction, Function};
 use super::super::ops;
 use super::facts::{Exact, facts};
 use super::launch::{contiguous, output, threads};
@@ -33,6 +33,35 @@ fn map_kernel(
     }
 }
 
+#[cube]
+#[allow(unused_variables, reason = "used where the kernel is written")]
+fn apply_binary(
+    x: f32,
+    y: f32,
+    zero: u32,
+    #[comptime] function: BinaryFunction,
+    #[comptime] exact: Exact,
+) -> f32 {
+    intrinsic!(|scope| {
+        let tracer = Tracer::new(scope, &zero, exact);
+        ops::apply_binary(function, tracer.number(&x), tracer.number(&y)).value()
+    })
+}
+
+#[cube(launch_unchecked)]
+fn zip_kernel(
+    left: &Array<f32>,
+    right: &Array<f32>,
+    output: &mut Array<f32>,
+    zero: u32,
+    #[comptime] function: BinaryFunction,
+    #[comptime] exact: Exact,
+) {
+    if ABSOLUTE_POS < output.len() {
+        output[ABSOLUTE_POS] = apply_binary(left[ABSOLUTE_POS], right[ABSOLUTE_POS], zero, function, exact);
+    }
+}
+
 /// `function` of each element.
 pub fn map<R: CubeRuntime>(function: Function, tensor: CubeTensor<R>) -> CubeTensor<R> {
     let input = contiguous(tensor);
@@ -48,6 +77,33 @@ pub fn map<R: CubeRuntime>(function: Function, tensor: CubeTensor<R>) -> CubeTen
                 cubes,
                 dim,
                 input.into_array_arg(),
+                out.clone().into_array_arg(),
+                0,
+                function,
+                exact,
+            );
+        }
+    }
+    out
+}
+
+/// `function` of each pair of elements of two tensors of one shape.
+pub fn zip<R: CubeRuntime>(function: BinaryFunction, left: CubeTensor<R>, right: CubeTensor<R>) -> CubeTensor<R> {
+    let (left, right) = (contiguous(left), contiguous(right));
+    let (client, count) = (left.client.clone(), left.shape().num_elements());
+    assert_eq!(left.shape(), right.shape(), "operands of {function:?}");
+    let out = output(&left, left.shape(), left.dtype);
+    if count > 0 {
+        let exact = facts::<R>(&left.device).exact;
+        let (cubes, dim) = threads(&client, count);
+        // SAFETY: all tensors have `count` elements in row-major order; threads beyond them do nothing.
+        unsafe {
+            zip_kernel::launch_unchecked::<R>(
+                &client,
+                cubes,
+                dim,
+                left.into_array_arg(),
+                right.into_array_arg(),
                 out.clone().into_array_arg(),
                 0,
                 function,

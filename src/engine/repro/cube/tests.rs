@@ -10,7 +10,7 @@ use burn::tensor::{Tensor, TensorData, TensorPrimitive, s};
 use burn_backend::{IntDType, try_read_sync};
 use cubecl::prelude::*;
 
-use super::super::kernels::{Extremum, Fold, Function, Kernels, Scan};
+use super::super::kernels::{BinaryFunction, Extremum, Fold, Function, Kernels, Scan};
 use super::super::{Cpu, Repro};
 use super::facts::{self, FmaKind, Rounding, Trial, facts};
 use crate::engine::rng::{CounterRng, Stream};
@@ -186,4 +186,22 @@ fn matrix_products_equal_the_cpus() {
 fn reductions_equal_the_cpus() {
     let Some(device) = device() else { return };
     assert_equal(reductions::<Vulkan>(&device), reductions::<burn_flex::Flex>(&Default::default()));
+}
+
+#[test]
+fn every_function_of_two_numbers_equals_the_cpus() {
+    let Some(device) = device() else { return };
+    let (left, right) = (adversarial(200 * 300, 31), adversarial(200 * 300, 32));
+    let close: Vec<f32> = left.iter().map(|x| x * 0.37).collect();
+    for function in BinaryFunction::ALL {
+        for (right, what) in [(&right, "unrelated"), (&close, "proportional")] {
+            let on_cpu = |values: &[f32]| tensor::<Cpu, 1>(values, [values.len()], &Default::default()).into_primitive();
+            let expected = burn_flex::Flex::zip(function, on_cpu(&left).tensor(), on_cpu(right).tensor());
+            let expected = bits(Tensor::<Cpu, 1>::from_primitive(TensorPrimitive::Float(expected)));
+            let on_gpu = |values: &[f32]| tensor::<Gpu, 1>(values, [values.len()], &device).into_primitive();
+            let got = <Vulkan as Kernels>::zip(function, on_gpu(&left).tensor(), on_gpu(right).tensor());
+            let got = Tensor::<Gpu, 1>::from_primitive(TensorPrimitive::Float(got));
+            assert_same(&bits(got), &expected, &format!("{function:?} of {what} numbers"));
+        }
+    }
 }

@@ -142,6 +142,9 @@ rounded!(Add add Add, Sub sub Sub, Mul mul Mul);
 impl Div for Traced<'_> {
     type Output = Self;
     fn div(self, other: Self) -> Self {
+        if let (Some(a), Some(b)) = (self.constant(), other.constant()) {
+            return (a / b).into();
+        }
         let tracer = self.0.tracer(other.0);
         tracer.call(|scope, exact, zero| {
             let (a, b) = (native(self.0.variable), native(other.0.variable));
@@ -195,7 +198,10 @@ impl<'a> Number for Traced<'a> {
     type Integer = TracedInteger<'a>;
 
     fn fma(self, b: Self, c: Self) -> Self {
-        let tracer = self.0.tracer.or(b.0.tracer).or(c.0.tracer).expect("a fma has an operand that is not a constant");
+        let Some(tracer) = self.0.tracer.or(b.0.tracer).or(c.0.tracer) else {
+            let known = |number: Self| number.constant().expect("a number without a kernel is a constant");
+            return known(self).mul_add(known(b), known(c)).into();
+        };
         tracer.call(|scope, exact, zero| fma::fused::expand(scope, self.value(), b.value(), c.value(), zero, exact.fma))
     }
 
