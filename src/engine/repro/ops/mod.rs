@@ -3,6 +3,7 @@
 //! Only f32 add, sub, mul, div, fused multiply-add, comparisons and integer operations occur. Fused multiply-add comes
 //! through [`Fma`], because a processor without the instruction needs another way to the same bits.
 
+pub mod columns;
 pub mod erf;
 pub mod exp;
 pub mod extremum;
@@ -10,6 +11,8 @@ pub mod fma;
 pub mod fold;
 pub mod log;
 pub mod matmul;
+pub mod pool;
+pub mod resample;
 pub mod round;
 pub mod scan;
 pub mod tanh;
