@@ -1,17 +1,22 @@
 //! [`Kernels`] on `Flex`, Burn's CPU backend: takes tensors apart into slices and puts the results together.
 
-use burn_backend::ops::FloatTensorOps;
+use burn_backend::ops::{FloatTensorOps, IntTensorOps};
 use burn_backend::{IntDType, Shape, TensorData};
 use burn_flex::{Flex, FlexTensor};
 use rayon::prelude::*;
 
+use super::cpu::columns::{columns, sum_columns};
 use super::cpu::fold::fold_dim;
 use super::cpu::gemm::{PARALLEL_WORK, Size, View, gemm};
 use super::cpu::level::Level;
 use super::cpu::map::{map, zip};
+use super::cpu::pool::{max_pool, max_pool_backward};
+use super::cpu::resample::resample;
 use super::kernels::{BinaryFunction, Extremum, Fold, Function, Kernels, Scan};
 use super::ops::extremum::arg_extremum;
 use super::ops::scan;
+use super::taps::Taps;
+use super::window::{Axis, Window};
 
 impl Kernels for Flex {
     fn matmul(lhs: FlexTensor, rhs: FlexTensor) -> FlexTensor {
@@ -99,10 +104,57 @@ impl Kernels for Flex {
     fn select_add(tensor: FlexTensor, dim: usize, indices: FlexTensor, value: FlexTensor) -> FlexTensor {
         <Flex as FloatTensorOps<Flex>>::float_select_add(tensor, dim, indices, value)
     }
+
+    fn columns(images: FlexTensor, window: Window) -> FlexTensor {
+        let images = images.to_contiguous();
+        let [batch, channels] = leading(&images);
+        let columns = columns(images.storage(), batch, channels, &window);
+        tensor(columns, Shape::from([channels * window.kernels(), batch, window.outputs()]))
+    }
+
+    fn sum_columns(columns: FlexTensor, window: Window) -> FlexTensor {
+        let columns = columns.to_contiguous();
+        let [batch, rows] = leading(&columns);
+        let channels = rows / window.kernels();
+        let [depth, height, width] = window.axes.map(|axis| axis.input);
+        let images = sum_columns(columns.storage(), batch, channels, &window);
+        tensor(images, Shape::from([batch, channels, depth, height, width]))
+    }
+
+    fn resample(planes: FlexTensor, rows: &Taps, columns: &Taps) -> FlexTensor {
+        let planes = planes.to_contiguous();
+        let [batch, channels] = leading(&planes);
+        let out = resample(Level::detected(), planes.storage(), batch * channels, rows, columns);
+        tensor(out, Shape::from([batch, channels, rows.outputs(), columns.outputs()]))
+    }
+
+    fn max_pool(planes: FlexTensor, axes: [Axis; 2], out_dtype: IntDType) -> (FlexTensor, FlexTensor) {
+        let planes = planes.to_contiguous();
+        let [batch, channels] = leading(&planes);
+        let shape = Shape::from([batch, channels, axes[0].output, axes[1].output]);
+        let (values, positions) = max_pool(planes.storage(), &axes);
+        let positions = TensorData::new(positions, shape.clone()).convert_dtype(out_dtype.into());
+        (tensor(values, shape), FlexTensor::from_data(positions))
+    }
+
+    fn max_pool_backward(gradients: FlexTensor, positions: FlexTensor, axes: [Axis; 2]) -> FlexTensor {
+        let gradients = gradients.to_contiguous();
+        let positions = <Flex as IntTensorOps<Flex>>::int_cast(positions, IntDType::I64).to_contiguous();
+        let [batch, channels] = leading(&gradients);
+        let (inputs, outputs) = (axes[0].input * axes[1].input, axes[0].output * axes[1].output);
+        let out = max_pool_backward(gradients.storage(), positions.storage(), inputs, outputs);
+        tensor(out, Shape::from([batch, channels, axes[0].input, axes[1].input]))
+    }
 }
 
 fn tensor(values: Vec<f32>, shape: Shape) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
+}
+
+/// The first two dimensions.
+fn leading(tensor: &FlexTensor) -> [usize; 2] {
+    let shape = tensor.layout().shape();
+    [shape[0], shape[1]]
 }
 
 fn positively_strided(tensor: FlexTensor) -> FlexTensor {

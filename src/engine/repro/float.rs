@@ -94,6 +94,11 @@ backend_ops! {
                 B::matmul(lhs, rhs)
             }
 
+            fn float_cross(lhs: FloatTensor<B>, rhs: FloatTensor<B>, dim: usize) -> FloatTensor<B> {
+                f32_only("float_cross", &lhs);
+                cross::<B>(lhs, rhs, dim)
+            }
+
             fn float_scatter_add(
                 dim: usize,
                 tensor: FloatTensor<B>,
@@ -285,17 +290,6 @@ backend_ops! {
                 Self::float_remainder(lhs, rhs)
             }
 
-            fn float_cross(lhs: FloatTensor<B>, rhs: FloatTensor<B>, dim: usize) -> FloatTensor<B> {
-                let component = |tensor: &FloatTensor<B>, index: isize| {
-                    let mut slices = vec![Slice::full(); dim];
-                    slices.push(Slice::new(index, Some(index + 1), 1));
-                    B::float_slice(tensor.clone(), &slices)
-                };
-                let product = |i, j| B::float_mul(component(&lhs, i), component(&rhs, j));
-                let minor = |(i, j)| B::float_sub(product(i, j), product(j, i));
-                B::float_cat([(1, 2), (2, 0), (0, 1)].map(minor).into(), dim)
-            }
-
             fn float_argmax(tensor: FloatTensor<B>, dim: usize, out_dtype: IntDType) -> IntTensor<B> {
                 f32_only("float_argmax", &tensor);
                 B::arg_extremum_dim(Extremum::Max, tensor, dim, out_dtype)
@@ -420,6 +414,18 @@ pub(super) fn leading(dim: usize, count: usize) -> Vec<Slice> {
     let mut slices = vec![Slice::full(); dim];
     slices.push(Slice::new(0, Some(count as isize), 1));
     slices
+}
+
+/// Element i of `dim` is a\[i+1\]·b\[i+2\] − a\[i+2\]·b\[i+1\], indices modulo 3: two products and a difference, each rounded.
+fn cross<B: Kernels>(lhs: FloatTensor<B>, rhs: FloatTensor<B>, dim: usize) -> FloatTensor<B> {
+    assert_eq!(lhs.shape()[dim], 3, "cross product along dimension {dim} of {:?}", lhs.shape());
+    let element = |tensor: &FloatTensor<B>, index: usize| {
+        let mut slices = vec![Slice::full(); dim];
+        slices.push(Slice::new(index as isize % 3, Some(index as isize % 3 + 1), 1));
+        B::float_slice(tensor.clone(), &slices)
+    };
+    let product = |left: usize, right: usize| B::float_mul(element(&lhs, left), element(&rhs, right));
+    B::float_cat((0..3).map(|i| B::float_sub(product(i + 1, i + 2), product(i + 2, i + 1))).collect(), dim)
 }
 
 /// tensorⁿ by squaring: from the second-highest bit of |n| down, square, then multiply by the tensor if the bit is

@@ -6,6 +6,9 @@
 use burn_backend::tensor::{FloatTensor, IntTensor};
 use burn_backend::{Backend, IntDType};
 
+use super::taps::Taps;
+use super::window::{Axis, Window};
+
 /// A function of one f32, applied to each element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Function {
@@ -163,5 +166,42 @@ pub trait Kernels: Backend {
         dim: usize,
         indices: IntTensor<Self>,
         value: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// The elements of `[batch, channels, depth, height, width]` that `window` has under each of its kernel positions,
+    /// `[channels · kernel positions, batch, window positions]`, positions in row-major order; +0 in the padding.
+    ///
+    /// The batch comes second because a gradient of weights is a matrix product over batch and window positions.
+    fn columns(images: FloatTensor<Self>, window: Window) -> FloatTensor<Self>;
+
+    /// The adjoint of [`columns`](Self::columns), from `[batch, channels · kernel positions, window positions]` to
+    /// `[batch, channels, depth, height, width]`.
+    ///
+    /// An element is the sum of what the windows have of it, from the left and starting from the first itself, in
+    /// ascending order of the kernel position; +0 if no window has it.
+    fn sum_columns(columns: FloatTensor<Self>, window: Window) -> FloatTensor<Self>;
+
+    /// The planes `[batch, channels, height, width]` made from others by two tables, one per axis.
+    ///
+    /// A weighted sum is w₀·x₀, then fma(w₁, x₁, sum), and so on in the order of the table; +0 if there are no taps. An
+    /// element is the weighted sum, over the taps of its row, of the weighted sums over the taps of its column.
+    fn resample(planes: FloatTensor<Self>, rows: &Taps, columns: &Taps) -> FloatTensor<Self>;
+
+    /// Largest element under each window that slides over the rows and columns of `[batch, channels, height, width]`, and
+    /// its row-major position in its plane. The first NaN, else the first of the largest; −∞ at −1 if there is none.
+    fn max_pool(
+        planes: FloatTensor<Self>,
+        axes: [Axis; 2],
+        out_dtype: IntDType,
+    ) -> (FloatTensor<Self>, IntTensor<Self>);
+
+    /// Gradient of [`max_pool`](Self::max_pool): each element of the planes is the sum, from +0, of the gradients of the
+    /// windows whose position it is, in ascending (row-major) order of the window.
+    ///
+    /// Only windows that have the element can have its position, which bounds the search to `axes`.
+    fn max_pool_backward(
+        gradients: FloatTensor<Self>,
+        positions: IntTensor<Self>,
+        axes: [Axis; 2],
     ) -> FloatTensor<Self>;
 }

@@ -3,9 +3,14 @@
 //! Speed comes from the order of *independent* elements only: lanes run across output elements, threads over output
 //! rows; the operations that make one element never change.
 
+#[cfg(test)]
+pub mod adversarial;
+pub mod columns;
 pub mod fold;
 pub mod gemm;
 pub mod lanes;
 pub mod level;
 pub mod map;
+pub mod pool;
+pub mod resample;
 pub mod tile;
