@@ -85,6 +85,7 @@ mod kernels;
 mod module;
 mod ops;
 mod order;
+pub mod probe;
 mod quantized;
 mod random;
 mod table;
@@ -92,6 +93,8 @@ mod transaction;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod fault;
 #[cfg(test)]
 mod training;
 
