@@ -99,6 +99,7 @@ mod fault;
 mod training;
 
 pub use backend::Repro;
+pub use cpu::level::Level;
 pub use random::with_random;
 
 /// Version of the bits this module specifies; every change of a bit anywhere is a change of it.

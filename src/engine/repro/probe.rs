@@ -2,9 +2,9 @@
 //!
 //! Every forwarded and replaced float op of [`Repro`](super::Repro) runs on the device over fixed inputs (every kind of
 //! number, every length at which an algorithm changes), and what it gives is compared with digests of the reference that
-//! are part of the source ([`probe.txt`](https://docs.rs/crate/spectramind/latest/source/src/engine/repro/probe.txt)). A device
-//! that differs in one bit anywhere is refused with the op, the input, the expected and the actual number; these come from
-//! the CPU, where the same op is done again.
+//! are part of the source, `probe.txt`. A device that differs in one bit anywhere is refused with the op, the input, the
+//! expected and the actual number; these come from the CPU, where the same op is done again. Integer and truth-value ops
+//! are probed as far as float ops need them.
 //!
 //! What a passed probe shows is that the device, driver and compiler at hand gave the right bits for these inputs, once.
 //! It is no proof for all inputs, and none against a device that computes differently when it is hot.
@@ -68,16 +68,56 @@ pub enum Verdict {
     Failed(ProbeFailure),
 }
 
+/// One probed op and how a device does it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// The family of ops it belongs to.
+    pub group: &'static str,
+    /// The op: a method of Burn's backend traits, and of several entries for it which one.
+    pub op: &'static str,
+    /// How the device does it.
+    pub verdict: Verdict,
+}
+
+/// How a device does every op: what a person is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report(Vec<Judged>);
+
+impl Report {
+    /// Every op, in the order in which they were probed.
+    pub fn ops(&self) -> &[Judged] {
+        &self.0
+    }
+
+    /// What [`probe`] returns for this device.
+    ///
+    /// # Errors
+    /// The first op that failed.
+    pub fn probed(&self) -> Result<Probed, ProbeFailure> {
+        conclude(self.0.iter().cloned())
+    }
+}
+
 /// Runs every op on `device`, until one fails.
 ///
 /// # Errors
 /// The first op that has other bits than the reference, or panics.
 pub fn probe<B: Kernels>(device: &Device<B>) -> Result<Probed, ProbeFailure> {
+    conclude(judged::<B>(device))
+}
+
+/// Runs every op on `device`, also after one failed.
+pub fn report<B: Kernels>(device: &Device<B>) -> Report {
+    Report(judged::<B>(device).collect())
+}
+
+fn conclude(judged: impl Iterator<Item = Judged>) -> Result<Probed, ProbeFailure> {
     let mut hasher = DomainHasher::new("spectramind/numerics-probed/v1");
     hasher.u64(NUMERICS_VERSION.into());
-    for (index, op) in ops::<B>().iter().enumerate() {
-        match judge(index, op, device) {
-            Verdict::Equal => hasher.field(op.name.as_bytes()).digest(&stored(op.name)),
+    for Judged { op, verdict, .. } in judged {
+        match verdict {
+            // An op that is equal gave the stored digest.
+            Verdict::Equal => hasher.field(op.as_bytes()).digest(&stored(op)),
             Verdict::Absent => continue,
             Verdict::Failed(failure) => return Err(failure),
         };
@@ -85,12 +125,14 @@ pub fn probe<B: Kernels>(device: &Device<B>) -> Result<Probed, ProbeFailure> {
     Ok(Probed { digest: hasher.finish() })
 }
 
-/// Runs every op on `device`, also after one fails: what a person is shown.
-pub fn verdicts<B: Kernels>(device: &Device<B>) -> Vec<(&'static str, Verdict)> {
-    ops::<B>().iter().enumerate().map(|(index, op)| (op.name, judge(index, op, device))).collect()
+fn judged<B: Kernels>(device: &Device<B>) -> impl Iterator<Item = Judged> {
+    // The list is in the same order for every backend, so the reference is found by its position.
+    ops::<B>().into_iter().enumerate().map(move |(index, op)| {
+        let verdict = judge(index, &op, device);
+        Judged { group: op.group, op: op.name, verdict }
+    })
 }
 
-/// `index` is that of the op in the list, which is in the same order for every backend.
 fn judge<B: Kernels>(index: usize, op: &Op<B>, device: &Device<B>) -> Verdict {
     if op.needs.is_some_and(|dtype| !B::supports_dtype(device, dtype)) {
         return Verdict::Absent;
