@@ -106,7 +106,7 @@ impl Case {
                 let shown: Vec<String> =
                     (0..input.words.len().min(3)).map(|position| input.number(position).to_string()).collect();
                 let more = if input.words.len() > shown.len() { ", …" } else { "" };
-                format!("{:?} of {}{more}", input.shape, shown.join(", "))
+                format!("shape {:?} with {}{more}", input.shape, shown.join(", "))
             }
         };
         let operands: Vec<String> = self.inputs.iter().map(operand).collect();
