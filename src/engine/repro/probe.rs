@@ -1,13 +1,13 @@
 //! The numerics probe: does this device compute the bits of the contract?
 //!
-//! Every forwarded and replaced float op of [`Repro`](super::Repro) runs on the device over fixed inputs (every kind of
-//! number, every length at which an algorithm changes), and what it gives is compared with digests of the reference that
-//! are part of the source, `probe.txt`. A device that differs in one bit anywhere is refused with the op, the input, the
-//! expected and the actual number; these come from the CPU, where the same op is done again. Integer and truth-value ops
-//! are probed as far as float ops need them.
+//! Every forwarded and replaced float op of [`Repro`](super::Repro) runs on the device over fixed inputs (every kind
+//! of number, every length at which an algorithm changes), and what it gives is compared with digests of the reference
+//! that are part of the source, `probe.txt`. A device that differs in one bit anywhere is refused with the op, the
+//! input, the expected and the actual number; these come from the CPU, where the same op is done again. Integer and
+//! truth-value ops are probed only as far as the float ops here use them.
 //!
-//! What a passed probe shows is that the device, driver and compiler at hand gave the right bits for these inputs, once.
-//! It is no proof for all inputs, and none against a device that computes differently when it is hot.
+//! What a passed probe shows is that device, driver and compiler gave the right bits for these inputs, once. It is no
+//! proof for all inputs, and none against a device that computes differently when it is hot.
 //!
 //! # Adding an op
 //! One entry in one of the lists below `probe/`, behind the ops it is made of; then
