@@ -3,6 +3,7 @@
 mod audit;
 mod calibration;
 mod configs;
+mod doctor;
 mod errors;
 mod example;
 mod golden;

@@ -41,6 +41,8 @@ impl Stream {
     pub const STEP: Self = Self(3);
     /// Which samples are held out.
     pub const SPLIT: Self = Self(4);
+    /// Inputs of the numerics probe; `step` tells them apart.
+    pub const PROBE: Self = Self(5);
 
     /// A stream of a workload's own, apart from all of the engine's.
     ///

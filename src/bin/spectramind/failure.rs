@@ -10,6 +10,7 @@ use spectramind::ariel::preparation::PreparationError;
 use spectramind::ariel::simulator::SimulationError;
 use spectramind::ariel::task::SpectrumTaskError;
 use spectramind::config::ConfigError;
+use spectramind::engine::repro::probe::ProbeFailure;
 use spectramind::engine::run_dir::RunDirError;
 use spectramind::engine::settings::UnsupportedSetting;
 use spectramind::manifest::key::KeyError;
@@ -99,6 +100,10 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
     if let Some(UnsupportedSetting::NotYet { key, expected, .. }) = cause.downcast_ref() {
         let value = expected.split(' ').next().unwrap_or(expected);
         return Some(format!("choose another profile (trainer=ci_fast, trainer=defaults) or add {key}={value}"));
+    }
+    if cause.is::<ProbeFailure>() {
+        let report = "report it with the output of `spectramind doctor --verbose`";
+        return Some(format!("use trainer.accelerator=cpu, or another driver, or trainer.numerics=native; {report}"));
     }
     if let Some(hint) = cause.downcast_ref().and_then(preparation) {
         return Some(hint);

@@ -7,6 +7,7 @@ mod calibrate;
 mod completion;
 mod compose;
 mod config;
+mod doctor;
 mod evaluate;
 mod failure;
 mod info;
@@ -52,6 +53,7 @@ enum Command {
     Config(config::Arguments),
     Keys(keys::Arguments),
     Runs(runs::Arguments),
+    Doctor(doctor::Arguments),
     Completion(completion::Arguments),
 }
 
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
         Command::Config(arguments) => config::run(&arguments),
         Command::Keys(arguments) => keys::run(&arguments),
         Command::Runs(arguments) => runs::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Completion(arguments) => completion::run(&arguments),
     });
     match done {

@@ -136,6 +136,7 @@ mod module;
 mod ops;
 mod order;
 mod pooling;
+pub mod probe;
 mod quantized;
 mod random;
 mod table;
@@ -150,11 +151,14 @@ mod conformance;
 #[cfg(test)]
 mod convnet;
 #[cfg(test)]
+mod fault;
+#[cfg(test)]
 mod layers;
 #[cfg(test)]
 mod training;
 
 pub use backend::Repro;
+pub use cpu::level::Level;
 pub use random::with_random;
 
 /// Version of the bits this module specifies; every change of a bit anywhere is a change of it.

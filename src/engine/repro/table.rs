@@ -48,8 +48,12 @@ macro_rules! backend_ops {
         }
     ) => {
         impl<B: Kernels> $trait<Repro<B>> for Repro<B> {
-            $( fn $exact($($e_arg: $e_type),*) $(-> $e_out)? { <B as $trait<B>>::$exact($($e_arg),*) } )*
-            $( fn $replaced($($r_arg: $r_type),*) $(-> $r_out)? $body )*
+            $( fn $exact($($e_arg: $e_type),*) $(-> $e_out)? {
+                $crate::engine::repro::table::outcome!($exact, <B as $trait<B>>::$exact($($e_arg),*))
+            } )*
+            $( fn $replaced($($r_arg: $r_type),*) $(-> $r_out)? {
+                $crate::engine::repro::table::outcome!($replaced, $body)
+            } )*
             $( fn $refused($($x_arg: $x_type),*) $(-> $x_out)? {
                 let _ = ($($x_arg,)*);
                 $crate::engine::repro::table::refuse(stringify!($refused))
@@ -68,6 +72,23 @@ macro_rules! backend_ops {
     };
 }
 pub(super) use backend_ops;
+
+/// What a method returns.
+#[cfg(not(test))]
+macro_rules! outcome {
+    ($op:ident, $result:expr) => {
+        $result
+    };
+}
+/// What a method returns: in tests, the probe's own test may have broken it.
+#[cfg(test)]
+macro_rules! outcome {
+    ($op:ident, $result:expr) => {
+        // A closure, because the body may return early.
+        $crate::engine::repro::fault::disturbed(stringify!($op), (move || $result)())
+    };
+}
+pub(super) use outcome;
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,7 @@
 //! Which instructions the processor has, found out at run time.
 
+use std::fmt;
+
 /// Instruction sets with a code path of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -35,6 +37,23 @@ impl Level {
             }
         }
         levels
+    }
+
+    /// Whether the processor has the fused multiply-add; else it is made of other instructions, to the same bits.
+    pub fn is_fused(self) -> bool {
+        self > Self::Portable || cfg!(any(target_feature = "fma", target_arch = "aarch64"))
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => "avx512",
+        })
     }
 }
 

@@ -1,0 +1,66 @@
+//! Probed ops with chains of sums: matrix products, additions at indices, attention.
+
+use burn_backend::ops::{AttentionModuleOptions, FloatTensorOps, ModuleOps};
+use burn_backend::tensor::FloatTensor;
+
+use super::bench::Bench;
+use super::input::{indices, rounding, special, truths};
+use super::op::{Op, op};
+use crate::engine::repro::Repro;
+use crate::engine::repro::kernels::Kernels;
+
+pub fn ops<B: Kernels>() -> Vec<Op<B>> {
+    vec![
+        op("float_scatter_add", |bench: &mut Bench<'_, B>| {
+            for (shape, count, dim) in [([5, 4], [300, 4], 0), ([3, 7], [3, 200], 1)] {
+                let (tensor, at) = (numbers(bench, 0, &shape), indices(count[0] * count[1], shape[dim] as u64));
+                let (at, value) = (bench.ints(count, at), numbers(bench, 1, &count));
+                bench.gives(Repro::<B>::float_scatter_add(dim, tensor, at, value));
+            }
+        }),
+        op("float_select_add", |bench| {
+            for (shape, count, dim) in [([5, 4, 3], [300, 4, 3], 0), ([3, 7, 5], [3, 90, 5], 1)] {
+                let (tensor, at) = (numbers(bench, 0, &shape), indices(count[dim], shape[dim] as u64));
+                let (at, value) = (bench.ints([count[dim]], at), numbers(bench, 1, &count));
+                bench.gives(Repro::<B>::float_select_add(tensor, dim, at, value));
+            }
+        }),
+        op("float_matmul", |bench| {
+            // Single elements, both sides of each block of 512, more than a tile in every direction, few columns.
+            for [m, k, n] in
+                [[1, 1, 1], [3, 511, 2], [5, 512, 3], [2, 513, 7], [33, 1025, 9], [67, 70, 65], [1, 600, 24]]
+            {
+                let (left, right) = (numbers(bench, 0, &[m, k]), numbers(bench, 1, &[k, n]));
+                bench.gives(Repro::<B>::float_matmul(left, right));
+            }
+            for (left, right) in [([3, 5, 40], [3, 40, 6]), ([3, 5, 40], [1, 40, 6]), ([1, 16, 32], [4, 32, 16])] {
+                let (left, right) = (numbers(bench, 0, &left), numbers(bench, 1, &right));
+                bench.gives(Repro::<B>::float_matmul(left, right));
+            }
+            let left = bench.strided([37, 530], rounding(0, 37 * 530));
+            let right = bench.strided([530, 8], rounding(1, 530 * 8));
+            bench.gives(Repro::<B>::float_matmul(left, right));
+            // Products of special numbers: subnormal, overflowing, −0, ∞ − ∞.
+            let (left, right) = (bench.floats([32, 1], special().into()), bench.floats([1, 32], special().into()));
+            bench.gives(Repro::<B>::float_matmul(left, right));
+            // (1 + 2⁻¹²)² − (1 + 2⁻¹¹) is 2⁻²⁴ where the product is not rounded before the sum, else 0.
+            let left = bench.floats([1, 2], vec![-(1.0 + 1.0 / 2048.0), 1.0 + 1.0 / 4096.0]);
+            let right = bench.floats([2, 1], vec![1.0, 1.0 + 1.0 / 4096.0]);
+            bench.gives(Repro::<B>::float_matmul(left, right));
+        }),
+        op("attention", |bench| {
+            let [query, key, value] = [0, 1, 2].map(|seed| numbers(bench, seed, &[2, 2, 9, 8]));
+            let options = AttentionModuleOptions { scale: None, softcap: Some(5.0), is_causal: true };
+            bench.gives(Repro::<B>::attention(query, key, value, None, None, options));
+            let [query, key, value] = [3, 4, 5].map(|seed| numbers(bench, seed, &[1, 2, 6, 8]));
+            let (mask, bias) = (bench.bools([1, 2, 6, 6], truths(72)), numbers(bench, 6, &[1, 2, 6, 6]));
+            let options = AttentionModuleOptions { scale: Some(0.3), softcap: None, is_causal: false };
+            bench.gives(Repro::<B>::attention(query, key, value, Some(mask), Some(bias), options));
+        }),
+    ]
+}
+
+/// An input whose sums round at every step.
+fn numbers<B: Kernels, const D: usize>(bench: &mut Bench<'_, B>, seed: u32, shape: &[usize; D]) -> FloatTensor<B> {
+    bench.floats(*shape, rounding(seed, shape.iter().product()))
+}
