@@ -3,9 +3,14 @@
 //! Speed comes from the order of *independent* elements only: lanes run across output elements, threads over output
 //! rows; the operations that make one element never change.
 
+pub mod batch;
 pub mod fold;
 pub mod gemm;
 pub mod lanes;
 pub mod level;
 pub mod map;
+pub mod operand;
+pub mod pack;
+pub mod scratch;
+pub mod team;
 pub mod tile;
