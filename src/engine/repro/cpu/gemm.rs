@@ -5,9 +5,11 @@ use std::mem::MaybeUninit;
 use super::super::ops::matmul::BLOCK;
 use super::level::Level;
 use super::operand::Operand;
+use super::pack::Part;
 use super::scratch::with_scratch;
 use super::team::Team;
 use super::tile::{Panel, Strips, Target, TileShape, Tiles, Write};
+use super::vector;
 
 /// A matrix inside a larger slice.
 #[derive(Debug, Clone, Copy)]
@@ -48,9 +50,9 @@ impl Size {
 }
 
 /// Below this many multiplications threads cost more than they give.
-pub const PARALLEL_WORK: usize = 1 << 18;
+pub const PARALLEL_WORK: usize = 1 << 20;
 /// Multiplications that are worth a task of their own.
-const TASK_WORK: usize = 1 << 17;
+const TASK_WORK: usize = 1 << 18;
 /// Tasks per thread, so that a thread that is interrupted does not hold up the others.
 const TASKS_PER_THREAD: usize = 4;
 /// Output rows of one task: its share of the left matrix stays in the L2 cache.
@@ -73,6 +75,10 @@ pub fn gemm(level: Level, team: Team, size: Size, left: View<'_>, right: View<'_
     if m == 0 || k == 0 || n == 0 {
         return;
     }
+    let team = if size.work() < PARALLEL_WORK { Team::Caller } else { team };
+    if let Some((x, x_stride, matrix)) = vector_and_matrix(size, left, right) {
+        return vector::product(level, team, k, x, x_stride, matrix, out);
+    }
     let shape = TileShape::of(level);
     let product = Product {
         level,
@@ -82,7 +88,23 @@ pub fn gemm(level: Level, team: Team, size: Size, left: View<'_>, right: View<'_
         right: Operand::right(shape, size, right),
         out: Shared(out.as_mut_ptr().cast()),
     };
-    product.run(if size.work() < PARALLEL_WORK { Team::Caller } else { team });
+    product.run(team);
+}
+
+/// The operands as a vector, the distance of its elements, and a matrix that can be read in the order of memory.
+fn vector_and_matrix<'a>(size: Size, left: View<'a>, right: View<'a>) -> Option<(&'a [f32], usize, Part<'a>)> {
+    let Size { m, k, n } = size;
+    // a · b + c = b · a + c: either side may be the vector.
+    let (x, x_stride, matrix) = if n == 1 {
+        let (values, lane_stride, k_stride) = (left.part(m, k), left.row_stride, left.column_stride);
+        (right.part(k, n), right.row_stride, Part { values, lane_stride, k_stride, lanes: m })
+    } else if m == 1 {
+        let (values, lane_stride, k_stride) = (right.part(k, n), right.column_stride, right.row_stride);
+        (left.part(m, k), left.column_stride, Part { values, lane_stride, k_stride, lanes: n })
+    } else {
+        return None;
+    };
+    (matrix.lane_stride == 1 || matrix.k_stride == 1).then_some((x, x_stride, matrix))
 }
 
 /// Memory that tasks write to, each to a part of its own.

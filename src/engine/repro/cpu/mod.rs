@@ -14,3 +14,4 @@ pub mod pack;
 pub mod scratch;
 pub mod team;
 pub mod tile;
+pub mod vector;

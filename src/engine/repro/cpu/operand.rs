@@ -4,10 +4,13 @@ use super::gemm::{Size, View};
 use super::pack::Part;
 use super::tile::TileShape;
 
-/// A left matrix is packed if it is used for at least this many panels …
-const LEFT_REUSE: usize = 4;
-/// … and does not fit the L1 cache as it is.
-const LEFT_SMALL: usize = 1 << 13;
+/// A left matrix of adjacent columns is packed if it is used for more than this many panels: strips are read as fast in
+/// place, unless their rows happen to be a multiple of the L1 cache's ways apart.
+const LEFT_REUSE: usize = 32;
+/// One of adjacent rows for more than this many …
+const TRANSPOSED_REUSE: usize = 3;
+/// … if a strip is longer than this.
+const TRANSPOSED_SMALL: usize = 128;
 /// A right matrix is packed if it is used for more than this many strips …
 const RIGHT_REUSE: usize = 4;
 /// … and a panel of it with more than this many rows does not fit the L1 cache.
@@ -64,8 +67,9 @@ impl<'a> Operand<'a> {
     /// # Panics
     /// When the view leaves its slice.
     pub fn left(shape: TileShape, size: Size, view: View<'a>) -> Self {
-        let in_place = view.row_stride == 1 || view.column_stride == 1;
-        let small = size.m * size.k <= LEFT_SMALL || size.n.div_ceil(shape.columns) < LEFT_REUSE;
+        let panels = size.n.div_ceil(shape.columns);
+        let in_place = view.column_stride == 1 && panels <= LEFT_REUSE
+            || view.row_stride == 1 && (panels <= TRANSPOSED_REUSE || size.k <= TRANSPOSED_SMALL);
         Self {
             values: view.part(size.m, size.k),
             lane_stride: view.row_stride,
@@ -73,7 +77,7 @@ impl<'a> Operand<'a> {
             lanes: size.m,
             width: shape.rows,
             padding: shape.rows,
-            packed_from: if in_place && small { size.m } else { 0 },
+            packed_from: if in_place { size.m } else { 0 },
         }
     }
 
