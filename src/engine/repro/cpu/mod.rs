@@ -15,3 +15,6 @@ pub mod scratch;
 pub mod team;
 pub mod tile;
 pub mod vector;
+
+#[cfg(test)]
+mod random_products;
