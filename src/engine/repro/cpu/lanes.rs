@@ -5,10 +5,10 @@ use super::level::PortableFma;
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
-    __m256, __m256i, __m512, __mmask16, _mm256_add_ps, _mm256_cmpgt_epi32, _mm256_fmadd_ps, _mm256_loadu_ps,
-    _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_storeu_ps,
-    _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_ps,
-    _mm512_storeu_ps,
+    __m256, __m256i, __m512, __mmask16, _cvtu32_mask16, _mm256_add_ps, _mm256_cmpgt_epi32, _mm256_fmadd_ps,
+    _mm256_loadu_ps, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32,
+    _mm256_storeu_ps, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
+    _mm512_set1_ps, _mm512_storeu_ps,
 };
 
 /// Several f32 handled by one instruction.
@@ -208,7 +208,7 @@ x86_lanes!(
     _mm512_add_ps,
     _mm512_fmadd_ps,
     __mmask16,
-    |count| ((1u32 << count) - 1) as __mmask16,
+    |count| _cvtu32_mask16((1 << count) - 1),
     |from, mask| _mm512_maskz_loadu_ps(mask, from),
     |to, mask, lanes| _mm512_mask_storeu_ps(to, mask, lanes),
 );
