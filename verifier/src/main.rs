@@ -176,6 +176,8 @@ fn run(arguments: Arguments) -> ExitCode {
 }
 
 fn checked(command: Command) -> anyhow::Result<Report> {
+    #[cfg(feature = "replay")]
+    replay::choose_cpu_level()?;
     match command {
         Command::Manifest(run) => of_run(&run, |run| vec![run.check_files(), run.check_steps()]),
         Command::Config { run, configs } => of_run(&run, |run| vec![configs.check(run)]),

@@ -4,13 +4,14 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Context;
 use spectramind::ariel::calibration::light_curves_path;
 use spectramind::ariel::config::TrainConfig;
 use spectramind::ariel::training::{self, PREDICTIONS, Trained, TrainingRun};
 use spectramind::config::Composer;
 use spectramind::digest::FileDigest;
 use spectramind::engine::fit::{Event, Exit};
-use spectramind::engine::repro::NUMERICS_VERSION;
+use spectramind::engine::repro::{CPU_LEVEL_VARIABLE, CpuLevel, NUMERICS_VERSION};
 use spectramind::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory, complete_lines};
 use spectramind::engine::settings::LoggerSettings;
 use spectramind::engine::step_log::StepLeaf;
@@ -22,6 +23,13 @@ use spectramind::verify::{Check, VerifiedRun};
 enum Stop {
     Failed(String),
     NotChecked(String),
+}
+
+/// Takes a lower instruction set than the processor's where the environment asks for it.
+pub fn choose_cpu_level() -> anyhow::Result<()> {
+    let Some(name) = std::env::var_os(CPU_LEVEL_VARIABLE) else { return Ok(()) };
+    let chosen = name.to_string_lossy().parse().and_then(CpuLevel::choose);
+    chosen.with_context(|| format!("environment variable {CPU_LEVEL_VARIABLE}"))
 }
 
 /// Replays the run and compares every step leaf, the final state and the predictions.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use spectramind::engine::repro::probe::{Judged, Report, Subnormals, Verdict, report, subnormals};
-use spectramind::engine::repro::{Level, NUMERICS_VERSION};
+use spectramind::engine::repro::{CpuLevel, NUMERICS_VERSION};
 use spectramind::envelope::Bounds;
 use spectramind::provenance::environment::Environment;
 
@@ -61,7 +61,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 fn cpu() -> Result<Device> {
     let program = std::env::current_exe().context("this program's own file cannot be found")?;
     let environment = Environment::collect(&program)?;
-    let level = Level::detected();
+    let level = CpuLevel::detected();
     let device = Default::default();
     let start = Instant::now();
     let probe = report::<burn_flex::Flex>(&device);

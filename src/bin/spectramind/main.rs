@@ -28,6 +28,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::CompleteEnv;
+use spectramind::engine::repro::{CPU_LEVEL_VARIABLE, CpuLevel};
 
 /// Train models so that anyone can re-check the run later, bit for bit.
 ///
@@ -74,17 +75,20 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
     };
-    let done = std::panic::catch_unwind(|| match arguments.command {
-        Command::Simulate(arguments) => simulate::run(&arguments),
-        Command::Calibrate(arguments) => calibrate::run(&arguments),
-        Command::Train(arguments) => train::run(&arguments),
-        Command::Predict(arguments) => predict::run(&arguments),
-        Command::Evaluate(arguments) => evaluate::run(&arguments),
-        Command::Config(arguments) => config::run(&arguments),
-        Command::Keys(arguments) => keys::run(&arguments),
-        Command::Runs(arguments) => runs::run(&arguments),
-        Command::Doctor(arguments) => doctor::run(&arguments),
-        Command::Completion(arguments) => completion::run(&arguments),
+    let done = std::panic::catch_unwind(|| {
+        choose_cpu_level()?;
+        match arguments.command {
+            Command::Simulate(arguments) => simulate::run(&arguments),
+            Command::Calibrate(arguments) => calibrate::run(&arguments),
+            Command::Train(arguments) => train::run(&arguments),
+            Command::Predict(arguments) => predict::run(&arguments),
+            Command::Evaluate(arguments) => evaluate::run(&arguments),
+            Command::Config(arguments) => config::run(&arguments),
+            Command::Keys(arguments) => keys::run(&arguments),
+            Command::Runs(arguments) => runs::run(&arguments),
+            Command::Doctor(arguments) => doctor::run(&arguments),
+            Command::Completion(arguments) => completion::run(&arguments),
+        }
     });
     match done {
         Ok(Ok(())) => ExitCode::SUCCESS,
@@ -92,4 +96,14 @@ fn main() -> ExitCode {
         // The panic's own message is on standard error already.
         Err(_) => ExitCode::from(failure::BUG),
     }
+}
+
+/// Takes a lower instruction set than the processor's where the environment asks for it.
+fn choose_cpu_level() -> anyhow::Result<()> {
+    let Some(name) = std::env::var_os(CPU_LEVEL_VARIABLE) else { return Ok(()) };
+    let chosen = name.to_string_lossy().parse().and_then(CpuLevel::choose);
+    chosen.map_err(|error| {
+        let message = format!("environment variable {CPU_LEVEL_VARIABLE}: {error}");
+        failure::Usage::new(message, "without the variable the best one is used; the bits are the same").into()
+    })
 }

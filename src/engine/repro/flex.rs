@@ -3,11 +3,11 @@
 use burn_backend::ops::{FloatTensorOps, IntTensorOps};
 use burn_backend::{IntDType, Shape, TensorData};
 use burn_flex::{Flex, FlexTensor};
-use rayon::prelude::*;
 
+use super::cpu::batch::multiply;
 use super::cpu::columns::{columns, sum_columns};
 use super::cpu::fold::fold_dim;
-use super::cpu::gemm::{PARALLEL_WORK, Size, View, gemm};
+use super::cpu::gemm::{Size, View};
 use super::cpu::level::Level;
 use super::cpu::map::{map, zip};
 use super::cpu::pool::{max_pool, max_pool_backward};
@@ -21,22 +21,15 @@ use super::window::{Axis, Window};
 impl Kernels for Flex {
     fn matmul(lhs: FlexTensor, rhs: FlexTensor) -> FlexTensor {
         let (lhs, rhs) = (positively_strided(lhs), positively_strided(rhs));
-        let batches = Batches::of(&lhs, &rhs);
-        let size = batches.size;
-        let (left, right) = (lhs.storage::<f32>(), rhs.storage::<f32>());
-        let level = Level::detected();
-        let mut out = vec![0.0; batches.count * size.m * size.n];
-        let one = |(batch, out): (usize, &mut [f32])| {
-            gemm(level, size, batches.left.view(left, batch), batches.right.view(right, batch), out);
-        };
-        if size.m * size.n == 0 {
-            // Nothing to compute, and chunks of no elements do not exist.
-        } else if batches.count > 1 && size.work().saturating_mul(batches.count) >= PARALLEL_WORK {
-            out.par_chunks_mut(size.m * size.n).enumerate().for_each(one);
-        } else {
-            out.chunks_mut(size.m * size.n).enumerate().for_each(one);
-        }
-        tensor(out, batches.shape)
+        let Batches { count, size, shape, left, right } = Batches::of(&lhs, &rhs).merged();
+        let (left_values, right_values) = (lhs.storage::<f32>(), rhs.storage::<f32>());
+        let views = |batch: usize| (left.view(left_values, batch), right.view(right_values, batch));
+        let length = count * size.m * size.n;
+        let mut out = Vec::with_capacity(length);
+        multiply(Level::detected(), size, views, &mut out.spare_capacity_mut()[..length]);
+        // SAFETY: `multiply` has written all of it.
+        unsafe { out.set_len(length) };
+        tensor(out, shape)
     }
 
     fn map(function: Function, mut tensor: FlexTensor) -> FlexTensor {
@@ -261,5 +254,20 @@ impl Batches {
             left: Operand::new(lhs, &batch),
             right: Operand::new(rhs, &batch),
         }
+    }
+
+    /// One tall product instead of many with the same right matrix, where the left ones follow one another: a layer
+    /// applied to every position of a sequence.
+    fn merged(mut self) -> Self {
+        let (left, right) = (&mut self.left.offsets, &mut self.right.offsets);
+        let same = right.iter().all(|offset| *offset == right[0]);
+        let step = self.size.m * self.left.row_stride;
+        if self.count > 1 && same && left.windows(2).all(|pair| pair[0] + step == pair[1]) {
+            self.size.m *= self.count;
+            self.count = 1;
+            left.truncate(1);
+            right.truncate(1);
+        }
+        self
     }
 }

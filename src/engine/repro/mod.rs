@@ -158,11 +158,15 @@ mod layers;
 mod training;
 
 pub use backend::Repro;
-pub use cpu::level::Level;
+pub use cpu::level::{Level as CpuLevel, LevelError as CpuLevelError};
 pub use random::with_random;
 
 /// Version of the bits this module specifies; every change of a bit anywhere is a change of it.
 pub const NUMERICS_VERSION: u32 = 1;
+
+/// Environment variable in which the programs look for a [`CpuLevel`] to use instead of the best one; the bits do not
+/// depend on it. The library does not read it.
+pub const CPU_LEVEL_VARIABLE: &str = "SPECTRAMIND_CPU_LEVEL";
 
 /// The reproducible backend on the CPU.
 pub type Cpu = Repro<burn_flex::Flex>;

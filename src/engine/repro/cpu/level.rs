@@ -1,8 +1,10 @@
-//! Which instructions the processor has, found out at run time.
+//! Which instructions the processor has, found out at run time, and which of them are used.
 
 use std::fmt;
+use std::str::FromStr;
+use std::sync::OnceLock;
 
-/// Instruction sets with a code path of their own.
+/// Instruction sets with a code path of their own. All give the same bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Whatever the build target guarantees.
@@ -15,17 +17,90 @@ pub enum Level {
     Avx512,
 }
 
+/// The level in use, once there is one.
+static IN_USE: OnceLock<Level> = OnceLock::new();
+
+/// Why a level cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LevelError {
+    /// No level of this processor has that name.
+    #[error("CPU level `{got}` is none of this processor's: {}", names(.available))]
+    Unknown {
+        /// What was asked for.
+        got: String,
+        /// What there is.
+        available: Vec<Level>,
+    },
+    /// Work has begun on another level, or one was chosen before.
+    #[error("CPU level `{got}` was asked for, but `{in_use}` is in use already")]
+    InUse {
+        /// What was asked for.
+        got: Level,
+        /// What is used.
+        in_use: Level,
+    },
+}
+
+fn names(levels: &[Level]) -> String {
+    levels.iter().map(|level| format!("`{level}`")).collect::<Vec<_>>().join(", ")
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => "avx512",
+        })
+    }
+}
+
+/// Among the levels of this processor: a value that exists can be used.
+impl FromStr for Level {
+    type Err = LevelError;
+
+    fn from_str(name: &str) -> Result<Self, LevelError> {
+        let available = Self::available();
+        match available.iter().find(|level| level.to_string() == name) {
+            Some(level) => Ok(*level),
+            None => Err(LevelError::Unknown { got: name.to_owned(), available }),
+        }
+    }
+}
+
 impl Level {
-    /// The best level of this processor.
+    /// The level in use: the best one of this processor, unless another was [chosen](Self::choose).
     pub fn detected() -> Self {
         #[cfg(test)]
         if let Some(level) = forced::level() {
             return level;
         }
-        *Self::available().last().expect("the portable level is always there")
+        *IN_USE.get_or_init(|| *Self::available().last().expect("the portable level is always there"))
     }
 
-    /// All levels of this processor, the slowest first. All give the same bits.
+    /// Makes this the level of the whole process.
+    ///
+    /// # Errors
+    /// When the processor lacks it, or another one is in use: it is chosen before the first tensor, and once.
+    pub fn choose(self) -> Result<(), LevelError> {
+        let available = Self::available();
+        if !available.contains(&self) {
+            return Err(LevelError::Unknown { got: self.to_string(), available });
+        }
+        match *IN_USE.get_or_init(|| self) {
+            in_use if in_use == self => Ok(()),
+            in_use => Err(LevelError::InUse { got: self, in_use }),
+        }
+    }
+
+    /// Whether the processor has the fused multiply-add; else it is made of other instructions, to the same bits.
+    pub fn is_fused(self) -> bool {
+        self > Self::Portable || cfg!(any(target_feature = "fma", target_arch = "aarch64"))
+    }
+
+    /// All levels of this processor, the slowest first.
     pub fn available() -> Vec<Self> {
         #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut))]
         let mut levels = vec![Self::Portable];
@@ -38,23 +113,6 @@ impl Level {
         }
         levels
     }
-
-    /// Whether the processor has the fused multiply-add; else it is made of other instructions, to the same bits.
-    pub fn is_fused(self) -> bool {
-        self > Self::Portable || cfg!(any(target_feature = "fma", target_arch = "aarch64"))
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Portable => "portable",
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => "avx2",
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => "avx512",
-        })
-    }
 }
 
 /// The [`Fma`](super::super::ops::Fma) of code compiled for the build target alone.
@@ -63,6 +121,21 @@ pub type PortableFma = super::super::ops::fma::Fused;
 /// The [`Fma`](super::super::ops::Fma) of code compiled for the build target alone.
 #[cfg(not(any(target_feature = "fma", target_arch = "aarch64")))]
 pub type PortableFma = super::super::ops::fma::Emulated;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_has_a_name_and_an_unknown_name_is_told_which_there_are() {
+        for level in Level::available() {
+            assert_eq!(level.to_string().parse(), Ok(level));
+        }
+        let error = "avx1024".parse::<Level>().expect_err("no processor has it");
+        let text = error.to_string();
+        assert!(text.starts_with("CPU level `avx1024` is none of this processor's: `portable`"), "{text}");
+    }
+}
 
 #[cfg(test)]
 pub(in super::super) mod forced {

@@ -5,12 +5,21 @@
 
 #[cfg(test)]
 pub mod adversarial;
+pub mod batch;
 pub mod columns;
 pub mod fold;
 pub mod gemm;
 pub mod lanes;
 pub mod level;
 pub mod map;
+pub mod operand;
+pub mod pack;
 pub mod pool;
 pub mod resample;
+pub mod scratch;
+pub mod team;
 pub mod tile;
+pub mod vector;
+
+#[cfg(test)]
+mod random_products;

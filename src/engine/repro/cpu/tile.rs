@@ -6,199 +6,261 @@ use super::level::Level;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m256, __m512};
 
-/// Columns of the right matrix are packed in panels of this many values per k, except the last one.
-pub fn panel_width(level: Level) -> usize {
-    match level {
-        Level::Portable => width::<Plain>(),
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => width::<__m256>(),
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => width::<__m512>(),
-    }
-}
-
-/// Panel widths are multiples of this.
-pub fn lane_count(level: Level) -> usize {
-    match level {
-        Level::Portable => Plain::WIDTH,
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => <__m256 as Lanes>::WIDTH,
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => <__m512 as Lanes>::WIDTH,
-    }
-}
-
-fn width<L: Lanes>() -> usize {
-    L::WIDTH * L::TILE_VECTORS
-}
-
-/// The rows of one task: which part of the output to compute, from what.
-pub struct Task<'a> {
-    /// Left matrix, `[rows, depth]` of this block of k, row-major.
-    pub left: &'a [f32],
-    /// Right matrix in panels: for each panel, for each k, its columns, zero-padded to a multiple of the lanes.
-    pub right: &'a [f32],
-    /// Length of this block of k; not 0.
-    pub depth: usize,
-    /// Columns of the output; not 0.
+/// The largest tile of a level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TileShape {
+    /// Its rows: the height of a strip of the left matrix.
+    pub rows: usize,
+    /// Its columns: the width of a panel of the right matrix.
     pub columns: usize,
-    /// Output rows, row-major.
-    pub out: &'a mut [f32],
-    /// Whether this is the first block of k: stored, not added.
-    pub first: bool,
+    /// Packed panels are padded to a multiple of this.
+    pub lanes: usize,
 }
 
-impl Task<'_> {
+impl TileShape {
+    /// The tile of `level`.
+    pub fn of(level: Level) -> Self {
+        match level {
+            Level::Portable => Self::of_lanes::<Plain>(),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => Self::of_lanes::<__m256>(),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => Self::of_lanes::<__m512>(),
+        }
+    }
+
+    fn of_lanes<L: Lanes>() -> Self {
+        Self { rows: L::TILE_ROWS, columns: L::WIDTH * L::TILE_VECTORS, lanes: L::WIDTH }
+    }
+}
+
+/// Some strips of the left matrix, for one block of k. Element (row, k) of strip s is at
+/// `start + s · strip_stride + row · row_stride + k · k_stride`.
+#[derive(Debug, Clone, Copy)]
+pub struct Strips {
+    /// Element (0, 0) of the first strip.
+    pub start: *const f32,
+    /// Distance between strips of [`TileShape::rows`] rows.
+    pub strip_stride: usize,
+    /// Distance between rows.
+    pub row_stride: usize,
+    /// Distance between elements of a row.
+    pub k_stride: usize,
+}
+
+/// At most [`TileShape::columns`] columns of the right matrix, side by side in memory, for one block of k.
+#[derive(Debug, Clone, Copy)]
+pub struct Panel {
+    /// Element (0, 0).
+    pub start: *const f32,
+    /// Distance between rows.
+    pub k_stride: usize,
+}
+
+/// A rectangle of the output.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// Element (0, 0).
+    pub start: *mut f32,
+    /// Distance between rows.
+    pub row_stride: usize,
+    /// Its rows.
+    pub rows: usize,
+    /// Its columns, at most [`TileShape::columns`].
+    pub columns: usize,
+}
+
+/// What happens to a block's partial sums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Write {
+    /// They become the output: the first block of k.
+    Store,
+    /// They are added to the output: all others.
+    Add,
+}
+
+/// One block of k of the product of some strips and a panel.
+#[derive(Debug, Clone, Copy)]
+pub struct Tiles {
+    /// Left operand.
+    pub strips: Strips,
+    /// Right operand.
+    pub panel: Panel,
+    /// Length of the block of k.
+    pub depth: usize,
+    /// Output.
+    pub target: Target,
+    /// Store or add.
+    pub write: Write,
+}
+
+impl Tiles {
     /// Computes the block's partial sums and stores or adds them.
     ///
-    /// # Panics
-    /// When a slice is shorter than its shape says.
-    pub fn run(self, level: Level) {
-        match level {
-            // SAFETY: plain Rust needs no instructions beyond the build target's.
-            Level::Portable => unsafe { self.run_with::<Plain>() },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: this level exists only where the processor has AVX2 and FMA.
-            Level::Avx2 => unsafe { self.run_avx2() },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: this level exists only where the processor has AVX-512F.
-            Level::Avx512 => unsafe { self.run_avx512() },
+    /// # Safety
+    /// The strips are valid for reads of `target.rows` rows, the panel of `target.columns` columns rounded up to whole
+    /// registers, both over `depth`; the target is valid for writes, initialised where it is added to, and no other
+    /// thread touches it. The processor has `level`.
+    pub unsafe fn run(self, level: Level) {
+        // SAFETY: passed on from the caller.
+        unsafe {
+            match level {
+                Level::Portable => self.strips::<Plain>(),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx2 => self.run_avx2(),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx512 => self.run_avx512(),
+            }
         }
     }
 
     /// # Safety
-    /// The processor has AVX2 and FMA.
+    /// As [`run`](Self::run), and the processor has AVX2 and FMA.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma")]
     unsafe fn run_avx2(self) {
         // SAFETY: this function is compiled for these instructions, and its caller guarantees them.
-        unsafe { self.run_with::<__m256>() }
+        unsafe { self.strips::<__m256>() }
     }
 
     /// # Safety
-    /// The processor has AVX-512F.
+    /// As [`run`](Self::run), and the processor has AVX-512F.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f")]
     unsafe fn run_avx512(self) {
         // SAFETY: this function is compiled for these instructions, and its caller guarantees them.
-        unsafe { self.run_with::<__m512>() }
+        unsafe { self.strips::<__m512>() }
     }
 
     /// # Safety
-    /// The instructions of `L` are available, and the caller is compiled for them.
+    /// As [`run`](Self::run); the instructions of `L` are available, and the caller is compiled for them.
     #[inline(always)]
-    unsafe fn run_with<L: Lanes>(self) {
-        let rows = self.out.len() / self.columns;
-        let mut panel = self.right;
-        for column in (0..self.columns).step_by(width::<L>()) {
-            let valid = (self.columns - column).min(width::<L>());
-            let vectors = valid.div_ceil(L::WIDTH);
-            let (this, rest) = panel.split_at(vectors * L::WIDTH * self.depth);
-            panel = rest;
-            let mut row = 0;
-            while row < rows {
-                let mut strip = Strip {
-                    left: &self.left[row * self.depth..],
-                    depth: self.depth,
-                    panel: this,
-                    out: &mut self.out[row * self.columns + column..],
-                    stride: self.columns,
-                    valid,
-                    first: self.first,
-                };
-                // SAFETY: passed on from the caller.
-                row += unsafe { strip.tile::<L>(rows - row, vectors) };
+    unsafe fn strips<L: Lanes>(self) {
+        let vectors = self.target.columns.div_ceil(L::WIDTH);
+        // SAFETY: passed on from the caller; addresses stay inside what it guarantees.
+        unsafe {
+            let last = L::mask(self.target.columns - (vectors - 1) * L::WIDTH);
+            let mut tile = Tile::<L> {
+                left: self.strips.start,
+                row_stride: self.strips.row_stride,
+                left_k: self.strips.k_stride,
+                right: self.panel.start,
+                right_k: self.panel.k_stride,
+                depth: self.depth,
+                out: self.target.start,
+                out_stride: self.target.row_stride,
+                last,
+                whole: self.target.columns == vectors * L::WIDTH,
+                write: self.write,
+            };
+            let mut rows = self.target.rows;
+            let mut strip = self.strips.start;
+            while rows > 0 {
+                let height = rows.min(L::TILE_ROWS);
+                tile.left = strip;
+                match (vectors, tile.row_stride == 1) {
+                    (1, true) => tile.strip::<1, true>(height),
+                    (1, false) => tile.strip::<1, false>(height),
+                    (2, true) => tile.strip::<2, true>(height),
+                    (2, false) => tile.strip::<2, false>(height),
+                    (_, true) => tile.strip::<3, true>(height),
+                    (_, false) => tile.strip::<3, false>(height),
+                }
+                strip = strip.wrapping_add(self.strips.strip_stride);
+                rows -= height;
             }
         }
     }
 }
 
-/// Some rows of one panel.
-struct Strip<'a> {
-    left: &'a [f32],
+/// Where a tile is; moves down as its rows are done.
+#[derive(Clone, Copy)]
+struct Tile<L: Lanes> {
+    left: *const f32,
+    row_stride: usize,
+    left_k: usize,
+    right: *const f32,
+    right_k: usize,
     depth: usize,
-    panel: &'a [f32],
-    out: &'a mut [f32],
-    stride: usize,
-    valid: usize,
-    first: bool,
+    out: *mut f32,
+    out_stride: usize,
+    /// Columns of the last register that exist.
+    last: L::Mask,
+    /// Whether they all do: on AVX2 a masked store is slow.
+    whole: bool,
+    write: Write,
 }
 
-impl Strip<'_> {
-    /// Computes the tallest tile that fits into `rows`; returns its height.
+impl<L: Lanes> Tile<L> {
+    /// One strip, in tiles as tall as fit.
     ///
     /// # Safety
-    /// The instructions of `L` are available, and the caller is compiled for them.
+    /// As [`Tiles::strips`].
     #[inline(always)]
-    unsafe fn tile<L: Lanes>(&mut self, rows: usize, vectors: usize) -> usize {
-        // SAFETY: passed on from the caller, for each height.
-        unsafe {
-            if L::TILE_ROWS == 8 && rows >= 8 {
-                self.columns::<L, 8>(vectors)
-            } else if L::TILE_ROWS == 6 && rows >= 6 {
-                self.columns::<L, 6>(vectors)
-            } else if rows >= 4 {
-                self.columns::<L, 4>(vectors)
-            } else if rows >= 2 {
-                self.columns::<L, 2>(vectors)
-            } else {
-                self.columns::<L, 1>(vectors)
-            }
-        }
-    }
-
-    /// # Safety
-    /// As [`tile`](Self::tile).
-    #[inline(always)]
-    unsafe fn columns<L: Lanes, const ROWS: usize>(&mut self, vectors: usize) -> usize {
-        // SAFETY: passed on from the caller, for each width.
-        unsafe {
-            match vectors {
-                1 => self.accumulate::<L, ROWS, 1>(),
-                2 => self.accumulate::<L, ROWS, 2>(),
-                _ => self.accumulate::<L, ROWS, 3>(),
-            }
-        }
-        ROWS
-    }
-
-    /// # Safety
-    /// As [`tile`](Self::tile).
-    #[inline(always)]
-    unsafe fn accumulate<L: Lanes, const ROWS: usize, const VECTORS: usize>(&mut self) {
+    unsafe fn strip<const VECTORS: usize, const ADJACENT: bool>(&mut self, mut rows: usize) {
         if VECTORS > L::TILE_VECTORS {
             unreachable!("a panel has at most as many registers as the tile");
         }
-        let left: [&[f32]; ROWS] = std::array::from_fn(|row| &self.left[row * self.depth..][..self.depth]);
         // SAFETY: passed on from the caller.
-        let mut sums = [[unsafe { L::splat(0.0) }; VECTORS]; ROWS];
-        for (k, right) in self.panel.chunks_exact(VECTORS * L::WIDTH).enumerate() {
-            // SAFETY: passed on from the caller; the chunk has VECTORS · WIDTH values.
-            let right: [L; VECTORS] = std::array::from_fn(|vector| unsafe { L::load(&right[vector * L::WIDTH..]) });
-            for row in 0..ROWS {
-                // SAFETY: passed on from the caller.
-                let a = unsafe { L::splat(left[row][k]) };
-                for vector in 0..VECTORS {
-                    // SAFETY: passed on from the caller.
-                    sums[row][vector] = unsafe { a.fma(right[vector], sums[row][vector]) };
+        unsafe {
+            while rows > 0 {
+                rows -= if L::TILE_ROWS == 8 && rows >= 8 {
+                    self.accumulate::<8, VECTORS, ADJACENT>()
+                } else if L::TILE_ROWS == 6 && rows >= 6 {
+                    self.accumulate::<6, VECTORS, ADJACENT>()
+                } else if rows >= 4 {
+                    self.accumulate::<4, VECTORS, ADJACENT>()
+                } else if rows >= 2 {
+                    self.accumulate::<2, VECTORS, ADJACENT>()
+                } else {
+                    self.accumulate::<1, VECTORS, ADJACENT>()
+                };
+            }
+        }
+    }
+
+    /// One tile; returns its height and moves below it. `ADJACENT`: `row_stride` is 1.
+    ///
+    /// # Safety
+    /// As [`Tiles::strips`].
+    #[inline(always)]
+    unsafe fn accumulate<const ROWS: usize, const VECTORS: usize, const ADJACENT: bool>(&mut self) -> usize {
+        let row_stride = if ADJACENT { 1 } else { self.row_stride };
+        // SAFETY: passed on from the caller; addresses stay inside what it guarantees.
+        unsafe {
+            let mut sums = [[L::splat(0.0); VECTORS]; ROWS];
+            let (mut left, mut right) = (self.left, self.right);
+            for _ in 0..self.depth {
+                let mut columns = [L::splat(0.0); VECTORS];
+                for (vector, columns) in columns.iter_mut().enumerate() {
+                    *columns = L::load(right.add(vector * L::WIDTH));
+                }
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    let a = L::splat(*left.add(row * row_stride));
+                    for (sum, column) in sums.iter_mut().zip(columns) {
+                        *sum = a.fma(column, *sum);
+                    }
+                }
+                // Past the end after the last k, where nothing is read.
+                left = left.wrapping_add(self.left_k);
+                right = right.wrapping_add(self.right_k);
+            }
+            for (row, sums) in sums.iter().enumerate() {
+                let out = self.out.add(row * self.out_stride);
+                for (vector, sum) in sums.iter().enumerate() {
+                    let out = out.add(vector * L::WIDTH);
+                    if vector + 1 < VECTORS || self.whole {
+                        let sum = if self.write == Write::Add { L::load(out).add(*sum) } else { *sum };
+                        sum.store(out);
+                    } else {
+                        let sum = if self.write == Write::Add { L::load_some(out, self.last).add(*sum) } else { *sum };
+                        sum.store_some(out, self.last);
+                    }
                 }
             }
         }
-        // The widest register file row is 3 · 16 values.
-        let mut row_values = [0.0; 48];
-        for (row, sums) in sums.iter().enumerate() {
-            for (vector, sum) in sums.iter().enumerate() {
-                // SAFETY: passed on from the caller; 48 ≥ VECTORS · WIDTH.
-                unsafe { sum.store(&mut row_values[vector * L::WIDTH..]) };
-            }
-            let out = &mut self.out[row * self.stride..][..self.valid];
-            if self.first {
-                out.copy_from_slice(&row_values[..self.valid]);
-            } else {
-                for (total, partial) in out.iter_mut().zip(&row_values) {
-                    *total += partial;
-                }
-            }
-        }
+        self.left = self.left.wrapping_add(ROWS * row_stride);
+        self.out = self.out.wrapping_add(ROWS * self.out_stride);
+        ROWS
     }
 }

@@ -1,0 +1,90 @@
+//! Sharing independent tasks among threads, the calling one included.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Who runs the tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Team {
+    /// The calling thread.
+    Caller,
+    /// The calling thread and the others of its rayon pool.
+    Pool,
+}
+
+impl Team {
+    /// How many threads may take part.
+    pub fn threads(self) -> usize {
+        match self {
+            Self::Caller => 1,
+            Self::Pool => rayon::current_num_threads(),
+        }
+    }
+
+    /// Runs `task` for every index below `count`, in any order.
+    ///
+    /// Threads take the next index when they are done with one. The caller begins at once, unlike in a parallel iterator
+    /// outside the pool, where it sleeps until others have woken up and done all: that takes longer than a small product.
+    pub fn run(self, count: usize, task: impl Fn(usize) + Sync) {
+        let helpers = self.threads().min(count).saturating_sub(1);
+        if helpers == 0 {
+            return (0..count).for_each(task);
+        }
+        let next = AtomicUsize::new(0);
+        let work = || {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= count {
+                    break;
+                }
+                task(index);
+            }
+        };
+        rayon::in_place_scope(|scope| {
+            for _ in 0..helpers {
+                scope.spawn(|_| work());
+            }
+            work();
+        });
+    }
+
+    /// Runs `task` on every item and its index, in any order.
+    pub fn run_on<T: Send>(self, items: &mut [T], task: impl Fn(usize, &mut T) + Sync) {
+        let items = Items(items.as_mut_ptr(), items.len());
+        self.run(items.1, |index| {
+            // SAFETY: every index below the length comes up once, so this is the only reference to the item.
+            task(index, unsafe { &mut *items.at(index) });
+        });
+    }
+}
+
+/// A slice of which each thread gets other items.
+struct Items<T>(*mut T, usize);
+
+// SAFETY: an item is handed to one thread, and may be sent there.
+unsafe impl<T: Send> Sync for Items<T> {}
+
+impl<T> Items<T> {
+    /// A method, because a closure would capture the pointer alone, which is not `Sync`.
+    fn at(&self, index: usize) -> *mut T {
+        debug_assert!(index < self.1);
+        self.0.wrapping_add(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_task_runs_once() {
+        for count in [0, 1, 2, 3, 100] {
+            for team in [Team::Caller, Team::Pool] {
+                let runs: Vec<AtomicUsize> = (0..count).map(|_| AtomicUsize::new(0)).collect();
+                team.run(count, |index| {
+                    runs[index].fetch_add(1, Ordering::Relaxed);
+                });
+                assert!(runs.iter().all(|runs| runs.load(Ordering::Relaxed) == 1), "{count} tasks, {team:?}");
+            }
+        }
+    }
+}
