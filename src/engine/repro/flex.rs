@@ -9,7 +9,8 @@ use super::cpu::fold::fold_dim;
 use super::cpu::gemm::{PARALLEL_WORK, Size, View, gemm};
 use super::cpu::level::Level;
 use super::cpu::map::map;
-use super::kernels::{Extremum, Fold, Function, Kernels, Scan};
+use super::cpu::narrow::narrow;
+use super::kernels::{Extremum, Fold, Function, Kernels, Scan, Width};
 use super::ops::extremum::arg_extremum;
 use super::ops::scan;
 
@@ -37,6 +38,12 @@ impl Kernels for Flex {
     fn map(function: Function, tensor: FlexTensor) -> FlexTensor {
         let mut tensor = tensor.to_contiguous();
         map(Level::detected(), function, tensor.storage_mut::<f32>());
+        tensor
+    }
+
+    fn narrow(width: Width, tensor: FlexTensor) -> FlexTensor {
+        let mut tensor = tensor.to_contiguous();
+        narrow(Level::detected(), width, tensor.storage_mut::<f32>());
         tensor
     }
 

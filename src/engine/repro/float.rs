@@ -10,7 +10,7 @@ use burn_backend::{
 use super::backend::Repro;
 use super::kernels::{Extremum, Fold, Function, Kernels, Scan};
 use super::table::{backend_ops, refuse};
-use super::{order, random};
+use super::{arithmetic, order, random};
 
 backend_ops! {
     /// How each method of `FloatTensorOps` is treated.
@@ -91,7 +91,8 @@ backend_ops! {
             fn float_matmul(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B> {
                 f32_only("float_matmul", &lhs);
                 f32_only("float_matmul", &rhs);
-                B::matmul(lhs, rhs)
+                let (lhs, rhs) = (arithmetic::operand::<B>(lhs), arithmetic::operand::<B>(rhs));
+                if arithmetic::is_native() { B::float_matmul(lhs, rhs) } else { B::matmul(lhs, rhs) }
             }
 
             fn float_scatter_add(
@@ -161,21 +162,6 @@ backend_ops! {
                 B::scan_dim(Scan::Max, tensor, dim)
             }
 
-            fn float_exp(tensor: FloatTensor<B>) -> FloatTensor<B> {
-                f32_only("float_exp", &tensor);
-                B::map(Function::Exp, tensor)
-            }
-
-            fn float_log(tensor: FloatTensor<B>) -> FloatTensor<B> {
-                f32_only("float_log", &tensor);
-                B::map(Function::Log, tensor)
-            }
-
-            fn float_log1p(tensor: FloatTensor<B>) -> FloatTensor<B> {
-                f32_only("float_log1p", &tensor);
-                B::map(Function::Log1p, tensor)
-            }
-
             fn float_powi_scalar_impl(lhs: FloatTensor<B>, rhs: Scalar) -> FloatTensor<B> {
                 power::<B>(lhs, rhs.elem())
             }
@@ -193,19 +179,9 @@ backend_ops! {
                 }
             }
 
-            fn float_tanh(tensor: FloatTensor<B>) -> FloatTensor<B> {
-                f32_only("float_tanh", &tensor);
-                B::map(Function::Tanh, tensor)
-            }
-
             fn float_round(tensor: FloatTensor<B>) -> FloatTensor<B> {
                 f32_only("float_round", &tensor);
                 B::map(Function::Round, tensor)
-            }
-
-            fn float_erf(tensor: FloatTensor<B>) -> FloatTensor<B> {
-                f32_only("float_erf", &tensor);
-                B::map(Function::Erf, tensor)
             }
 
             fn float_argmax(tensor: FloatTensor<B>, dim: usize, out_dtype: IntDType) -> IntTensor<B> {
@@ -256,6 +232,32 @@ backend_ops! {
 
             fn float_argsort(tensor: FloatTensor<B>, dim: usize, descending: bool, out_dtype: IntDType) -> IntTensor<B> {
                 order::float_argsort::<B>(tensor, dim, descending, out_dtype)
+            }
+        }
+        fast {
+            fn float_exp(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                f32_only("float_exp", &tensor);
+                B::map(Function::Exp, tensor)
+            }
+
+            fn float_log(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                f32_only("float_log", &tensor);
+                B::map(Function::Log, tensor)
+            }
+
+            fn float_log1p(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                f32_only("float_log1p", &tensor);
+                B::map(Function::Log1p, tensor)
+            }
+
+            fn float_tanh(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                f32_only("float_tanh", &tensor);
+                B::map(Function::Tanh, tensor)
+            }
+
+            fn float_erf(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                f32_only("float_erf", &tensor);
+                B::map(Function::Erf, tensor)
             }
         }
         composed {

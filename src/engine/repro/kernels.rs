@@ -4,7 +4,9 @@
 //! Every implementation must equal the scalar references in [`ops`](super::ops) bit for bit, NaN payloads apart.
 
 use burn_backend::tensor::{FloatTensor, IntTensor};
-use burn_backend::{Backend, IntDType};
+use burn_backend::{Backend, IntDType, TensorMetadata, try_read_sync};
+
+use super::ops::narrow;
 
 /// A function of one f32, applied to each element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +56,26 @@ pub enum Extremum {
     Max,
 }
 
+/// A 16-bit format that f32 values are rounded to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Width {
+    /// IEEE 754 binary16.
+    F16,
+    /// The upper half of an f32.
+    Bf16,
+}
+
+impl Width {
+    /// Rounds each value to the nearest number of the format.
+    #[inline(always)]
+    pub fn round(self, values: &mut [f32]) {
+        match self {
+            Self::F16 => values.iter_mut().for_each(|x| *x = narrow::f16(*x)),
+            Self::Bf16 => values.iter_mut().for_each(|x| *x = narrow::bf16(*x)),
+        }
+    }
+}
+
 /// The replaced ops on tensors of this backend. All float tensors are f32; the caller has checked.
 pub trait Kernels: Backend {
     /// Matrix product of the last two dimensions, `[.., m, k] × [.., k, n] → [.., m, n]`; leading dimensions broadcast.
@@ -61,6 +83,20 @@ pub trait Kernels: Backend {
 
     /// `function` of each element.
     fn map(function: Function, tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Each element rounded to the nearest number of a 16-bit format, ties to even; the tensor stays f32.
+    ///
+    /// A cast to the device's own 16-bit type is no substitute: Vulkan leaves its rounding open. Without a kernel the
+    /// values take the way over the host, which is right and slow.
+    fn narrow(width: Width, tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        let device = Self::float_device(&tensor);
+        let shape = tensor.shape();
+        let read = try_read_sync(Self::float_into_data(tensor)).expect("a native device is read at once");
+        let mut data = read.expect("the tensor can be read");
+        width.round(data.as_mut_slice().expect("the caller has checked that it is f32"));
+        debug_assert_eq!(data.shape, shape);
+        Self::float_from_data(data, &device)
+    }
 
     /// Reduces `dim` to size 1.
     fn fold_dim(fold: Fold, tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>;

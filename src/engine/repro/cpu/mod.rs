@@ -8,4 +8,5 @@ pub mod gemm;
 pub mod lanes;
 pub mod level;
 pub mod map;
+pub mod narrow;
 pub mod tile;

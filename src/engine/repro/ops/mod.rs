@@ -10,6 +10,7 @@ pub mod fma;
 pub mod fold;
 pub mod log;
 pub mod matmul;
+pub mod narrow;
 pub mod round;
 pub mod scan;
 pub mod tanh;
