@@ -11,7 +11,7 @@ use crate::training::{assert_same_results, bytes, kill_after};
 /// Two epochs with checkpoints on the way, in a mode.
 fn arguments(mode: &[&'static str]) -> Vec<&'static str> {
     let run = ["train", "trainer=ci_fast", "run.dir=run", "trainer.max_epochs=8", "trainer.checkpoint.every_n_steps=3"];
-    [&run, mode].concat()
+    [&run[..], mode].concat()
 }
 
 #[test]

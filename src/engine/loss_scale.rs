@@ -36,9 +36,11 @@ impl LossScale {
     /// The scale of the first step.
     pub const START: Self = Self { exponent: FIRST, good_steps: 0, skipped_steps: 0 };
 
-    /// The factor itself.
-    pub fn factor(self) -> f32 {
-        f32::from_bits(((self.exponent + 127) as u32) << 23)
+    /// What the loss of a shard is multiplied by: the scale, divided by the step's `samples` rounded up to a power of
+    /// two. The engine's losses are sums; so scaled, their gradients are of the size of a mean's, as in PyTorch.
+    pub fn factor(self, samples: usize) -> f32 {
+        let exponent = self.exponent - samples.next_power_of_two().trailing_zeros() as i32;
+        f32::from_bits(((exponent + 127) as u32) << 23)
     }
 
     /// The state after a step whose gradient was finite or not; `None` when the scale cannot be made smaller.
@@ -67,11 +69,12 @@ mod tests {
     #[test]
     fn the_scale_follows_pytorchs_rule() {
         let mut scale = LossScale::START;
-        assert_eq!(scale.factor(), 65536.0);
+        assert_eq!(scale.factor(1), 65536.0);
+        assert_eq!(scale.factor(13), 4096.0);
         for _ in 0..1999 {
             scale = scale.after(true).expect("a scale");
         }
-        assert_eq!(scale.factor(), 65536.0);
+        assert_eq!(scale.factor(1), 65536.0);
         assert_eq!(scale.after(true).expect("a scale"), LossScale { exponent: 17, good_steps: 0, skipped_steps: 0 });
         let backed_off = scale.after(false).expect("a scale");
         assert_eq!(backed_off, LossScale { exponent: 15, good_steps: 0, skipped_steps: 1 });
@@ -83,8 +86,8 @@ mod tests {
         while let Some(smaller) = scale.after(false) {
             scale = smaller;
         }
-        assert_eq!((scale.factor(), scale.skipped_steps), (2f32.powi(-24), 40));
+        assert_eq!((scale.factor(1), scale.skipped_steps), (2f32.powi(-24), 40));
         let largest = LossScale { exponent: LARGEST, good_steps: GROWTH_INTERVAL - 1, skipped_steps: 0 };
-        assert_eq!(largest.after(true).expect("a scale").factor(), 2f32.powi(126));
+        assert_eq!(largest.after(true).expect("a scale").factor(1), 2f32.powi(126));
     }
 }

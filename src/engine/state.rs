@@ -6,7 +6,6 @@ use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use rayon::prelude::*;
 
-use super::loss_scale::LossScale;
 use super::optimizer::{AdamW, Moments};
 use super::parameter::{self, ByPath};
 use super::repro::{with_arithmetic, with_random};
@@ -160,21 +159,20 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
             // No two threads share an autodiff graph or running statistics, and all start from the same ones.
             .map(|(index, shard)| shard.map(|shard| (index, shard, parameter::isolated::<B, _>(&self.model))))
             .collect();
-        let scale = self.progress.loss_scale.map(LossScale::factor);
-        let compute = |(index, Shard { batch, samples }, model): (usize, Shard<T::Batch>, M)| {
-            let loss = task.loss(&model, &batch, device);
-            let value = parameter::to_host(&loss.clone().inner())[0];
-            let loss = match scale {
-                Some(factor) => loss.mul_scalar(factor),
-                None => loss,
-            };
-            let gradients = parameter::gradients::<B, _>(&model, &loss.backward());
-            ShardGradient { loss: value, gradients, running: self.running_sums(&model, samples) }
-        };
         let samples = jobs.iter().flatten().map(|(_, shard, _)| shard.samples).sum();
-        let compute = |job: (usize, Shard<T::Batch>, M)| {
-            let random = step_rng.part(job.0 as u32);
-            with_arithmetic(self.progress.arithmetic, || with_random(random, || compute(job)))
+        let scale = self.progress.loss_scale.map(|scale| scale.factor(samples));
+        let compute = |(index, Shard { batch, samples }, model): (usize, Shard<T::Batch>, M)| {
+            let body = || {
+                let loss = task.loss(&model, &batch, device);
+                let value = parameter::to_host(&loss.clone().inner())[0];
+                let loss = match scale {
+                    Some(factor) => loss.mul_scalar(factor),
+                    None => loss,
+                };
+                let gradients = parameter::gradients::<B, _>(&model, &loss.backward());
+                ShardGradient { loss: value, gradients, running: self.running_sums(&model, samples) }
+            };
+            with_arithmetic(self.progress.arithmetic, || with_random(step_rng.part(index as u32), body))
         };
         let parts: Vec<_> = jobs.into_par_iter().map(|job| job.map(compute)).collect();
         let mean = tree_sum(parts, &mut ShardGradient::combine).expect("a step has samples").mean(samples);

@@ -173,8 +173,7 @@ fn device(error: &DeviceError) -> String {
         }
         DeviceError::Absent { kind, .. } => format!("{}, or use accelerator=cpu or auto", driver(kind)),
         DeviceError::NotConforming { .. } => {
-            "use accelerator=cpu or auto, or train with trainer.numerics=native, whose bits hold on this kind of device only"
-                .into()
+            "use accelerator=cpu or auto; trainer.numerics=native trains there, with bits of that kind of device".into()
         }
     }
 }

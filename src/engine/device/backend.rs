@@ -37,8 +37,17 @@ impl Device {
     /// # Errors
     /// When the device computes other bits than the contract asks for.
     pub fn probe(&self) -> Result<Option<Blake3Digest>, DeviceError> {
-        // MERGE: `match &self.handle` as above, with `repro::probe::probe::<…>(device)`: its digest, or
-        // `DeviceError::NotConforming` with the failure as the reason.
+        // MERGE: when `repro::probe` is there, this becomes
+        //     let probed = match &self.handle {
+        //         Handle::Cpu => probe::<Flex>(&Default::default()),
+        //         #[cfg(feature = "wgpu")]
+        //         Handle::Wgpu(device) => probe::<Vulkan>(device),
+        //         #[cfg(feature = "cuda")]
+        //         Handle::Cuda(device) => probe::<Cuda>(device),
+        //     };
+        //     let (kind, device) = (self.kind, self.name.clone());
+        //     probed.map(|probed| Some(probed.digest()))
+        //         .map_err(|failure| DeviceError::NotConforming { kind, device, reason: failure.to_string() })
         Ok(None)
     }
 

@@ -70,8 +70,14 @@ pub(super) fn is_native() -> bool {
     SCOPE.get().numerics == Numerics::Native
 }
 
+/// The matrix product that every op is made of which has one in it: of operands in the width in force.
+pub(super) fn product<B: Kernels>(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B> {
+    let (lhs, rhs) = (operand::<B>(lhs), operand::<B>(rhs));
+    if is_native() { B::float_matmul(lhs, rhs) } else { B::matmul(lhs, rhs) }
+}
+
 /// An operand of a matrix product, rounded to the width in force.
-pub(super) fn operand<B: Kernels>(tensor: FloatTensor<B>) -> FloatTensor<B> {
+fn operand<B: Kernels>(tensor: FloatTensor<B>) -> FloatTensor<B> {
     match SCOPE.get().precision {
         Precision::Full => tensor,
         Precision::MixedF16 => B::narrow(Width::F16, tensor),

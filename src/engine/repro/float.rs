@@ -91,8 +91,7 @@ backend_ops! {
             fn float_matmul(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B> {
                 f32_only("float_matmul", &lhs);
                 f32_only("float_matmul", &rhs);
-                let (lhs, rhs) = (arithmetic::operand::<B>(lhs), arithmetic::operand::<B>(rhs));
-                if arithmetic::is_native() { B::float_matmul(lhs, rhs) } else { B::matmul(lhs, rhs) }
+                arithmetic::product::<B>(lhs, rhs)
             }
 
             fn float_scatter_add(
