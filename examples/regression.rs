@@ -67,12 +67,12 @@ impl<B: AutodiffBackend> Task<B> for Sine {
 fn main() -> Result<(), Box<dyn Error>> {
     let trainer = TrainerSettings { max_epochs: 600, early_stopping: None, ..TrainerSettings::default() }.check()?;
     let task = Sine((0..64).map(|i| i.to_string()).collect());
-    let folder = tempfile::tempdir()?;
+    let (folder, device) = (tempfile::tempdir()?, Default::default());
     let optimizer = OptimizerSettings { lr: 0.03, ..OptimizerSettings::default() };
     let plan = FitPlan::new(&trainer, optimizer, 16, &|| Duration::ZERO);
     for name in ["first", "second"] {
         let mut run = RunDirectory::create(&folder.path().join(name), LoggerSettings::NONE)?;
-        let done = fit::<PortableCpu, _>(&task, &plan, None, &mut run, &mut |_| ControlFlow::Continue(()))?;
+        let done = fit::<PortableCpu, _>(&task, &plan, None, &mut run, &mut |_| ControlFlow::Continue(()), &device)?;
         println!("{name}: {} steps, {:?}, step root {}", done.steps, done.metrics, run.step_log().root());
     }
     Ok(())

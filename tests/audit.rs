@@ -301,7 +301,7 @@ fn a_replay_finds_what_was_signed_and_never_computed() {
 }
 
 /// Changes the statement and signs it with the user's own key, as a dishonest trainer can.
-fn forge(sandbox: &Sandbox, change: impl FnOnce(&mut Statement<TrainingRun>)) {
+pub fn forge(sandbox: &Sandbox, change: impl FnOnce(&mut Statement<TrainingRun>)) {
     let path = sandbox.path("run/manifest.intoto.jsonl");
     let mut statement = read_unverified(&std::fs::read(&path).expect("read")).expect("a statement");
     change(&mut statement);

@@ -9,6 +9,7 @@ mod example;
 mod golden;
 mod hydra;
 mod lightness;
+mod modes;
 mod multirun;
 mod profiles;
 mod sandbox;

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use crate::sandbox::{Outcome, Sandbox, field, trained};
 
-fn bytes(path: impl AsRef<Path>) -> Vec<u8> {
+pub fn bytes(path: impl AsRef<Path>) -> Vec<u8> {
     let path = path.as_ref();
     std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 const RESULTS: [&str; 4] = ["steps.jsonl", "steps.leaves", "checkpoints/final.safetensors", "predictions.csv"];
 
-fn assert_same_results(left: &Path, right: &Path) {
+pub fn assert_same_results(left: &Path, right: &Path) {
     for name in RESULTS {
         assert!(bytes(left.join(name)) == bytes(right.join(name)), "{name} differs");
     }
@@ -90,7 +90,7 @@ fn steps_written(run: &Path) -> usize {
     std::fs::read(run.join("steps.jsonl")).map_or(0, |log| log.iter().filter(|&&byte| byte == b'\n').count())
 }
 
-fn kill_after(sandbox: &Sandbox, arguments: &[&str], steps: usize) {
+pub fn kill_after(sandbox: &Sandbox, arguments: &[&str], steps: usize) {
     let mut child = sandbox.spectramind(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
     let begin = Instant::now();
     while steps_written(&sandbox.path("run")) < steps {

@@ -12,7 +12,7 @@ use super::loss::LossConfig;
 use super::model::ModelConfig;
 use super::simulator::SimConfig;
 use crate::engine::settings::{
-    AuditSettings, LoggerSettings, OptimizerSettings, TrainerSettings, UnsupportedSetting, required,
+    Accelerator, AuditSettings, LoggerSettings, OptimizerSettings, TrainerSettings, UnsupportedSetting, required,
 };
 use crate::envelope::{Bounds, NetworkMode};
 
@@ -74,6 +74,8 @@ pub struct PredictConfig {
     pub data: DataConfig,
     /// How raw frames become light curves.
     pub calib: CalibConfig,
+    /// Where to compute: auto, cpu, wgpu, cuda.
+    pub accelerator: Accelerator,
     /// The checkpoint to predict with.
     pub checkpoint: PathBuf,
     /// Where the submission goes.

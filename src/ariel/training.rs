@@ -5,17 +5,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use burn::module::AutodiffModule;
+use burn::tensor::backend::AutodiffBackend;
 
 use super::config::{EvaluateConfig, PredictConfig, TrainConfig};
 use super::dataset::{DataError, Targets};
 use super::metric::{self, MetricError, NaivePrediction, Score};
-use super::predictor::{MeasureError, Predictor, measure};
+use super::predictor::{MeasureError, MeasuredVisit, Predictor, measure};
 use super::preparation::{self, PreparationError, Progress, read_light_curves};
 use super::submission::{PlanetMismatch, Submission};
 use super::task::{SpectrumTask, SpectrumTaskError};
 use crate::digest::Blake3Digest;
-use crate::engine::PortableCpu;
+use crate::engine::device::{Device, Job};
 use crate::engine::fit::{Event, Exit, FitError, FitPlan, fit};
+use crate::engine::repro::with_arithmetic;
 use crate::engine::run_dir::{RunDirError, RunDirectory};
 use crate::engine::settings::SupportedTrainer;
 use crate::engine::snapshot::{CheckpointError, Snapshot};
@@ -84,12 +86,16 @@ pub struct Trained {
     pub state_digest: Blake3Digest,
     /// Figures on the held-out planets.
     pub metrics: Vec<Metric>,
+    /// Most bytes of device memory held after any step; 0 on the CPU, `None` where it cannot be told.
+    pub peak_device_bytes: Option<u64>,
 }
 
 /// How a training goes beside its config.
 pub struct TrainingRun<'a> {
     /// The checked trainer profile.
     pub trainer: &'a SupportedTrainer,
+    /// Where to compute.
+    pub device: &'a Device,
     /// Where to go on from.
     pub checkpoint: Option<Snapshot>,
     /// Stop after this many steps in all.
@@ -137,30 +143,82 @@ pub fn train(
         stop_after_steps: training.stop_after_steps,
         elapsed: training.elapsed,
     };
-    let done = fit::<PortableCpu, _>(task, &plan, training.checkpoint, run, observer)?;
-    let device = Default::default();
-    let held_out: Vec<_> = (0..Task::<PortableCpu>::sample_ids(task, Split::Test).len()).collect();
-    let predictions = task.predict::<PortableCpu>(&done.model, Split::Test, &held_out, &device);
-    predictions.write(&run.root().join(PREDICTIONS))?;
-    Ok(Trained { exit: done.exit, steps: done.steps, state_digest: done.state_digest, metrics: done.metrics })
+    let mut peak_device_bytes = Some(0);
+    let mut watched = |event: Event<'_>| {
+        if let Event::Step { .. } = event {
+            peak_device_bytes = peak_device_bytes.zip(training.device.held_bytes()).map(|(peak, held)| peak.max(held));
+        }
+        observer(event)
+    };
+    let fitting = Fitting { task, plan: &plan, checkpoint: training.checkpoint, run, observer: &mut watched };
+    let trained = training.device.run(fitting)?;
+    Ok(Trained { peak_device_bytes, ..trained })
 }
 
-/// Predicts a split of a data set with a checkpoint.
+/// Training and the predictions after it, on any backend.
+struct Fitting<'a> {
+    task: &'a SpectrumTask,
+    plan: &'a FitPlan<'a>,
+    checkpoint: Option<Snapshot>,
+    run: &'a mut RunDirectory,
+    observer: &'a mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+}
+
+impl Job for Fitting<'_> {
+    type Output = Result<Trained, TrainingError>;
+
+    fn run<B: AutodiffBackend>(self, device: &B::Device) -> Self::Output {
+        let Self { task, plan, checkpoint, run, observer } = self;
+        let done = fit::<B, _>(task, plan, checkpoint, run, observer, device)?;
+        let held_out: Vec<_> = (0..Task::<B>::sample_ids(task, Split::Test).len()).collect();
+        let predict = || task.predict::<B>(&done.model, Split::Test, &held_out, device);
+        with_arithmetic(plan.arithmetic(), predict).write(&run.root().join(PREDICTIONS))?;
+        Ok(Trained {
+            exit: done.exit,
+            steps: done.steps,
+            state_digest: done.state_digest,
+            metrics: done.metrics,
+            peak_device_bytes: None,
+        })
+    }
+}
+
+/// Predicts a split of a data set with a checkpoint, which was [`read`](Snapshot::read) before.
 ///
 /// # Errors
 /// See [`TrainingError`].
-pub fn predict(config: &PredictConfig, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Submission, TrainingError> {
-    let snapshot = Snapshot::read(&config.checkpoint)?;
+pub fn predict(
+    config: &PredictConfig,
+    snapshot: &Snapshot,
+    device: &Device,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Submission, TrainingError> {
     let predictor: Predictor = serde_json::from_str(&snapshot.progress.task).map_err(|error| {
         TrainingError::Foreign { path: config.checkpoint.display().to_string(), reason: error.to_string() }
     })?;
     preparation::ensure_light_curves(&config.data, &config.calib, progress)?;
     let (data_set, curves) = read_light_curves(&config.data, &config.calib)?;
     let measured = measure(&curves, &data_set.stars(config.data.split)?)?;
-    let device = Default::default();
-    let model = load_parameters::<PortableCpu, _>(predictor.init(&device), &snapshot, &device)?;
-    let model = AutodiffModule::<PortableCpu>::valid(&model);
-    Ok(predictor.predict(&model, &measured.iter().collect::<Vec<_>>(), &device))
+    device.run(Prediction { predictor: &predictor, snapshot, measured: &measured })
+}
+
+/// Prediction with the arithmetic that the checkpoint was trained in, on any backend.
+struct Prediction<'a> {
+    predictor: &'a Predictor,
+    snapshot: &'a Snapshot,
+    measured: &'a [MeasuredVisit],
+}
+
+impl Job for Prediction<'_> {
+    type Output = Result<Submission, TrainingError>;
+
+    fn run<B: AutodiffBackend>(self, device: &B::Device) -> Self::Output {
+        let model = load_parameters::<B, _>(self.predictor.init(device), self.snapshot, device)?;
+        let model = AutodiffModule::<B>::valid(&model);
+        let visits: Vec<_> = self.measured.iter().collect();
+        let predict = || self.predictor.predict(&model, &visits, device);
+        Ok(with_arithmetic(self.snapshot.progress.arithmetic, predict))
+    }
 }
 
 /// Scores a submission by a table of truths.

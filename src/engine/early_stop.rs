@@ -83,6 +83,7 @@ pub fn keep(progress: &mut Progress, settings: Option<&EarlyStopping>, file: &st
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::repro::Arithmetic;
 
     fn settings(mode: MonitorMode) -> EarlyStopping {
         EarlyStopping { monitor: "val/score".into(), mode, patience: 2 }
@@ -95,7 +96,7 @@ mod tests {
     #[test]
     fn patience_runs_out_after_that_many_validations_without_improvement() {
         let settings = settings(MonitorMode::Max);
-        let mut progress = Progress::start(1, String::new());
+        let mut progress = Progress::start(1, Arithmetic::PORTABLE, String::new());
         let stops: Vec<_> = [0.1, 0.3, 0.3, 0.4, 0.2, 0.1]
             .map(|v| observe(&mut progress, Some(&settings), &score(v)).expect("metric is there"))
             .to_vec();
@@ -106,7 +107,7 @@ mod tests {
     #[test]
     fn the_best_checkpoints_and_the_newest_are_kept() {
         let settings = settings(MonitorMode::Min);
-        let mut progress = Progress::start(1, String::new());
+        let mut progress = Progress::start(1, Arithmetic::PORTABLE, String::new());
         let mut best = None;
         for (file, value) in [("a", 3.0), ("b", 1.0), ("c", 2.0), ("d", 9.0)] {
             observe(&mut progress, Some(&settings), &score(value)).expect("metric is there");

@@ -12,12 +12,13 @@ use burn::tensor::backend::AutodiffBackend;
 
 use super::early_stop::{self, UnknownMonitor};
 use super::loader::{EpochPlan, prepared_in_order};
+use super::repro::{Arithmetic, NUMERICS_VERSION, with_arithmetic};
 use super::run_dir::{CHECKPOINTS, FINAL_CHECKPOINT, RunDirError, RunDirectory};
 use super::settings::{AuditSettings, OptimizerSettings, SupportedTrainer};
-use super::shard::shard_range;
+use super::shard::{Shard, shard_range};
 use super::snapshot::{Progress, Snapshot};
 use super::state::{SnapshotMismatch, TrainState, initial_model};
-use super::step_log::{StepLeaf, f32_bits, f64_bits, samples_digest};
+use super::step_log::{ScaledStep, StepLeaf, f32_bits, f64_bits, samples_digest};
 use super::task::{Metric, Split, Task, TaskError};
 use crate::digest::Blake3Digest;
 
@@ -136,7 +137,7 @@ pub enum FitError {
 /// The model in inference mode.
 type Inference<B, T> = <<T as Task<B>>::Model as AutodiffModule<B>>::InnerModule;
 
-/// Trains `task` by `plan` into `run`, from the start or from a checkpoint.
+/// Trains `task` by `plan` on `device` into `run`, from the start or from a checkpoint.
 ///
 /// # Errors
 /// See [`FitError`]. What was checkpointed before stays usable.
@@ -146,14 +147,14 @@ pub fn fit<B: AutodiffBackend, T: Task<B>>(
     checkpoint: Option<Snapshot>,
     run: &mut RunDirectory,
     observer: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    device: &B::Device,
 ) -> Result<FitOutcome<Inference<B, T>>, FitError> {
-    let device = B::Device::default();
     let trainer = plan.trainer;
     let ids = task.sample_ids(Split::Train);
     if ids.is_empty() {
         return Err(FitError::NoSamples);
     }
-    let mut state = begin(task, plan, checkpoint, &device)?;
+    let mut state = begin(task, plan, checkpoint, device)?;
     let steps_per_epoch = plan.epoch(0, ids.len()).len() as u64;
     let planned = steps_per_epoch * u64::from(trainer.max_epochs);
     let mut exit = match observer(Event::Started { done: state.progress.position.step, planned }) {
@@ -170,14 +171,19 @@ pub fn fit<B: AutodiffBackend, T: Task<B>>(
         let remaining = &steps.steps()[state.progress.position.step_in_epoch as usize..];
         let prepare = |batches: &Vec<Vec<usize>>| plan.shards(task, batches);
         let train_step = |batches: &Vec<Vec<usize>>, shards| -> Result<ControlFlow<()>, FitError> {
-            let samples = batches.iter().map(Vec::len).sum();
-            let gradient = state.gradient(task, shards, samples, trainer.seed, &device);
+            let gradient = state.gradient(task, shards, trainer.seed, device);
             let (loss, norm) = (gradient.loss, gradient.norm());
             let step = state.progress.position.step + 1;
-            if !(loss.is_finite() && norm.is_finite()) {
+            let scale = state.progress.loss_scale;
+            state.progress.loss_scale = scale.and_then(|scale| scale.after(norm.is_finite()));
+            // A gradient may overflow because it was scaled, as long as the scale can be made smaller; the loss is not.
+            let skipped = !norm.is_finite() && state.progress.loss_scale.is_some();
+            if !loss.is_finite() || !(norm.is_finite() || skipped) {
                 return Err(FitError::Diverged { step, loss, norm });
             }
-            state.apply(gradient.clip(norm, trainer.gradient_clip_val));
+            if !skipped {
+                state.apply(gradient.clip(norm, trainer.gradient_clip_val));
+            }
 
             let position = &mut state.progress.position;
             position.step = step;
@@ -195,6 +201,7 @@ pub fn fit<B: AutodiffBackend, T: Task<B>>(
                 learning_rate_bits: f64_bits(plan.optimizer.lr),
                 loss_bits: f32_bits(loss),
                 gradient_norm_bits: f32_bits(norm),
+                loss_scale: scale.map(|scale| ScaledStep { exponent: scale.exponent, skipped }),
                 state: digest_due.then(|| state.snapshot().state_digest()),
             };
             run.append_step(&leaf)?;
@@ -216,7 +223,7 @@ pub fn fit<B: AutodiffBackend, T: Task<B>>(
         let _ = prepared_in_order(trainer.dataloader, remaining, prepare, train_step)?;
 
         if state.progress.position.epoch > epoch {
-            let metrics = evaluate(task, &state.model.valid(), plan, Split::Val, &device)?;
+            let metrics = evaluate(task, &state.model.valid(), plan, Split::Val, device)?;
             let step = state.progress.position.step;
             run.append_metrics(step, epoch, &metrics)?;
             run.append_event("validated", step, plan.seconds())?;
@@ -243,7 +250,7 @@ pub fn fit<B: AutodiffBackend, T: Task<B>>(
         }
         exit => exit.unwrap_or(Exit::Completed),
     };
-    finish(task, plan, state, exit, run, &device)
+    finish(task, plan, state, exit, run, device)
 }
 
 fn begin<B: AutodiffBackend, T: Task<B>>(
@@ -254,9 +261,14 @@ fn begin<B: AutodiffBackend, T: Task<B>>(
 ) -> Result<TrainState<B, T::Model>, SnapshotMismatch> {
     let model = initial_model(task, plan.trainer.seed, device);
     match checkpoint {
+        Some(snapshot) if snapshot.progress.arithmetic != plan.arithmetic() => Err(SnapshotMismatch {
+            path: "arithmetic".into(),
+            expected: format!("{:?}", plan.arithmetic()),
+            got: format!("{:?}", snapshot.progress.arithmetic),
+        }),
         Some(snapshot) => TrainState::restore(model, plan.optimizer, snapshot, device),
         None => {
-            let progress = Progress::start(super::repro::NUMERICS_VERSION, task.describe());
+            let progress = Progress::start(NUMERICS_VERSION, plan.arithmetic(), task.describe());
             Ok(TrainState::fresh(model, plan.optimizer, progress))
         }
     }
@@ -320,8 +332,7 @@ fn evaluate<B: AutodiffBackend, T: Task<B>>(
     if samples.is_empty() {
         return Ok(Vec::new());
     }
-    let metrics = task
-        .evaluate(model, split, &samples, device)
+    let metrics = with_arithmetic(plan.arithmetic(), || task.evaluate(model, split, &samples, device))
         .map_err(|source| FitError::Task { split: split.name(), source })?;
     let prefixed = |metric: Metric| Metric { name: format!("{}/{}", split.name(), metric.name), ..metric };
     Ok(metrics.into_iter().map(prefixed).collect())
@@ -339,6 +350,11 @@ impl<'a> FitPlan<'a> {
         Self { trainer, optimizer, audit, batch_size, stop_after_steps: None, elapsed }
     }
 
+    /// The arithmetic that the trainer profile asks for.
+    pub fn arithmetic(&self) -> Arithmetic {
+        Arithmetic { numerics: self.trainer.numerics, precision: self.trainer.precision }
+    }
+
     fn epoch(&self, epoch: u32, samples: usize) -> EpochPlan {
         let trainer = self.trainer;
         let accumulate = trainer.accumulate_grad_batches as usize;
@@ -346,11 +362,11 @@ impl<'a> FitPlan<'a> {
     }
 
     /// The shards of a step's batches, batch by batch; `None` where a shard has no samples.
-    fn shards<B: AutodiffBackend, T: Task<B>>(&self, task: &T, batches: &[Vec<usize>]) -> Vec<Option<T::Batch>> {
+    fn shards<B: AutodiffBackend, T: Task<B>>(&self, task: &T, batches: &[Vec<usize>]) -> Vec<Option<Shard<T::Batch>>> {
         let shards = self.trainer.micro_shards as usize;
         let shard_of = |batch: &Vec<usize>, shard| {
             let samples = &batch[shard_range(shard, shards, batch.len())];
-            (!samples.is_empty()).then(|| task.batch(Split::Train, samples))
+            (!samples.is_empty()).then(|| Shard { batch: task.batch(Split::Train, samples), samples: samples.len() })
         };
         batches.iter().flat_map(|batch| (0..shards).map(move |shard| shard_of(batch, shard))).collect()
     }

@@ -9,12 +9,15 @@
 //! | random numbers | [`rng`], a function of (seed, stream, step, index) |
 //! | the arithmetic of a tensor operation | [`repro`] |
 //! | the order in which gradients are added | [`shard`] |
-//! | the parameter update | [`optimizer`] |
+//! | the parameter update | [`optimizer`], [`loss_scale`] |
+//! | which device computes | [`device`]: conforming ones give the same bits |
 //! | what is written | [`step_log`], [`snapshot`], [`run_dir`] |
 
+pub mod device;
 pub mod early_stop;
 pub mod fit;
 pub mod loader;
+pub mod loss_scale;
 pub mod optimizer;
 pub mod parameter;
 pub mod repro;
@@ -26,6 +29,9 @@ pub mod snapshot;
 pub mod state;
 pub mod step_log;
 pub mod task;
+
+#[cfg(test)]
+mod training_tests;
 
 /// The backend that a portable run trains on: Burn's CPU backend under the numerics contract, with gradients.
 pub type PortableCpu = burn::backend::Autodiff<repro::Cpu>;

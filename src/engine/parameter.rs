@@ -2,9 +2,9 @@
 //!
 //! Burn identifies parameters by random ids; a path (`encoder.0.weight`) is the same in every run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{AutodiffModule, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 
@@ -77,6 +77,53 @@ pub fn gradients<B: AutodiffBackend, M: Module<B>>(model: &M, gradients: &B::Gra
         }
     }
     let mut visitor = Visitor { path: Path::default(), gradients, found: BTreeMap::new() };
+    model.visit(&mut visitor);
+    visitor.found
+}
+
+/// A copy of the model that shares nothing with it: no autodiff graph and no running statistics, which clones share.
+pub fn isolated<B: AutodiffBackend, M: AutodiffModule<B>>(model: &M) -> M {
+    M::from_inner(model.valid())
+}
+
+/// Paths of the running statistics: values that a forward pass changes, as batch norm's mean and variance.
+///
+/// Burn visits them as if they were parameters. What tells them apart is that a clone shares them: a change of the
+/// clone's is seen here, whatever kind of module holds them.
+pub fn running<B: AutodiffBackend, M: AutodiffModule<B>>(model: &M) -> BTreeSet<String> {
+    struct Track;
+    impl<B: AutodiffBackend> ModuleMapper<B> for Track {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+            param.map(Tensor::require_grad)
+        }
+    }
+    let model = isolated::<B, M>(model);
+    let before = tracked::<B, M>(&model);
+    let _ = model.clone().map(&mut Track);
+    tracked::<B, M>(&model).difference(&before).cloned().collect()
+}
+
+/// Paths of the float tensors that gradients are computed for.
+fn tracked<B: AutodiffBackend, M: Module<B>>(model: &M) -> BTreeSet<String> {
+    #[derive(Default)]
+    struct Visitor {
+        path: Path,
+        found: BTreeSet<String>,
+    }
+    impl<B: AutodiffBackend> ModuleVisitor<B> for Visitor {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.path.enter(name);
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.path.exit();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+            if param.val().is_require_grad() {
+                self.found.insert(self.path.text());
+            }
+        }
+    }
+    let mut visitor = Visitor::default();
     model.visit(&mut visitor);
     visitor.found
 }

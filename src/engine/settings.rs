@@ -42,14 +42,14 @@ pub enum AutoWord {
     Auto,
 }
 
-/// Width of the floats that hold activations and products.
+/// Width of the floats that are multiplied in matrix products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precision {
     /// f32 everywhere.
     Full,
-    /// f16 storage and products, f32 accumulation, loss and optimizer.
+    /// f16 operands of matrix products; f32 sums, loss and optimizer; a dynamic loss scale.
     MixedF16,
-    /// bf16 storage and products, f32 accumulation, loss and optimizer.
+    /// bf16 operands of matrix products; f32 sums, loss and optimizer.
     MixedBf16,
 }
 
@@ -99,7 +99,7 @@ impl JsonSchema for Precision {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "description": "Width of the floats that hold activations and products.", "enum": [32, "32", "16-mixed", "bf16-mixed"] })
+        json_schema!({ "description": "Width of the floats that are multiplied in matrix products.", "enum": [32, "32", "16-mixed", "bf16-mixed"] })
     }
 }
 
@@ -410,11 +410,6 @@ impl TrainerSettings {
             |key, expected, got: String| -> Result<(), _> { Err(UnsupportedSetting::NotYet { key, expected, got }) };
         let invalid =
             |key, expected, got: String| -> Result<(), _> { Err(UnsupportedSetting::Invalid { key, expected, got }) };
-        match self.accelerator {
-            Accelerator::Auto | Accelerator::Cpu => {}
-            Accelerator::Wgpu => not_yet("trainer.accelerator", "cpu or auto", "wgpu".into())?,
-            Accelerator::Cuda => not_yet("trainer.accelerator", "cpu or auto", "cuda".into())?,
-        }
         match self.devices {
             Devices::Count(1) => {}
             Devices::Count(count) => not_yet("trainer.devices", "1", count.to_string())?,
@@ -422,12 +417,6 @@ impl TrainerSettings {
         }
         if self.num_nodes != 1 {
             not_yet("trainer.num_nodes", "1", self.num_nodes.to_string())?;
-        }
-        if self.precision != Precision::Full {
-            not_yet("trainer.precision", "32", self.precision.to_string())?;
-        }
-        if self.numerics == Numerics::Native {
-            not_yet("trainer.numerics", "portable", "native".into())?;
         }
         if !self.deterministic {
             invalid("trainer.deterministic", "true: every run is deterministic", "false".into())?;

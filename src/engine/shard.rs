@@ -3,7 +3,8 @@
 //! A batch of n samples is cut into S shards, shard s holding samples `s·n/S .. (s+1)·n/S`. Shards are computed
 //! independently, by whichever thread or worker, and added in a tree over s = 0..S that splits at the largest power of
 //! two below its width; a shard without samples is left out of its sum. So the result depends on S and on the batch,
-//! and on nothing else. Workers that divide S own whole subtrees when S is a power of two.
+//! and on nothing else. Running statistics (batch norm's) start a step equal in every shard; after it each is the mean
+//! of the shards' new values, weighted by their samples and added in the same tree. Workers that divide S own whole subtrees when S is a power of two.
 
 use std::ops::Range;
 
@@ -37,6 +38,15 @@ pub fn tree_sum<T>(leaves: Vec<Option<T>>, add: &mut impl FnMut(T, T) -> T) -> O
     sum(&mut leaves, add)
 }
 
+/// Samples that are computed together, and how many they are.
+#[derive(Debug)]
+pub struct Shard<T> {
+    /// The samples.
+    pub batch: T,
+    /// How many.
+    pub samples: usize,
+}
+
 /// What one shard contributes: the sums over its samples.
 #[derive(Debug, Clone)]
 pub struct ShardGradient<B: Backend> {
@@ -44,28 +54,31 @@ pub struct ShardGradient<B: Backend> {
     pub loss: f32,
     /// Sum of the gradients.
     pub gradients: ByPath<B>,
+    /// New values of the running statistics, times the number of samples.
+    pub running: ByPath<B>,
 }
 
 impl<B: Backend> ShardGradient<B> {
     /// The sum of two contributions; a parameter that only one of them used keeps that one's gradient.
-    pub fn combine(mut self, other: Self) -> Self {
-        for (path, right) in other.gradients {
-            let sum = match self.gradients.remove(&path) {
-                Some(left) => left + right,
-                None => right,
-            };
-            self.gradients.insert(path, sum);
+    pub fn combine(self, other: Self) -> Self {
+        Self {
+            loss: self.loss + other.loss,
+            gradients: sum(self.gradients, other.gradients),
+            running: sum(self.running, other.running),
         }
-        Self { loss: self.loss + other.loss, gradients: self.gradients }
     }
 
     /// Mean over `samples`: one division per element.
     pub fn mean(self, samples: usize) -> Self {
         let count = samples as f32;
-        Self {
-            loss: self.loss / count,
-            gradients: self.gradients.into_iter().map(|(path, sum)| (path, sum.div_scalar(count))).collect(),
-        }
+        let divided = |sums: ByPath<B>| sums.into_iter().map(|(path, sum)| (path, sum.div_scalar(count))).collect();
+        Self { loss: self.loss / count, gradients: divided(self.gradients), running: divided(self.running) }
+    }
+
+    /// The gradients divided by the power of two that the loss was multiplied by. The loss is kept as it was before.
+    pub fn unscale(self, factor: f32) -> Self {
+        let gradients = self.gradients.into_iter().map(|(path, g)| (path, g.div_scalar(factor))).collect();
+        Self { gradients, ..self }
     }
 
     /// Euclidean norm over all gradients: squares summed per parameter, parameters added in path order.
@@ -83,11 +96,23 @@ impl<B: Backend> ShardGradient<B> {
             Some(bound) if norm > bound as f32 => {
                 let factor = bound as f32 / (norm + 1e-6);
                 let gradients = self.gradients.into_iter().map(|(path, g)| (path, g.mul_scalar(factor))).collect();
-                Self { loss: self.loss, gradients }
+                Self { gradients, ..self }
             }
             _ => self,
         }
     }
+}
+
+/// Sums by path; a path that only one side has keeps that side's value.
+fn sum<B: Backend>(mut left: ByPath<B>, right: ByPath<B>) -> ByPath<B> {
+    for (path, right) in right {
+        let sum = match left.remove(&path) {
+            Some(left) => left + right,
+            None => right,
+        };
+        left.insert(path, sum);
+    }
+    left
 }
 
 #[cfg(test)]

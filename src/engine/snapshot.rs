@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
+use super::loss_scale::LossScale;
+use super::repro::Arithmetic;
+use super::settings::Precision;
 use crate::digest::{Blake3Digest, DomainHasher};
 
 /// Name of the metadata entry.
@@ -56,6 +59,12 @@ pub struct Progress {
     pub format: u32,
     /// Version of the numerics contract.
     pub numerics: u32,
+    /// The run's arithmetic; absent where it is portable f32, as in every checkpoint before there was another.
+    #[serde(default, skip_serializing_if = "is_portable")]
+    pub arithmetic: Arithmetic,
+    /// The loss scale of `16-mixed`; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<LossScale>,
     /// Where the run stands.
     pub position: Position,
     /// Best monitored value so far, 16 hex digits of its bits.
@@ -70,12 +79,18 @@ pub struct Progress {
     pub task: String,
 }
 
+fn is_portable(arithmetic: &Arithmetic) -> bool {
+    *arithmetic == Arithmetic::PORTABLE
+}
+
 impl Progress {
     /// The progress of a run that has not begun.
-    pub fn start(numerics: u32, task: String) -> Self {
+    pub fn start(numerics: u32, arithmetic: Arithmetic, task: String) -> Self {
         Self {
             format: FORMAT,
             numerics,
+            arithmetic,
+            loss_scale: (arithmetic.precision == Precision::MixedF16).then_some(LossScale::START),
             position: Position::default(),
             best_bits: None,
             validations_without_improvement: 0,
@@ -120,7 +135,7 @@ pub enum CheckpointError {
 
 impl Snapshot {
     /// Digest of parameters, moments and counters: (path, dtype, shape, little-endian bytes) in path order, NaNs made
-    /// one, then the position.
+    /// one, then the position, and the loss scale where there is one.
     pub fn state_digest(&self) -> Blake3Digest {
         let mut hasher = DomainHasher::new("spectramind/state/v1");
         hasher.u64(self.tensors.len() as u64);
@@ -133,6 +148,9 @@ impl Snapshot {
         }
         let Position { step, epoch, step_in_epoch } = self.progress.position;
         hasher.u64(step).u64(u64::from(epoch)).u64(u64::from(step_in_epoch));
+        if let Some(LossScale { exponent, good_steps, skipped_steps }) = self.progress.loss_scale {
+            hasher.field(b"loss-scale").field(&exponent.to_le_bytes()).u64(good_steps.into()).u64(skipped_steps);
+        }
         hasher.finish()
     }
 
@@ -197,7 +215,10 @@ mod tests {
     fn snapshot(value: f32) -> Snapshot {
         let tensors = ["parameter/b", "parameter/a"]
             .map(|path| (path.to_owned(), HostTensor { shape: vec![1, 2], values: vec![value, -0.0] }));
-        Snapshot { tensors: tensors.into_iter().collect(), progress: Progress::start(1, "{}".into()) }
+        Snapshot {
+            tensors: tensors.into_iter().collect(),
+            progress: Progress::start(1, Arithmetic::PORTABLE, "{}".into()),
+        }
     }
 
     #[test]

@@ -1,17 +1,17 @@
 //! A training run between two steps: model, optimizer, position.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use rayon::prelude::*;
 
 use super::optimizer::{AdamW, Moments};
-use super::parameter;
-use super::repro::with_random;
+use super::parameter::{self, ByPath};
+use super::repro::{with_arithmetic, with_random};
 use super::rng::{CounterRng, Stream};
 use super::settings::OptimizerSettings;
-use super::shard::{ShardGradient, tree_sum};
+use super::shard::{Shard, ShardGradient, tree_sum};
 use super::snapshot::{HostTensor, Progress, Snapshot};
 use super::task::Task;
 
@@ -22,6 +22,8 @@ pub struct TrainState<B: AutodiffBackend, M> {
     /// Position and bookkeeping.
     pub progress: Progress,
     optimizer: AdamW<B::InnerBackend>,
+    /// Paths of the running statistics.
+    running: BTreeSet<String>,
 }
 
 /// A checkpoint whose tensors are not those of the model.
@@ -88,7 +90,8 @@ fn tensor(snapshot: &Snapshot, name: &str, shape: &[usize]) -> Result<Vec<f32>, 
 impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
     /// The state before the first step.
     pub fn fresh(model: M, optimizer: OptimizerSettings, progress: Progress) -> Self {
-        Self { model, progress, optimizer: AdamW::new(optimizer, 0) }
+        let running = parameter::running::<B, _>(&model);
+        Self { model, progress, optimizer: AdamW::new(optimizer, 0), running }
     }
 
     /// The state that a checkpoint holds.
@@ -103,7 +106,9 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
     ) -> Result<Self, SnapshotMismatch> {
         let shapes = parameter::shapes::<B, _>(&model);
         let model = load_parameters::<B, _>(model, &snapshot, device)?;
-        let mut optimizer = AdamW::new(optimizer, snapshot.progress.position.step);
+        let running = parameter::running::<B, _>(&model);
+        let skipped = snapshot.progress.loss_scale.map_or(0, |scale| scale.skipped_steps);
+        let mut optimizer = AdamW::new(optimizer, snapshot.progress.position.step.saturating_sub(skipped));
         for (path, shape) in &shapes {
             // A parameter that no loss has used yet has no moments.
             if snapshot.tensors.contains_key(&format!("adamw.first/{path}")) {
@@ -114,7 +119,7 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
                 optimizer.moments.insert(path.clone(), moments);
             }
         }
-        Ok(Self { model, progress: snapshot.progress, optimizer })
+        Ok(Self { model, progress: snapshot.progress, optimizer, running })
     }
 
     /// Copies the state to the host.
@@ -135,12 +140,12 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
 
     /// Mean loss and gradient over the shards of one optimizer step, computed by the threads of rayon's pool.
     ///
-    /// `shards` are in order, `None` where a shard has no samples; `samples` is how many there are in all.
+    /// `shards` are in order, `None` where a shard has no samples. With a loss scale the gradient is unscaled already,
+    /// and may not be finite.
     pub fn gradient<T>(
         &self,
         task: &T,
-        shards: Vec<Option<T::Batch>>,
-        samples: usize,
+        shards: Vec<Option<Shard<T::Batch>>>,
         seed: u64,
         device: &B::Device,
     ) -> ShardGradient<B::InnerBackend>
@@ -151,24 +156,47 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
         let jobs: Vec<_> = shards
             .into_iter()
             .enumerate()
-            // Forked, so that every shard has leaves of its own and no two threads share an autodiff graph.
-            .map(|(index, batch)| batch.map(|batch| (index, batch, self.model.clone().fork(device))))
+            // No two threads share an autodiff graph or running statistics, and all start from the same ones.
+            .map(|(index, shard)| shard.map(|shard| (index, shard, parameter::isolated::<B, _>(&self.model))))
             .collect();
-        let compute = |(index, batch, model): (usize, T::Batch, M)| {
-            with_random(step_rng.part(index as u32), || {
+        let samples = jobs.iter().flatten().map(|(_, shard, _)| shard.samples).sum();
+        let scale = self.progress.loss_scale.map(|scale| scale.factor(samples));
+        let compute = |(index, Shard { batch, samples }, model): (usize, Shard<T::Batch>, M)| {
+            let body = || {
                 let loss = task.loss(&model, &batch, device);
                 let value = parameter::to_host(&loss.clone().inner())[0];
+                let loss = match scale {
+                    Some(factor) => loss.mul_scalar(factor),
+                    None => loss,
+                };
                 let gradients = parameter::gradients::<B, _>(&model, &loss.backward());
-                ShardGradient { loss: value, gradients }
-            })
+                ShardGradient { loss: value, gradients, running: self.running_sums(&model, samples) }
+            };
+            with_arithmetic(self.progress.arithmetic, || with_random(step_rng.part(index as u32), body))
         };
         let parts: Vec<_> = jobs.into_par_iter().map(|job| job.map(compute)).collect();
-        tree_sum(parts, &mut ShardGradient::combine).expect("a step has samples").mean(samples)
+        let mean = tree_sum(parts, &mut ShardGradient::combine).expect("a step has samples").mean(samples);
+        match scale {
+            Some(factor) => mean.unscale(factor),
+            None => mean,
+        }
     }
 
-    /// Moves the parameters by one optimizer step.
+    /// The running statistics of a shard's model, times its number of samples.
+    fn running_sums(&self, model: &M, samples: usize) -> ByPath<B::InnerBackend> {
+        if self.running.is_empty() {
+            return ByPath::new();
+        }
+        // Burn holds the last update back until somebody reads it; this reads it.
+        let _ = model.valid();
+        let values = parameter::values::<B, _>(model).into_iter().filter(|(path, _)| self.running.contains(path));
+        values.map(|(path, value)| (path, value.mul_scalar(samples as f32))).collect()
+    }
+
+    /// Moves the parameters by one optimizer step, and the running statistics to their new values.
     pub fn apply(&mut self, gradient: ShardGradient<B::InnerBackend>) {
-        let updated = self.optimizer.step(parameter::values::<B, _>(&self.model), gradient.gradients);
+        let mut updated = self.optimizer.step(parameter::values::<B, _>(&self.model), gradient.gradients);
+        updated.extend(gradient.running);
         self.model = parameter::replace::<B, _>(self.model.clone(), updated);
     }
 }

@@ -29,6 +29,20 @@ pub struct StepLeaf {
     pub gradient_norm_bits: String,
     /// Digest of parameters, moments and counters after the step; `null` where none was due.
     pub state: Option<Blake3Digest>,
+    /// How the loss was scaled: in `16-mixed`, and only there. Absent otherwise, so that adding the mode changed no leaf
+    /// of any other run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<ScaledStep>,
+}
+
+/// The loss scale of one step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ScaledStep {
+    /// The scale is two to this power.
+    pub exponent: i32,
+    /// Whether the gradient was not finite, so that the step changed nothing but the scale.
+    pub skipped: bool,
 }
 
 impl StepLeaf {
@@ -40,6 +54,10 @@ impl StepLeaf {
     /// The first field in which two leaves differ, as (name, this one's, the other's).
     pub fn first_difference(&self, other: &Self) -> Option<(&'static str, String, String)> {
         let state = |leaf: &Self| leaf.state.map_or("null".to_owned(), |digest| digest.to_string());
+        let scale = |leaf: &Self| match leaf.loss_scale {
+            Some(ScaledStep { exponent, skipped }) => format!("2^{exponent}, skipped {skipped}"),
+            None => "none".to_owned(),
+        };
         let fields = |leaf: &Self| {
             [
                 ("step", leaf.step.to_string()),
@@ -48,6 +66,7 @@ impl StepLeaf {
                 ("learningRateBits", leaf.learning_rate_bits.clone()),
                 ("lossBits", leaf.loss_bits.clone()),
                 ("gradientNormBits", leaf.gradient_norm_bits.clone()),
+                ("lossScale", scale(leaf)),
                 ("state", state(leaf)),
             ]
         };

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::provenance::environment::Environment;
 use crate::provenance::git::GitRecord;
 
-use super::predicate::{ConfigRecord, DataRecord, DeviceRecord, NumericsRecord, RunRecord};
+use super::predicate::{ConfigRecord, DataRecord, DeviceRecord, NumericsProfile, NumericsRecord, RunRecord};
 use super::strict_json::DecimalU64;
 use super::timestamp::UtcTime;
 
@@ -44,15 +44,18 @@ pub struct RunOrigin {
 }
 
 impl RunOrigin {
-    /// The first thing that would make a run from `other` another run, by name. Machine and time are not among them.
+    /// The first thing that would make a run from `other` another run, by name. Time is not among them, and the machine
+    /// only where native numerics promise nothing across kinds of devices.
     pub fn first_difference(&self, other: &Self) -> Option<&'static str> {
         let source = |git: &Option<GitRecord>| git.as_ref().map(|git| (git.tree.clone(), git.difference));
         let roots = |data: &[DataRecord]| data.iter().map(|d| (d.name.clone(), d.merkle_root)).collect::<Vec<_>>();
+        let native = self.numerics.profile == NumericsProfile::Native;
         let differences = [
             ("composed config", self.config.digest != other.config.digest),
             ("sources (git tree or uncommitted changes)", source(&self.git) != source(&other.git)),
             ("data", roots(&self.data) != roots(&other.data)),
             ("numerics", self.numerics != other.numerics),
+            ("kind of device", native && self.device.accelerator != other.device.accelerator),
             ("seed", self.seed != other.seed),
         ];
         differences.into_iter().find(|(_, differs)| *differs).map(|(name, _)| name)

@@ -168,10 +168,16 @@ pub struct DataRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeviceRecord {
-    /// Kind of device: `cpu`, `cuda`, `vulkan`.
+    /// Kind of device: `cpu`, `wgpu`, `cuda`.
     pub accelerator: String,
     /// Name of the device.
     pub name: String,
+    /// Name and version of its driver; `None` for the CPU, which has none.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub driver: Option<String>,
+    /// Its memory in bytes; `None` where its driver does not tell, and for the CPU, whose is the machine's.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub memory_bytes: Option<DecimalU64>,
     /// The numerics probe; `None` when it was not run.
     #[serde(deserialize_with = "Option::deserialize")]
     pub probe: Option<ProbeRecord>,
@@ -188,13 +194,29 @@ pub struct ProbeRecord {
 }
 
 /// How it computed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NumericsRecord {
     /// Which promise holds.
     pub profile: NumericsProfile,
     /// Version of the profile: another version may compute other bits.
     pub version: u32,
+    /// Width of the floats that are multiplied in matrix products.
+    pub precision: PrecisionRecord,
+}
+
+/// Width of the floats that are multiplied in matrix products; everything else is f32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PrecisionRecord {
+    /// f32.
+    #[serde(rename = "32")]
+    Full,
+    /// f16, with a dynamic loss scale that every step leaf states.
+    #[serde(rename = "16-mixed")]
+    MixedF16,
+    /// bf16.
+    #[serde(rename = "bf16-mixed")]
+    MixedBf16,
 }
 
 /// Which promise about equal bits holds.
@@ -274,7 +296,7 @@ pub struct FiguresRecord {
     /// Most bytes of host memory; `None` when not measured.
     #[serde(deserialize_with = "Option::deserialize")]
     pub peak_host_bytes: Option<DecimalU64>,
-    /// Most bytes of device memory; `None` when not measured.
+    /// Most bytes of device memory, looked at after every step; 0 for a run on the CPU, `None` when not measured.
     #[serde(deserialize_with = "Option::deserialize")]
     pub peak_device_bytes: Option<DecimalU64>,
     /// The network the run had.

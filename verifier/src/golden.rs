@@ -11,9 +11,10 @@ use spectramind::ariel::training::{self, PREDICTIONS, TrainingRun};
 use spectramind::config::Composer;
 use spectramind::digest::{Blake3Digest, FileDigest};
 use spectramind::durable::write_whole;
+use spectramind::engine::device;
 use spectramind::engine::repro::NUMERICS_VERSION;
 use spectramind::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory};
-use spectramind::engine::settings::LoggerSettings;
+use spectramind::engine::settings::{Accelerator, LoggerSettings};
 use spectramind::provenance::data::DataManifest;
 use spectramind::verify::{Check, Report};
 
@@ -50,7 +51,7 @@ struct Digests {
 }
 
 /// Runs every case below `golden`, in order of their names.
-pub fn report(golden: &Path, composer: &Composer, update: bool) -> Report {
+pub fn report(golden: &Path, composer: &Composer, accelerator: Accelerator, update: bool) -> Report {
     let mut report = Report::new(golden.display().to_string(), false);
     let cases = match cases(golden) {
         Ok(cases) => cases,
@@ -64,7 +65,7 @@ pub fn report(golden: &Path, composer: &Composer, update: bool) -> Report {
     for case in cases {
         let mut check = Check::new(&case);
         let folder = golden.join(&case);
-        let outcome = run(&folder, composer);
+        let outcome = run(&folder, composer, accelerator);
         match outcome.and_then(|got| if update { write(&folder, &got) } else { compare(&folder, &got, &mut check) }) {
             Ok(()) if update => check.note(format!("wrote {}", folder.join("expected.json").display())),
             Ok(()) => {}
@@ -88,7 +89,7 @@ fn cases(golden: &Path) -> Result<Vec<String>> {
     Ok(cases)
 }
 
-fn run(folder: &Path, composer: &Composer) -> Result<Digests> {
+fn run(folder: &Path, composer: &Composer, accelerator: Accelerator) -> Result<Digests> {
     let path = folder.join("case.json");
     let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let case: Case = serde_json::from_slice(&text).with_context(|| format!("{} is no case", path.display()))?;
@@ -98,11 +99,18 @@ fn run(folder: &Path, composer: &Composer) -> Result<Digests> {
     config.data.root = scratch.path().join("data");
     config.calib.out = scratch.path().join("calibrated");
     let trainer = config.trainer.clone().check()?;
+    let device = device::choose(accelerator, trainer.numerics)?.device;
 
     training::prepare(&config, &mut |_| {})?;
     let task = training::build_task(&config)?;
     let mut run = RunDirectory::create(&scratch.path().join("run"), LoggerSettings::NONE)?;
-    let how = TrainingRun { trainer: &trainer, checkpoint: None, stop_after_steps: None, elapsed: &|| Duration::ZERO };
+    let how = TrainingRun {
+        trainer: &trainer,
+        device: &device,
+        checkpoint: None,
+        stop_after_steps: None,
+        elapsed: &|| Duration::ZERO,
+    };
     let trained = training::train(&config, &task, how, &mut run, &mut |_| ControlFlow::Continue(()))?;
     let blake3 = |path: &Path| -> Result<_> { Ok(FileDigest::of_file(path)?.blake3) };
     Ok(Digests {

@@ -12,7 +12,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use spectramind::config::{Composer, SearchPath};
 use spectramind::envelope::Bounds;
 use spectramind::verify::{Check, Report, Verdict, VerifiedRun};
@@ -80,6 +80,8 @@ enum Command {
         configs: ConfigArguments,
         #[command(flatten)]
         data: DataArguments,
+        #[command(flatten)]
+        device: DeviceArguments,
     },
     /// All of the above
     Audit {
@@ -96,6 +98,8 @@ enum Command {
         /// Train again and compare every step, too
         #[arg(long)]
         replay: bool,
+        #[command(flatten)]
+        device: DeviceArguments,
     },
     /// Run the golden cases and compare their digests
     Golden {
@@ -104,6 +108,8 @@ enum Command {
         golden: PathBuf,
         #[command(flatten)]
         configs: ConfigArguments,
+        #[command(flatten)]
+        device: DeviceArguments,
         /// Write the digests instead of comparing them; a change needs a CHANGELOG line that says why
         #[arg(long)]
         update: bool,
@@ -137,6 +143,22 @@ struct DataArguments {
     /// Where a data set is, by its recorded name [default: where the record says]
     #[arg(long = "data", value_name = "NAME=DIR", value_parser = named_folder)]
     roots: Vec<(String, PathBuf)>,
+}
+
+#[derive(Args)]
+struct DeviceArguments {
+    /// Where to train again: a run in portable numerics replays anywhere, one in native numerics where it was made
+    #[arg(long, value_enum, default_value_t = Accelerator::Cpu)]
+    accelerator: Accelerator,
+}
+
+/// The engine's own, but there without the engine, too.
+#[derive(Clone, Copy, ValueEnum)]
+enum Accelerator {
+    Cpu,
+    Wgpu,
+    Cuda,
+    Auto,
 }
 
 #[derive(Args)]
@@ -184,8 +206,10 @@ fn checked(command: Command) -> anyhow::Result<Report> {
         Command::Git { run, sources } => of_run(&run, |run| vec![run.check_git(&sources.repository)]),
         Command::Data { run, data } => of_run(&run, |run| vec![run.check_data(&data.roots)]),
         Command::Envelope { run, limits } => of_run(&run, |run| vec![limits.check(run)]),
-        Command::Replay { run, configs, data } => of_run(&run, |run| vec![replay(run, &configs.configs, &data.roots)]),
-        Command::Audit { run, configs, sources, data, limits, replay: asked } => of_run(&run, |run| {
+        Command::Replay { run, configs, data, device } => {
+            of_run(&run, |run| vec![replay(run, &configs.configs, &data.roots, device.accelerator)])
+        }
+        Command::Audit { run, configs, sources, data, limits, replay: asked, device } => of_run(&run, |run| {
             let mut checks = vec![
                 run.check_files(),
                 run.check_steps(),
@@ -195,11 +219,13 @@ fn checked(command: Command) -> anyhow::Result<Report> {
                 limits.check(run),
             ];
             if asked {
-                checks.push(replay(run, &configs.configs, &data.roots));
+                checks.push(replay(run, &configs.configs, &data.roots, device.accelerator));
             }
             checks
         }),
-        Command::Golden { golden, configs, update } => Ok(run_golden(&golden, &configs.configs, update)),
+        Command::Golden { golden, configs, device, update } => {
+            Ok(run_golden(&golden, &configs.configs, device.accelerator, update))
+        }
     }
 }
 
@@ -240,22 +266,34 @@ fn composer(configs: &Path) -> Composer {
 }
 
 #[cfg(feature = "replay")]
-fn replay(run: &VerifiedRun, configs: &Path, roots: &[(String, PathBuf)]) -> Check {
-    replay::check(run, &composer(configs), roots)
+fn replay(run: &VerifiedRun, configs: &Path, roots: &[(String, PathBuf)], accelerator: Accelerator) -> Check {
+    replay::check(run, &composer(configs), roots, accelerator.into())
 }
 
 #[cfg(feature = "replay")]
-fn run_golden(golden: &Path, configs: &Path, update: bool) -> Report {
-    golden::report(golden, &composer(configs), update)
+fn run_golden(golden: &Path, configs: &Path, accelerator: Accelerator, update: bool) -> Report {
+    golden::report(golden, &composer(configs), accelerator.into(), update)
+}
+
+#[cfg(feature = "replay")]
+impl From<Accelerator> for spectramind::engine::settings::Accelerator {
+    fn from(accelerator: Accelerator) -> Self {
+        match accelerator {
+            Accelerator::Cpu => Self::Cpu,
+            Accelerator::Wgpu => Self::Wgpu,
+            Accelerator::Cuda => Self::Cuda,
+            Accelerator::Auto => Self::Auto,
+        }
+    }
 }
 
 #[cfg(not(feature = "replay"))]
-fn replay(_: &VerifiedRun, _: &Path, _: &[(String, PathBuf)]) -> Check {
+fn replay(_: &VerifiedRun, _: &Path, _: &[(String, PathBuf)], _: Accelerator) -> Check {
     without_engine("replay")
 }
 
 #[cfg(not(feature = "replay"))]
-fn run_golden(golden: &Path, _: &Path, _: bool) -> Report {
+fn run_golden(golden: &Path, _: &Path, _: Accelerator, _: bool) -> Report {
     let mut report = Report::new(golden.display().to_string(), false);
     report.checks.push(without_engine("golden"));
     report

@@ -10,12 +10,15 @@ use spectramind::ariel::config::TrainConfig;
 use spectramind::ariel::training::{self, PREDICTIONS, Trained, TrainingRun};
 use spectramind::config::Composer;
 use spectramind::digest::FileDigest;
+use spectramind::engine::device::{self, Choice};
 use spectramind::engine::fit::{Event, Exit};
 use spectramind::engine::repro::{CPU_LEVEL_VARIABLE, CpuLevel, NUMERICS_VERSION};
 use spectramind::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory, complete_lines};
-use spectramind::engine::settings::LoggerSettings;
+use spectramind::engine::settings::{Accelerator, LoggerSettings, Numerics, Precision, SupportedTrainer};
 use spectramind::engine::step_log::StepLeaf;
-use spectramind::manifest::predicate::{ExitReason, NumericsProfile};
+use spectramind::manifest::predicate::{
+    ExitReason, NumericsProfile, NumericsRecord, PrecisionRecord, TrainingRun as Claim,
+};
 use spectramind::provenance::data::DataManifest;
 use spectramind::verify::{Check, VerifiedRun};
 
@@ -33,9 +36,9 @@ pub fn choose_cpu_level() -> anyhow::Result<()> {
 }
 
 /// Replays the run and compares every step leaf, the final state and the predictions.
-pub fn check(run: &VerifiedRun, composer: &Composer, roots: &[(String, PathBuf)]) -> Check {
+pub fn check(run: &VerifiedRun, composer: &Composer, roots: &[(String, PathBuf)], accelerator: Accelerator) -> Check {
     let mut check = Check::new("replay");
-    match replay(run, composer, roots) {
+    match replay(run, composer, roots, accelerator) {
         Ok(findings) => findings.into_iter().for_each(|finding| check.note(finding)),
         Err(Stop::Failed(finding)) => check.fail(finding),
         Err(Stop::NotChecked(finding)) => check.not_checked(finding),
@@ -43,15 +46,13 @@ pub fn check(run: &VerifiedRun, composer: &Composer, roots: &[(String, PathBuf)]
     check
 }
 
-fn replay(run: &VerifiedRun, composer: &Composer, roots: &[(String, PathBuf)]) -> Result<Vec<String>, Stop> {
+fn replay(
+    run: &VerifiedRun,
+    composer: &Composer,
+    roots: &[(String, PathBuf)],
+    accelerator: Accelerator,
+) -> Result<Vec<String>, Stop> {
     let claim = run.claim();
-    let numerics = &claim.numerics;
-    if numerics.profile != NumericsProfile::Portable || numerics.version != NUMERICS_VERSION {
-        return Err(Stop::NotChecked(format!(
-            "the run used {:?} numerics version {}; this program computes Portable version {NUMERICS_VERSION}",
-            numerics.profile, numerics.version
-        )));
-    }
     let composed = run.recompose(composer).map_err(Stop::NotChecked)?;
     if composed.digest().map_err(not_checked)? != claim.config.digest {
         return Err(Stop::NotChecked("the composed config is not the signed one: there is nothing to replay".into()));
@@ -60,6 +61,8 @@ fn replay(run: &VerifiedRun, composer: &Composer, roots: &[(String, PathBuf)]) -
     let scratch = tempfile::tempdir().map_err(not_checked)?;
     place_data(&mut config, roots, scratch.path());
     let trainer = config.trainer.clone().check().map_err(not_checked)?;
+    compare_numerics(claim, &trainer)?;
+    let choice = choose(claim, trainer.numerics, accelerator)?;
     let signed = signed_leaves(run)?;
 
     training::prepare(&config, &mut |_| {}).map_err(not_checked)?;
@@ -74,6 +77,7 @@ fn replay(run: &VerifiedRun, composer: &Composer, roots: &[(String, PathBuf)]) -
     };
     let how = TrainingRun {
         trainer: &trainer,
+        device: &choice.device,
         checkpoint: None,
         // A run that met its time limit is replayed to the same step, whatever the clock says here.
         stop_after_steps: Some(claim.steps.count),
@@ -101,7 +105,48 @@ fn replay(run: &VerifiedRun, composer: &Composer, roots: &[(String, PathBuf)]) -
             trained.steps
         ),
         format!("step root {root}"),
+        format!("replayed on {}; recorded on {}, {}", choice.device, claim.device.name, claim.device.accelerator),
     ])
+}
+
+/// Compares what the record says about the arithmetic with what its config asks for and this program computes.
+fn compare_numerics(claim: &Claim, trainer: &SupportedTrainer) -> Result<(), Stop> {
+    let NumericsRecord { profile, version, precision } = claim.numerics;
+    if version != NUMERICS_VERSION {
+        return Err(Stop::NotChecked(format!(
+            "the run used numerics version {version}; this program computes version {NUMERICS_VERSION}"
+        )));
+    }
+    let of_config = (
+        match trainer.numerics {
+            Numerics::Portable => NumericsProfile::Portable,
+            Numerics::Native => NumericsProfile::Native,
+        },
+        match trainer.precision {
+            Precision::Full => PrecisionRecord::Full,
+            Precision::MixedF16 => PrecisionRecord::MixedF16,
+            Precision::MixedBf16 => PrecisionRecord::MixedBf16,
+        },
+    );
+    if of_config != (profile, precision) {
+        let got = (profile, precision);
+        return Err(Stop::Failed(format!("numerics: expected {of_config:?}, as the config says, got {got:?}")));
+    }
+    Ok(())
+}
+
+/// The device to replay on; in portable numerics any that conforms, in native numerics one of the recorded kind.
+fn choose(claim: &Claim, numerics: Numerics, accelerator: Accelerator) -> Result<Choice, Stop> {
+    let choice = device::choose(accelerator, numerics).map_err(not_checked)?;
+    let (kind, recorded) = (choice.device.kind, &claim.device.accelerator);
+    if numerics == Numerics::Native && kind.name() != recorded {
+        return Err(Stop::NotChecked(format!(
+            "the run used native numerics on {recorded} ({}), which promise nothing on {kind}: replay it with \
+             --accelerator {recorded}",
+            claim.device.name
+        )));
+    }
+    Ok(choice)
 }
 
 /// Reads the raw data where the checker has them; simulated data that are nowhere are made again in the scratch folder.

@@ -11,6 +11,7 @@ use spectramind::ariel::simulator::SimulationError;
 use spectramind::ariel::task::SpectrumTaskError;
 use spectramind::config::ConfigError;
 use spectramind::engine::repro::probe::ProbeFailure;
+use spectramind::engine::device::{DeviceError, Kind};
 use spectramind::engine::run_dir::RunDirError;
 use spectramind::engine::settings::UnsupportedSetting;
 use spectramind::manifest::key::KeyError;
@@ -76,6 +77,7 @@ fn is_usage(cause: &(dyn StdError + 'static)) -> bool {
         || cause.is::<Usage>()
         || cause.is::<UnsupportedSetting>()
         || cause.is::<MissingConfigs>()
+        || matches!(cause.downcast_ref(), Some(DeviceError::NotCompiledIn { .. } | DeviceError::Absent { .. }))
         || cause.downcast_ref().is_some_and(groups_disagree)
         || matches!(cause.downcast_ref(), Some(CalibrationError::Setting { .. }))
         || matches!(cause.downcast_ref(), Some(SimulationError::Setting { .. } | SimulationError::OutOfRange { .. }))
@@ -104,6 +106,9 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
     if cause.is::<ProbeFailure>() {
         let report = "report it with the output of `spectramind doctor --verbose`";
         return Some(format!("use trainer.accelerator=cpu, or another driver, or trainer.numerics=native; {report}"));
+    }
+    if let Some(error) = cause.downcast_ref() {
+        return Some(device(error));
     }
     if let Some(hint) = cause.downcast_ref().and_then(preparation) {
         return Some(hint);
@@ -159,6 +164,23 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
         };
     }
     cause.downcast_ref::<io::Error>().and_then(io_hint)
+}
+
+fn device(error: &DeviceError) -> String {
+    let driver = |kind: &Kind| match kind {
+        Kind::Cuda => "install NVIDIA's driver and the CUDA toolkit's NVRTC",
+        Kind::Wgpu => "install a Vulkan driver (Mesa's package mesa-vulkan-drivers has one that needs no GPU)",
+        Kind::Cpu => "use another machine",
+    };
+    match error {
+        DeviceError::NotCompiledIn { kind } => {
+            format!("build with `cargo build --release --features {kind}`, or use accelerator=cpu or auto")
+        }
+        DeviceError::Absent { kind, .. } => format!("{}, or use accelerator=cpu or auto", driver(kind)),
+        DeviceError::NotConforming { .. } => {
+            "use accelerator=cpu or auto; trainer.numerics=native trains there, with bits of that kind of device".into()
+        }
+    }
 }
 
 fn preparation(error: &PreparationError) -> Option<String> {

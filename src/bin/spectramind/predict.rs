@@ -2,7 +2,9 @@
 
 use anyhow::Result;
 use spectramind::ariel::config::PredictConfig;
-use spectramind::ariel::training;
+use spectramind::ariel::training::{self, TrainingError};
+use spectramind::engine::device;
+use spectramind::engine::snapshot::Snapshot;
 
 use crate::output::outln;
 use crate::progress::Stages;
@@ -21,7 +23,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let config: PredictConfig = job.config().extract()?;
         job.begin()?;
         let mut stages = Stages::new();
-        training::predict(&config, &mut shown(&mut stages))?.write(&config.out)?;
+        let snapshot = Snapshot::read(&config.checkpoint).map_err(TrainingError::from)?;
+        let choice = device::choose(config.accelerator, snapshot.progress.arithmetic.numerics)?;
+        eprintln!("computing on {}: chosen because {}", choice.device, choice.why);
+        training::predict(&config, &snapshot, &choice.device, &mut shown(&mut stages))?.write(&config.out)?;
         stages.finish();
         outln!("{}", config.out.display());
         Ok(())

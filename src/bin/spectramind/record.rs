@@ -9,17 +9,19 @@ use spectramind::ariel::training::Trained;
 use spectramind::config::{Composer, Config, Value};
 use spectramind::digest::{Blake3Digest, FileDigest};
 use spectramind::durable;
+use spectramind::engine::device::Choice;
 use spectramind::engine::fit::Exit;
 use spectramind::engine::repro::NUMERICS_VERSION;
 use spectramind::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory, STEP_LOG, complete_lines};
+use spectramind::engine::settings::{Numerics, Precision, TrainerSettings};
 use spectramind::envelope::{Enforcement, Figures, NetworkFigure};
 use spectramind::manifest::dsse::Envelope;
 use spectramind::manifest::key::SigningKey;
 use spectramind::manifest::origin::{ORIGIN, RunOrigin};
 use spectramind::manifest::predicate::{
     CheckpointRecord, ConfigChoice, ConfigRecord, ConfigSource, DataRecord, DeviceRecord, EnvelopeRecord, ExitReason,
-    ExitRecord, FiguresRecord, JobRecord, MetricRecord, NumericsProfile, NumericsRecord, RunRecord, StepsRecord,
-    TrainingRun,
+    ExitRecord, FiguresRecord, JobRecord, MetricRecord, NumericsProfile, NumericsRecord, PrecisionRecord, ProbeRecord,
+    RunRecord, StepsRecord, TrainingRun,
 };
 use spectramind::manifest::statement::{Statement, Subject};
 use spectramind::manifest::strict_json::{self, DecimalU64, ExactF64};
@@ -69,7 +71,14 @@ impl DataSets {
 }
 
 /// Gathers what the run starts from.
-pub fn origin(composed: &Config, name: &str, config: &TrainConfig, id: &str, data: &DataSets) -> Result<RunOrigin> {
+pub fn origin(
+    composed: &Config,
+    name: &str,
+    config: &TrainConfig,
+    id: &str,
+    data: &DataSets,
+    choice: &Choice,
+) -> Result<RunOrigin> {
     let program = std::env::current_exe().context("this program's own file cannot be found")?;
     let environment = Environment::collect(&program)?;
     Ok(RunOrigin {
@@ -82,16 +91,39 @@ pub fn origin(composed: &Config, name: &str, config: &TrainConfig, id: &str, dat
         config: config_record(composed, name)?,
         git: git::read(Path::new("."))?,
         data: data.0.iter().map(|(record, _)| record.clone()).collect(),
-        device: DeviceRecord {
-            accelerator: "cpu".into(),
-            name: environment.cpu_model.clone().unwrap_or_else(|| "unknown CPU".into()),
-            probe: None,
-        },
+        device: device_record(choice),
         environment,
-        numerics: NumericsRecord { profile: NumericsProfile::Portable, version: NUMERICS_VERSION },
+        numerics: numerics_record(&config.trainer),
         seed: DecimalU64(config.trainer.seed),
         started_at: now(),
     })
+}
+
+fn device_record(choice: &Choice) -> DeviceRecord {
+    let device = &choice.device;
+    DeviceRecord {
+        accelerator: device.kind.name().into(),
+        name: device.name.clone(),
+        driver: device.driver.clone(),
+        memory_bytes: device.memory_bytes.map(DecimalU64),
+        // A device that fails it does not come this far.
+        probe: choice.probe.map(|digest| ProbeRecord { passed: true, digest }),
+    }
+}
+
+fn numerics_record(trainer: &TrainerSettings) -> NumericsRecord {
+    NumericsRecord {
+        profile: match trainer.numerics {
+            Numerics::Portable => NumericsProfile::Portable,
+            Numerics::Native => NumericsProfile::Native,
+        },
+        version: NUMERICS_VERSION,
+        precision: match trainer.precision {
+            Precision::Full => PrecisionRecord::Full,
+            Precision::MixedF16 => PrecisionRecord::MixedF16,
+            Precision::MixedBf16 => PrecisionRecord::MixedBf16,
+        },
+    }
 }
 
 fn config_record(composed: &Config, name: &str) -> Result<ConfigRecord> {
@@ -164,7 +196,7 @@ pub fn sign(
     let figures = Figures {
         wall_seconds,
         peak_host_bytes: peak_host_bytes(),
-        peak_device_bytes: Some(0),
+        peak_device_bytes: trained.peak_device_bytes,
         network: NetworkFigure { mode: config.envelope.network, enforcement: Enforcement::SelfAsserted },
     };
     let metric = |metric: &spectramind::engine::task::Metric| -> Result<_> {

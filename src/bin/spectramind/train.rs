@@ -10,9 +10,11 @@ use spectramind::ariel::task::SpectrumTask;
 use spectramind::ariel::training::{self, Trained, TrainingRun};
 use spectramind::config::Config;
 use spectramind::digest::Blake3Digest;
+use spectramind::engine::device::{self, Choice};
 use spectramind::engine::fit::{Event, Exit};
+use spectramind::engine::repro::NUMERICS_VERSION;
 use spectramind::engine::run_dir::{FINAL_CHECKPOINT, LAST_CHECKPOINT, RunDirectory};
-use spectramind::engine::settings::{SupportedTrainer, UnsupportedSetting};
+use spectramind::engine::settings::{Numerics, SupportedTrainer, UnsupportedSetting};
 use spectramind::engine::snapshot::Snapshot;
 use spectramind::manifest::key::SigningKey;
 use spectramind::manifest::origin::{ORIGIN, RunOrigin};
@@ -73,6 +75,9 @@ fn train_job(job: Job, arguments: &Arguments) -> Result<()> {
     let trainer = config.trainer.clone().check()?;
     config.optimizer.check()?;
     config.data.check()?;
+    let choice = device::choose(trainer.accelerator, trainer.numerics)?;
+    let computing = computing(&choice, &trainer);
+    eprintln!("computing on {computing}");
     let key = keys::for_signing(arguments.signing_key.as_deref())?;
 
     let mut stages = Stages::new();
@@ -81,21 +86,37 @@ fn train_job(job: Job, arguments: &Arguments) -> Result<()> {
     // Hashed before they are read and again at the end: what was read in between is what was hashed.
     let data = DataSets::hash(&config)?;
     let task = training::build_task(&config)?;
-    let Start { mut run, origin, checkpoint } = Start::of(job, directory, &config, &data)?;
+    let Start { mut run, origin, checkpoint } = Start::of(job, directory, &config, &data, &choice)?;
     if let Some(why) = record::audit_difference(&origin.config, &arguments.compose.selection.composer(PRIMARY)?) {
         eprintln!("Warning: an audit will not compose the config that is signed: {why}");
     }
 
-    let training = TrainingRun { trainer: &trainer, checkpoint, stop_after_steps: None, elapsed: &|| begin.elapsed() };
+    let training = TrainingRun {
+        trainer: &trainer,
+        device: &choice.device,
+        checkpoint,
+        stop_after_steps: None,
+        elapsed: &|| begin.elapsed(),
+    };
     let trained = train(&config, &task, training, &mut run, &mut stages)?;
     stages.show("signing", 0, 1, "");
     data.check_unchanged(&config)?;
     let wall_seconds = run.elapsed_before_seconds() + begin.elapsed().as_secs_f64();
     let root = record::sign(&run, origin, &config, &trained, wall_seconds, &key)?;
     stages.finish();
-    summarise(run.root(), &trainer, &trained, &root, &key)?;
+    summarise(run.root(), &trainer, &computing, &trained, &root, &key)?;
     outln!("verify     {}", verify_command(run.root(), arguments));
     Ok(())
+}
+
+/// Device and arithmetic, and why that device.
+fn computing(choice: &Choice, trainer: &SupportedTrainer) -> String {
+    let Choice { device, why, .. } = choice;
+    let numerics = match trainer.numerics {
+        Numerics::Portable => format!("portable numerics {NUMERICS_VERSION}"),
+        Numerics::Native => "native numerics".to_owned(),
+    };
+    format!("{device}, {numerics}, precision {}: chosen because {why}", trainer.precision)
 }
 
 /// What a run starts, or goes on, from.
@@ -106,19 +127,31 @@ struct Start {
 }
 
 impl Start {
-    fn of(job: Job, directory: Option<PathBuf>, config: &TrainConfig, data: &DataSets) -> Result<Self> {
+    fn of(
+        job: Job,
+        directory: Option<PathBuf>,
+        config: &TrainConfig,
+        data: &DataSets,
+        choice: &Choice,
+    ) -> Result<Self> {
         if let Some(root) = directory.as_deref().filter(|root| job.begun_before() && root.exists()) {
             if root.join(ORIGIN).exists() {
-                return Self::resumed(root, job.config(), config, data);
+                return Self::resumed(root, job.config(), config, data, choice);
             }
             // Killed before there was anything to go on with.
             let aside = unused(&root.with_extension("unfinished"));
             std::fs::rename(root, &aside).with_context(|| format!("cannot rename {}", root.display()))?;
         }
-        Self::fresh(job, directory, config, data)
+        Self::fresh(job, directory, config, data, choice)
     }
 
-    fn fresh(job: Job, directory: Option<PathBuf>, config: &TrainConfig, data: &DataSets) -> Result<Self> {
+    fn fresh(
+        job: Job,
+        directory: Option<PathBuf>,
+        config: &TrainConfig,
+        data: &DataSets,
+        choice: &Choice,
+    ) -> Result<Self> {
         // An experiment is one folder: a path in it could lead anywhere.
         if config.experiment.contains('/') || RelativePath::parse(&config.experiment).is_err() {
             let (key, expected, got) = ("experiment", "the name of a folder", config.experiment.clone());
@@ -129,7 +162,7 @@ impl Start {
         let started = record::now().0.strftime("%Y%m%dT%H%M%SZ").to_string();
         let id = format!("{started}-{}", &digest[..12]);
         let root = directory.unwrap_or_else(|| unused(&config.run.root.join(&config.experiment).join(&id)));
-        let origin = record::origin(composed, composed.config_name().unwrap_or(PRIMARY), config, &id, data)?;
+        let origin = record::origin(composed, composed.config_name().unwrap_or(PRIMARY), config, &id, data, choice)?;
         let mut run = RunDirectory::create(&root, config.logger)?;
         data.write(&run)?;
         job.begin_in(&root)?;
@@ -138,9 +171,9 @@ impl Start {
         Ok(Self { run, origin, checkpoint: None })
     }
 
-    fn resumed(root: &Path, composed: &Config, config: &TrainConfig, data: &DataSets) -> Result<Self> {
+    fn resumed(root: &Path, composed: &Config, config: &TrainConfig, data: &DataSets, choice: &Choice) -> Result<Self> {
         let recorded = record::read_origin(root)?;
-        let found = record::origin(composed, &recorded.config.name, config, &recorded.run.id, data)?;
+        let found = record::origin(composed, &recorded.config.name, config, &recorded.run.id, data, choice)?;
         if let Some(difference) = recorded.first_difference(&found) {
             bail!("{}: expected the {difference} the run began with, got another", root.display());
         }
@@ -224,6 +257,7 @@ fn train(
 fn summarise(
     run: &Path,
     trainer: &SupportedTrainer,
+    computing: &str,
     trained: &Trained,
     root: &Blake3Digest,
     key: &SigningKey,
@@ -246,7 +280,8 @@ fn summarise(
     }
     outln!("step root  {root}");
     outln!("signed by  {}", key.public().keyid());
-    outln!("profile    {}, portable numerics, cpu", trainer.name);
+    outln!("profile    {}", trainer.name);
+    outln!("device     {computing}");
     Ok(())
 }
 

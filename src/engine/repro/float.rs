@@ -10,7 +10,7 @@ use burn_backend::{
 use super::backend::Repro;
 use super::kernels::{BinaryFunction, Extremum, Fold, Function, Kernels, Scan};
 use super::table::{backend_ops, refuse};
-use super::{order, random};
+use super::{arithmetic, order, random};
 
 backend_ops! {
     /// How each method of `FloatTensorOps` is treated.
@@ -91,7 +91,7 @@ backend_ops! {
             fn float_matmul(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B> {
                 f32_only("float_matmul", &lhs);
                 f32_only("float_matmul", &rhs);
-                B::matmul(lhs, rhs)
+                arithmetic::product::<B>(lhs, rhs)
             }
 
             fn float_cross(lhs: FloatTensor<B>, rhs: FloatTensor<B>, dim: usize) -> FloatTensor<B> {
@@ -166,21 +166,6 @@ backend_ops! {
                 B::scan_dim(Scan::Max, tensor, dim)
             }
 
-            fn float_exp(tensor: FloatTensor<B>) -> FloatTensor<B> {
-                f32_only("float_exp", &tensor);
-                B::map(Function::Exp, tensor)
-            }
-
-            fn float_log(tensor: FloatTensor<B>) -> FloatTensor<B> {
-                f32_only("float_log", &tensor);
-                B::map(Function::Log, tensor)
-            }
-
-            fn float_log1p(tensor: FloatTensor<B>) -> FloatTensor<B> {
-                f32_only("float_log1p", &tensor);
-                B::map(Function::Log1p, tensor)
-            }
-
             fn float_powi_scalar_impl(lhs: FloatTensor<B>, rhs: Scalar) -> FloatTensor<B> {
                 power::<B>(lhs, rhs.elem())
             }
@@ -198,14 +183,94 @@ backend_ops! {
                 }
             }
 
-            fn float_tanh(tensor: FloatTensor<B>) -> FloatTensor<B> {
-                f32_only("float_tanh", &tensor);
-                B::map(Function::Tanh, tensor)
-            }
-
             fn float_round(tensor: FloatTensor<B>) -> FloatTensor<B> {
                 f32_only("float_round", &tensor);
                 B::map(Function::Round, tensor)
+            }
+
+            fn float_powi(lhs: FloatTensor<B>, rhs: IntTensor<B>) -> FloatTensor<B> {
+                let dtype = lhs.dtype().into();
+                Self::float_powf(lhs, B::int_into_float(rhs, dtype))
+            }
+
+            fn float_remainder(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B> {
+                zip::<B>("float_remainder", BinaryFunction::Remainder, lhs, rhs)
+            }
+
+            fn float_remainder_scalar(lhs: FloatTensor<B>, rhs: Scalar) -> FloatTensor<B> {
+                let rhs = scalar::<B>(&lhs, rhs.elem());
+                Self::float_remainder(lhs, rhs)
+            }
+
+            fn float_argmax(tensor: FloatTensor<B>, dim: usize, out_dtype: IntDType) -> IntTensor<B> {
+                f32_only("float_argmax", &tensor);
+                B::arg_extremum_dim(Extremum::Max, tensor, dim, out_dtype)
+            }
+
+            fn float_argtopk(tensor: FloatTensor<B>, dim: usize, k: usize, out_dtype: IntDType) -> IntTensor<B> {
+                let order = order::float_argsort::<B>(tensor, dim, true, out_dtype);
+                B::int_slice(order, &leading(dim, k))
+            }
+
+            fn float_argmin(tensor: FloatTensor<B>, dim: usize, out_dtype: IntDType) -> IntTensor<B> {
+                f32_only("float_argmin", &tensor);
+                B::arg_extremum_dim(Extremum::Min, tensor, dim, out_dtype)
+            }
+
+            fn float_any(tensor: FloatTensor<B>, out_dtype: BoolDType) -> BoolTensor<B> {
+                B::bool_any(nonzero::<B>(tensor, out_dtype))
+            }
+
+            fn float_any_dim(tensor: FloatTensor<B>, dim: usize, out_dtype: BoolDType) -> BoolTensor<B> {
+                B::bool_any_dim(nonzero::<B>(tensor, out_dtype), dim)
+            }
+
+            fn float_all(tensor: FloatTensor<B>, out_dtype: BoolDType) -> BoolTensor<B> {
+                B::bool_all(nonzero::<B>(tensor, out_dtype))
+            }
+
+            fn float_all_dim(tensor: FloatTensor<B>, dim: usize, out_dtype: BoolDType) -> BoolTensor<B> {
+                B::bool_all_dim(nonzero::<B>(tensor, out_dtype), dim)
+            }
+
+            fn float_sort(tensor: FloatTensor<B>, dim: usize, descending: bool) -> FloatTensor<B> {
+                let dtype = get_device_settings::<B>(&B::float_device(&tensor)).int_dtype;
+                Self::float_sort_with_indices(tensor, dim, descending, dtype).0
+            }
+
+            fn float_sort_with_indices(
+                tensor: FloatTensor<B>,
+                dim: usize,
+                descending: bool,
+                indices_dtype: IntDType,
+            ) -> (FloatTensor<B>, IntTensor<B>) {
+                let indices = order::float_argsort::<B>(tensor.clone(), dim, descending, indices_dtype);
+                (B::float_gather(dim, tensor, indices.clone()), indices)
+            }
+
+            fn float_argsort(tensor: FloatTensor<B>, dim: usize, descending: bool, out_dtype: IntDType) -> IntTensor<B> {
+                order::float_argsort::<B>(tensor, dim, descending, out_dtype)
+            }
+        }
+        fast {
+            fn float_exp(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                f32_only("float_exp", &tensor);
+                B::map(Function::Exp, tensor)
+            }
+
+            fn float_log(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                f32_only("float_log", &tensor);
+                B::map(Function::Log, tensor)
+            }
+
+            fn float_log1p(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                f32_only("float_log1p", &tensor);
+                B::map(Function::Log1p, tensor)
+            }
+
+            fn float_tanh(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                f32_only("float_tanh", &tensor);
+                B::map(Function::Tanh, tensor)
             }
 
             fn float_erf(tensor: FloatTensor<B>) -> FloatTensor<B> {
@@ -274,70 +339,6 @@ backend_ops! {
 
             fn float_powf(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B> {
                 zip::<B>("float_powf", BinaryFunction::Pow, lhs, rhs)
-            }
-
-            fn float_powi(lhs: FloatTensor<B>, rhs: IntTensor<B>) -> FloatTensor<B> {
-                let dtype = lhs.dtype().into();
-                Self::float_powf(lhs, B::int_into_float(rhs, dtype))
-            }
-
-            fn float_remainder(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B> {
-                zip::<B>("float_remainder", BinaryFunction::Remainder, lhs, rhs)
-            }
-
-            fn float_remainder_scalar(lhs: FloatTensor<B>, rhs: Scalar) -> FloatTensor<B> {
-                let rhs = scalar::<B>(&lhs, rhs.elem());
-                Self::float_remainder(lhs, rhs)
-            }
-
-            fn float_argmax(tensor: FloatTensor<B>, dim: usize, out_dtype: IntDType) -> IntTensor<B> {
-                f32_only("float_argmax", &tensor);
-                B::arg_extremum_dim(Extremum::Max, tensor, dim, out_dtype)
-            }
-
-            fn float_argtopk(tensor: FloatTensor<B>, dim: usize, k: usize, out_dtype: IntDType) -> IntTensor<B> {
-                let order = order::float_argsort::<B>(tensor, dim, true, out_dtype);
-                B::int_slice(order, &leading(dim, k))
-            }
-
-            fn float_argmin(tensor: FloatTensor<B>, dim: usize, out_dtype: IntDType) -> IntTensor<B> {
-                f32_only("float_argmin", &tensor);
-                B::arg_extremum_dim(Extremum::Min, tensor, dim, out_dtype)
-            }
-
-            fn float_any(tensor: FloatTensor<B>, out_dtype: BoolDType) -> BoolTensor<B> {
-                B::bool_any(nonzero::<B>(tensor, out_dtype))
-            }
-
-            fn float_any_dim(tensor: FloatTensor<B>, dim: usize, out_dtype: BoolDType) -> BoolTensor<B> {
-                B::bool_any_dim(nonzero::<B>(tensor, out_dtype), dim)
-            }
-
-            fn float_all(tensor: FloatTensor<B>, out_dtype: BoolDType) -> BoolTensor<B> {
-                B::bool_all(nonzero::<B>(tensor, out_dtype))
-            }
-
-            fn float_all_dim(tensor: FloatTensor<B>, dim: usize, out_dtype: BoolDType) -> BoolTensor<B> {
-                B::bool_all_dim(nonzero::<B>(tensor, out_dtype), dim)
-            }
-
-            fn float_sort(tensor: FloatTensor<B>, dim: usize, descending: bool) -> FloatTensor<B> {
-                let dtype = get_device_settings::<B>(&B::float_device(&tensor)).int_dtype;
-                Self::float_sort_with_indices(tensor, dim, descending, dtype).0
-            }
-
-            fn float_sort_with_indices(
-                tensor: FloatTensor<B>,
-                dim: usize,
-                descending: bool,
-                indices_dtype: IntDType,
-            ) -> (FloatTensor<B>, IntTensor<B>) {
-                let indices = order::float_argsort::<B>(tensor.clone(), dim, descending, indices_dtype);
-                (B::float_gather(dim, tensor, indices.clone()), indices)
-            }
-
-            fn float_argsort(tensor: FloatTensor<B>, dim: usize, descending: bool, out_dtype: IntDType) -> IntTensor<B> {
-                order::float_argsort::<B>(tensor, dim, descending, out_dtype)
             }
         }
         composed {

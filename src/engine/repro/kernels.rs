@@ -50,6 +50,10 @@ pub enum Function {
     Acosh,
     /// Inverse hyperbolic tangent.
     Atanh,
+    /// Nearest number of IEEE 754 binary16, ties to even.
+    ToF16,
+    /// Nearest number of bfloat16, ties to even.
+    ToBf16,
 }
 
 /// A function of two f32, applied to each pair of elements.
@@ -66,7 +70,7 @@ pub enum BinaryFunction {
 impl Function {
     /// All of them.
     #[cfg(test)]
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Exp,
         Self::Log,
         Self::Log1p,
@@ -86,6 +90,8 @@ impl Function {
         Self::Asinh,
         Self::Acosh,
         Self::Atanh,
+        Self::ToF16,
+        Self::ToBf16,
     ];
 }
 

@@ -27,6 +27,10 @@
 //! | clamp, sign, activations, softmax, linear, embedding, layer norm, attention | Burn's own composition of the above |
 //! | n-dimensional scatter, deformable convolution, FFT, quantisation | refused |
 //!
+//! The elementary functions and the matrix product are *fast* methods: in native numerics they go to the backend's own
+//! kernels, and in mixed precision the operands of every matrix product are rounded to 16 bits: [`with_arithmetic`].
+//! Both are modes of a run, not of the contract.
+//!
 //! A refused op panics with its name: the backend traits cannot return errors.
 //!
 //! # Numerics, version 1
@@ -40,6 +44,8 @@
 //! - **Matrix product** `[.., m, k] × [.., k, n]`, broadcast over the leading dimensions. For block b of the inner dimension,
 //!   pᵦ starts at +0 and becomes fma(a\[i,k\], b\[k,j\], pᵦ) for k = 512 b, 512 b + 1, … in ascending order; the element is
 //!   p₀ + p₁ + …, from the left and starting with p₀ itself; +0 if the inner dimension is empty.
+//!   In mixed precision a and b are first rounded to f16 or bf16: to nearest, ties to even, subnormals kept, to infinity
+//!   beyond the largest number; products and sums stay f32 ([`Arithmetic`]).
 //! - **Sum, product** of n elements, of a dimension or of all in row-major order. n ≤ 4096: 32 lanes start at the identity (−0
 //!   for a sum, 1 for a product); in ascending i, lane i mod 32 becomes lane ∘ xᵢ; then for h = 16, 8, 4, 2, 1 lane j becomes
 //!   lane j ∘ lane j + h for j < h; the result is lane 0. n > 4096: the results of the consecutive blocks of 4096 are reduced
@@ -121,6 +127,7 @@
 #![doc = include_str!("table.md")]
 
 mod activation;
+mod arithmetic;
 mod backend;
 mod bool;
 mod convolution;
@@ -157,6 +164,7 @@ mod layers;
 #[cfg(test)]
 mod training;
 
+pub use arithmetic::{Arithmetic, with_arithmetic};
 pub use backend::Repro;
 pub use cpu::level::{Level as CpuLevel, LevelError as CpuLevelError};
 pub use random::with_random;

@@ -12,6 +12,8 @@ pub enum Treatment {
     Exact,
     /// Computed here, as specified in the module documentation.
     Replaced,
+    /// The same in portable mode; forwarded in native mode.
+    Fast,
     /// The trait's own default, which calls only methods of this table.
     Composed,
     /// Panics with the method's name, or its default ends in a method that does.
@@ -33,6 +35,7 @@ pub(super) fn refuse<T>(op: &str) -> T {
 ///
 /// - `exact`: signatures; forwarded to `B`.
 /// - `replaced`: signatures with bodies.
+/// - `fast`: the same, forwarded to `B` in native mode; may be left out.
 /// - `composed`: names of methods left to the trait's default.
 /// - `refused`: signatures; the body panics.
 /// - `refused_below`: names of methods left to the trait's default, which ends in a refused one.
@@ -42,6 +45,7 @@ macro_rules! backend_ops {
         $table:ident: $trait:ident {
             exact { $( fn $exact:ident($($e_arg:ident: $e_type:ty),* $(,)?) $(-> $e_out:ty)?; )* }
             replaced { $( fn $replaced:ident($($r_arg:ident: $r_type:ty),* $(,)?) $(-> $r_out:ty)? $body:block )* }
+            $( fast { $( fn $fast:ident($($f_arg:ident: $f_type:ty),* $(,)?) $(-> $f_out:ty)? $f_body:block )* } )?
             composed { $( $composed:ident ),* $(,)? }
             refused { $( fn $refused:ident($($x_arg:ident: $x_type:ty),* $(,)?) $(-> $x_out:ty)?; )* }
             refused_below { $( $below:ident ),* $(,)? }
@@ -54,6 +58,12 @@ macro_rules! backend_ops {
             $( fn $replaced($($r_arg: $r_type),*) $(-> $r_out)? {
                 $crate::engine::repro::table::outcome!($replaced, $body)
             } )*
+            $( $( fn $fast($($f_arg: $f_type),*) $(-> $f_out)? {
+                if $crate::engine::repro::arithmetic::is_native() {
+                    return <B as $trait<B>>::$fast($($f_arg),*);
+                }
+                $crate::engine::repro::table::outcome!($fast, $f_body)
+            } )* )?
             $( fn $refused($($x_arg: $x_type),*) $(-> $x_out)? {
                 let _ = ($($x_arg,)*);
                 $crate::engine::repro::table::refuse(stringify!($refused))
@@ -65,6 +75,7 @@ macro_rules! backend_ops {
         pub const $table: $crate::engine::repro::table::Table = &[
             $( (stringify!($exact), $crate::engine::repro::table::Treatment::Exact), )*
             $( (stringify!($replaced), $crate::engine::repro::table::Treatment::Replaced), )*
+            $( $( (stringify!($fast), $crate::engine::repro::table::Treatment::Fast), )* )?
             $( (stringify!($composed), $crate::engine::repro::table::Treatment::Composed), )*
             $( (stringify!($refused), $crate::engine::repro::table::Treatment::Refused), )*
             $( (stringify!($below), $crate::engine::repro::table::Treatment::Refused), )*
@@ -115,6 +126,7 @@ mod tests {
             for (treatment, label) in [
                 (Treatment::Exact, "forwarded, exact"),
                 (Treatment::Replaced, "replaced"),
+                (Treatment::Fast, "replaced; fast: forwarded in native mode"),
                 (Treatment::Composed, "the trait's own composition"),
                 (Treatment::Refused, "refused"),
             ] {

@@ -67,11 +67,17 @@ pub(crate) fn example() -> TrainingRun {
             version: "0.1.0".into(),
         },
         device: DeviceRecord {
-            accelerator: "cpu".into(),
-            name: "A CPU".into(),
+            accelerator: "cuda".into(),
+            name: "A GPU".into(),
+            driver: Some("NVIDIA 580.95, CUDA 13.0".into()),
+            memory_bytes: Some(DecimalU64(80 << 30)),
             probe: Some(ProbeRecord { passed: true, digest: digest(7) }),
         },
-        numerics: NumericsRecord { profile: NumericsProfile::Portable, version: 1 },
+        numerics: NumericsRecord {
+            profile: NumericsProfile::Portable,
+            version: 1,
+            precision: PrecisionRecord::MixedF16,
+        },
         seed: DecimalU64(42),
         steps: StepsRecord { count: 2, merkle_root: digest(8), file: path("steps.jsonl") },
         checkpoints: vec![CheckpointRecord {
@@ -103,6 +109,7 @@ pub(crate) fn example() -> TrainingRun {
 pub(crate) fn sparse_example() -> TrainingRun {
     let mut run = example();
     (run.run.challenge, run.run.nonce, run.git, run.device.probe) = (None, None, None, None);
+    (run.device.driver, run.device.memory_bytes) = (None, None);
     (run.config.job.number, run.environment.kernel, run.environment.cpu_model) = (None, None, None);
     (run.environment.logical_cpus, run.environment.memory_bytes) = (None, None);
     (run.envelope.bounds.wall_seconds, run.envelope.bounds.device_memory_bytes) = (None, None);

@@ -64,7 +64,7 @@ fn each<F: Fma>(function: Function, values: &mut [f32]) {
     }
     loops!(
         Exp, Log, Log1p, Tanh, Erf, Round, Sigmoid, Gelu, Sin, Cos, Tan, Sinh, Cosh, Asin, Acos, Atan, Asinh, Acosh,
-        Atanh
+        Atanh, ToF16, ToBf16
     );
 }
 
@@ -128,28 +128,6 @@ fn both<F: Fma>(function: BinaryFunction, left: &mut [f32], right: &[f32]) {
 mod tests {
     use super::*;
 
-    const FUNCTIONS: [Function; 19] = [
-        Function::Exp,
-        Function::Log,
-        Function::Log1p,
-        Function::Tanh,
-        Function::Erf,
-        Function::Round,
-        Function::Sigmoid,
-        Function::Gelu,
-        Function::Sin,
-        Function::Cos,
-        Function::Tan,
-        Function::Sinh,
-        Function::Cosh,
-        Function::Asin,
-        Function::Acos,
-        Function::Atan,
-        Function::Asinh,
-        Function::Acosh,
-        Function::Atanh,
-    ];
-
     fn scalar(function: Function, x: f32) -> f32 {
         apply::<Real<Fused>>(function, x.into()).get()
     }
@@ -162,7 +140,7 @@ mod tests {
     fn every_level_equals_the_scalar_function_over_all_exponents() {
         // 104729 is prime to the mantissa's size: every exponent and sign comes with many mantissas.
         let inputs: Vec<f32> = (0..=u32::MAX).step_by(104_729).map(f32::from_bits).collect();
-        for function in FUNCTIONS {
+        for function in Function::ALL {
             let expected: Vec<u32> = inputs.iter().map(|x| bits(scalar(function, *x))).collect();
             for level in Level::available() {
                 for threads in [1, 2, 5] {

@@ -18,6 +18,7 @@ pub mod fold;
 pub mod gelu;
 pub mod log;
 pub mod matmul;
+pub mod narrow;
 pub mod number;
 pub mod polynomial;
 pub mod pool;
@@ -61,6 +62,8 @@ pub fn apply<N: Number>(function: Function, x: N) -> N {
         Function::Asinh => asinh::asinh(x),
         Function::Acosh => asinh::acosh(x),
         Function::Atanh => asinh::atanh(x),
+        Function::ToF16 => narrow::f16(x),
+        Function::ToBf16 => narrow::bf16(x),
     }
 }
 

@@ -1,0 +1,73 @@
+//! Which Burn backend computes on a device: the one place that names the backends.
+
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+use burn::backend::Autodiff;
+
+use super::{Device, DeviceError, Job};
+use crate::digest::Blake3Digest;
+use crate::engine::PortableCpu;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+use crate::engine::repro::Repro;
+
+/// A device as its backend addresses it.
+#[derive(Debug, Clone)]
+pub(super) enum Handle {
+    Cpu,
+    #[cfg(feature = "wgpu")]
+    Wgpu(burn::backend::wgpu::WgpuDevice),
+    #[cfg(feature = "cuda")]
+    Cuda(burn::backend::cuda::CudaDevice),
+}
+
+impl Device {
+    /// Does the job here.
+    pub fn run<J: Job>(&self, job: J) -> J::Output {
+        match &self.handle {
+            Handle::Cpu => job.run::<PortableCpu>(&Default::default()),
+            // MERGE: these two lines need `Kernels` for CubeCL's backends.
+            #[cfg(feature = "wgpu")]
+            Handle::Wgpu(device) => job.run::<Autodiff<Repro<burn::backend::Vulkan>>>(device),
+            #[cfg(feature = "cuda")]
+            Handle::Cuda(device) => job.run::<Autodiff<Repro<burn::backend::Cuda>>>(device),
+        }
+    }
+
+    /// Runs the numerics probe; the digest of what it computed, `None` where it was not run.
+    ///
+    /// # Errors
+    /// When the device computes other bits than the contract asks for.
+    pub fn probe(&self) -> Result<Option<Blake3Digest>, DeviceError> {
+        // MERGE: when `repro::probe` is there, this becomes
+        //     let probed = match &self.handle {
+        //         Handle::Cpu => probe::<Flex>(&Default::default()),
+        //         #[cfg(feature = "wgpu")]
+        //         Handle::Wgpu(device) => probe::<Vulkan>(device),
+        //         #[cfg(feature = "cuda")]
+        //         Handle::Cuda(device) => probe::<Cuda>(device),
+        //     };
+        //     let (kind, device) = (self.kind, self.name.clone());
+        //     probed.map(|probed| Some(probed.digest()))
+        //         .map_err(|failure| DeviceError::NotConforming { kind, device, reason: failure.to_string() })
+        Ok(None)
+    }
+
+    /// Bytes of device memory that this process holds now, of all threads' streams; 0 on the CPU, `None` where it
+    /// cannot be told.
+    pub fn held_bytes(&self) -> Option<u64> {
+        match &self.handle {
+            Handle::Cpu => Some(0),
+            #[cfg(feature = "wgpu")]
+            Handle::Wgpu(device) => held_bytes::<burn::backend::wgpu::WgpuRuntime>(device),
+            #[cfg(feature = "cuda")]
+            Handle::Cuda(device) => held_bytes::<cubecl::cuda::CudaRuntime>(device),
+        }
+    }
+}
+
+/// CubeCL gives every thread a stream with memory of its own, and tells only about the caller's.
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+fn held_bytes<R: cubecl::Runtime>(device: &R::Device) -> Option<u64> {
+    let of_this_thread = || R::client(device).memory_usage().ok().map(|usage| usage.bytes_reserved);
+    let of_workers: Option<u64> = rayon::broadcast(|_| of_this_thread()).into_iter().sum();
+    Some(of_this_thread()? + of_workers?)
+}

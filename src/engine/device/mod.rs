@@ -1,0 +1,278 @@
+//! Which device computes: the kinds compiled in, the devices of this machine, and the choice among them.
+//!
+//! `auto` takes the first of CUDA, a GPU over wgpu, the CPU that is there and, in portable numerics, passes the probe.
+//! A Vulkan driver that is software (llvmpipe) is no GPU: `auto` leaves it alone, `wgpu` takes it. In portable numerics
+//! the choice changes no bit.
+
+mod backend;
+mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
+#[cfg(feature = "wgpu")]
+mod wgpu;
+
+use std::fmt;
+
+use burn::tensor::backend::AutodiffBackend;
+
+use self::backend::Handle;
+use super::settings::{Accelerator, Numerics};
+use crate::digest::Blake3Digest;
+
+/// A kind of device, as `trainer.accelerator` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// NVIDIA GPUs through CUDA.
+    Cuda,
+    /// Vulkan (Metal on macOS) through wgpu.
+    Wgpu,
+    /// The CPU.
+    Cpu,
+}
+
+impl Kind {
+    /// Every kind, in the order in which `auto` looks.
+    pub const ALL: [Self; 3] = [Self::Cuda, Self::Wgpu, Self::Cpu];
+
+    /// Its name in configs, records and on command lines; where it needs one, the name of its Cargo feature, too.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cuda => "cuda",
+            Self::Wgpu => "wgpu",
+            Self::Cpu => "cpu",
+        }
+    }
+
+    /// Whether this program was built with it.
+    pub fn is_compiled_in(self) -> bool {
+        match self {
+            Self::Cuda => cfg!(feature = "cuda"),
+            Self::Wgpu => cfg!(feature = "wgpu"),
+            Self::Cpu => true,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A device of this machine.
+#[derive(Debug, Clone)]
+pub struct Device {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name, as its driver or the system tells it.
+    pub name: String,
+    /// The interface that reaches it: `CPU`, `CUDA`, `Vulkan`, `Metal`.
+    pub interface: &'static str,
+    /// Name and version of its driver; the CPU has none.
+    pub driver: Option<String>,
+    /// Its memory in bytes, where its interface tells; the CPU's is the machine's.
+    pub memory_bytes: Option<u64>,
+    /// Whether it is a program that runs on the CPU.
+    pub is_software: bool,
+    handle: Handle,
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.name, self.interface)
+    }
+}
+
+/// Something to do on whichever device was chosen, written once for all backends.
+///
+/// A trait and not a closure, because a closure cannot be generic.
+pub trait Job {
+    /// What comes of it.
+    type Output;
+
+    /// Does it on `device`.
+    fn run<B: AutodiffBackend>(self, device: &B::Device) -> Self::Output;
+}
+
+/// The device that was chosen, and why.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    /// The device.
+    pub device: Device,
+    /// Digest of what the numerics probe computed there; `None` where it was not run.
+    pub probe: Option<Blake3Digest>,
+    /// Why this one: the end of a sentence that begins with "because".
+    pub why: String,
+}
+
+/// A device that cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceError {
+    /// The program lacks the backend.
+    #[error("accelerator {kind}: this program was built without it")]
+    NotCompiledIn {
+        /// What was asked for.
+        kind: Kind,
+    },
+    /// The machine has no such device, or no driver for it.
+    #[error("accelerator {kind}: expected a device on this machine, got none: {reason}")]
+    Absent {
+        /// What was asked for.
+        kind: Kind,
+        /// What is missing.
+        reason: String,
+    },
+    /// The device computes other bits than the numerics contract asks for.
+    #[error("accelerator {kind}: {device} does not compute portable numerics: {reason}")]
+    NotConforming {
+        /// What was asked for.
+        kind: Kind,
+        /// Name of the device.
+        device: String,
+        /// The op, the input, what was expected and what came out.
+        reason: String,
+    },
+}
+
+/// The devices of a kind that this program can use on this machine, best first; never an empty list.
+///
+/// # Errors
+/// When the kind is not compiled in, or there is no device.
+pub fn devices(kind: Kind) -> Result<Vec<Device>, DeviceError> {
+    let found = match kind {
+        Kind::Cpu => Ok(vec![cpu::device()]),
+        #[cfg(feature = "wgpu")]
+        Kind::Wgpu => wgpu::devices(),
+        #[cfg(feature = "cuda")]
+        Kind::Cuda => cuda::devices(),
+        #[cfg(not(all(feature = "wgpu", feature = "cuda")))]
+        _ => return Err(DeviceError::NotCompiledIn { kind }),
+    };
+    found.map_err(|reason| DeviceError::Absent { kind, reason })
+}
+
+/// Chooses the device for a run and, in portable numerics, probes it.
+///
+/// # Errors
+/// When what was asked for is not there or does not conform. `auto` always finds the CPU.
+pub fn choose(accelerator: Accelerator, numerics: Numerics) -> Result<Choice, DeviceError> {
+    let probe = |device: &Device| match numerics {
+        Numerics::Portable => device.probe(),
+        Numerics::Native => Ok(None),
+    };
+    let kind = match accelerator {
+        Accelerator::Auto => return choose_best(devices, probe),
+        Accelerator::Cpu => Kind::Cpu,
+        Accelerator::Wgpu => Kind::Wgpu,
+        Accelerator::Cuda => Kind::Cuda,
+    };
+    let device = devices(kind)?.swap_remove(0);
+    let probe = probe(&device)?;
+    Ok(Choice { device, probe, why: format!("trainer.accelerator={kind}") })
+}
+
+/// The first GPU that is there and conforms, else the CPU.
+fn choose_best(
+    devices: impl Fn(Kind) -> Result<Vec<Device>, DeviceError>,
+    probe: impl Fn(&Device) -> Result<Option<Blake3Digest>, DeviceError>,
+) -> Result<Choice, DeviceError> {
+    let mut passed_over = Vec::new();
+    for kind in Kind::ALL {
+        let found = match devices(kind) {
+            Ok(found) => found,
+            Err(error) => {
+                passed_over.push(match error {
+                    DeviceError::NotCompiledIn { .. } => format!("{kind} is not compiled in"),
+                    error => error.to_string(),
+                });
+                continue;
+            }
+        };
+        for device in found {
+            if device.is_software {
+                passed_over.push(format!("{} is software", device.name));
+                continue;
+            }
+            match probe(&device) {
+                Ok(probe) => {
+                    let best = match kind {
+                        Kind::Cuda => "CUDA comes first",
+                        Kind::Wgpu => "a GPU comes before the CPU",
+                        Kind::Cpu => "nothing faster can be used",
+                    };
+                    let mut why = format!("trainer.accelerator=auto, and {best}");
+                    if !passed_over.is_empty() {
+                        why = format!("{why} ({})", passed_over.join("; "));
+                    }
+                    return Ok(Choice { device, probe, why });
+                }
+                // There is nothing to fall back to.
+                Err(error) if kind == Kind::Cpu => return Err(error),
+                Err(error) => passed_over.push(error.to_string()),
+            }
+        }
+    }
+    unreachable!("the CPU is always there and is no software device")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(kind: Kind, name: &str, is_software: bool) -> Device {
+        Device { kind, name: name.into(), is_software, ..cpu::device() }
+    }
+
+    fn best(cuda: &[Device], wgpu: &[Device], conforms: &[&str]) -> Choice {
+        let devices = |kind| {
+            let found = match kind {
+                Kind::Cuda => cuda.to_vec(),
+                Kind::Wgpu => wgpu.to_vec(),
+                Kind::Cpu => vec![device(Kind::Cpu, "a CPU", false)],
+            };
+            if found.is_empty() { Err(DeviceError::Absent { kind, reason: "no driver".into() }) } else { Ok(found) }
+        };
+        let probe = |device: &Device| {
+            if device.kind == Kind::Cpu || conforms.contains(&device.name.as_str()) {
+                return Ok(None);
+            }
+            let (kind, device) = (device.kind, device.name.clone());
+            Err(DeviceError::NotConforming { kind, device, reason: "float_exp".into() })
+        };
+        choose_best(devices, probe).expect("the CPU at least")
+    }
+
+    #[test]
+    fn auto_takes_cuda_then_a_gpu_then_the_cpu_and_says_why() {
+        let (h100, radeon) = (device(Kind::Cuda, "H100", false), device(Kind::Wgpu, "Radeon", false));
+        let both = best(std::slice::from_ref(&h100), std::slice::from_ref(&radeon), &["H100", "Radeon"]);
+        assert_eq!(
+            (both.device.name.as_str(), both.why.as_str()),
+            ("H100", "trainer.accelerator=auto, and CUDA comes first")
+        );
+        let one = best(&[], &[radeon], &["Radeon"]);
+        assert_eq!(one.device.name, "Radeon");
+        assert!(one.why.contains("no driver"), "{}", one.why);
+        assert_eq!(best(&[], &[], &[]).device.kind, Kind::Cpu);
+    }
+
+    #[test]
+    fn auto_passes_over_software_and_devices_that_do_not_conform() {
+        let lavapipe = device(Kind::Wgpu, "llvmpipe", true);
+        let chosen = best(&[device(Kind::Cuda, "bad GPU", false)], &[lavapipe], &["llvmpipe"]);
+        assert_eq!(chosen.device.name, "a CPU");
+        assert!(chosen.why.contains("llvmpipe is software"), "{}", chosen.why);
+        assert!(chosen.why.contains("bad GPU does not compute portable numerics: float_exp"), "{}", chosen.why);
+    }
+
+    #[test]
+    fn what_is_not_there_is_refused_by_name() {
+        for (kind, accelerator) in [(Kind::Wgpu, Accelerator::Wgpu), (Kind::Cuda, Accelerator::Cuda)] {
+            match choose(accelerator, Numerics::Portable) {
+                Err(error) if !kind.is_compiled_in() => assert_eq!(error, DeviceError::NotCompiledIn { kind }),
+                Err(error) => assert!(error.to_string().starts_with(&format!("accelerator {kind}: ")), "{error}"),
+                Ok(choice) => assert_eq!(choice.device.kind, kind),
+            }
+        }
+    }
+}
