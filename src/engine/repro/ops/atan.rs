@@ -44,8 +44,9 @@ pub fn atan<N: Number>(x: N) -> N {
     let (a, one) = (x.abs(), N::from(1.0));
     // Else the rest of 1/∞ would not be a number.
     let bounded = N::select(a.greater(HUGE.into()), HUGE.into(), a);
-    let steep = a.greater(one);
-    let angle = angle(N::select(steep, one, bounded), N::select(steep, bounded, one), steep, a.less(0.0.into()));
+    // |x| is never to the left.
+    let (steep, left) = (a.greater(one), a.less(0.0.into()));
+    let angle = angle(N::select(steep, one, bounded), N::select(steep, bounded, one), steep, left);
     angle.copysign(x)
 }
 

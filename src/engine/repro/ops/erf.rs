@@ -52,12 +52,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_error_is_below_its_documented_bound() {
-        let (error, at) = ulp::worst(erf, libm::erf, 1009);
-        assert!(error <= 1.1, "{error} at {at:e}");
-    }
-
-    #[test]
     fn special_values_are_those_documented() {
         let erf = ulp::host(erf);
         assert_eq!(erf(0.0).to_bits(), 0);

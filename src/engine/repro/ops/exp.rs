@@ -84,12 +84,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_error_is_below_its_documented_bound() {
-        let (error, at) = ulp::worst(exp, libm::exp, 1009);
-        assert!(error <= 0.9, "{error} at {at:e}");
-    }
-
-    #[test]
     fn special_values_are_those_documented() {
         let exp = ulp::host(exp);
         assert_eq!(exp(0.0).to_bits(), 1f32.to_bits());

@@ -38,12 +38,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_error_is_below_its_documented_bound() {
-        let (error, at) = ulp::worst(tanh, libm::tanh, 1009);
-        assert!(error <= 1.4, "{error} at {at:e}");
-    }
-
-    #[test]
     fn special_values_are_those_documented() {
         let tanh = ulp::host(tanh);
         assert_eq!(tanh(0.0).to_bits(), 0);

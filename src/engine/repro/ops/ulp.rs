@@ -1,4 +1,4 @@
-//! Measuring a function's error against a f64 reference.
+//! Functions on the host, and their error against a f64 reference.
 
 use super::Real;
 use super::fma::Fused;
@@ -11,25 +11,6 @@ pub fn host(f: impl Fn(Real<Fused>) -> Real<Fused>) -> impl Fn(f32) -> f32 {
 /// A function of two numbers written over `Number`, on the host.
 pub fn host_binary(f: impl Fn(Real<Fused>, Real<Fused>) -> Real<Fused>) -> impl Fn(f32, f32) -> f32 {
     move |x, y| f(x.into(), y.into()).get()
-}
-
-/// The largest error of `f` in units of the last place of the correctly rounded result, and where it occurs, over
-/// every `stride`-th f32 bit pattern.
-///
-/// # Panics
-/// When exactly one of `f` and `exact` is NaN, or they are infinite of different sign.
-pub fn worst(f: impl Fn(Real<Fused>) -> Real<Fused>, exact: impl Fn(f64) -> f64, stride: usize) -> (f64, f32) {
-    let f = host(f);
-    let mut worst = (0.0, 0.0);
-    for bits in (0..=u32::MAX).step_by(stride) {
-        let x = f32::from_bits(bits);
-        let error = error(f(x), exact(f64::from(x)));
-        assert!(error < f64::INFINITY, "f({x:e}) = {:e}, expected {:e}", f(x), exact(f64::from(x)));
-        if error > worst.0 {
-            worst = (error, x);
-        }
-    }
-    worst
 }
 
 /// The error of `got` in units of the last place of `want` rounded to f32; infinite if one is NaN and the other not, or
