@@ -6,6 +6,7 @@ use burn::backend::Autodiff;
 use super::{Device, DeviceError, Job};
 use crate::digest::Blake3Digest;
 use crate::engine::PortableCpu;
+use crate::engine::repro::probe::probe;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 use crate::engine::repro::Repro;
 
@@ -24,7 +25,6 @@ impl Device {
     pub fn run<J: Job>(&self, job: J) -> J::Output {
         match &self.handle {
             Handle::Cpu => job.run::<PortableCpu>(&Default::default()),
-            // MERGE: these two lines need `Kernels` for CubeCL's backends.
             #[cfg(feature = "wgpu")]
             Handle::Wgpu(device) => job.run::<Autodiff<Repro<burn::backend::Vulkan>>>(device),
             #[cfg(feature = "cuda")]
@@ -37,18 +37,21 @@ impl Device {
     /// # Errors
     /// When the device computes other bits than the contract asks for.
     pub fn probe(&self) -> Result<Option<Blake3Digest>, DeviceError> {
-        // MERGE: when `repro::probe` is there, this becomes
-        //     let probed = match &self.handle {
-        //         Handle::Cpu => probe::<Flex>(&Default::default()),
-        //         #[cfg(feature = "wgpu")]
-        //         Handle::Wgpu(device) => probe::<Vulkan>(device),
-        //         #[cfg(feature = "cuda")]
-        //         Handle::Cuda(device) => probe::<Cuda>(device),
-        //     };
-        //     let (kind, device) = (self.kind, self.name.clone());
-        //     probed.map(|probed| Some(probed.digest()))
-        //         .map_err(|failure| DeviceError::NotConforming { kind, device, reason: failure.to_string() })
-        Ok(None)
+        let probed = match &self.handle {
+            Handle::Cpu => probe::<burn_flex::Flex>(&Default::default()),
+            #[cfg(feature = "wgpu")]
+            Handle::Wgpu(device) => probe::<burn::backend::Vulkan>(device),
+            #[cfg(feature = "cuda")]
+            Handle::Cuda(device) => probe::<burn::backend::Cuda>(device),
+        };
+        match probed {
+            Ok(probed) => Ok(Some(probed.digest())),
+            Err(failure) => Err(DeviceError::NotConforming {
+                kind: self.kind,
+                device: self.name.clone(),
+                reason: failure.to_string(),
+            }),
+        }
     }
 
     /// Bytes of device memory that this process holds now, of all threads' streams; 0 on the CPU, `None` where it

@@ -9,7 +9,7 @@ use std::ops::Range;
 ///
 /// Output o reads, through kernel position k, the input at o · stride + k · dilation − padding; outside of the input it
 /// reads padding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Axis {
     /// Size of the input.
     pub input: usize,
@@ -54,7 +54,7 @@ impl Axis {
 }
 
 /// A kernel that slides over an image of three axes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Window {
     /// Depth, height and width.
     pub axes: [Axis; 3],

@@ -8,7 +8,9 @@ use cubecl::server::ComputeServer;
 
 use super::super::flex::broadcast;
 use super::super::kernels::{BinaryFunction, Extremum, Fold, Function, Kernels, Scan};
-use super::{elementwise, extremum, fold, matmul, scan};
+use super::super::taps::Taps;
+use super::super::window::{Axis, Window};
+use super::{elementwise, extremum, fold, matmul, resample, scan, window};
 
 impl<R, F, I, BT> Kernels for CubeBackend<R, F, I, BT>
 where
@@ -60,5 +62,27 @@ where
 
     fn select_add(tensor: CubeTensor<R>, dim: usize, indices: CubeTensor<R>, value: CubeTensor<R>) -> CubeTensor<R> {
         <Self as FloatTensorOps<Self>>::float_select_add(tensor, dim, indices, value)
+    }
+
+    fn columns(images: CubeTensor<R>, window: Window) -> CubeTensor<R> {
+        window::columns(images, window)
+    }
+
+    fn sum_columns(columns: CubeTensor<R>, window: Window) -> CubeTensor<R> {
+        window::sum_columns(columns, window)
+    }
+
+    fn resample(planes: CubeTensor<R>, rows: &Taps, columns: &Taps) -> CubeTensor<R> {
+        resample::resample(planes, rows, columns)
+    }
+
+    fn max_pool(planes: CubeTensor<R>, axes: [Axis; 2], out_dtype: IntDType) -> (CubeTensor<R>, CubeTensor<R>) {
+        let (values, positions) = window::max_pool(planes, axes);
+        (values, <Self as IntTensorOps<Self>>::int_cast(positions, out_dtype))
+    }
+
+    fn max_pool_backward(gradients: CubeTensor<R>, positions: CubeTensor<R>, axes: [Axis; 2]) -> CubeTensor<R> {
+        let positions = <Self as IntTensorOps<Self>>::int_cast(positions, IntDType::I32);
+        window::max_pool_backward(gradients, positions, axes)
     }
 }

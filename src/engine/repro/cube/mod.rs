@@ -15,9 +15,11 @@ mod fold;
 mod launch;
 mod matmul;
 mod pack;
+mod resample;
 mod root;
 mod scan;
 mod traced;
+mod window;
 
 #[cfg(all(test, feature = "wgpu"))]
 mod tests;
