@@ -14,7 +14,8 @@ use super::window::{Axis, Window};
 /// Elements of one matrix of columns, 64 MiB: a larger batch or more channels are done in parts. No bit depends on it.
 const COLUMN_ELEMENTS: usize = 1 << 24;
 
-/// Convolution of `x`, `[batch, groups · in, ..]`, with `weight`, `[groups · out, in, ..]`: `[batch, groups · out, ..]`.
+/// Convolution of `x`, `[batch, groups · in, ..]`, with `weight`, `[groups · out, in, ..]`: `[batch, groups · out,
+/// ..]`.
 ///
 /// # Panics
 /// When the shapes do not fit, or a tensor is not f32.
@@ -51,7 +52,8 @@ pub fn convolve<B: Kernels, const D: usize>(
     biased::<B>(B::float_reshape(product, shape), bias)
 }
 
-/// Transposed convolution of `x`, `[batch, groups · in, ..]`, with `weight`, `[groups · in, out, ..]`: `[batch, groups · out, ..]`.
+/// Transposed convolution of `x`, `[batch, groups · in, ..]`, with `weight`, `[groups · in, out, ..]`: `[batch, groups
+/// · out, ..]`.
 ///
 /// # Panics
 /// When the shapes do not fit, or a tensor is not f32.
@@ -113,7 +115,8 @@ pub fn convolve_transposed_weight_backward<B: Kernels, const D: usize>(
     weight_gradient::<B>(&op, output_grad, x, shape, window, options.groups)
 }
 
-/// The windows of `x`, `[batch, channels, height, width]`, as columns: `[batch, channels · kernel positions, window positions]`.
+/// The windows of `x`, `[batch, channels, height, width]`, as columns: `[batch, channels · kernel positions, window
+/// positions]`.
 pub fn unfold<B: Kernels>(x: FloatTensor<B>, kernel: [usize; 2], options: ConvOptions<2>) -> FloatTensor<B> {
     f32_only("unfold4d", &x);
     let shape = x.shape();
@@ -122,8 +125,9 @@ pub fn unfold<B: Kernels>(x: FloatTensor<B>, kernel: [usize; 2], options: ConvOp
     B::float_swap_dims(B::columns(image::<B>(x, &window), window), 0, 1)
 }
 
-/// For images `[batch, groups · a, ..]` under the window and `positions` `[batch, groups · b, ..]` beside its positions: the
-/// product of each channel and kernel position with each channel of `positions`, `[groups · b, a, kernel ..]`.
+/// For images `[batch, groups · a, ..]` under the window and `positions` `[batch, groups · b, ..]` beside its
+/// positions: the product of each channel and kernel position with each channel of `positions`, `[groups · b, a, kernel
+/// ..]`.
 fn weight_gradient<B: Kernels>(
     op: &str,
     images: FloatTensor<B>,

@@ -417,7 +417,8 @@ pub(super) fn leading(dim: usize, count: usize) -> Vec<Slice> {
     slices
 }
 
-/// Element i of `dim` is a\[i+1\]·b\[i+2\] − a\[i+2\]·b\[i+1\], indices modulo 3: two products and a difference, each rounded.
+/// Element i of `dim` is a\[i+1\]·b\[i+2\] − a\[i+2\]·b\[i+1\], indices modulo 3: two products and a difference, each
+/// rounded.
 fn cross<B: Kernels>(lhs: FloatTensor<B>, rhs: FloatTensor<B>, dim: usize) -> FloatTensor<B> {
     assert_eq!(lhs.shape()[dim], 3, "cross product along dimension {dim} of {:?}", lhs.shape());
     let element = |tensor: &FloatTensor<B>, index: usize| {

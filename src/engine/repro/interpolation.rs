@@ -1,14 +1,15 @@
 //! Interpolation of planes: the tables of weights of each mode.
 //!
-//! Output o of n lies at p = o · (m − 1) / (n − 1) of m inputs with aligned corners (0 if n = 1), else at
-//! p = (2 o + 1) · m / 2 n − 1/2. Its integer part q is exact, its fraction t a quotient of integers rounded to f64. All
-//! weights are made in f64, by the operations as written and in their order, and rounded to f32.
+//! Output o of n lies at p = o · (m − 1) / (n − 1) of m inputs with aligned corners (0 if n = 1), else at p = (2 o + 1)
+//! · m / 2 n − 1/2. Its integer part q is exact, its fraction t a quotient of integers rounded to f64. All weights are
+//! made in f64, by the operations as written and in their order, and rounded to f32.
 //!
 //! - **Nearest**: input ⌊o · m / n⌋ with weight 1, aligned or not.
 //! - **Bilinear**: p is at least 0; inputs q and q + 1 with weights 1 − t, itself a quotient of integers, and t.
-//! - **Bicubic**: inputs q − 1 … q + 2 with weights c(1 + t), c(t), c(1 − t), c(2 − t), the cubic convolution with a = −3/4.
-//! - **Lanczos3**: inputs q − 2 … q + 3, those outside left out, with weights l(2 + t) … l(3 − t), divided by their sum from the
-//!   left: l(0) = 1, l(x) = sin πx · sin (πx/3) / (πx · (πx/3)).
+//! - **Bicubic**: inputs q − 1 … q + 2 with weights c(1 + t), c(t), c(1 − t), c(2 − t), the cubic convolution with a =
+//!   −3/4.
+//! - **Lanczos3**: inputs q − 2 … q + 3, those outside left out, with weights l(2 + t) … l(3 − t), divided by their sum
+//!   from the left: l(0) = 1, l(x) = sin πx · sin (πx/3) / (πx · (πx/3)).
 //!
 //! Inputs beyond an end are the last one, except for Lanczos3. A weight that rounds to 0 in f32 is left out.
 
@@ -124,8 +125,8 @@ fn lanczos(x: f64) -> f64 {
     sign * half_turn(x - x.floor()) * half_turn(third) / (angle * (angle / 3.0))
 }
 
-/// sin πx for x from 0 to 1: with y = min(x, 1 − x), z = (πy)² and Horner's scheme, πy · (1 − z/3! + z²/5! − … + z¹⁰/21!), each
-/// coefficient the quotient ±1/n! rounded to f64.
+/// sin πx for x from 0 to 1: with y = min(x, 1 − x), z = (πy)² and Horner's scheme, πy · (1 − z/3! + z²/5! − … +
+/// z¹⁰/21!), each coefficient the quotient ±1/n! rounded to f64.
 fn half_turn(x: f64) -> f64 {
     let angle = std::f64::consts::PI * x.min(1.0 - x);
     let square = angle * angle;

@@ -193,16 +193,17 @@ pub trait Kernels: Backend {
     /// element is the weighted sum, over the taps of its row, of the weighted sums over the taps of its column.
     fn resample(planes: FloatTensor<Self>, rows: &Taps, columns: &Taps) -> FloatTensor<Self>;
 
-    /// Largest element under each window that slides over the rows and columns of `[batch, channels, height, width]`, and
-    /// its row-major position in its plane. The first NaN, else the first of the largest; −∞ at −1 if there is none.
+    /// Largest element under each window that slides over the rows and columns of `[batch, channels, height, width]`,
+    /// and its row-major position in its plane. The first NaN, else the first of the largest; −∞ at −1 if there is
+    /// none.
     fn max_pool(
         planes: FloatTensor<Self>,
         axes: [Axis; 2],
         out_dtype: IntDType,
     ) -> (FloatTensor<Self>, IntTensor<Self>);
 
-    /// Gradient of [`max_pool`](Self::max_pool): each element of the planes is the sum, from +0, of the gradients of the
-    /// windows whose position it is, in ascending (row-major) order of the window.
+    /// Gradient of [`max_pool`](Self::max_pool): each element of the planes is the sum, from +0, of the gradients of
+    /// the windows whose position it is, in ascending (row-major) order of the window.
     ///
     /// Only windows that have the element can have its position, which bounds the search to `axes`.
     fn max_pool_backward(

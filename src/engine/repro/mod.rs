@@ -71,27 +71,30 @@
 //! - **min(x, c), max(x, c)** of clamp: x is replaced where it compares beyond c, so NaN stays and −0 stays at a bound of +0.
 //!   **relu**: x ≤ 0 becomes +0, NaN stays. **sign** of ±0 and NaN is +0.
 //! - **f32 to integer**: towards zero, saturating; NaN gives 0.
-//! - **Convolution** of one to three axes, with `[groups · out, in, kernel ..]` weights. For each sample, group and window
-//!   position, the matrix product of the weights `[out, in · kernel positions]` with the column `[in · kernel positions]` of
-//!   elements under the window: k counts channels, then kernel positions in row-major order; padding is +0 and takes part.
-//!   The bias is added to the finished product.
+//! - **Convolution** of one to three axes, with `[groups · out, in, kernel ..]` weights. For each sample, group and
+//!   window position, the matrix product of the weights `[out, in · kernel positions]` with the column `[in · kernel
+//!   positions]` of elements under the window: k counts channels, then kernel positions in row-major order; padding is
+//!   +0 and takes part. The bias is added to the finished product.
 //! - **Transposed convolution**, which is also the gradient of a convolution by its input: for each sample, group and
-//!   position, the matrix product of the weights, as `[out · kernel positions, in]`, with the input `[in]`; an output element is
-//!   x₀ + x₁ + … from the left, starting with x₀ itself, over the kernel positions through which an input reaches it, in
-//!   ascending row-major order; +0 if there is none. The gradient of a transposed convolution by its input is a convolution.
-//! - **Gradient by the weight** of both: the matrix product over k = sample, then window position in row-major order, of the
-//!   columns of the larger image with the elements at the window positions. By the bias: the sum over the same k.
-//! - **Weighted sum** of x₀, x₁, … by w₀, w₁, …: w₀·x₀, then fma(w₁, x₁, sum), and so on; +0 if it is empty. **Interpolation**: the
-//!   weighted sum, over the rows of the input that the output row is made of, of the weighted sums along those rows. The
-//!   weights of each mode are in `interpolation.rs`. The **gradient** is the same with transposed tables: for each input row
-//!   (column), the output rows (columns) that it is part of, in ascending order.
-//! - **Average pool**: the sums of the rows of the window, each from the left, added from the left; divided by the count rounded
-//!   to f32. Padding counts if asked for but is not added; what `ceil_mode` adds beyond it never counts; an empty window is
-//!   0 / 1. Windows of an **adaptive** pool are from ⌊o·m/n⌋ to before ⌈(o+1)·m/n⌉. The **gradient** divides each output's by its
-//!   count; an input's is the sum over the rows of windows that have it, of the sums along those rows.
-//! - **Max pool**: the first NaN of the window in row-major order, else the first of the largest; padding takes no part. An empty
-//!   window is −∞ at position −1. The **gradient** of an input is +0 + g₀ + g₁ + … over the windows whose maximum it is, in
-//!   ascending order.
+//!   position, the matrix product of the weights, as `[out · kernel positions, in]`, with the input `[in]`; an output
+//!   element is x₀ + x₁ + … from the left, starting with x₀ itself, over the kernel positions through which an input
+//!   reaches it, in ascending row-major order; +0 if there is none. The gradient of a transposed convolution by its
+//!   input is a convolution.
+//! - **Gradient by the weight** of both: the matrix product over k = sample, then window position in row-major order,
+//!   of the columns of the larger image with the elements at the window positions. By the bias: the sum over the same
+//!   k.
+//! - **Weighted sum** of x₀, x₁, … by w₀, w₁, …: w₀·x₀, then fma(w₁, x₁, sum), and so on; +0 if it is empty.
+//!   **Interpolation**: the weighted sum, over the rows of the input that the output row is made of, of the weighted
+//!   sums along those rows. The weights of each mode are in `interpolation.rs`. The **gradient** is the same with
+//!   transposed tables: for each input row (column), the output rows (columns) that it is part of, in ascending order.
+//! - **Average pool**: the sums of the rows of the window, each from the left, added from the left; divided by the
+//!   count rounded to f32. Padding counts if asked for but is not added; what `ceil_mode` adds beyond it never counts;
+//!   an empty window is 0 / 1. Windows of an **adaptive** pool are from ⌊o·m/n⌋ to before ⌈(o+1)·m/n⌉. The **gradient**
+//!   divides each output's by its count; an input's is the sum over the rows of windows that have it, of the sums along
+//!   those rows.
+//! - **Max pool**: the first NaN of the window in row-major order, else the first of the largest; padding takes no
+//!   part. An empty window is −∞ at position −1. The **gradient** of an input is +0 + g₀ + g₁ + … over the windows
+//!   whose maximum it is, in ascending order.
 //! - **Cross product**: a\[1\]·b\[2\] − a\[2\]·b\[1\] and so on, each of the three operations rounded.
 //! - **unfold4d** moves bits. Burn's autodiff backend does not call it but a convolution with weights of 1 and 0.
 //! - **All other functions of one or two numbers**: the steps and coefficients are in the file of `ops/` that has the

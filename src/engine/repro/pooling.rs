@@ -1,7 +1,7 @@
 //! Pools of one and two axes and their gradients.
 //!
-//! An average is a weighted sum with weights of one along each axis (see [`Taps`]), divided by a count. Not here: the order
-//! of operations of such sums and of the search for a maximum (see [`ops`](super::ops)).
+//! An average is a weighted sum with weights of one along each axis (see [`Taps`]), divided by a count. Not here: the
+//! order of operations of such sums and of the search for a maximum (see [`ops`](super::ops)).
 
 use std::ops::Range;
 

@@ -1,7 +1,7 @@
 //! Tables of weights: which positions of an axis make a position of another one.
 //!
-//! Interpolation and average pooling are such tables, one per axis; their gradients are the transposed tables. A table is
-//! made on the host, in integers and f64, so every device works with the same f32 weights.
+//! Interpolation and average pooling are such tables, one per axis; their gradients are the transposed tables. A table
+//! is made on the host, in integers and f64, so every device works with the same f32 weights.
 
 /// For each output position of an axis, the input positions that it is made of, and their weights.
 #[derive(Debug, Clone, PartialEq)]

@@ -30,7 +30,6 @@ impl Axis {
     pub const NONE: Self = Self { input: 1, kernel: 1, stride: 1, padding: 0, dilation: 1, output: 1 };
 
     /// The input position that `output` reads through kernel position `kernel`; none in the padding.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the truth that the ranges below are tested against"))]
     pub fn source(&self, output: usize, kernel: usize) -> Option<usize> {
         let position = (output * self.stride + kernel * self.dilation).checked_sub(self.padding)?;
         (position < self.input).then_some(position)

@@ -40,7 +40,8 @@ pub fn columns(image: &[f32], batch: usize, channels: usize, window: &Window) ->
     columns
 }
 
-/// The images whose elements are the sums of their columns, which are `[batch, channels · kernel positions, window positions]`.
+/// The images whose elements are the sums of their columns, which are `[batch, channels · kernel positions, window
+/// positions]`.
 ///
 /// # Panics
 /// When `columns` has another length.

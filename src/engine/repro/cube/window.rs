@@ -8,6 +8,9 @@ use cubecl::prelude::*;
 use super::super::window::{Axis, Window};
 use super::launch::{contiguous, is_nan, output, threads, zero_barrier};
 
+/// The position of the maximum of no elements.
+const NONE: i32 = -1;
+
 /// Where `output` reads the input through kernel position `kernel`, and whether that is input and not padding.
 #[cube]
 fn source(output: usize, kernel: usize, #[comptime] axis: Axis) -> (usize, bool) {
@@ -92,7 +95,7 @@ fn max_pool_kernel(
         let (column, row) = (ABSOLUTE_POS % columns.output, ABSOLUTE_POS / columns.output % rows.output);
         let plane = ABSOLUTE_POS / comptime!(rows.output * columns.output) * comptime!(rows.input * columns.input);
         let mut best = f32::reinterpret(0xff80_0000u32);
-        let mut at = (-1i32).runtime();
+        let mut at = NONE.runtime();
         for kernel_row in 0..rows.kernel {
             let (y, y_inside) = source(row, kernel_row, rows);
             for kernel_column in 0..columns.kernel {

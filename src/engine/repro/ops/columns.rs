@@ -1,11 +1,12 @@
 //! Windows as columns of a matrix, and the sum of such columns back into an image.
 //!
-//! With columns, a convolution is a matrix product (see [`matmul`](super::matmul)). Images are `[batch, channels, depth,
-//! height, width]`; a kernel position is counted in row-major order, so is a position of the window.
+//! With columns, a convolution is a matrix product (see [`matmul`](super::matmul)). Images are `[batch, channels,
+//! depth, height, width]`; a kernel position is counted in row-major order, so is a position of the window.
 
 use super::super::window::Window;
 
-/// `[channels · kernel positions, batch, window positions]`: the elements under each kernel position; +0 in the padding.
+/// `[channels · kernel positions, batch, window positions]`: the elements under each kernel position; +0 in the
+/// padding.
 ///
 /// # Panics
 /// When `image` is not `batch · channels` images of the window's input size long.
@@ -27,8 +28,8 @@ pub fn columns(image: &[f32], batch: usize, channels: usize, window: &Window) ->
 
 /// The adjoint: `columns` is `[batch, channels · kernel positions, window positions]`, the result the images.
 ///
-/// An element is x₀ + x₁ + … from the left, starting with x₀ itself, over the kernel positions under which a window has it,
-/// in ascending order; +0 if there is none.
+/// An element is x₀ + x₁ + … from the left, starting with x₀ itself, over the kernel positions under which a window has
+/// it, in ascending order; +0 if there is none.
 ///
 /// # Panics
 /// When `columns` has another length.
@@ -52,7 +53,6 @@ pub fn sum_columns(columns: &[f32], batch: usize, channels: usize, window: &Wind
 }
 
 /// Row-major input position that window position `output` has under kernel position `kernel`; none in the padding.
-#[cfg_attr(not(test), expect(dead_code, reason = "the truth that kernels are tested against"))]
 fn source(window: &Window, output: usize, kernel: usize) -> Option<usize> {
     let [_, height, width] = window.axes.map(|axis| axis.output);
     let output = [output / (height * width), output / width % height, output % width];

@@ -1,6 +1,7 @@
 //! Max pooling: the first of the largest elements of each window, and its gradient.
 //!
-//! A NaN is larger than every number and the first one wins, as in [`extremum`](super::extremum). Padding takes no part.
+//! A NaN is larger than every number and the first one wins, as in [`extremum`](super::extremum). Padding takes no
+//! part.
 
 use super::super::kernels::Extremum;
 use super::super::window::Axis;
@@ -36,8 +37,8 @@ pub fn max_pool(plane: &[f32], [rows, columns]: &[Axis; 2]) -> Vec<(f32, i32)> {
     out
 }
 
-/// The gradient of a plane of `inputs` elements: each is +0 + g₀ + g₁ + … from the left, over the gradients of the windows whose
-/// largest element it is, in ascending order. Negative positions have no element.
+/// The gradient of a plane of `inputs` elements: each is +0 + g₀ + g₁ + … from the left, over the gradients of the
+/// windows whose largest element it is, in ascending order. Negative positions have no element.
 ///
 /// # Panics
 /// When a position is outside of the plane.

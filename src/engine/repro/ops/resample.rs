@@ -5,8 +5,8 @@ use super::Fma;
 
 /// One output element, at `row` and `column`, of the plane `[height, width]`.
 ///
-/// A weighted sum of x₀, x₁, … with weights w₀, w₁, … is w₀·x₀, then fma(w₁, x₁, sum), and so on; +0 if there are no taps. The
-/// element is the weighted sum, over the taps of its row, of the weighted sums over the taps of its column.
+/// A weighted sum of x₀, x₁, … with weights w₀, w₁, … is w₀·x₀, then fma(w₁, x₁, sum), and so on; +0 if there are no
+/// taps. The element is the weighted sum, over the taps of its row, of the weighted sums over the taps of its column.
 #[cfg_attr(not(test), expect(dead_code, reason = "the truth that kernels are tested against"))]
 pub fn resample<F: Fma>(plane: &[f32], rows: &Taps, columns: &Taps, row: usize, column: usize) -> f32 {
     let of_row =
