@@ -68,8 +68,8 @@
 //!   function's name; sin.rs has cos and tan, sinh.rs cosh, asin.rs acos, atan.rs atan2, asinh.rs acosh and atanh. What they
 //!   share is in `ops/double.rs` (arithmetic on pairs), `ops/angle.rs` and at the end of `ops/exp.rs` and `ops/log.rs`. Real
 //!   error in units of the last place of the correctly rounded result, from exp to erf, of sin and cos over all 2³²
-//!   inputs, of the others over every 61st of them, of atan2 and pow over 16 million adversarial pairs. The bounds that the tests hold
-//!   all inputs to are in `accuracy.rs`:
+//!   inputs, of the others over every 61st of them, of atan2 and pow over 16 million adversarial pairs.
+//!   The bounds that the exhaustive tests hold all inputs to are in `accuracy.rs`:
 //!
 //! | function | largest error (ULP) | at | not correctly rounded |
 //! |---|---|---|---|
