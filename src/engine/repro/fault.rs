@@ -34,11 +34,12 @@ fn scoped<R>(fault: Option<&'static str>, body: impl FnOnce() -> R) -> R {
     body()
 }
 
-/// The result of the method `op`, wrong in one element if that method is broken.
+/// What the method `op` gives, wrong in one element if that method is broken.
 ///
 /// # Panics
 /// When the method is broken and its result is nothing that could be made wrong.
-pub fn disturbed<T: 'static>(op: &str, result: T) -> T {
+pub fn disturbed<T: 'static>(op: &str, method: impl FnOnce() -> T) -> T {
+    let result = method();
     if FAULT.get() != Some(op) {
         return result;
     }

@@ -96,7 +96,7 @@ macro_rules! outcome {
 macro_rules! outcome {
     ($op:ident, $result:expr) => {
         // A closure, because the body may return early.
-        $crate::engine::repro::fault::disturbed(stringify!($op), (move || $result)())
+        $crate::engine::repro::fault::disturbed(stringify!($op), move || $result)
     };
 }
 pub(super) use outcome;
