@@ -1,16 +1,17 @@
 //! An unmodified Burn model trains to the same bits on every backend.
 
-use burn::backend::Autodiff;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{AdamConfig, GradientsParams, Optimizer};
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use spectramind::burn;
 use spectramind::digest::{Blake3Digest, DomainHasher};
-use spectramind::engine::repro::{Cpu, with_random};
+use spectramind::engine::device::{Job, Kind, devices};
+use spectramind::engine::repro::with_random;
 use spectramind::engine::rng::{CounterRng, Stream};
 
 use crate::network::{Network, batch};
+use crate::sandbox::vulkan;
 
 /// Digest of every float of a model, running statistics too, in the order of declaration.
 fn digest<B: Backend>(model: &Network<B>) -> Blake3Digest {
@@ -54,21 +55,23 @@ fn assert_same_steps(got: &[Blake3Digest], expected: &[Blake3Digest], what: &str
     assert_eq!(got.len(), expected.len());
 }
 
-#[test]
-fn a_burn_model_trains_to_the_same_bits_on_any_number_of_threads() {
-    let expected = train::<Autodiff<Cpu>>(&Default::default(), 5);
-    for threads in [1, 2, 5] {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
-        let got = pool.install(|| train::<Autodiff<Cpu>>(&Default::default(), 5));
-        assert_same_steps(&got, &expected, &format!("{threads} threads"));
+struct Training {
+    steps: u32,
+}
+
+impl Job for Training {
+    type Output = Vec<Blake3Digest>;
+
+    fn run<B: AutodiffBackend>(self, device: &B::Device) -> Vec<Blake3Digest> {
+        train::<B>(device, self.steps)
     }
 }
 
-#[cfg(feature = "wgpu")]
 #[test]
-fn a_burn_model_trains_to_the_same_bits_on_vulkan() {
-    let Some(device) = crate::sandbox::vulkan() else { return };
-    let expected = train::<Autodiff<Cpu>>(&Default::default(), 30);
-    let got = train::<Autodiff<spectramind::engine::repro::Vulkan>>(&device, 30);
-    assert_same_steps(&got, &expected, "Vulkan");
+fn a_burn_model_trains_to_the_same_bits_on_every_device() {
+    let steps = 30;
+    let expected = devices(Kind::Cpu).expect("the CPU")[0].run(Training { steps });
+    for device in vulkan() {
+        assert_same_steps(&device.run(Training { steps }), &expected, &device.to_string());
+    }
 }

@@ -1,6 +1,7 @@
 //! Behaviour of the programs, with real files, real binaries and a real git repository.
 
 mod audit;
+mod backends;
 mod calibration;
 mod configs;
 mod doctor;
@@ -11,6 +12,7 @@ mod hydra;
 mod lightness;
 mod modes;
 mod multirun;
+mod network;
 mod profiles;
 mod sandbox;
 mod scoring;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
+use spectramind::engine::device::{Device, Kind, devices};
 use tempfile::TempDir;
 
 /// Where a user works.
@@ -115,6 +116,13 @@ pub fn verifier() -> PathBuf {
 pub fn shared(what: &str) -> Option<PathBuf> {
     let path = repository().join("../shared").join(what);
     present("shared", path.exists(), &format!("{} (the project's shared material)", path.display())).then_some(path)
+}
+
+/// The Vulkan devices of this machine, software ones too.
+pub fn vulkan() -> Vec<Device> {
+    let found = devices(Kind::Wgpu);
+    present("vulkan", found.is_ok(), "a Vulkan driver (Debian: mesa-vulkan-drivers) and the feature wgpu");
+    found.unwrap_or_default()
 }
 
 /// Whether something a test needs is there. Without it the test says so and is skipped, unless
