@@ -78,7 +78,7 @@ impl Environment {
             cpu_model: read("/proc/cpuinfo").as_deref().and_then(cpu_model),
             cpu_features: cpu_features(),
             logical_cpus: std::thread::available_parallelism().ok().and_then(|count| count.get().try_into().ok()),
-            memory_bytes: read("/proc/meminfo").as_deref().and_then(memory_bytes),
+            memory_bytes: machine_memory(),
             rustc: env!("SPECTRAMIND_RUSTC").to_owned(),
             target: env!("SPECTRAMIND_TARGET").to_owned(),
             profile: env!("SPECTRAMIND_PROFILE").to_owned(),
@@ -104,6 +104,11 @@ fn line_value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 
 fn cpu_model(cpuinfo: &str) -> Option<String> {
     line_value(cpuinfo, "model name").map(str::to_owned)
+}
+
+/// Memory of this machine in bytes, where the system tells.
+pub fn machine_memory() -> Option<u64> {
+    read("/proc/meminfo").as_deref().and_then(memory_bytes)
 }
 
 fn memory_bytes(meminfo: &str) -> Option<u64> {

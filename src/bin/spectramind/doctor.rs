@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use spectramind::engine::repro::probe::{Judged, Report, Subnormals, Verdict, report, subnormals};
+use spectramind::engine::device::{Device, Examination, Kind, devices};
+use spectramind::engine::repro::probe::{Judged, Verdict};
 use spectramind::engine::repro::{CpuLevel, NUMERICS_VERSION};
 use spectramind::envelope::Bounds;
-use spectramind::provenance::environment::Environment;
+use spectramind::provenance::environment::machine_memory;
 
 use crate::output::{out, outln};
 
@@ -23,81 +24,90 @@ pub struct Arguments {
     json: bool,
 }
 
-/// What was found out about a device.
-struct Device {
-    accelerator: &'static str,
-    name: String,
-    driver: String,
+/// A device and what was found out about it.
+struct Examined {
+    device: Device,
+    /// Instruction set; of the CPU only.
+    level: Option<String>,
     memory_bytes: Option<u64>,
-    level: String,
-    fused: bool,
-    subnormals: Subnormals,
-    probe: Report,
-    probe_seconds: f64,
+    findings: Examination,
+    seconds: f64,
 }
 
-/// Probes every device.
+/// Examines every device.
 ///
 /// # Errors
 /// The first op that failed on the first device that failed.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let devices = [cpu()?];
+    let mut examined = Vec::new();
+    let mut absent = Vec::new();
+    for kind in Kind::ALL.into_iter().rev() {
+        match devices(kind) {
+            Ok(devices) => examined.extend(devices.into_iter().map(examine)),
+            Err(error) => absent.push((kind, error)),
+        }
+    }
     if arguments.json {
-        let devices: Vec<Value> = devices.iter().map(Device::to_json).collect();
-        let findings = json!({ "numericsVersion": NUMERICS_VERSION, "devices": devices, "limits": limits_as_json() });
+        let devices: Vec<Value> = examined.iter().map(Examined::to_json).collect();
+        let absent: Vec<Value> =
+            absent.iter().map(|(kind, why)| json!({ "accelerator": kind.name(), "why": why.to_string() })).collect();
+        let limits = limits_as_json();
+        let findings =
+            json!({ "numericsVersion": NUMERICS_VERSION, "devices": devices, "absent": absent, "limits": limits });
         outln!("{}", serde_json::to_string_pretty(&findings)?);
     } else {
-        for device in &devices {
+        for device in &examined {
             out!("{}\n", device.to_text(arguments.verbose));
+        }
+        for (kind, why) in &absent {
+            out!("{kind}  absent: {why}\n\n");
         }
         out!("{}", limits_as_text());
     }
-    for device in devices {
-        device.probe.probed().with_context(|| format!("{} may not be used in portable mode", device.accelerator))?;
+    for Examined { device, findings, .. } in examined {
+        findings.probe.probed().with_context(|| format!("{} may not be used in portable mode", device.name))?;
     }
     Ok(())
 }
 
-fn cpu() -> Result<Device> {
-    let program = std::env::current_exe().context("this program's own file cannot be found")?;
-    let environment = Environment::collect(&program)?;
-    let level = CpuLevel::detected();
-    let device = Default::default();
+fn examine(device: Device) -> Examined {
+    let is_cpu = device.kind == Kind::Cpu;
     let start = Instant::now();
-    let probe = report::<burn_flex::Flex>(&device);
-    Ok(Device {
-        accelerator: "cpu",
-        name: environment.cpu_model.unwrap_or_else(|| "unknown CPU".into()),
-        driver: "none".into(),
-        memory_bytes: environment.memory_bytes,
-        level: level.to_string(),
-        fused: level.is_fused(),
-        probe_seconds: start.elapsed().as_secs_f64(),
-        subnormals: subnormals::<burn_flex::Flex>(&device),
-        probe,
-    })
+    let findings = device.examine();
+    Examined {
+        level: is_cpu.then(|| CpuLevel::detected().to_string()),
+        memory_bytes: if is_cpu { machine_memory() } else { device.memory_bytes },
+        findings,
+        seconds: start.elapsed().as_secs_f64(),
+        device,
+    }
 }
 
-impl Device {
+impl Examined {
     fn to_text(&self, verbose: bool) -> String {
-        let mut text = format!("{}  {}\n", self.accelerator, self.name);
-        let memory = self.memory_bytes.map_or("unknown".into(), gibibytes);
-        let fused = if self.fused { "in hardware" } else { "made of other instructions" };
-        let probed = match self.probe.probed() {
+        let Self { device, findings: Examination { probe, capabilities, subnormals }, .. } = self;
+        let mut text = format!("{}  {}, {}\n", device.kind, device.name, device.interface);
+        let probed = match probe.probed() {
             Ok(probed) => format!("passed, digest {}", probed.digest()),
             Err(failure) => format!("FAILED at `{}`", failure.op),
         };
+        let contraction = if capabilities.contracts { "a product and a sum become one" } else { "none" };
+        let rounded = |exact| if exact { "rounded correctly" } else { "made of integer operations" };
         for (name, value) in [
-            ("driver", self.driver.clone()),
-            ("memory", memory),
-            ("instruction level", self.level.clone()),
-            ("fused multiply-add", fused.into()),
-            ("subnormals", self.subnormals.to_string()),
-            ("numerics probe", format!("{probed}, in {:.2} s", self.probe_seconds)),
+            ("driver", device.driver.clone().unwrap_or_else(|| "none".into())),
+            ("memory", self.memory_bytes.map_or("unknown".into(), gibibytes)),
+            ("instruction level", self.level.clone().unwrap_or_else(|| "the driver's".into())),
+            ("its own fma", if capabilities.fused_fma { "fused" } else { "not fused" }.into()),
+            ("fused multiply-add", format!("by {}", capabilities.fma)),
+            ("contraction", contraction.into()),
+            ("division", rounded(capabilities.exact_division).into()),
+            ("square root", rounded(capabilities.exact_root).into()),
+            ("subnormals", subnormals.to_string()),
+            ("numerics probe", format!("{probed}, in {:.2} s", self.seconds)),
         ] {
             let _ = writeln!(text, "  {name:20}{value}");
         }
-        for group in self.probe.ops().chunk_by(|a, b| a.group == b.group) {
+        for group in probe.ops().chunk_by(|a, b| a.group == b.group) {
             let failed = group.iter().filter(|op| matches!(op.verdict, Verdict::Failed(_))).count();
             let absent = group.iter().filter(|op| op.verdict == Verdict::Absent).count();
             let mut counts = format!("{} equal", group.len() - failed - absent);
@@ -129,20 +139,27 @@ impl Device {
             };
             json!({ "group": judged.group, "op": judged.op, "verdict": verdict, "failure": failure })
         };
-        let probed = self.probe.probed();
+        let Self { device, findings: Examination { probe, capabilities, subnormals }, .. } = self;
+        let probed = probe.probed();
         json!({
-            "accelerator": self.accelerator,
-            "name": self.name,
-            "driver": self.driver,
+            "accelerator": device.kind.name(),
+            "name": device.name,
+            "interface": device.interface,
+            "driver": device.driver,
+            "isSoftware": device.is_software,
             "memoryBytes": self.memory_bytes,
             "instructionLevel": self.level,
-            "fusedMultiplyAdd": self.fused,
-            "subnormals": self.subnormals.to_string(),
+            "ownFmaIsFused": capabilities.fused_fma,
+            "fusedMultiplyAdd": capabilities.fma,
+            "contracts": capabilities.contracts,
+            "divisionIsExact": capabilities.exact_division,
+            "squareRootIsExact": capabilities.exact_root,
+            "subnormals": subnormals.to_string(),
             "probe": {
                 "passed": probed.is_ok(),
                 "digest": probed.ok().map(|probed| probed.digest()),
-                "seconds": self.probe_seconds,
-                "ops": self.probe.ops().iter().map(op).collect::<Vec<_>>(),
+                "seconds": self.seconds,
+                "ops": probe.ops().iter().map(op).collect::<Vec<_>>(),
             },
         })
     }

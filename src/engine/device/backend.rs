@@ -3,10 +3,11 @@
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 use burn::backend::Autodiff;
 
-use super::{Device, DeviceError, Job};
+use super::{Device, DeviceError, Examination, Job};
 use crate::digest::Blake3Digest;
 use crate::engine::PortableCpu;
-use crate::engine::repro::probe::probe;
+use crate::engine::repro::kernels::Kernels;
+use crate::engine::repro::probe::{probe, report, subnormals};
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 use crate::engine::repro::Repro;
 
@@ -29,6 +30,17 @@ impl Device {
             Handle::Wgpu(device) => job.run::<Autodiff<Repro<burn::backend::Vulkan>>>(device),
             #[cfg(feature = "cuda")]
             Handle::Cuda(device) => job.run::<Autodiff<Repro<burn::backend::Cuda>>>(device),
+        }
+    }
+
+    /// Probes every op and finds out what the device does by itself: for a person, or for a report.
+    pub fn examine(&self) -> Examination {
+        match &self.handle {
+            Handle::Cpu => examine::<burn_flex::Flex>(&Default::default()),
+            #[cfg(feature = "wgpu")]
+            Handle::Wgpu(device) => examine::<burn::backend::Vulkan>(device),
+            #[cfg(feature = "cuda")]
+            Handle::Cuda(device) => examine::<burn::backend::Cuda>(device),
         }
     }
 
@@ -64,6 +76,14 @@ impl Device {
             #[cfg(feature = "cuda")]
             Handle::Cuda(device) => held_bytes::<cubecl::cuda::CudaRuntime>(device),
         }
+    }
+}
+
+fn examine<B: Kernels>(device: &B::Device) -> Examination {
+    Examination {
+        probe: report::<B>(device),
+        capabilities: B::capabilities(device),
+        subnormals: subnormals::<B>(device),
     }
 }
 

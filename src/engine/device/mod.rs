@@ -16,6 +16,8 @@ use std::fmt;
 use burn::tensor::backend::AutodiffBackend;
 
 use self::backend::Handle;
+use super::repro::Capabilities;
+use super::repro::probe::{Report, Subnormals};
 use super::settings::{Accelerator, Numerics};
 use crate::digest::Blake3Digest;
 
@@ -81,6 +83,17 @@ impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, {}", self.name, self.interface)
     }
+}
+
+/// What was found out about the arithmetic of a device.
+#[derive(Debug, Clone)]
+pub struct Examination {
+    /// How it does each op.
+    pub probe: Report,
+    /// What it computes by itself.
+    pub capabilities: Capabilities,
+    /// What it does with subnormal numbers.
+    pub subnormals: Subnormals,
 }
 
 /// Something to do on whichever device was chosen, written once for all backends.

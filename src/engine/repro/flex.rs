@@ -2,7 +2,7 @@
 
 use burn_backend::ops::{FloatTensorOps, IntTensorOps};
 use burn_backend::{IntDType, Shape, TensorData};
-use burn_flex::{Flex, FlexTensor};
+use burn_flex::{Flex, FlexDevice, FlexTensor};
 
 use super::cpu::batch::multiply;
 use super::cpu::columns::{columns, sum_columns};
@@ -12,13 +12,25 @@ use super::cpu::level::Level;
 use super::cpu::map::{map, zip};
 use super::cpu::pool::{max_pool, max_pool_backward};
 use super::cpu::resample::resample;
-use super::kernels::{BinaryFunction, Extremum, Fold, Function, Kernels, Scan};
+use super::kernels::{BinaryFunction, Capabilities, Extremum, Fold, Function, Kernels, Scan};
 use super::ops::extremum::arg_extremum;
 use super::ops::scan;
 use super::taps::Taps;
 use super::window::{Axis, Window};
 
 impl Kernels for Flex {
+    fn capabilities(_: &FlexDevice) -> Capabilities {
+        let fused_fma = Level::detected().is_fused();
+        // Rust neither contracts nor rounds otherwise.
+        Capabilities {
+            fused_fma,
+            contracts: false,
+            fma: if fused_fma { "its own instruction" } else { "f64 arithmetic" },
+            exact_division: true,
+            exact_root: true,
+        }
+    }
+
     fn matmul(lhs: FlexTensor, rhs: FlexTensor) -> FlexTensor {
         let (lhs, rhs) = (positively_strided(lhs), positively_strided(rhs));
         let Batches { count, size, shape, left, right } = Batches::of(&lhs, &rhs).merged();

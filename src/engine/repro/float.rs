@@ -31,10 +31,7 @@ backend_ops! {
             fn float_sub_scalar(lhs: FloatTensor<B>, rhs: Scalar) -> FloatTensor<B>;
             fn float_mul(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B>;
             fn float_mul_scalar(lhs: FloatTensor<B>, rhs: Scalar) -> FloatTensor<B>;
-            fn float_div(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B>;
-            fn float_div_scalar(lhs: FloatTensor<B>, rhs: Scalar) -> FloatTensor<B>;
             fn float_neg(tensor: FloatTensor<B>) -> FloatTensor<B>;
-            fn float_recip(tensor: FloatTensor<B>) -> FloatTensor<B>;
             fn float_transpose(tensor: FloatTensor<B>) -> FloatTensor<B>;
             fn float_swap_dims(tensor: FloatTensor<B>, dim1: usize, dim2: usize) -> FloatTensor<B>;
             fn float_permute(tensor: FloatTensor<B>, axes: &[usize]) -> FloatTensor<B>;
@@ -60,7 +57,6 @@ backend_ops! {
             fn float_lower_equal(lhs: FloatTensor<B>, rhs: FloatTensor<B>, out_dtype: BoolDType) -> BoolTensor<B>;
             fn float_lower_equal_elem(lhs: FloatTensor<B>, rhs: Scalar, out_dtype: BoolDType) -> BoolTensor<B>;
             fn float_cast(tensor: FloatTensor<B>, dtype: FloatDType) -> FloatTensor<B>;
-            fn float_sqrt(tensor: FloatTensor<B>) -> FloatTensor<B>;
             fn float_abs(tensor: FloatTensor<B>) -> FloatTensor<B>;
             fn float_floor(tensor: FloatTensor<B>) -> FloatTensor<B>;
             fn float_ceil(tensor: FloatTensor<B>) -> FloatTensor<B>;
@@ -86,6 +82,27 @@ backend_ops! {
             fn float_into_data(tensor: FloatTensor<B>) -> impl Future<Output = Result<TensorData, ExecutionError>> + Send {
                 let read = B::float_into_data(tensor);
                 async move { read.await.map(canonical_nans) }
+            }
+
+            fn float_div(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B> {
+                if divides::<B>(&lhs) { B::float_div(lhs, rhs) } else { B::zip(BinaryFunction::Divide, lhs, rhs) }
+            }
+
+            fn float_div_scalar(lhs: FloatTensor<B>, rhs: Scalar) -> FloatTensor<B> {
+                if divides::<B>(&lhs) {
+                    return B::float_div_scalar(lhs, rhs);
+                }
+                let rhs = scalar::<B>(&lhs, rhs.elem());
+                B::zip(BinaryFunction::Divide, lhs, rhs)
+            }
+
+            fn float_recip(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                if divides::<B>(&tensor) { B::float_recip(tensor) } else { B::map(Function::Recip, tensor) }
+            }
+
+            fn float_sqrt(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                let exact = B::capabilities(&B::float_device(&tensor)).exact_root || tensor.dtype() != DType::F32;
+                if exact { B::float_sqrt(tensor) } else { B::map(Function::Sqrt, tensor) }
             }
 
             fn float_matmul(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B> {
@@ -143,7 +160,7 @@ backend_ops! {
 
             fn float_mean_dim(tensor: FloatTensor<B>, dim: usize) -> FloatTensor<B> {
                 let count = tensor.shape()[dim] as f32;
-                B::float_div_scalar(Self::float_sum_dim(tensor, dim), count.into())
+                Self::float_div_scalar(Self::float_sum_dim(tensor, dim), count.into())
             }
 
             fn float_cumsum(tensor: FloatTensor<B>, dim: usize) -> FloatTensor<B> {
@@ -173,11 +190,11 @@ backend_ops! {
             fn float_powf_scalar_impl(tensor: FloatTensor<B>, value: Scalar) -> FloatTensor<B> {
                 let root = |tensor| {
                     f32_only("float_powf_scalar", &tensor);
-                    B::float_sqrt(tensor)
+                    Self::float_sqrt(tensor)
                 };
                 match value.elem::<f64>() {
                     0.5 => root(tensor),
-                    -0.5 => B::float_recip(root(tensor)),
+                    -0.5 => Self::float_recip(root(tensor)),
                     exponent if exponent.fract() == 0.0 && exponent.abs() < 65536.0 => power::<B>(tensor, exponent as i64),
                     exponent => Self::float_powf(tensor.clone(), scalar::<B>(&tensor, exponent)),
                 }
@@ -401,6 +418,11 @@ fn scalar<B: Kernels>(like: &FloatTensor<B>, value: f64) -> FloatTensor<B> {
     B::float_full(shape, value.into(), &B::float_device(like), like.dtype().into())
 }
 
+/// Whether the device divides numbers of this type as it should.
+fn divides<B: Kernels>(tensor: &FloatTensor<B>) -> bool {
+    tensor.dtype() != DType::F32 || B::capabilities(&B::float_device(tensor)).exact_division
+}
+
 fn flat<B: Kernels>(tensor: FloatTensor<B>) -> FloatTensor<B> {
     let count = tensor.shape().num_elements();
     B::float_reshape(tensor, Shape::new([count]))
@@ -445,5 +467,5 @@ fn power<B: Kernels>(tensor: FloatTensor<B>, exponent: i64) -> FloatTensor<B> {
             result = B::float_mul(result, tensor.clone());
         }
     }
-    if exponent < 0 { B::float_recip(result) } else { result }
+    if exponent < 0 { Repro::<B>::float_recip(result) } else { result }
 }

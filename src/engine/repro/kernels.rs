@@ -3,7 +3,7 @@
 //! `Flex` is the CPU, in [`flex`](super::flex); one implementation for all of CubeCL's backends is in `cube`.
 //! Every implementation must equal the scalar references in [`ops`](super::ops) bit for bit, NaN payloads apart.
 
-use burn_backend::tensor::{FloatTensor, IntTensor};
+use burn_backend::tensor::{Device, FloatTensor, IntTensor};
 use burn_backend::{Backend, IntDType};
 
 use super::taps::Taps;
@@ -54,6 +54,10 @@ pub enum Function {
     ToF16,
     /// Nearest number of bfloat16, ties to even.
     ToBf16,
+    /// 1 / x.
+    Recip,
+    /// Square root.
+    Sqrt,
 }
 
 /// A function of two f32, applied to each pair of elements.
@@ -65,12 +69,14 @@ pub enum BinaryFunction {
     Pow,
     /// left modulo right, with the sign of right.
     Remainder,
+    /// left / right.
+    Divide,
 }
 
 impl Function {
     /// All of them.
     #[cfg(test)]
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Exp,
         Self::Log,
         Self::Log1p,
@@ -92,13 +98,15 @@ impl Function {
         Self::Atanh,
         Self::ToF16,
         Self::ToBf16,
+        Self::Recip,
+        Self::Sqrt,
     ];
 }
 
 impl BinaryFunction {
     /// All of them.
     #[cfg(test)]
-    pub const ALL: [Self; 3] = [Self::Atan2, Self::Pow, Self::Remainder];
+    pub const ALL: [Self; 4] = [Self::Atan2, Self::Pow, Self::Remainder, Self::Divide];
 }
 
 /// A reduction of one dimension to a single element by the documented tree.
@@ -132,8 +140,26 @@ pub enum Extremum {
     Max,
 }
 
+/// What a device computes by itself, and what has to be made of other operations to be rounded correctly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Whether its `fma` has one rounding.
+    pub fused_fma: bool,
+    /// Whether its compiler makes one rounding of a product and a sum that are written as two operations.
+    pub contracts: bool,
+    /// What fused multiply-add is made of here.
+    pub fma: &'static str,
+    /// Whether its division is rounded correctly.
+    pub exact_division: bool,
+    /// Whether its square root is rounded correctly.
+    pub exact_root: bool,
+}
+
 /// The replaced ops on tensors of this backend. All float tensors are f32; the caller has checked.
 pub trait Kernels: Backend {
+    /// What the device does by itself.
+    fn capabilities(device: &Device<Self>) -> Capabilities;
+
     /// Matrix product of the last two dimensions, `[.., m, k] × [.., k, n] → [.., m, n]`; leading dimensions broadcast.
     fn matmul(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self>;
 

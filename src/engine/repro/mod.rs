@@ -17,7 +17,8 @@
 //! |---|---|
 //! | data movement: reshape, permute, slice, cat, gather, select, masks, expand, unfold, flip | forwarded |
 //! | integer, bit and bool ops; comparisons | forwarded |
-//! | f32 add, sub, mul, div, sqrt, recip, neg, abs, floor, ceil, trunc, casts | forwarded |
+//! | f32 add, sub, mul, neg, abs, floor, ceil, trunc, casts | forwarded |
+//! | div, recip, sqrt | forwarded where the device rounds them correctly, else replaced |
 //! | matrix product, sums, means, products, running reductions, scatter-add and select-add | replaced |
 //! | exp, log, log1p, tanh, erf, sigmoid, gelu, round; powers, remainder | replaced |
 //! | trigonometric and hyperbolic functions and their inverses | replaced |
@@ -141,7 +142,7 @@ mod flex;
 mod float;
 mod int;
 mod interpolation;
-mod kernels;
+pub(super) mod kernels;
 mod module;
 mod ops;
 mod order;
@@ -169,6 +170,7 @@ mod training;
 
 pub use arithmetic::{Arithmetic, with_arithmetic};
 pub use backend::Repro;
+pub use kernels::Capabilities;
 pub use cpu::level::{Level as CpuLevel, LevelError as CpuLevelError};
 pub use random::with_random;
 

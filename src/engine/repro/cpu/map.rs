@@ -64,7 +64,7 @@ fn each<F: Fma>(function: Function, values: &mut [f32]) {
     }
     loops!(
         Exp, Log, Log1p, Tanh, Erf, Round, Sigmoid, Gelu, Sin, Cos, Tan, Sinh, Cosh, Asin, Acos, Atan, Asinh, Acosh,
-        Atanh, ToF16, ToBf16
+        Atanh, ToF16, ToBf16, Recip, Sqrt
     );
 }
 
@@ -121,7 +121,7 @@ fn both<F: Fma>(function: BinaryFunction, left: &mut [f32], right: &[f32]) {
             }
         };
     }
-    loops!(Atan2, Pow, Remainder);
+    loops!(Atan2, Pow, Remainder, Divide);
 }
 
 #[cfg(test)]

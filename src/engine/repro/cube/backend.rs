@@ -7,9 +7,10 @@ use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElemen
 use cubecl::server::ComputeServer;
 
 use super::super::flex::broadcast;
-use super::super::kernels::{BinaryFunction, Extremum, Fold, Function, Kernels, Scan};
+use super::super::kernels::{BinaryFunction, Capabilities, Extremum, Fold, Function, Kernels, Scan};
 use super::super::taps::Taps;
 use super::super::window::{Axis, Window};
+use super::facts::{FmaKind, Rounding, facts};
 use super::{elementwise, extremum, fold, matmul, resample, scan, window};
 
 impl<R, F, I, BT> Kernels for CubeBackend<R, F, I, BT>
@@ -22,6 +23,21 @@ where
     BT: BoolElement,
     Self: Backend<FloatTensorPrimitive = CubeTensor<R>, IntTensorPrimitive = CubeTensor<R>>,
 {
+    fn capabilities(device: &R::Device) -> Capabilities {
+        let facts = facts::<R>(device);
+        Capabilities {
+            fused_fma: facts.fused_fma,
+            contracts: facts.contracts,
+            fma: match facts.exact.fma {
+                FmaKind::Native => "its own instruction",
+                FmaKind::Float64 => "f64 arithmetic",
+                FmaKind::Integer => "64-bit integers",
+            },
+            exact_division: facts.exact.division == Rounding::Native,
+            exact_root: facts.exact.root == Rounding::Native,
+        }
+    }
+
     fn matmul(lhs: CubeTensor<R>, rhs: CubeTensor<R>) -> CubeTensor<R> {
         matmul::matmul(lhs, rhs)
     }

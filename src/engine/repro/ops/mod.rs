@@ -64,6 +64,8 @@ pub fn apply<N: Number>(function: Function, x: N) -> N {
         Function::Atanh => asinh::atanh(x),
         Function::ToF16 => narrow::f16(x),
         Function::ToBf16 => narrow::bf16(x),
+        Function::Recip => N::from(1.0) / x,
+        Function::Sqrt => x.sqrt(),
     }
 }
 
@@ -74,5 +76,6 @@ pub fn apply_binary<N: Number>(function: BinaryFunction, left: N, right: N) -> N
         BinaryFunction::Atan2 => atan::atan2(left, right),
         BinaryFunction::Pow => pow::pow(left, right),
         BinaryFunction::Remainder => remainder::remainder(left, right),
+        BinaryFunction::Divide => left / right,
     }
 }
