@@ -263,11 +263,12 @@ fn pairs(count: u64) -> (Vec<f32>, Vec<f32>) {
     squared.chain((0..count).map(adversarial)).unzip()
 }
 
-/// The error of Atan2 and Pow in units of the last place; Remainder is exact or rounded once.
+/// The error in units of the last place; Remainder is exact or rounded once.
 fn binary_error(function: BinaryFunction, x: f32, y: f32, got: f32) -> f64 {
     match function {
         BinaryFunction::Atan2 => error(got, libm::atan2(f64::from(x), f64::from(y))),
         BinaryFunction::Pow => error(got, libm::pow(f64::from(x), f64::from(y))),
+        BinaryFunction::Divide => error(got, f64::from(x / y)),
         BinaryFunction::Remainder => {
             let r = x % y;
             let r = if r != 0.0 && (r < 0.0) != (y < 0.0) { r + y } else { r };

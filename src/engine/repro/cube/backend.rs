@@ -23,7 +23,7 @@ where
     BT: BoolElement,
     Self: Backend<FloatTensorPrimitive = CubeTensor<R>, IntTensorPrimitive = CubeTensor<R>>,
 {
-    fn capabilities(device: &R::Device) -> Capabilities {
+    fn capabilities(device: &R::CubeDevice) -> Capabilities {
         let facts = facts::<R>(device);
         Capabilities {
             fused_fma: facts.fused_fma,
