@@ -59,6 +59,10 @@ impl Kernels for Flex {
         lhs
     }
 
+    fn to_int(tensor: FlexTensor, out_dtype: IntDType) -> FlexTensor {
+        <Flex as FloatTensorOps<Flex>>::float_into_int(tensor, out_dtype)
+    }
+
     fn fold_dim(fold: Fold, input: FlexTensor, dim: usize) -> FlexTensor {
         let input = input.to_contiguous();
         let around = Around::new(input.layout().shape(), dim);

@@ -22,7 +22,6 @@ backend_ops! {
             fn float_full(shape: Shape, fill_value: Scalar, device: &Device<B>, dtype: FloatDType) -> FloatTensor<B>;
             fn float_device(tensor: &FloatTensor<B>) -> Device<B>;
             fn float_to_device(tensor: FloatTensor<B>, device: &Device<B>) -> FloatTensor<B>;
-            fn float_into_int(tensor: FloatTensor<B>, out_dtype: IntDType) -> IntTensor<B>;
             fn float_empty(shape: Shape, device: &Device<B>, dtype: FloatDType) -> FloatTensor<B>;
             fn float_repeat_dim(tensor: FloatTensor<B>, dim: usize, times: usize) -> FloatTensor<B>;
             fn float_add(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B>;
@@ -82,6 +81,10 @@ backend_ops! {
             fn float_into_data(tensor: FloatTensor<B>) -> impl Future<Output = Result<TensorData, ExecutionError>> + Send {
                 let read = B::float_into_data(tensor);
                 async move { read.await.map(canonical_nans) }
+            }
+
+            fn float_into_int(tensor: FloatTensor<B>, out_dtype: IntDType) -> IntTensor<B> {
+                B::to_int(tensor, out_dtype)
             }
 
             fn float_div(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B> {

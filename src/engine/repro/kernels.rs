@@ -169,6 +169,9 @@ pub trait Kernels: Backend {
     /// `function` of each pair of elements; dimensions of size 1 broadcast, the ranks are equal.
     fn zip(function: BinaryFunction, lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self>;
 
+    /// Each element cut off to an integer, towards zero; beyond the type's range its nearest end, NaN gives 0.
+    fn to_int(tensor: FloatTensor<Self>, out_dtype: IntDType) -> IntTensor<Self>;
+
     /// Reduces `dim` to size 1.
     fn fold_dim(fold: Fold, tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self>;
 

@@ -1,7 +1,7 @@
 //! [`Kernels`] on CubeCL's backends.
 
 use burn_backend::ops::{FloatTensorOps, IntTensorOps};
-use burn_backend::{Backend, DeviceOps, IntDType, TensorMetadata};
+use burn_backend::{DType, DeviceOps, IntDType, TensorMetadata, try_read_sync};
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
 use cubecl::server::ComputeServer;
@@ -21,9 +21,8 @@ where
     F: FloatElement,
     I: IntElement,
     BT: BoolElement,
-    Self: Backend<FloatTensorPrimitive = CubeTensor<R>, IntTensorPrimitive = CubeTensor<R>>,
 {
-    fn capabilities(device: &R::CubeDevice) -> Capabilities {
+    fn capabilities(device: &R::Device) -> Capabilities {
         let facts = facts::<R>(device);
         Capabilities {
             fused_fma: facts.fused_fma,
@@ -50,6 +49,17 @@ where
         let shape = broadcast(&lhs.shape(), &rhs.shape());
         let expanded = |tensor| <Self as FloatTensorOps<Self>>::float_expand(tensor, shape.clone());
         elementwise::zip(function, expanded(lhs), expanded(rhs))
+    }
+
+    fn to_int(tensor: CubeTensor<R>, out_dtype: IntDType) -> CubeTensor<R> {
+        if tensor.dtype == DType::F32 && out_dtype == IntDType::I32 {
+            return elementwise::to_int(tensor);
+        }
+        // Vulkan leaves open what becomes of a number beyond the range, so the host does it.
+        let device = tensor.device.clone();
+        let data = try_read_sync(Self::float_into_data(tensor)).expect("a native device is read at once");
+        let data = data.expect("the tensor can be read").convert_dtype(out_dtype.into());
+        <Self as IntTensorOps<Self>>::int_from_data(data, &device)
     }
 
     fn fold_dim(fold: Fold, tensor: CubeTensor<R>, dim: usize) -> CubeTensor<R> {

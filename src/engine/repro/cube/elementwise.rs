@@ -1,6 +1,6 @@
 //! Functions of each element, and of each pair of elements.
 
-use burn_backend::TensorMetadata;
+use burn_backend::{DType, TensorMetadata};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
@@ -8,7 +8,7 @@ use cubecl::prelude::*;
 use super::super::kernels::{BinaryFunction, Function};
 use super::super::ops;
 use super::facts::{Exact, facts};
-use super::launch::{contiguous, output, threads};
+use super::launch::{contiguous, is_nan, output, threads};
 use super::traced::Tracer;
 
 #[cube]
@@ -110,6 +110,35 @@ pub fn zip<R: CubeRuntime>(function: BinaryFunction, left: CubeTensor<R>, right:
                 exact,
             );
         }
+    }
+    out
+}
+
+#[cube(launch_unchecked)]
+fn to_int_kernel(input: &Array<f32>, output: &mut Array<i32>) {
+    if ABSOLUTE_POS < output.len() {
+        let x = input[ABSOLUTE_POS];
+        // Vulkan leaves open what a cast beyond the range gives: cast a number inside, then choose.
+        let inside = x >= -2_147_483_648.0f32 && x < 2_147_483_648.0f32;
+        let cast = i32::cast_from(select(inside, x, 0.0f32));
+        let end = select(is_nan(x), 0i32, select(x < 0.0f32, MIN, MAX));
+        output[ABSOLUTE_POS] = select(inside, cast, end);
+    }
+}
+
+const MIN: i32 = i32::MIN;
+const MAX: i32 = i32::MAX;
+
+/// Each element as an i32, towards zero; beyond the range its nearest end, NaN gives 0.
+pub fn to_int<R: CubeRuntime>(tensor: CubeTensor<R>) -> CubeTensor<R> {
+    let input = contiguous(tensor);
+    let (client, count) = (input.client.clone(), input.shape().num_elements());
+    let out = output(&input, input.shape(), DType::I32);
+    if count > 0 {
+        let (cubes, dim) = threads(&client, count);
+        let (input, result) = (input.into_array_arg(), out.clone().into_array_arg());
+        // SAFETY: both tensors have `count` elements in row-major order; threads beyond them do nothing.
+        unsafe { to_int_kernel::launch_unchecked::<R>(&client, cubes, dim, input, result) };
     }
     out
 }

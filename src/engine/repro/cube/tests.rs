@@ -91,7 +91,8 @@ fn every_way_to_an_exact_operation_is_exact() {
 fn every_function_equals_the_cpus_over_all_exponents() {
     let Some(device) = device() else { return };
     // 104729 is prime to the mantissa's size: every exponent and sign comes with many mantissas.
-    let inputs: Vec<f32> = (0..=u32::MAX).step_by(104_729).map(f32::from_bits).collect();
+    let mut inputs: Vec<f32> = (0..=u32::MAX).step_by(104_729).map(f32::from_bits).collect();
+    inputs.extend(adversarial(4096, 30));
     for function in Function::ALL {
         let on = |tensor: Tensor<Cpu, 1>| {
             Tensor::from_primitive(TensorPrimitive::Float(burn_flex::Flex::map(function, tensor.into_primitive().tensor())))

@@ -80,7 +80,11 @@ impl<'a> Tracer<'a> {
 
     /// The same bits, of which no compiler knows that they are the same.
     fn barrier(&self, value: Variable) -> Variable {
-        let bits = self.record(unsigned(), Operator::Reinterpret(UnaryOperator { input: value }));
+        self.hidden(self.record(unsigned(), Operator::Reinterpret(UnaryOperator { input: value })))
+    }
+
+    /// The f32 with these bits, of which no compiler knows what it is.
+    fn hidden(&self, bits: Variable) -> Variable {
         let hidden = self.record(unsigned(), Bitwise::BitwiseXor(BinaryOperator { lhs: bits, rhs: self.zero }));
         self.record(float(), Operator::Reinterpret(UnaryOperator { input: hidden }))
     }
@@ -129,9 +133,11 @@ macro_rules! rounded {
             fn $method(self, other: Self) -> Self {
                 match (self.constant(), other.constant()) {
                     (Some(a), Some(b)) => a.$method(b).into(),
-                    _ => Self(
-                        self.0.binary(other.0, float(), |operands| Arithmetic::$operation(operands).into()).rounded(),
-                    ),
+                    _ => {
+                        let tracer = self.0.tracer(other.0);
+                        let (left, right) = (self.operand(tracer), other.operand(tracer));
+                        Self(left.binary(right, float(), |operands| Arithmetic::$operation(operands).into()).rounded())
+                    }
                 }
             }
         }
@@ -146,8 +152,9 @@ impl Div for Traced<'_> {
             return (a / b).into();
         }
         let tracer = self.0.tracer(other.0);
+        let (a, b) = (self.operand(tracer).variable, other.operand(tracer).variable);
         tracer.call(|scope, exact, zero| {
-            let (a, b) = (native(self.0.variable), native(other.0.variable));
+            let (a, b) = (native(a), native(b));
             division::divide::expand(scope, a, b, zero, exact.division)
         })
     }
@@ -183,6 +190,17 @@ impl<'a> Traced<'a> {
         native(self.0.variable)
     }
 
+    /// The number as an operand. A zero is hidden: compilers fold x + 0 to x, which is wrong for x = −0, and 0 · x to 0.
+    fn operand(self, tracer: &'a Tracer<'a>) -> Value<'a> {
+        match self.constant() {
+            Some(zero) if zero == 0.0 => {
+                let bits = Variable::constant(ConstantValue::UInt(zero.to_bits().into()), unsigned());
+                Value { tracer: Some(tracer), variable: tracer.hidden(bits) }
+            }
+            _ => self.0,
+        }
+    }
+
     /// The f32, if it is known already.
     fn constant(self) -> Option<f32> {
         self.0.variable.as_const().map(|value| value.as_f64() as f32)
@@ -202,7 +220,8 @@ impl<'a> Number for Traced<'a> {
             let known = |number: Self| number.constant().expect("a number without a kernel is a constant");
             return known(self).mul_add(known(b), known(c)).into();
         };
-        tracer.call(|scope, exact, zero| fma::fused::expand(scope, self.value(), b.value(), c.value(), zero, exact.fma))
+        let [a, b, c] = [self, b, c].map(|number| number.operand(tracer).variable);
+        tracer.call(|scope, exact, zero| fma::fused::expand(scope, native(a), native(b), native(c), zero, exact.fma))
     }
 
     fn sqrt(self) -> Self {
