@@ -1,6 +1,10 @@
 //! The golden cases: the digests in the tree are those this build computes, and a difference is named.
 
-use crate::sandbox::{Sandbox, copy_tree, repository};
+use std::process::Command;
+
+use spectramind::engine::repro::{CPU_LEVEL_VARIABLE, CpuLevel};
+
+use crate::sandbox::{Outcome, Sandbox, copy_tree, repository, verifier, vulkan};
 
 #[test]
 fn the_golden_digests_hold_and_a_changed_one_is_named() {
@@ -20,4 +24,29 @@ fn the_golden_digests_hold_and_a_changed_one_is_named() {
 
     std::fs::remove_file(&path).expect("remove");
     assert_eq!(sandbox.verify(&["golden"]).code, 3);
+}
+
+/// Runs `spectramind-verify golden` with the arguments and environment variables.
+#[track_caller]
+fn golden_holds(arguments: &[&str], variables: &[(&str, &str)]) {
+    let sandbox = Sandbox::new();
+    copy_tree(&repository().join("golden"), &sandbox.path("golden"));
+    let mut command = Command::new(verifier());
+    command.arg("golden").args(arguments).current_dir(sandbox.path("")).envs(variables.iter().copied());
+    let outcome = Outcome::of(&mut command);
+    assert_eq!(outcome.code, 0, "{arguments:?} {variables:?}: {}{}", outcome.stdout, outcome.stderr);
+}
+
+#[test]
+fn the_golden_digests_are_one_for_every_instruction_set_and_number_of_threads() {
+    for (level, threads) in CpuLevel::available().into_iter().rev().zip(["1", "2", "5"]) {
+        golden_holds(&[], &[(CPU_LEVEL_VARIABLE, &level.to_string()), ("RAYON_NUM_THREADS", threads)]);
+    }
+}
+
+#[test]
+fn the_golden_digests_are_those_of_vulkan_too() {
+    if !vulkan().is_empty() {
+        golden_holds(&["--accelerator", "wgpu"], &[]);
+    }
 }

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Everything that needs a GPU, in one call, from programs built elsewhere: do CUDA and Vulkan give the golden bits there,
+# and how fast?
+#
+#   cargo build --release --workspace --features spectramind-verify/replay
+#   cargo bench --no-run --bench step
+#   tests/gpu.sh FOLDER
+#
+# FOLDER holds the stripped `spectramind`, `spectramind-verify` and (if the speed is asked for) the benchmark `step`. Run
+# it in a checkout: it reads configs/ and golden/. Prints a table; exit status 1 if anything that could run failed.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+programs=$(cd "${1:?the folder with spectramind and spectramind-verify}" && pwd)
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+failed=0
+rows=()
+
+row() { rows+=("$(printf '%-34s %-8s %s' "$1" "$2" "$3")"); }
+
+# check NAME COMMAND...: runs it, keeps the last line that says something, notes the time.
+check() {
+    local name=$1 begin=$SECONDS verdict=passed
+    shift
+    if ! "$@" >"$scratch/log" 2>&1; then
+        verdict=FAILED
+        failed=1
+        sed "s/^/    /" "$scratch/log" | tail -n 20
+    fi
+    row "$name" "$verdict" "$((SECONDS - begin)) s"
+}
+
+echo '== devices'
+"$programs/spectramind" doctor || true
+
+present=(cpu)
+for accelerator in cuda wgpu; do
+    found=$("$programs/spectramind" doctor --json 2>/dev/null |
+        python3 -c "import json,sys; print(any(d['accelerator'] == '$accelerator' for d in json.load(sys.stdin)['devices']))")
+    if [ "$found" = True ]; then present+=("$accelerator"); else row "$accelerator" absent ''; fi
+done
+
+echo '== bits'
+for accelerator in "${present[@]}"; do
+    check "golden digests, $accelerator" "$programs/spectramind-verify" golden --accelerator "$accelerator"
+done
+for accelerator in "${present[@]}"; do
+    check "train ci_fast, $accelerator" "$programs/spectramind" train trainer=ci_fast \
+        trainer.accelerator="$accelerator" data.root="$scratch/data" run.dir="$scratch/$accelerator" --signing-key "$scratch/key.pem"
+    for file in steps.jsonl predictions.csv checkpoints/final.safetensors; do
+        check "  $file equals the CPU's" cmp "$scratch/cpu/$file" "$scratch/$accelerator/$file"
+    done
+done
+
+if [ -x "$programs/step" ]; then
+    echo '== speed'
+    "$programs/step" --bench
+fi
+
+echo '== table'
+printf '%s\n' "${rows[@]}"
+exit $failed
