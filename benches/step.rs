@@ -14,7 +14,7 @@ use burn::backend::{Autodiff, Flex};
 use burn::optim::adaptor::OptimizerAdaptor;
 use burn::optim::{Adam, AdamConfig, GradientsParams, Optimizer};
 use burn::tensor::Tensor;
-use burn::tensor::backend::{AutodiffBackend, Backend as _};
+use burn::tensor::backend::AutodiffBackend;
 use spectramind::burn;
 use spectramind::engine::device::{Job, Kind, devices};
 use spectramind::engine::repro::{Arithmetic, with_arithmetic, with_random};

@@ -226,7 +226,7 @@ fn fresh_state(task: &Curve) -> TrainState<B, Net<B>> {
 fn shards(samples: usize, count: usize) -> Vec<Option<Shard<Vec<usize>>>> {
     let shard = |shard| {
         let batch: Vec<_> = shard_range(shard, count, samples).collect();
-        (!batch.is_empty()).then(|| Shard { samples: batch.len(), batch })
+        (!batch.is_empty()).then_some(Shard { samples: batch.len(), batch })
     };
     (0..count).map(shard).collect()
 }

@@ -6,10 +6,10 @@ use burn::backend::Autodiff;
 use super::{Device, DeviceError, Examination, Job};
 use crate::digest::Blake3Digest;
 use crate::engine::PortableCpu;
-use crate::engine::repro::kernels::Kernels;
-use crate::engine::repro::probe::{probe, report, subnormals};
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 use crate::engine::repro::Repro;
+use crate::engine::repro::kernels::Kernels;
+use crate::engine::repro::probe::{probe, report, subnormals};
 
 /// A device as its backend addresses it.
 #[derive(Debug, Clone)]

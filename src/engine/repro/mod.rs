@@ -170,8 +170,8 @@ mod training;
 
 pub use arithmetic::{Arithmetic, with_arithmetic};
 pub use backend::Repro;
-pub use kernels::Capabilities;
 pub use cpu::level::{Level as CpuLevel, LevelError as CpuLevelError};
+pub use kernels::Capabilities;
 pub use random::with_random;
 
 /// Version of the bits this module specifies; every change of a bit anywhere is a change of it.

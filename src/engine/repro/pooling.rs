@@ -185,7 +185,9 @@ fn divided<B: Kernels>(planes: FloatTensor<B>, [rows, columns]: &[Spans; 2]) -> 
         .flat_map(|row| columns.counts.iter().map(move |column| (row * column).max(1) as f32))
         .collect();
     match counts.first() {
-        Some(first) if counts.iter().all(|count| count == first) => Repro::<B>::float_div_scalar(planes, (*first).into()),
+        Some(first) if counts.iter().all(|count| count == first) => {
+            Repro::<B>::float_div_scalar(planes, (*first).into())
+        }
         _ => {
             let data = TensorData::new(counts, [1, 1, rows.counts.len(), columns.counts.len()]);
             let counts = B::float_from_data(data, &B::float_device(&planes));

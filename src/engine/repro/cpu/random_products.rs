@@ -38,7 +38,7 @@ impl Operand {
             3 | 4 => (1, rows),
             5 => (columns + pad, 1),
             6 => (1, rows + pad),
-            _ if pad % 3 == 0 => (0, 1),
+            _ if pad.is_multiple_of(3) => (0, 1),
             _ => (columns * 3 + pad, 3),
         };
         let extent = (rows - 1) * row_stride + (columns - 1) * column_stride + 1;

@@ -70,12 +70,7 @@ where
         scan::scan_dim(scan, tensor, dim)
     }
 
-    fn arg_extremum_dim(
-        extremum: Extremum,
-        tensor: CubeTensor<R>,
-        dim: usize,
-        out_dtype: IntDType,
-    ) -> CubeTensor<R> {
+    fn arg_extremum_dim(extremum: Extremum, tensor: CubeTensor<R>, dim: usize, out_dtype: IntDType) -> CubeTensor<R> {
         let indices = extremum::arg_extremum_dim(extremum, tensor, dim);
         <Self as IntTensorOps<Self>>::int_cast(indices, out_dtype)
     }

@@ -35,13 +35,7 @@ fn map_kernel(
 
 #[cube]
 #[allow(unused_variables, reason = "used where the kernel is written")]
-fn apply_binary(
-    x: f32,
-    y: f32,
-    zero: u32,
-    #[comptime] function: BinaryFunction,
-    #[comptime] exact: Exact,
-) -> f32 {
+fn apply_binary(x: f32, y: f32, zero: u32, #[comptime] function: BinaryFunction, #[comptime] exact: Exact) -> f32 {
     intrinsic!(|scope| {
         let tracer = Tracer::new(scope, &zero, exact);
         ops::apply_binary(function, tracer.number(&x), tracer.number(&y)).value()
@@ -119,7 +113,8 @@ fn to_int_kernel(input: &Array<f32>, output: &mut Array<i32>) {
     if ABSOLUTE_POS < output.len() {
         let x = input[ABSOLUTE_POS];
         // Vulkan leaves open what a cast beyond the range gives: cast a number inside, then choose.
-        let inside = x >= -2_147_483_648.0f32 && x < 2_147_483_648.0f32;
+        let (above, below) = (x >= -2_147_483_648.0f32, x < 2_147_483_648.0f32);
+        let inside = above && below;
         let cast = i32::cast_from(select(inside, x, 0.0f32));
         let end = select(is_nan(x), 0i32, select(x < 0.0f32, MIN, MAX));
         output[ABSOLUTE_POS] = select(inside, cast, end);

@@ -70,7 +70,7 @@ fn beats(value: f32, index: i32, best: f32, at: i32, #[comptime] extremum: Extre
     };
     let (nan, best_nan) = (is_nan(value), is_nan(best));
     let tie = (nan && best_nan) || value == best;
-    let wins = (nan && !best_nan) || (more && !best_nan) || (tie && index < at);
+    let wins = (!best_nan && (nan || more)) || (tie && index < at);
     index != NONE && (at == NONE || wins)
 }
 

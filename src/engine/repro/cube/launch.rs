@@ -1,10 +1,10 @@
 //! What every launch needs: contiguous tensors in, a new tensor out, a thread per element.
 
 use burn_backend::{DType, Shape};
+use burn_cubecl::CubeRuntime;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
-use burn_cubecl::CubeRuntime;
 use cubecl::prelude::*;
 
 /// Threads of a cube in kernels with one thread per element.

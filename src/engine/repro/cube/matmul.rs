@@ -31,13 +31,7 @@ struct Plan {
 }
 
 #[cube(launch_unchecked)]
-fn matmul_kernel(
-    left: &Tensor<f32>,
-    right: &Tensor<f32>,
-    out: &mut Tensor<f32>,
-    zero: u32,
-    #[comptime] plan: Plan,
-) {
+fn matmul_kernel(left: &Tensor<f32>, right: &Tensor<f32>, out: &mut Tensor<f32>, zero: u32, #[comptime] plan: Plan) {
     let rank = comptime!(plan.rank);
     let each = comptime!(plan.each);
     let side = comptime!(SIDE * plan.each);
@@ -56,7 +50,7 @@ fn matmul_kernel(
     for i in 0..rank - 2 {
         let dim = comptime!(plan.rank - 3 - i);
         let position = batch % out.shape(dim);
-        batch = batch / out.shape(dim);
+        batch /= out.shape(dim);
         out_offset += position * out.stride(dim);
         left_offset += select(left.shape(dim) == 1, 0, position * left.stride(dim));
         right_offset += select(right.shape(dim) == 1, 0, position * right.stride(dim));
@@ -88,7 +82,8 @@ fn matmul_kernel(
                 left_tile[k * side + place] = if inside { left[at] } else { f32::reinterpret(zero) };
                 let (place, k) = places(element, side, plan.right_along_k);
                 let inside = active && column + place < columns && start + k < end;
-                let at = right_offset + (start + k) * right.stride(row_dim) + (column + place) * right.stride(column_dim);
+                let at =
+                    right_offset + (start + k) * right.stride(row_dim) + (column + place) * right.stride(column_dim);
                 right_tile[k * side + place] = if inside { right[at] } else { f32::reinterpret(zero) };
             }
             sync_cube();
@@ -118,7 +113,8 @@ fn matmul_kernel(
         for j in 0..each {
             let (i_row, j_column) = (row + i * SIDE + thread_row, column + j * SIDE + thread_column);
             if active && i_row < rows && j_column < columns {
-                out[out_offset + i_row * out.stride(row_dim) + j_column * out.stride(column_dim)] = totals[i * each + j];
+                out[out_offset + i_row * out.stride(row_dim) + j_column * out.stride(column_dim)] =
+                    totals[i * each + j];
             }
         }
     }
@@ -135,7 +131,11 @@ pub fn matmul<R: CubeRuntime>(left: CubeTensor<R>, right: CubeTensor<R>) -> Cube
     let (left_shape, right_shape) = (left.shape(), right.shape());
     let rank = left_shape.num_dims();
     let (rows, depth, columns) = (left_shape[rank - 2], left_shape[rank - 1], right_shape[rank - 1]);
-    assert_eq!(depth, right_shape[rank - 2], "inner dimensions of a matrix product of {left_shape:?} and {right_shape:?}");
+    assert_eq!(
+        depth,
+        right_shape[rank - 2],
+        "inner dimensions of a matrix product of {left_shape:?} and {right_shape:?}"
+    );
     let mut dims: Vec<usize> = (0..rank - 2)
         .map(|dim| match (left_shape[dim], right_shape[dim]) {
             (a, b) if a == b || b == 1 => a,

@@ -62,7 +62,12 @@ fn assert_same(got: &[u32], expected: &[u32], what: &str) {
     assert_eq!(got.len(), expected.len(), "{what}: number of elements");
     if let Some(at) = (0..got.len()).find(|&at| got[at] != expected[at]) {
         let wrong = (0..got.len()).filter(|&at| got[at] != expected[at]).count();
-        panic!("{what}: {wrong} of {} differ, first at {at}: expected {:08x}, got {:08x}", got.len(), expected[at], got[at]);
+        panic!(
+            "{what}: {wrong} of {} differ, first at {at}: expected {:08x}, got {:08x}",
+            got.len(),
+            expected[at],
+            got[at]
+        );
     }
 }
 
@@ -95,7 +100,10 @@ fn every_function_equals_the_cpus_over_all_exponents() {
     inputs.extend(adversarial(4096, 30));
     for function in Function::ALL {
         let on = |tensor: Tensor<Cpu, 1>| {
-            Tensor::from_primitive(TensorPrimitive::Float(burn_flex::Flex::map(function, tensor.into_primitive().tensor())))
+            Tensor::from_primitive(TensorPrimitive::Float(burn_flex::Flex::map(
+                function,
+                tensor.into_primitive().tensor(),
+            )))
         };
         let expected = bits::<Cpu, 1>(on(tensor(&inputs, [inputs.len()], &Default::default())));
         let input = tensor::<Gpu, 1>(&inputs, [inputs.len()], &device).into_primitive().tensor();
@@ -142,7 +150,17 @@ where
     Repro<B>: Backend<Device = B::Device, FloatTensorPrimitive = B::FloatTensorPrimitive>,
 {
     let mut results = Vec::new();
-    let shapes = [[1, 1, 1], [2, 31, 3], [1, 32, 1], [3, 33, 1], [1, 4096, 2], [2, 4097, 1], [1, 9000, 5], [2, 0, 3], [40, 7, 65]];
+    let shapes = [
+        [1, 1, 1],
+        [2, 31, 3],
+        [1, 32, 1],
+        [3, 33, 1],
+        [1, 4096, 2],
+        [2, 4097, 1],
+        [1, 9000, 5],
+        [2, 0, 3],
+        [40, 7, 65],
+    ];
     for (index, shape) in shapes.into_iter().enumerate() {
         for numbers in [ordinary, adversarial] {
             let values = numbers(shape.iter().product(), 100 + index as u64);
@@ -196,7 +214,8 @@ fn every_function_of_two_numbers_equals_the_cpus() {
     let close: Vec<f32> = left.iter().map(|x| x * 0.37).collect();
     for function in BinaryFunction::ALL {
         for (right, what) in [(&right, "unrelated"), (&close, "proportional")] {
-            let on_cpu = |values: &[f32]| tensor::<Cpu, 1>(values, [values.len()], &Default::default()).into_primitive();
+            let on_cpu =
+                |values: &[f32]| tensor::<Cpu, 1>(values, [values.len()], &Default::default()).into_primitive();
             let expected = burn_flex::Flex::zip(function, on_cpu(&left).tensor(), on_cpu(right).tensor());
             let expected = bits(Tensor::<Cpu, 1>::from_primitive(TensorPrimitive::Float(expected)));
             let on_gpu = |values: &[f32]| tensor::<Gpu, 1>(values, [values.len()], &device).into_primitive();

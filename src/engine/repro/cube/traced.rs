@@ -9,8 +9,8 @@ use std::cell::RefCell;
 use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Not, Sub};
 
 use cubecl::ir::{
-    Arithmetic, BinaryOperator, Bitwise, Comparison, ConstantValue, ElemType, FloatKind, Instruction,
-    IntKind, ManagedVariable, Operation, Operator, Scope, Select, Type, UIntKind, UnaryOperator, Variable,
+    Arithmetic, BinaryOperator, Bitwise, Comparison, ConstantValue, ElemType, FloatKind, Instruction, IntKind,
+    ManagedVariable, Operation, Operator, Scope, Select, Type, UIntKind, UnaryOperator, Variable,
 };
 use cubecl::prelude::*;
 
@@ -175,10 +175,7 @@ impl From<f32> for Traced<'_> {
 
 impl<'a> Tracer<'a> {
     /// Writes a whole function into the kernel.
-    fn call(
-        &'a self,
-        function: impl FnOnce(&mut Scope, Exact, NativeExpand<u32>) -> NativeExpand<f32>,
-    ) -> Traced<'a> {
+    fn call(&'a self, function: impl FnOnce(&mut Scope, Exact, NativeExpand<u32>) -> NativeExpand<f32>) -> Traced<'a> {
         let variable = *function(&mut self.scope.borrow_mut(), self.exact, native(self.zero)).expand;
         Traced(Value { tracer: Some(self), variable })
     }

@@ -43,8 +43,11 @@ fn columns_kernel(
         let (at, row) = (ABSOLUTE_POS % outputs, ABSOLUTE_POS / (outputs * batch));
         let sample = ABSOLUTE_POS / outputs % batch;
         let (kernel, channel) = (row % kernels, row / kernels);
-        let (d, d_inside) =
-            source(at / comptime!(height.output * width.output), kernel / comptime!(height.kernel * width.kernel), depth);
+        let (d, d_inside) = source(
+            at / comptime!(height.output * width.output),
+            kernel / comptime!(height.kernel * width.kernel),
+            depth,
+        );
         let (h, h_inside) = source(at / width.output % height.output, kernel / width.kernel % height.kernel, height);
         let (w, w_inside) = source(at % width.output, kernel % width.kernel, width);
         let image = (sample * channels + channel) * comptime!(window.inputs());
@@ -59,8 +62,7 @@ fn sum_columns_kernel(columns: &Array<f32>, out: &mut Array<f32>, zero: u32, #[c
         let [depth, height, width] = comptime!(window.axes);
         let (inputs, outputs) = comptime!((window.inputs(), window.outputs()));
         let (at, plane) = (ABSOLUTE_POS % inputs, ABSOLUTE_POS / inputs);
-        let (d, h, w) =
-            (at / comptime!(height.input * width.input), at / width.input % height.input, at % width.input);
+        let (d, h, w) = (at / comptime!(height.input * width.input), at / width.input % height.input, at % width.input);
         let mut sum = f32::reinterpret(zero);
         let mut addends = 0u32.runtime();
         for kernel_d in 0..depth.kernel {
