@@ -205,9 +205,8 @@ fn image<B: Kernels>(x: FloatTensor<B>, window: &Window) -> FloatTensor<B> {
 fn biased<B: Kernels>(x: FloatTensor<B>, bias: Option<FloatTensor<B>>) -> FloatTensor<B> {
     let Some(bias) = bias else { return x };
     f32_only("bias of a convolution", &bias);
-    let mut shape = vec![1; x.shape().num_dims()];
-    shape[1] = x.shape()[1];
-    B::float_add(x, B::float_reshape(bias, Shape::from(shape)))
+    assert_eq!(bias.shape(), Shape::from([x.shape()[1]]), "bias of a convolution to {:?}", x.shape());
+    B::add_bias(x, bias)
 }
 
 fn with_spatial<const D: usize>(leading: [usize; 2], spatial: [usize; 3]) -> Shape {

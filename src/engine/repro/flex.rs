@@ -130,6 +130,17 @@ impl Kernels for Flex {
         tensor(images, Shape::from([batch, channels, depth, height, width]))
     }
 
+    // Flex adds a broadcast operand element by element.
+    fn add_bias(tensor: FlexTensor, bias: FlexTensor) -> FlexTensor {
+        let (mut tensor, bias) = (tensor.to_contiguous(), bias.to_contiguous());
+        let plane = tensor.layout().shape()[2..].iter().product::<usize>().max(1);
+        let biases = bias.storage::<f32>().iter().cycle();
+        for (plane, bias) in tensor.storage_mut::<f32>().chunks_exact_mut(plane).zip(biases) {
+            plane.iter_mut().for_each(|value| *value += bias);
+        }
+        tensor
+    }
+
     fn resample(planes: FlexTensor, rows: &Taps, columns: &Taps) -> FlexTensor {
         let planes = planes.to_contiguous();
         let [batch, channels] = leading(&planes);

@@ -4,7 +4,7 @@
 //! Every implementation must equal the scalar references in [`ops`](super::ops) bit for bit, NaN payloads apart.
 
 use burn_backend::tensor::{Device, FloatTensor, IntTensor};
-use burn_backend::{Backend, IntDType};
+use burn_backend::{Backend, IntDType, Shape, TensorMetadata};
 
 use super::taps::Taps;
 use super::window::{Axis, Window};
@@ -215,6 +215,13 @@ pub trait Kernels: Backend {
     /// An element is the sum of what the windows have of it, from the left and starting from the first itself, in
     /// ascending order of the kernel position; +0 if no window has it.
     fn sum_columns(columns: FloatTensor<Self>, window: Window) -> FloatTensor<Self>;
+
+    /// Adds `bias`, `[channels]`, to the elements of each channel of `[batch, channels, ..]`.
+    fn add_bias(tensor: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+        let mut shape = vec![1; tensor.shape().num_dims()];
+        shape[1] = tensor.shape()[1];
+        Self::float_add(tensor, Self::float_reshape(bias, Shape::from(shape)))
+    }
 
     /// The planes `[batch, channels, height, width]` made from others by two tables, one per axis.
     ///
