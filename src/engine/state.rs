@@ -161,6 +161,8 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
             .collect();
         let samples = jobs.iter().flatten().map(|(_, shard, _)| shard.samples).sum();
         let scale = self.progress.loss_scale.map(|scale| scale.factor(samples));
+        // Not `self`: a model cannot be shared between threads.
+        let (arithmetic, running) = (self.progress.arithmetic, &self.running);
         let compute = |(index, Shard { batch, samples }, model): (usize, Shard<T::Batch>, M)| {
             let body = || {
                 let loss = task.loss(&model, &batch, device);
@@ -170,9 +172,9 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
                     None => loss,
                 };
                 let gradients = parameter::gradients::<B, _>(&model, &loss.backward());
-                ShardGradient { loss: value, gradients, running: self.running_sums(&model, samples) }
+                ShardGradient { loss: value, gradients, running: running_sums::<B, M>(&model, running, samples) }
             };
-            with_arithmetic(self.progress.arithmetic, || with_random(step_rng.part(index as u32), body))
+            with_arithmetic(arithmetic, || with_random(step_rng.part(index as u32), body))
         };
         let parts: Vec<_> = jobs.into_par_iter().map(|job| job.map(compute)).collect();
         let mean = tree_sum(parts, &mut ShardGradient::combine).expect("a step has samples").mean(samples);
@@ -182,21 +184,25 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
         }
     }
 
-    /// The running statistics of a shard's model, times its number of samples.
-    fn running_sums(&self, model: &M, samples: usize) -> ByPath<B::InnerBackend> {
-        if self.running.is_empty() {
-            return ByPath::new();
-        }
-        // Burn holds the last update back until somebody reads it; this reads it.
-        let _ = model.valid();
-        let values = parameter::values::<B, _>(model).into_iter().filter(|(path, _)| self.running.contains(path));
-        values.map(|(path, value)| (path, value.mul_scalar(samples as f32))).collect()
-    }
-
     /// Moves the parameters by one optimizer step, and the running statistics to their new values.
     pub fn apply(&mut self, gradient: ShardGradient<B::InnerBackend>) {
         let mut updated = self.optimizer.step(parameter::values::<B, _>(&self.model), gradient.gradients);
         updated.extend(gradient.running);
         self.model = parameter::replace::<B, _>(self.model.clone(), updated);
     }
+}
+
+/// The running statistics of a shard's model, times its number of samples.
+fn running_sums<B: AutodiffBackend, M: AutodiffModule<B>>(
+    model: &M,
+    running: &BTreeSet<String>,
+    samples: usize,
+) -> ByPath<B::InnerBackend> {
+    if running.is_empty() {
+        return ByPath::new();
+    }
+    // Burn holds the last update back until somebody reads it; this reads it.
+    let _ = model.valid();
+    let values = parameter::values::<B, _>(model).into_iter().filter(|(path, _)| running.contains(path));
+    values.map(|(path, value)| (path, value.mul_scalar(samples as f32))).collect()
 }
