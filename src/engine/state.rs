@@ -161,7 +161,7 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
             .collect();
         let samples = jobs.iter().flatten().map(|(_, shard, _)| shard.samples).sum();
         let scale = self.progress.loss_scale.map(|scale| scale.factor(samples));
-        // Not `self`: its model belongs to this thread.
+        // Not `self`: a model cannot be shared between threads.
         let (arithmetic, running) = (self.progress.arithmetic, &self.running);
         let compute = |(index, Shard { batch, samples }, model): (usize, Shard<T::Batch>, M)| {
             let body = || {
@@ -172,7 +172,7 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
                     None => loss,
                 };
                 let gradients = parameter::gradients::<B, _>(&model, &loss.backward());
-                ShardGradient { loss: value, gradients, running: running_sums::<B, _>(&model, running, samples) }
+                ShardGradient { loss: value, gradients, running: running_sums::<B, M>(&model, running, samples) }
             };
             with_arithmetic(arithmetic, || with_random(step_rng.part(index as u32), body))
         };

@@ -133,7 +133,7 @@ fn a_claim_round_trips() {
 fn the_bytes_of_a_claim_are_stable() {
     assert_eq!(
         crate::digest::sha256(text(&example()).as_bytes()).to_string(),
-        "dbbd523129547ab7d8679447f3ef05932d9e5c6b686576cecedbe724e3f72e3a"
+        "2e2671889d1671e9130dd3808fe0997c779fd83c4a6ad73d21cea3fd6972cd6d"
     );
 }
 
