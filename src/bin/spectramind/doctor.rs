@@ -124,7 +124,7 @@ impl Examined {
                     Verdict::Equal => "equal".into(),
                     Verdict::Absent => "absent: the device lacks the type".into(),
                 };
-                let _ = writeln!(text, "      {:26}{said}", op.op);
+                let _ = writeln!(text, "      {:34}{said}", op.op);
             }
         }
         text

@@ -88,6 +88,8 @@ fn operand<B: Kernels>(tensor: FloatTensor<B>) -> FloatTensor<B> {
 #[cfg(test)]
 mod tests {
     use burn::backend::Autodiff;
+    use burn::tensor::module::conv2d;
+    use burn::tensor::ops::ConvOptions;
     use burn::tensor::{Tensor, TensorData};
 
     use super::*;
@@ -126,5 +128,31 @@ mod tests {
         // The incoming gradient 4099 is rounded to 4100 as an operand, and 2049 again to 2048.
         assert_eq!(gradient.to_vec::<f32>().expect("f32"), [2048.0 * 4100.0, 4100.0]);
         assert_eq!(left.matmul(right).into_scalar(), 4099.0);
+    }
+
+    #[test]
+    fn convolutions_and_their_gradients_are_products_in_the_width_and_mode_in_force() {
+        type B = Autodiff<Cpu>;
+        let image = |values: [f32; 2]| {
+            Tensor::<B, 4>::from_data(TensorData::new(values.to_vec(), [1, 1, 1, 2]), &Default::default())
+                .require_grad()
+        };
+        let (x, weight) = (image([2049.0, 1.0]), image([2.0, 1.0]));
+        let trained = |arithmetic| {
+            with_arithmetic(arithmetic, || {
+                let out = conv2d(x.clone(), weight.clone(), None, ConvOptions::new([1; 2], [0; 2], [1; 2], 1));
+                let gradients = (out.clone() * 4099.0).backward();
+                let of = |tensor: &Tensor<B, 4>| {
+                    let gradient = tensor.grad(&gradients).expect("a gradient").into_data();
+                    gradient.to_vec::<f32>().expect("f32")
+                };
+                (out.into_scalar(), of(&x), of(&weight))
+            })
+        };
+        let rounded = (4097.0, vec![2.0 * 4100.0, 4100.0], vec![2048.0 * 4100.0, 4100.0]);
+        assert_eq!(trained(MIXED), rounded);
+        let full = (4099.0, vec![2.0 * 4099.0, 4099.0], vec![2049.0 * 4099.0, 4099.0]);
+        assert_eq!(trained(Arithmetic::PORTABLE), full);
+        assert_eq!(trained(Arithmetic { numerics: Numerics::Native, precision: Precision::Full }), full);
     }
 }

@@ -7,6 +7,7 @@ use burn_backend::ops::{ConvOptions, ConvTransposeOptions};
 use burn_backend::tensor::FloatTensor;
 use burn_backend::{Shape, Slice, TensorMetadata};
 
+use super::arithmetic;
 use super::float::f32_only;
 use super::kernels::Kernels;
 use super::window::{Axis, Window};
@@ -44,7 +45,7 @@ pub fn convolve<B: Kernels, const D: usize>(
             let columns = B::float_reshape(columns, Shape::from([groups, depth, batch, window.outputs()]));
             B::float_permute(columns, &[2, 0, 1, 3])
         };
-        B::matmul(weight.clone(), columns)
+        arithmetic::product::<B>(weight.clone(), columns)
     };
     let samples = COLUMN_ELEMENTS / (groups * depth * window.outputs()).max(1);
     let product = in_parts::<B>(image::<B>(x, &window), 0, samples.max(1), part);
@@ -77,7 +78,7 @@ pub fn convolve_transposed<B: Kernels, const D: usize>(
     let x = B::float_reshape(x, Shape::from([batch, groups, channels / groups, window.outputs()]));
     let part = |x: FloatTensor<B>| {
         let batch = x.shape()[0];
-        let columns = B::matmul(weight.clone(), x);
+        let columns = arithmetic::product::<B>(weight.clone(), x);
         if window.is_pointwise() {
             return columns;
         }
@@ -149,7 +150,7 @@ fn weight_gradient<B: Kernels>(
         let [channels, groups] = [images.shape()[1], positions.shape()[0]];
         let columns = B::columns(images, window);
         let depth = channels / groups * window.kernels();
-        B::matmul(B::float_reshape(columns, Shape::from([groups, depth, inner])), positions)
+        arithmetic::product::<B>(B::float_reshape(columns, Shape::from([groups, depth, inner])), positions)
     };
     let channels = (COLUMN_ELEMENTS / (window.kernels() * inner).max(1)).max(1);
     let gradient = if groups == 1 {

@@ -3,7 +3,9 @@
 use std::any::Any;
 use std::cell::Cell;
 
-use burn_backend::ops::{DeformConv2dBackward, MaxPool2dBackward, MaxPool2dWithIndices};
+use burn_backend::ops::{
+    DeformConv2dBackward, MaxPool1dBackward, MaxPool1dWithIndices, MaxPool2dBackward, MaxPool2dWithIndices,
+};
 use burn_backend::{DType, TensorData, bf16, f16};
 use burn_flex::FlexTensor;
 
@@ -54,6 +56,16 @@ fn wrong(result: Box<dyn Any>) -> Option<Box<dyn Any>> {
     };
     let result = match result.downcast::<(FlexTensor, FlexTensor)>() {
         Ok(pair) => return Some(Box::new((one_step_off(pair.0), pair.1))),
+        Err(result) => result,
+    };
+    let result = match result.downcast::<MaxPool1dWithIndices<Cpu>>() {
+        Ok(pooled) => {
+            return Some(Box::new(MaxPool1dWithIndices::<Cpu>::new(one_step_off(pooled.output), pooled.indices)));
+        }
+        Err(result) => result,
+    };
+    let result = match result.downcast::<MaxPool1dBackward<Cpu>>() {
+        Ok(grad) => return Some(Box::new(MaxPool1dBackward::<Cpu>::new(one_step_off(grad.x_grad)))),
         Err(result) => result,
     };
     let result = match result.downcast::<MaxPool2dWithIndices<Cpu>>() {

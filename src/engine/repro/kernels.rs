@@ -1,7 +1,9 @@
 //! The ops whose bits this module fixes, as a trait: one implementation per kind of device.
 //!
-//! `Flex` is the CPU, in [`flex`](super::flex); one implementation for all of CubeCL's backends is in `cube`.
-//! Every implementation must equal the scalar references in [`ops`](super::ops) bit for bit, NaN payloads apart.
+//! There are two: of the CPU, `Flex`, in [`flex`](super::flex) with `cpu/`; of Vulkan and CUDA, every backend of
+//! CubeCL, in `cube/`. Each must equal the scalar references in [`ops`](super::ops) bit for bit, NaN payloads apart;
+//! the probe asks a device whether it does. Not here: what is made of these ops (convolutions, averages, interpolation,
+//! powers), and refusals.
 
 use burn_backend::tensor::{Device, FloatTensor, IntTensor};
 use burn_backend::{Backend, IntDType, Shape, TensorMetadata};

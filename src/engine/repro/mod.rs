@@ -1,15 +1,21 @@
 //! `Repro<B>`: a Burn backend whose results have specified bits.
 //!
 //! It shares the tensors and devices of `B`, forwards the ops whose bits are fixed anyway, and replaces or refuses all
-//! others. `Autodiff<Repro<B>>` then gives gradients made of the same ops, so an unmodified Burn model trains to the same
-//! bits on any number of threads, any instruction set, any cache size, in debug and release builds. Today `B` is `Flex`,
-//! the CPU ([`Cpu`]). It implements the numerics contract of `numerics.md`; it is no claim about `B` itself, and none
-//! about other element types than f32: a replaced op refuses them by name.
+//! others. `Autodiff<Repro<B>>` then gives gradients made of the same ops, so an unmodified Burn model trains to the
+//! same bits on any number of threads, any instruction set, any cache size, in debug and release builds, and on every
+//! device that passes the [`probe`]: `B` is `Flex`, the CPU ([`Cpu`]), or a backend of CubeCL, for Vulkan and CUDA. It
+//! implements the numerics contract of `numerics.md`; it is no claim about `B` itself, and none about other element
+//! types than f32: a replaced op refuses them by name.
 //!
 //! # Layout
-//! `ops/` holds every replaced op as plain scalar code, the truth; `cpu/` the same bits fast; `Kernels`
-//! is what a kind of device implements, `flex.rs` for the CPU; one file per backend trait says what is done with each
-//! method, by a macro (`table.rs`) that is the code and the list of it.
+//! - `ops/` holds every replaced op as plain scalar code, the truth.
+//! - `kernels.rs`: what a kind of device implements. `flex.rs` and `cpu/` do it for the CPU; `cube/` for Vulkan and
+//!   CUDA, one source for both, in which the elementwise functions are the text of `ops/` again.
+//! - `float.rs`, `int.rs`, `bool.rs`, `module.rs` and so on, one per backend trait, say what is done with each method,
+//!   by a macro (`table.rs`) that is the code and the list of it. `convolution.rs`, `pooling.rs`, `interpolation.rs`
+//!   and `order.rs` make methods of the kernels.
+//! - `arithmetic.rs`: the modes of a run, native numerics and mixed precision.
+//! - `probe.rs` and `probe/`: whether a device computes these bits, asked before a run trusts it.
 //!
 //! # What is done with which ops
 //!

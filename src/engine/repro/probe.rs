@@ -1,27 +1,31 @@
 //! The numerics probe: does this device compute the bits of the contract?
 //!
-//! Every forwarded and replaced float op of [`Repro`](super::Repro) runs on the device over fixed inputs (every kind
-//! of number, every length at which an algorithm changes), and what it gives is compared with digests of the reference
-//! that are part of the source, `probe.txt`. A device that differs in one bit anywhere is refused with the op, the
-//! input, the expected and the actual number; these come from the CPU, where the same op is done again. Integer and
-//! truth-value ops are probed only as far as the float ops here use them.
+//! Every forwarded and replaced float op of [`Repro`](super::Repro), the fast ones too, runs on the device over fixed
+//! inputs (every kind of number, every length at which an algorithm changes), in portable arithmetic, and products in
+//! mixed precision too. What it gives is compared with digests of the reference that are part of the source,
+//! `probe.txt`. A device that differs in one bit anywhere is refused with the op, the input, the expected and the
+//! actual number; these come from the CPU, where the same op is done again. Integer and truth-value ops are probed only
+//! as far as the float ops here use them.
 //!
 //! What a passed probe shows is that device, driver and compiler gave the right bits for these inputs, once. It is no
 //! proof for all inputs, and none against a device that computes differently when it is hot.
 //!
 //! # Adding an op
-//! One entry in one of the lists below `probe/`, behind the ops it is made of; then
+//! One entry in one of the lists below `probe/`, behind the ops it is made of, with sizes that other entries have: a
+//! slow device spends its time on compiling a kernel for every function, geometry and layout. Then
 //! `cargo test --lib -- --ignored rewrite_the_probe_digests`, which computes its digest with plain scalar code. A test
 //! fails for a float method that the backend implements and nobody probes.
 
 mod arithmetic;
 mod bench;
+mod convolution;
 mod failure;
 mod input;
 mod movement;
 mod op;
 mod product;
 mod reduction;
+mod resampling;
 mod subnormals;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,8 +35,8 @@ use burn_flex::Flex;
 
 use self::bench::{Bench, Case};
 use self::op::{Op, ops};
-use super::NUMERICS_VERSION;
 use super::kernels::Kernels;
+use super::{Arithmetic, NUMERICS_VERSION, with_arithmetic};
 use crate::digest::{Blake3Digest, DomainHasher};
 
 pub use self::bench::{Kind, Number};
@@ -154,9 +158,12 @@ fn judge<B: Kernels>(index: usize, op: &Op<B>, device: &Device<B>) -> Verdict {
 /// What an op gives on a device, or how it panicked: the backend traits cannot return errors.
 fn run<B: Kernels>(op: &Op<B>, device: &Device<B>) -> Result<Vec<Case>, String> {
     let cases = catch_unwind(AssertUnwindSafe(|| {
-        let mut bench = Bench::new(device);
-        (op.run)(&mut bench);
-        bench.cases()
+        // The contract's own arithmetic, also where a run in another one asks.
+        with_arithmetic(Arithmetic::PORTABLE, || {
+            let mut bench = Bench::new(device);
+            (op.run)(&mut bench);
+            bench.cases()
+        })
     }));
     cases.map_err(|payload| match payload.downcast::<String>() {
         Ok(message) => *message,

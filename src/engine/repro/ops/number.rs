@@ -194,6 +194,7 @@ impl<F: Fma> Number for Real<F> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Word(i32);
 
+#[cfg(feature = "gpu")]
 impl Word {
     /// The i32.
     #[inline(always)]

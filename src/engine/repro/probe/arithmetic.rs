@@ -5,6 +5,7 @@ use burn_backend::ops::{ActivationOps, FloatTensorOps};
 use burn_backend::{FloatDType, Shape};
 
 use super::bench::Bench;
+use super::input::mixed;
 use super::op::{Op, op};
 use crate::engine::repro::kernels::Kernels;
 use crate::engine::repro::{Repro, with_random};
@@ -51,11 +52,38 @@ pub fn ops<B: Kernels>() -> Vec<Op<B>> {
         op("float_tanh", |bench| bench.each(Repro::<B>::float_tanh)),
         op("float_erf", |bench| bench.each(Repro::<B>::float_erf)),
         op("sigmoid", |bench| bench.each(Repro::<B>::sigmoid)),
+        op("gelu", |bench| bench.each(Repro::<B>::gelu)),
+        op("float_sin", |bench| bench.each(Repro::<B>::float_sin)),
+        op("float_cos", |bench| bench.each(Repro::<B>::float_cos)),
+        op("float_tan", |bench| bench.each(Repro::<B>::float_tan)),
+        op("float_sinh", |bench| bench.each(Repro::<B>::float_sinh)),
+        op("float_cosh", |bench| bench.each(Repro::<B>::float_cosh)),
+        op("float_asin", |bench| bench.each(Repro::<B>::float_asin)),
+        op("float_acos", |bench| bench.each(Repro::<B>::float_acos)),
+        op("float_atan", |bench| bench.each(Repro::<B>::float_atan)),
+        op("float_asinh", |bench| bench.each(Repro::<B>::float_asinh)),
+        op("float_acosh", |bench| bench.each(Repro::<B>::float_acosh)),
+        op("float_atanh", |bench| bench.each(Repro::<B>::float_atanh)),
+        op("float_atan2", |bench| bench.each_pair(Repro::<B>::float_atan2)),
+        op("float_powf", |bench| bench.each_pair(Repro::<B>::float_powf)),
+        op("float_powi", |bench| {
+            let tensor = bench.floats([4096], mixed());
+            let exponents = bench.ints([4096], (0..4096).map(|i| i * 7 % 41 - 20).collect());
+            bench.gives(Repro::<B>::float_powi(tensor, exponents));
+        }),
+        op("float_remainder", |bench| bench.each_pair(Repro::<B>::float_remainder)),
+        op("float_remainder_scalar", |bench| bench.each_scalar(&SCALARS, Repro::<B>::float_remainder_scalar)),
+        op("float_cross", |bench| {
+            for (shape, dim) in [([7, 3, 5], 1), ([5, 7, 3], 2)] {
+                let [left, right] = [0, 1].map(|seed| bench.numbers(seed, &shape));
+                bench.gives(Repro::<B>::float_cross(left, right, dim));
+            }
+        }),
         op("float_powi_scalar_impl", |bench| {
             bench.each_scalar(&[3.0, -5.0, 11.0, 0.0], Repro::<B>::float_powi_scalar_impl);
         }),
         op("float_powf_scalar_impl", |bench| {
-            bench.each_scalar(&[0.5, -0.5, 2.0, 3.0], Repro::<B>::float_powf_scalar_impl);
+            bench.each_scalar(&[0.5, -0.5, 2.0, 3.0, 1.7, 65536.0], Repro::<B>::float_powf_scalar_impl);
         }),
         op("float_random", |bench| {
             for distribution in

@@ -157,6 +157,11 @@ impl<'a, B: Kernels> Bench<'a, B> {
         Repro::<B>::float_from_data(data, self.device)
     }
 
+    /// An input whose sums and products round at every step; see [`input::rounding`].
+    pub fn numbers(&mut self, seed: u32, shape: &[usize]) -> FloatTensor<B> {
+        self.floats(Shape::from(shape.to_vec()), input::rounding(seed, shape.iter().product()))
+    }
+
     /// An input of f32 that lies column by column in the device's memory.
     pub fn strided(&mut self, [rows, columns]: [usize; 2], values: Vec<f32>) -> FloatTensor<B> {
         let stored = (0..rows * columns).map(|i| values[i % rows * columns + i / rows]).collect::<Vec<_>>();

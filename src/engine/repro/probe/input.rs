@@ -56,6 +56,11 @@ pub fn mixed() -> Vec<f32> {
     special().into_iter().chain(bits).chain(ties).chain(near_one).chain(tiny).chain(ranges).collect()
 }
 
+/// Halfway between two neighbours of f16 and of bf16, over their ranges: 2048 numbers.
+pub fn narrow_ties() -> Vec<f32> {
+    (0..2048u32).map(|i| f32::from_bits(0x3300_0000 + i * 0x0001_5000)).collect()
+}
+
 /// Two operands for each of 4096 elements: all pairs of special numbers, random bits, numbers of one magnitude, and
 /// pairs that nearly cancel.
 pub fn pairs() -> (Vec<f32>, Vec<f32>) {

@@ -4,7 +4,7 @@ use burn_backend::ops::{BoolTensorOps, FloatTensorOps, IntTensorOps};
 use burn_backend::{DType, FloatDType, IntDType, Shape, Slice};
 
 use super::bench::Bench;
-use super::input::{indices, integers, mixed, rounding, special, truths};
+use super::input::{indices, integers, mixed, narrow_ties, rounding, special, truths};
 use super::op::{Op, op, op_of};
 use crate::engine::repro::Repro;
 use crate::engine::repro::kernels::Kernels;
@@ -135,9 +135,7 @@ pub fn ops<B: Kernels>() -> Vec<Op<B>> {
 fn cast<B: Kernels>(bench: &mut Bench<'_, B>, dtype: FloatDType) {
     let tensor = bench.floats([4096], mixed());
     bench.gives(Repro::<B>::float_cast(tensor, dtype));
-    // Halfway between two neighbours of f16 and of bf16, over their ranges.
-    let ties = (0..2048u32).map(|i| f32::from_bits(0x3300_0000 + i * 0x0001_5000)).collect();
-    let tensor = bench.floats([2048], ties);
+    let tensor = bench.floats([2048], narrow_ties());
     bench.gives(Repro::<B>::float_cast(tensor, dtype));
 }
 

@@ -4,7 +4,7 @@
 use burn_backend::DType;
 
 use super::bench::Bench;
-use super::{arithmetic, movement, product, reduction};
+use super::{arithmetic, convolution, movement, product, reduction, resampling};
 use crate::engine::repro::kernels::Kernels;
 
 /// A backend method and how it is exercised.
@@ -36,6 +36,8 @@ pub fn ops<B: Kernels>() -> Vec<Op<B>> {
         ("arithmetic", arithmetic::ops()),
         ("reduction", reduction::ops()),
         ("product", product::ops()),
+        ("convolution", convolution::ops()),
+        ("resampling", resampling::ops()),
     ];
     groups.into_iter().flat_map(|(group, ops)| ops.into_iter().map(move |op| Op { group, ..op })).collect()
 }
