@@ -97,8 +97,7 @@ fn largest(plane: &[f32], width: usize, rows: &Span, columns: &Span) -> Option<(
         let row = &plane[y * width..][..width];
         for x in columns.range.clone().step_by(columns.step) {
             let value = row[x];
-            // Also true of a NaN; `best` may be one only once.
-            if !(value <= best) && !best.is_nan() {
+            if (value > best || value.is_nan()) && !best.is_nan() {
                 (best, at) = (value, y * width + x);
             }
         }
