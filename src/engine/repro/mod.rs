@@ -23,8 +23,9 @@
 //! |---|---|
 //! | data movement: reshape, permute, slice, cat, gather, select, masks, expand, unfold, flip | forwarded |
 //! | integer, bit and bool ops; comparisons | forwarded |
-//! | f32 add, sub, mul, neg, abs, floor, ceil, trunc, casts | forwarded |
+//! | f32 add, sub, mul, neg, abs, floor, ceil, trunc; casts to and from floats | forwarded |
 //! | div, recip, sqrt | forwarded where the device rounds them correctly, else replaced |
+//! | float to integer | replaced: devices differ beyond the range |
 //! | matrix product, sums, means, products, running reductions, scatter-add and select-add | replaced |
 //! | exp, log, log1p, tanh, erf, sigmoid, gelu, round; powers, remainder | replaced |
 //! | trigonometric and hyperbolic functions and their inverses | replaced |
