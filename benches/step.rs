@@ -1,5 +1,5 @@
-//! A whole training step (forward, backward, Adam) of the network of `tests/network.rs`, 64 images: portable, native, and
-//! on plain Burn backends, on every device of this machine that is compiled in.
+//! A whole training step (forward, backward, Adam) of the network of `tests/network.rs`, 64 images: on plain Flex, and in
+//! portable and native numerics on every device of this machine that is compiled in.
 //!
 //! The contestants take turns within one process; what counts is the best of many steps. `cargo bench --bench step`
 //! prints a table; with `SPECTRAMIND_BENCH_TABLE=1` it prints `portable_us flex_us` of the CPU alone, for

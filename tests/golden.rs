@@ -39,8 +39,10 @@ fn golden_holds(arguments: &[&str], variables: &[(&str, &str)]) {
 
 #[test]
 fn the_golden_digests_are_one_for_every_instruction_set_and_number_of_threads() {
-    for (level, threads) in CpuLevel::available().into_iter().rev().zip(["1", "2", "5"]) {
-        golden_holds(&[], &[(CPU_LEVEL_VARIABLE, &level.to_string()), ("RAYON_NUM_THREADS", threads)]);
+    let levels: Vec<_> = CpuLevel::available().into_iter().rev().collect();
+    for place in 0..levels.len().max(3) {
+        let (level, threads) = (levels[place % levels.len()].to_string(), ["1", "2", "5"][place % 3]);
+        golden_holds(&[], &[(CPU_LEVEL_VARIABLE, &level), ("RAYON_NUM_THREADS", threads)]);
     }
 }
 

@@ -33,10 +33,15 @@ check() {
 echo '== devices'
 "$programs/spectramind" doctor || true
 
+"$programs/spectramind" doctor --json >"$scratch/doctor.json" 2>"$scratch/doctor.err" || true # 1: an op failed; judged below
+if ! python3 -c 'import json,sys; json.load(open(sys.argv[1]))["devices"][0]' "$scratch/doctor.json"; then
+    cat "$scratch/doctor.err"
+    echo 'doctor gave no findings (or python3 is absent): nothing was checked'
+    exit 1
+fi
 present=(cpu)
 for accelerator in cuda wgpu; do
-    found=$("$programs/spectramind" doctor --json 2>/dev/null |
-        python3 -c "import json,sys; print(any(d['accelerator'] == '$accelerator' for d in json.load(sys.stdin)['devices']))")
+    found=$(python3 -c "import json,sys; print(any(d['accelerator'] == '$accelerator' for d in json.load(open(sys.argv[1]))['devices']))" "$scratch/doctor.json")
     if [ "$found" = True ]; then present+=("$accelerator"); else row "$accelerator" absent ''; fi
 done
 
@@ -44,17 +49,23 @@ echo '== bits'
 for accelerator in "${present[@]}"; do
     check "golden digests, $accelerator" "$programs/spectramind-verify" golden --accelerator "$accelerator"
 done
-for accelerator in "${present[@]}"; do
-    check "train ci_fast, $accelerator" "$programs/spectramind" train trainer=ci_fast \
-        trainer.accelerator="$accelerator" data.root="$scratch/data" run.dir="$scratch/$accelerator" --signing-key "$scratch/key.pem"
-    for file in steps.jsonl predictions.csv checkpoints/final.safetensors; do
-        check "  $file equals the CPU's" cmp "$scratch/cpu/$file" "$scratch/$accelerator/$file"
+"$programs/spectramind" keys generate --out "$scratch/key.pem" >/dev/null || exit 1
+for precision in 32 16-mixed bf16-mixed; do
+    for accelerator in "${present[@]}"; do
+        run="$scratch/$accelerator-$precision"
+        check "train ci_fast, $precision, $accelerator" "$programs/spectramind" train trainer=ci_fast \
+            trainer.accelerator="$accelerator" trainer.precision="$precision" data.root="$scratch/data" run.dir="$run" \
+            --signing-key "$scratch/key.pem"
+        if [ "$accelerator" = cpu ]; then continue; fi
+        for file in steps.jsonl predictions.csv checkpoints/final.safetensors; do
+            check "  $file equals the CPU's" cmp "$scratch/cpu-$precision/$file" "$run/$file"
+        done
     done
 done
 
 if [ -x "$programs/step" ]; then
     echo '== speed'
-    "$programs/step" --bench
+    "$programs/step" --bench || failed=1
 fi
 
 echo '== table'

@@ -132,6 +132,9 @@ fn compare_numerics(claim: &Claim, trainer: &SupportedTrainer) -> Result<(), Sto
         let got = (profile, precision);
         return Err(Stop::Failed(format!("numerics: expected {of_config:?}, as the config says, got {got:?}")));
     }
+    if profile == NumericsProfile::Portable && !claim.device.probe.as_ref().is_some_and(|probe| probe.passed) {
+        return Err(Stop::Failed("numerics: expected a passed probe of the device of a portable run, got none".into()));
+    }
     Ok(())
 }
 

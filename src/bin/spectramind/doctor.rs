@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use spectramind::engine::device::{Device, Examination, Kind, devices};
 use spectramind::engine::repro::probe::{Judged, Verdict};
-use spectramind::engine::repro::{CpuLevel, NUMERICS_VERSION};
+use spectramind::engine::repro::{Capabilities, CpuLevel, NUMERICS_VERSION};
 use spectramind::envelope::Bounds;
 use spectramind::provenance::environment::machine_memory;
 
@@ -91,18 +91,17 @@ impl Examined {
             Ok(probed) => format!("passed, digest {}", probed.digest()),
             Err(failure) => format!("FAILED at `{}`", failure.op),
         };
-        let contraction = if capabilities.contracts { "a product and a sum become one" } else { "none" };
-        let rounded = |exact| if exact { "rounded correctly" } else { "made of integer operations" };
+        let capable = |text: fn(&Capabilities) -> String| capabilities.as_ref().map_or("unknown".into(), text);
         for (name, value) in [
             ("driver", device.driver.clone().unwrap_or_else(|| "none".into())),
             ("memory", self.memory_bytes.map_or("unknown".into(), gibibytes)),
             ("instruction level", self.level.clone().unwrap_or_else(|| "the driver's".into())),
-            ("its own fma", if capabilities.fused_fma { "fused" } else { "not fused" }.into()),
-            ("fused multiply-add", format!("by {}", capabilities.fma)),
-            ("contraction", contraction.into()),
-            ("division", rounded(capabilities.exact_division).into()),
-            ("square root", rounded(capabilities.exact_root).into()),
-            ("subnormals", subnormals.to_string()),
+            ("its own fma", capable(|own| if own.fused_fma { "fused" } else { "not fused" }.into())),
+            ("fused multiply-add", capable(|own| format!("by {}", own.fma))),
+            ("contraction", capable(|own| if own.contracts { "of a product and a sum" } else { "none" }.into())),
+            ("division", capable(|own| rounded(own.exact_division))),
+            ("square root", capable(|own| rounded(own.exact_root))),
+            ("subnormals", subnormals.map_or("unknown".into(), |subnormals| subnormals.to_string())),
             ("numerics probe", format!("{probed}, in {:.2} s", self.seconds)),
         ] {
             let _ = writeln!(text, "  {name:20}{value}");
@@ -149,12 +148,12 @@ impl Examined {
             "isSoftware": device.is_software,
             "memoryBytes": self.memory_bytes,
             "instructionLevel": self.level,
-            "ownFmaIsFused": capabilities.fused_fma,
-            "fusedMultiplyAdd": capabilities.fma,
-            "contracts": capabilities.contracts,
-            "divisionIsExact": capabilities.exact_division,
-            "squareRootIsExact": capabilities.exact_root,
-            "subnormals": subnormals.to_string(),
+            "ownFmaIsFused": capabilities.map(|own| own.fused_fma),
+            "fusedMultiplyAdd": capabilities.map(|own| own.fma),
+            "contracts": capabilities.map(|own| own.contracts),
+            "divisionIsExact": capabilities.map(|own| own.exact_division),
+            "squareRootIsExact": capabilities.map(|own| own.exact_root),
+            "subnormals": subnormals.map(|subnormals| subnormals.to_string()),
             "probe": {
                 "passed": probed.is_ok(),
                 "digest": probed.ok().map(|probed| probed.digest()),
@@ -163,6 +162,10 @@ impl Examined {
             },
         })
     }
+}
+
+fn rounded(exact: bool) -> String {
+    if exact { "rounded correctly" } else { "made of integer operations" }.into()
 }
 
 /// The limits of `envelope=kaggle`, which a run is judged by where its config sets no others.

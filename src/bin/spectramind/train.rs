@@ -10,7 +10,7 @@ use spectramind::ariel::task::SpectrumTask;
 use spectramind::ariel::training::{self, Trained, TrainingRun};
 use spectramind::config::Config;
 use spectramind::digest::Blake3Digest;
-use spectramind::engine::device::{self, Choice};
+use spectramind::engine::device::{self, Choice, Kind};
 use spectramind::engine::fit::{Event, Exit};
 use spectramind::engine::repro::NUMERICS_VERSION;
 use spectramind::engine::run_dir::{FINAL_CHECKPOINT, LAST_CHECKPOINT, RunDirectory};
@@ -86,7 +86,7 @@ fn train_job(job: Job, arguments: &Arguments) -> Result<()> {
     // Hashed before they are read and again at the end: what was read in between is what was hashed.
     let data = DataSets::hash(&config)?;
     let task = training::build_task(&config)?;
-    let Start { mut run, origin, checkpoint } = Start::of(job, directory, &config, &data, &choice)?;
+    let Start { mut run, origin, checkpoint, unmeasured } = Start::of(job, directory, &config, &data, &choice)?;
     if let Some(why) = record::audit_difference(&origin.config, &arguments.compose.selection.composer(PRIMARY)?) {
         eprintln!("Warning: an audit will not compose the config that is signed: {why}");
     }
@@ -99,6 +99,7 @@ fn train_job(job: Job, arguments: &Arguments) -> Result<()> {
         elapsed: &|| begin.elapsed(),
     };
     let trained = train(&config, &task, training, &mut run, &mut stages)?;
+    let trained = Trained { peak_device_bytes: trained.peak_device_bytes.filter(|_| !unmeasured), ..trained };
     stages.show("signing", 0, 1, "");
     data.check_unchanged(&config)?;
     let wall_seconds = run.elapsed_before_seconds() + begin.elapsed().as_secs_f64();
@@ -124,6 +125,8 @@ struct Start {
     run: RunDirectory,
     origin: RunOrigin,
     checkpoint: Option<Snapshot>,
+    /// Whether another process may have held device memory for this run, which nobody can measure any more.
+    unmeasured: bool,
 }
 
 impl Start {
@@ -168,7 +171,7 @@ impl Start {
         job.begin_in(&root)?;
         record::write_origin(&run, &origin)?;
         run.note(&format!("# Run {id}\n\nconfig {digest}, {} overrides", origin.config.overrides.len()))?;
-        Ok(Self { run, origin, checkpoint: None })
+        Ok(Self { run, origin, checkpoint: None, unmeasured: false })
     }
 
     fn resumed(root: &Path, composed: &Config, config: &TrainConfig, data: &DataSets, choice: &Choice) -> Result<Self> {
@@ -189,8 +192,9 @@ impl Start {
         data.write(&run)?;
         run.note(&format!("- resumed at step {step}"))?;
         eprintln!("going on after step {step}");
+        let unmeasured = [&recorded.device, &found.device].iter().any(|device| device.accelerator != Kind::Cpu.name());
         let origin = RunOrigin { environment: found.environment, device: found.device, ..recorded };
-        Ok(Self { run, origin, checkpoint })
+        Ok(Self { run, origin, checkpoint, unmeasured })
     }
 }
 

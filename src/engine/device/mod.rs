@@ -90,10 +90,10 @@ impl fmt::Display for Device {
 pub struct Examination {
     /// How it does each op.
     pub probe: Report,
-    /// What it computes by itself.
-    pub capabilities: Capabilities,
-    /// What it does with subnormal numbers.
-    pub subnormals: Subnormals,
+    /// What it computes by itself; `None` if asking made its driver panic, of which the probe says more.
+    pub capabilities: Option<Capabilities>,
+    /// What it does with subnormal numbers; `None` as above.
+    pub subnormals: Option<Subnormals>,
 }
 
 /// Something to do on whichever device was chosen, written once for all backends.
@@ -170,7 +170,7 @@ pub fn devices(kind: Kind) -> Result<Vec<Device>, DeviceError> {
 /// When what was asked for is not there or does not conform. `auto` always finds the CPU.
 pub fn choose(accelerator: Accelerator, numerics: Numerics) -> Result<Choice, DeviceError> {
     let probe = |device: &Device| match numerics {
-        Numerics::Portable => device.probe(),
+        Numerics::Portable => device.probe().map(Some),
         Numerics::Native => Ok(None),
     };
     let kind = match accelerator {

@@ -13,8 +13,8 @@
 //! # Adding an op
 //! One entry in one of the lists below `probe/`, behind the ops it is made of, with sizes that other entries have: a
 //! slow device spends its time on compiling a kernel for every function, geometry and layout. Then
-//! `cargo test --lib -- --ignored rewrite_the_probe_digests`, which computes its digest with plain scalar code. A test
-//! fails for a float method that the backend implements and nobody probes.
+//! `SPECTRAMIND_UPDATE=1 cargo test --lib probe`, which computes its digest with plain scalar code. A test fails for a
+//! float method that the backend implements and nobody probes.
 
 mod arithmetic;
 mod bench;
@@ -138,7 +138,9 @@ fn judged<B: Kernels>(device: &Device<B>) -> impl Iterator<Item = Judged> {
 }
 
 fn judge<B: Kernels>(index: usize, op: &Op<B>, device: &Device<B>) -> Verdict {
-    if op.needs.is_some_and(|dtype| !B::supports_dtype(device, dtype)) {
+    let lacks = || op.needs.is_some_and(|dtype| !B::supports_dtype(device, dtype));
+    // A panic is left to `run`, which reports it.
+    if catch_unwind(AssertUnwindSafe(lacks)).unwrap_or(false) {
         return Verdict::Absent;
     }
     let failed = |difference| Verdict::Failed(ProbeFailure { op: op.name, difference });
@@ -184,12 +186,12 @@ fn run_reference(index: usize) -> Result<Vec<Case>, String> {
 /// When the op has no line, which a test rules out.
 fn stored(op: &str) -> Blake3Digest {
     let line = DIGESTS.lines().find_map(|line| line.strip_prefix(op)?.strip_prefix(": "));
-    let digest = line.unwrap_or_else(|| panic!("`{op}` has no digest: cargo test --lib -- --ignored {REWRITE}"));
+    let digest = line.unwrap_or_else(|| panic!("`{op}` has no digest: {REWRITE}"));
     digest.parse().expect("a line of probe.txt ends in a digest")
 }
 
-/// The test that writes the digests.
-const REWRITE: &str = "rewrite_the_probe_digests";
+/// What writes the digests.
+const REWRITE: &str = "SPECTRAMIND_UPDATE=1 cargo test --lib probe";
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
 //! One probed op: a backend method and how it is exercised. An entry in one of the lists beside this file is all that a
-//! new op needs, with its digest (`rewrite_the_probe_digests`).
+//! new op needs, with its digest.
 
 use burn_backend::DType;
 
