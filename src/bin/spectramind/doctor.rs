@@ -165,7 +165,7 @@ impl Examined {
 }
 
 fn rounded(exact: bool) -> String {
-    if exact { "rounded correctly" } else { "made of integer operations" }.into()
+    if exact { "its own" } else { "made of integer operations" }.into()
 }
 
 /// The limits of `envelope=kaggle`, which a run is judged by where its config sets no others.

@@ -79,8 +79,14 @@ backend_ops! {
             }
 
             fn float_into_data(tensor: FloatTensor<B>) -> impl Future<Output = Result<TensorData, ExecutionError>> + Send {
+                let device = B::float_device(&tensor);
                 let read = B::float_into_data(tensor);
-                async move { read.await.map(canonical_nans) }
+                async move {
+                    let data = read.await?;
+                    // wgpu's read is fine with a launch that failed before it; only this tells.
+                    B::sync(&device)?;
+                    Ok(canonical_nans(data))
+                }
             }
 
             fn float_into_int(tensor: FloatTensor<B>, out_dtype: IntDType) -> IntTensor<B> {

@@ -151,9 +151,9 @@ pub struct Capabilities {
     pub contracts: bool,
     /// What fused multiply-add is made of here.
     pub fma: &'static str,
-    /// Whether its division is rounded correctly.
+    /// Whether its division is relied on to be rounded correctly.
     pub exact_division: bool,
-    /// Whether its square root is rounded correctly.
+    /// Whether its square root is relied on to be rounded correctly.
     pub exact_root: bool,
 }
 

@@ -78,10 +78,17 @@ where
     // burn-cubecl 0.21 (kernel/index/scatter.rs, select_assign.rs): one thread per element of the other dimensions adds
     // along `dim` in ascending order, without atomics.
     fn scatter_add(dim: usize, tensor: CubeTensor<R>, indices: CubeTensor<R>, value: CubeTensor<R>) -> CubeTensor<R> {
+        // burn-cubecl divides by the size of the dimension.
+        if tensor.shape().num_elements() == 0 || value.shape().num_elements() == 0 {
+            return tensor;
+        }
         <Self as FloatTensorOps<Self>>::float_scatter_add(dim, tensor, indices, value)
     }
 
     fn select_add(tensor: CubeTensor<R>, dim: usize, indices: CubeTensor<R>, value: CubeTensor<R>) -> CubeTensor<R> {
+        if tensor.shape().num_elements() == 0 || value.shape().num_elements() == 0 {
+            return tensor;
+        }
         <Self as FloatTensorOps<Self>>::float_select_add(tensor, dim, indices, value)
     }
 

@@ -1,12 +1,14 @@
 //! What every launch needs: contiguous tensors in, a new tensor out, a thread per element.
 
-use burn_backend::{DType, Shape};
+use burn_backend::{DType, Shape, TensorMetadata};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
+/// Elements of a tensor, with room for the last cubes of a grid.
+const MOST: usize = (1 << 31) - (1 << 24);
 /// Threads of a cube in kernels with one thread per element.
 const CUBE: u32 = 64;
 
@@ -17,7 +19,13 @@ pub fn threads<R: CubeRuntime>(client: &ComputeClient<R>, threads: usize) -> (Cu
 }
 
 /// A new f32 tensor beside `like`, its elements in row-major order.
+///
+/// # Panics
+/// When it, or `like`, has more elements than kernels can count with 32 bits.
 pub fn output<R: CubeRuntime>(like: &CubeTensor<R>, shape: Shape, dtype: DType) -> CubeTensor<R> {
+    for count in [like.shape().num_elements(), shape.num_elements()] {
+        assert!(count < MOST, "a tensor of {count} elements: at most {MOST} on a GPU");
+    }
     empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), shape, dtype)
 }
 

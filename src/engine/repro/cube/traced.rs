@@ -188,14 +188,20 @@ impl<'a> Traced<'a> {
     }
 
     /// The number as an operand. A zero is hidden: compilers fold x + 0 to x, which is wrong for x = −0, and 0 · x to 0.
+    /// What is not finite is, too: CUDA's C++ has no literal for it.
     fn operand(self, tracer: &'a Tracer<'a>) -> Value<'a> {
         match self.constant() {
-            Some(zero) if zero == 0.0 => {
-                let bits = Variable::constant(ConstantValue::UInt(zero.to_bits().into()), unsigned());
+            Some(x) if x == 0.0 || !x.is_finite() => {
+                let bits = Variable::constant(ConstantValue::UInt(x.to_bits().into()), unsigned());
                 Value { tracer: Some(tracer), variable: tracer.hidden(bits) }
             }
             _ => self.0,
         }
+    }
+
+    fn compare(self, other: Self, operation: impl FnOnce(BinaryOperator) -> Operation) -> TracedMask<'a> {
+        let tracer = self.0.tracer(other.0);
+        TracedMask(self.operand(tracer).binary(other.operand(tracer), boolean(), operation))
     }
 
     /// The f32, if it is known already.
@@ -227,15 +233,15 @@ impl<'a> Number for Traced<'a> {
     }
 
     fn less(self, other: Self) -> TracedMask<'a> {
-        TracedMask(self.0.binary(other.0, boolean(), |operands| Comparison::Lower(operands).into()))
+        self.compare(other, |operands| Comparison::Lower(operands).into())
     }
 
     fn less_equal(self, other: Self) -> TracedMask<'a> {
-        TracedMask(self.0.binary(other.0, boolean(), |operands| Comparison::LowerEqual(operands).into()))
+        self.compare(other, |operands| Comparison::LowerEqual(operands).into())
     }
 
     fn equal(self, other: Self) -> TracedMask<'a> {
-        TracedMask(self.0.binary(other.0, boolean(), |operands| Comparison::Equal(operands).into()))
+        self.compare(other, |operands| Comparison::Equal(operands).into())
     }
 
     // A comparison of x with itself might be folded to "true".
@@ -244,7 +250,8 @@ impl<'a> Number for Traced<'a> {
     }
 
     fn select(mask: TracedMask<'a>, yes: Self, no: Self) -> Self {
-        Self(Value::select(mask.0, yes.0, no.0, float()))
+        let tracer = mask.0.tracer(yes.0);
+        Self(Value::select(mask.0, yes.operand(tracer), no.operand(tracer), float()))
     }
 
     fn to_bits(self) -> TracedInteger<'a> {

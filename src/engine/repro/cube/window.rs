@@ -51,8 +51,11 @@ fn columns_kernel(
         let (h, h_inside) = source(at / width.output % height.output, kernel / width.kernel % height.kernel, height);
         let (w, w_inside) = source(at % width.output, kernel % width.kernel, width);
         let image = (sample * channels + channel) * comptime!(window.inputs());
-        let value = images[image + (d * height.input + h) * width.input + w];
-        out[ABSOLUTE_POS] = select(d_inside && h_inside && w_inside, value, f32::reinterpret(0u32));
+        let mut value = f32::reinterpret(0u32);
+        if d_inside && h_inside && w_inside {
+            value = images[image + (d * height.input + h) * width.input + w];
+        }
+        out[ABSOLUTE_POS] = value;
     }
 }
 
