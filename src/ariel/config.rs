@@ -26,6 +26,8 @@ pub struct TrainConfig {
     pub run: RunConfig,
     /// What else is signed.
     pub record: RecordConfig,
+    /// What is recorded of the sources and the data beyond their digests.
+    pub provenance: ProvenanceConfig,
     /// How much the step log pins down.
     pub audit: AuditSettings,
     /// How the run goes.
@@ -46,6 +48,26 @@ pub struct TrainConfig {
     pub logger: LoggerSettings,
     /// The limits the run claims to keep.
     pub envelope: EnvelopeConfig,
+}
+
+/// What is recorded of the sources and the data beyond their digests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProvenanceConfig {
+    /// Whether uncommitted changes are written as a patch beside the manifest.
+    pub keep_diff: bool,
+    /// What to do about data that differ from what DVC says of them.
+    pub dvc: DvcPolicy,
+}
+
+/// What to do about data that differ from their `.dvc` file or `dvc.lock`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DvcPolicy {
+    /// Do not train.
+    Refuse,
+    /// Train, and record the difference.
+    Record,
 }
 
 /// `simulate.yaml`.
