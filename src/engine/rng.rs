@@ -28,6 +28,27 @@ pub fn philox4x32(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     counter
 }
 
+/// [`philox4x32`] of many counters under one key, in lanes: `[word][counter]` in and out.
+#[inline(always)]
+fn philox4x32_lanes<const N: usize>(mut counters: [[u32; N]; 4], mut key: [u32; 2]) -> [[u32; N]; 4] {
+    for round in 0..ROUNDS {
+        if round > 0 {
+            key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
+        }
+        for lane in 0..N {
+            let products = [
+                u64::from(MULTIPLIERS[0]) * u64::from(counters[0][lane]),
+                u64::from(MULTIPLIERS[1]) * u64::from(counters[2][lane]),
+            ];
+            counters[0][lane] = (products[1] >> 32) as u32 ^ counters[1][lane] ^ key[0];
+            counters[1][lane] = products[1] as u32;
+            counters[2][lane] = (products[0] >> 32) as u32 ^ counters[3][lane] ^ key[1];
+            counters[3][lane] = products[0] as u32;
+        }
+    }
+    counters
+}
+
 /// What a sequence of random numbers is for. Two purposes never share numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stream(u32);
@@ -83,6 +104,19 @@ impl CounterRng {
         philox4x32([block as u32, high, self.step, self.stream], self.key)
     }
 
+    /// The words of blocks `first`, `first` + 1, …: `[word][block]`. Inlined, so that it is compiled for the
+    /// instructions of its caller.
+    #[inline(always)]
+    pub(in crate::engine) fn blocks<const N: usize>(&self, first: u64) -> [[u32; N]; 4] {
+        let mut counters = [[0; N], [0; N], [self.step; N], [self.stream; N]];
+        for lane in 0..N {
+            let block = first.wrapping_add(lane as u64);
+            counters[0][lane] = block as u32;
+            counters[1][lane] = self.part ^ (block >> 32) as u32;
+        }
+        philox4x32_lanes(counters, self.key)
+    }
+
     /// 32 random bits; four consecutive indices come from one block.
     pub fn u32(&self, index: u64) -> u32 {
         self.block(index / 4)[(index % 4) as usize]
@@ -97,7 +131,7 @@ impl CounterRng {
 
     /// Uniform in [0, 1), a multiple of 2⁻²⁴.
     pub fn uniform_f32(&self, index: u64) -> f32 {
-        (self.u32(index) >> 8) as f32 / (1 << 24) as f32
+        unit_f32(self.u32(index))
     }
 
     /// Uniform in [0, 1), a multiple of 2⁻⁵³.
@@ -133,6 +167,12 @@ impl CounterRng {
         }
         order
     }
+}
+
+/// The upper 24 bits as a fraction.
+#[inline(always)]
+pub(in crate::engine) fn unit_f32(bits: u32) -> f32 {
+    (bits >> 8) as f32 / (1 << 24) as f32
 }
 
 fn unit_f64(bits: u64) -> f64 {

@@ -1,7 +1,7 @@
 //! [`Kernels`] on `Flex`, Burn's CPU backend: takes tensors apart into slices and puts the results together.
 
 use burn_backend::ops::{FloatTensorOps, IntTensorOps};
-use burn_backend::{IntDType, Shape, TensorData};
+use burn_backend::{DType, IntDType, Shape, TensorData};
 use burn_flex::{Flex, FlexDevice, FlexTensor};
 
 use super::cpu::batch::multiply;
@@ -12,7 +12,8 @@ use super::cpu::level::Level;
 use super::cpu::map::{map, zip};
 use super::cpu::pool::{max_pool, max_pool_backward};
 use super::cpu::resample::resample;
-use super::kernels::{BinaryFunction, Capabilities, Extremum, Fold, Function, Kernels, Scan};
+use super::cpu::strided::{self, Place, Strided, combine, combine_in_place};
+use super::kernels::{BinaryFunction, Capabilities, Extremum, Fold, Function, Kernels, Operation, Scan};
 use super::ops::extremum::arg_extremum;
 use super::ops::scan;
 use super::taps::Taps;
@@ -44,19 +45,44 @@ impl Kernels for Flex {
         tensor(out, shape)
     }
 
-    fn map(function: Function, mut tensor: FlexTensor) -> FlexTensor {
-        // Drops the old one, so that the values of an unshared tensor are overwritten, not copied.
-        tensor = tensor.to_contiguous();
+    fn map(function: Function, tensor: FlexTensor) -> FlexTensor {
+        let mut tensor = dense(tensor);
         map(Level::detected(), function, tensor.storage_mut::<f32>());
         tensor
     }
 
     fn zip(function: BinaryFunction, lhs: FlexTensor, rhs: FlexTensor) -> FlexTensor {
         let shape = broadcast(lhs.layout().shape(), rhs.layout().shape());
-        let expanded = |tensor| <Flex as FloatTensorOps<Flex>>::float_expand(tensor, shape.clone()).to_contiguous();
+        let expanded = |tensor| dense(<Flex as FloatTensorOps<Flex>>::float_expand(tensor, shape.clone()));
         let (mut lhs, rhs) = (expanded(lhs), expanded(rhs));
         zip(Level::detected(), function, lhs.storage_mut::<f32>(), rhs.storage::<f32>());
         lhs
+    }
+
+    fn combine(operation: Operation, mut lhs: FlexTensor, mut rhs: FlexTensor) -> FlexTensor {
+        if [&lhs, &rhs].iter().any(|tensor| tensor.dtype() != DType::F32) {
+            return match operation {
+                Operation::Add => <Flex as FloatTensorOps<Flex>>::float_add(lhs, rhs),
+                Operation::Subtract => <Flex as FloatTensorOps<Flex>>::float_sub(lhs, rhs),
+                Operation::Multiply => <Flex as FloatTensorOps<Flex>>::float_mul(lhs, rhs),
+                Operation::Divide => <Flex as FloatTensorOps<Flex>>::float_div(lhs, rhs),
+            };
+        }
+        let shape = broadcast(lhs.layout().shape(), rhs.layout().shape());
+        // The place of an operand that nobody else needs is the result's.
+        if is_free(&lhs, &shape) {
+            combine_in_place(operation, Place::Left, lhs.storage_mut(), &strided(&rhs, &shape));
+            return lhs;
+        }
+        if is_free(&rhs, &shape) {
+            combine_in_place(operation, Place::Right, rhs.storage_mut(), &strided(&lhs, &shape));
+            return rhs;
+        }
+        tensor(combine(operation, &strided(&lhs, &shape), &strided(&rhs, &shape)), shape)
+    }
+
+    fn dense(tensor: FlexTensor) -> FlexTensor {
+        if tensor.dtype() == DType::F32 { dense(tensor) } else { tensor }
     }
 
     fn to_int(tensor: FlexTensor, out_dtype: IntDType) -> FlexTensor {
@@ -64,13 +90,13 @@ impl Kernels for Flex {
     }
 
     fn fold_dim(fold: Fold, input: FlexTensor, dim: usize) -> FlexTensor {
-        let input = input.to_contiguous();
+        let input = dense(input);
         let around = Around::new(input.layout().shape(), dim);
         tensor(fold_dim(fold, input.storage(), around.outer, around.length, around.inner), around.reduced)
     }
 
     fn scan_dim(kind: Scan, tensor: FlexTensor, dim: usize) -> FlexTensor {
-        let mut tensor = tensor.to_contiguous();
+        let mut tensor = dense(tensor);
         let Around { length, inner, .. } = Around::new(tensor.layout().shape(), dim);
         let values = tensor.storage_mut::<f32>();
         if values.is_empty() {
@@ -89,7 +115,7 @@ impl Kernels for Flex {
     }
 
     fn arg_extremum_dim(extremum: Extremum, tensor: FlexTensor, dim: usize, out_dtype: IntDType) -> FlexTensor {
-        let tensor = tensor.to_contiguous();
+        let tensor = dense(tensor);
         let Around { length, inner, reduced, .. } = Around::new(tensor.layout().shape(), dim);
         assert!(length > 0, "extremum along dimension {dim}, which has size 0");
         let values = tensor.storage::<f32>();
@@ -115,14 +141,14 @@ impl Kernels for Flex {
     }
 
     fn columns(images: FlexTensor, window: Window) -> FlexTensor {
-        let images = images.to_contiguous();
+        let images = dense(images);
         let [batch, channels] = leading(&images);
         let columns = columns(images.storage(), batch, channels, &window);
         tensor(columns, Shape::from([channels * window.kernels(), batch, window.outputs()]))
     }
 
     fn sum_columns(columns: FlexTensor, window: Window) -> FlexTensor {
-        let columns = columns.to_contiguous();
+        let columns = dense(columns);
         let [batch, rows] = leading(&columns);
         let channels = rows / window.kernels();
         let [depth, height, width] = window.axes.map(|axis| axis.input);
@@ -132,7 +158,7 @@ impl Kernels for Flex {
 
     // Flex adds a broadcast operand element by element.
     fn add_bias(tensor: FlexTensor, bias: FlexTensor) -> FlexTensor {
-        let (mut tensor, bias) = (tensor.to_contiguous(), bias.to_contiguous());
+        let (mut tensor, bias) = (dense(tensor), dense(bias));
         let plane = tensor.layout().shape()[2..].iter().product::<usize>().max(1);
         let biases = bias.storage::<f32>().iter().cycle();
         for (plane, bias) in tensor.storage_mut::<f32>().chunks_exact_mut(plane).zip(biases) {
@@ -142,14 +168,14 @@ impl Kernels for Flex {
     }
 
     fn resample(planes: FlexTensor, rows: &Taps, columns: &Taps) -> FlexTensor {
-        let planes = planes.to_contiguous();
+        let planes = dense(planes);
         let [batch, channels] = leading(&planes);
         let out = resample(Level::detected(), planes.storage(), batch * channels, rows, columns);
         tensor(out, Shape::from([batch, channels, rows.outputs(), columns.outputs()]))
     }
 
     fn max_pool(planes: FlexTensor, axes: [Axis; 2], out_dtype: IntDType) -> (FlexTensor, FlexTensor) {
-        let planes = planes.to_contiguous();
+        let planes = dense(planes);
         let [batch, channels] = leading(&planes);
         let shape = Shape::from([batch, channels, axes[0].output, axes[1].output]);
         let (values, positions) = max_pool(planes.storage(), &axes);
@@ -158,7 +184,7 @@ impl Kernels for Flex {
     }
 
     fn max_pool_backward(gradients: FlexTensor, positions: FlexTensor, axes: [Axis; 2]) -> FlexTensor {
-        let gradients = gradients.to_contiguous();
+        let gradients = dense(gradients);
         let positions = <Flex as IntTensorOps<Flex>>::int_cast(positions, IntDType::I64).to_contiguous();
         let [batch, channels] = leading(&gradients);
         let (inputs, outputs) = (axes[0].input * axes[1].input, axes[0].output * axes[1].output);
@@ -171,6 +197,31 @@ fn tensor(values: Vec<f32>, shape: Shape) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
 }
 
+/// The tensor with its elements, and nothing else, one after the other in its storage.
+fn dense(floats: FlexTensor) -> FlexTensor {
+    let shape = floats.layout().shape().clone();
+    if is_dense(&floats) { floats } else { tensor(strided::dense(&strided(&floats, &shape)), shape) }
+}
+
+fn is_dense(tensor: &FlexTensor) -> bool {
+    let layout = tensor.layout();
+    let is_whole = tensor.storage::<f32>().len() == layout.num_elements();
+    is_whole && layout.start_offset() == 0 && layout.is_contiguous()
+}
+
+/// Whether the tensor is of that shape and its values can be written over.
+fn is_free(tensor: &FlexTensor, shape: &Shape) -> bool {
+    tensor.layout().shape() == shape && tensor.is_unique() && is_dense(tensor)
+}
+
+/// The elements of a tensor that is broadcast to `shape`.
+fn strided<'a>(tensor: &'a FlexTensor, shape: &Shape) -> Strided<'a> {
+    let layout = tensor.layout();
+    let own = layout.shape().iter().zip(layout.strides());
+    let strides: Vec<isize> = own.map(|(size, stride)| if *size == 1 { 0 } else { *stride }).collect();
+    Strided::new(tensor.storage(), layout.start_offset(), shape, &strides)
+}
+
 /// The first two dimensions.
 fn leading(tensor: &FlexTensor) -> [usize; 2] {
     let shape = tensor.layout().shape();
@@ -178,7 +229,7 @@ fn leading(tensor: &FlexTensor) -> [usize; 2] {
 }
 
 fn positively_strided(tensor: FlexTensor) -> FlexTensor {
-    if tensor.layout().strides().iter().all(|stride| *stride >= 0) { tensor } else { tensor.to_contiguous() }
+    if tensor.layout().strides().iter().all(|stride| *stride >= 0) { tensor } else { dense(tensor) }
 }
 
 /// The shape of an op on elements of two tensors: a dimension of size 1 takes the other one's size.

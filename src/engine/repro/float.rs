@@ -8,7 +8,7 @@ use burn_backend::{
 };
 
 use super::backend::Repro;
-use super::kernels::{BinaryFunction, Extremum, Fold, Function, Kernels, Scan};
+use super::kernels::{BinaryFunction, Extremum, Fold, Function, Kernels, Operation, Scan};
 use super::table::{backend_ops, refuse};
 use super::{arithmetic, order, random};
 
@@ -24,18 +24,14 @@ backend_ops! {
             fn float_to_device(tensor: FloatTensor<B>, device: &Device<B>) -> FloatTensor<B>;
             fn float_empty(shape: Shape, device: &Device<B>, dtype: FloatDType) -> FloatTensor<B>;
             fn float_repeat_dim(tensor: FloatTensor<B>, dim: usize, times: usize) -> FloatTensor<B>;
-            fn float_add(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B>;
             fn float_add_scalar(lhs: FloatTensor<B>, rhs: Scalar) -> FloatTensor<B>;
-            fn float_sub(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B>;
             fn float_sub_scalar(lhs: FloatTensor<B>, rhs: Scalar) -> FloatTensor<B>;
-            fn float_mul(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B>;
             fn float_mul_scalar(lhs: FloatTensor<B>, rhs: Scalar) -> FloatTensor<B>;
             fn float_neg(tensor: FloatTensor<B>) -> FloatTensor<B>;
             fn float_transpose(tensor: FloatTensor<B>) -> FloatTensor<B>;
             fn float_swap_dims(tensor: FloatTensor<B>, dim1: usize, dim2: usize) -> FloatTensor<B>;
             fn float_permute(tensor: FloatTensor<B>, axes: &[usize]) -> FloatTensor<B>;
             fn float_flip(tensor: FloatTensor<B>, axes: &[usize]) -> FloatTensor<B>;
-            fn float_reshape(tensor: FloatTensor<B>, shape: Shape) -> FloatTensor<B>;
             fn float_gather(dim: usize, tensor: FloatTensor<B>, indices: IntTensor<B>) -> FloatTensor<B>;
             fn float_gather_nd(_data: FloatTensor<B>, _indices: IntTensor<B>) -> FloatTensor<B>;
             fn float_select(tensor: FloatTensor<B>, dim: usize, indices: IntTensor<B>) -> FloatTensor<B>;
@@ -93,8 +89,28 @@ backend_ops! {
                 B::to_int(tensor, out_dtype)
             }
 
+            fn float_add(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B> {
+                B::combine(Operation::Add, lhs, rhs)
+            }
+
+            fn float_sub(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B> {
+                B::combine(Operation::Subtract, lhs, rhs)
+            }
+
+            fn float_mul(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B> {
+                B::combine(Operation::Multiply, lhs, rhs)
+            }
+
             fn float_div(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B> {
-                if divides::<B>(&lhs) { B::float_div(lhs, rhs) } else { B::zip(BinaryFunction::Divide, lhs, rhs) }
+                if divides::<B>(&lhs) {
+                    B::combine(Operation::Divide, lhs, rhs)
+                } else {
+                    B::zip(BinaryFunction::Divide, lhs, rhs)
+                }
+            }
+
+            fn float_reshape(tensor: FloatTensor<B>, shape: Shape) -> FloatTensor<B> {
+                B::float_reshape(B::dense(tensor), shape)
             }
 
             fn float_div_scalar(lhs: FloatTensor<B>, rhs: Scalar) -> FloatTensor<B> {

@@ -75,6 +75,19 @@ pub enum BinaryFunction {
     Divide,
 }
 
+/// An operation on each pair of elements that has one rounding on every device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// left + right.
+    Add,
+    /// left − right.
+    Subtract,
+    /// left · right.
+    Multiply,
+    /// left / right.
+    Divide,
+}
+
 impl Function {
     /// All of them.
     #[cfg(test)]
@@ -170,6 +183,23 @@ pub trait Kernels: Backend {
 
     /// `function` of each pair of elements; dimensions of size 1 broadcast, the ranks are equal.
     fn zip(function: BinaryFunction, lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// `operation` of each pair of elements; dimensions of size 1 broadcast, the ranks are equal.
+    ///
+    /// The backend's own is exact already; another one is for speed.
+    fn combine(operation: Operation, lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
+        match operation {
+            Operation::Add => Self::float_add(lhs, rhs),
+            Operation::Subtract => Self::float_sub(lhs, rhs),
+            Operation::Multiply => Self::float_mul(lhs, rhs),
+            Operation::Divide => Self::float_div(lhs, rhs),
+        }
+    }
+
+    /// The tensor with its elements one after the other in memory, where that makes a reshape faster.
+    fn dense(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        tensor
+    }
 
     /// Each element cut off to an integer, towards zero; beyond the type's range its nearest end, NaN gives 0.
     fn to_int(tensor: FloatTensor<Self>, out_dtype: IntDType) -> IntTensor<Self>;

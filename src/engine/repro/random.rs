@@ -18,6 +18,8 @@ use std::cell::Cell;
 
 use burn_backend::Distribution;
 
+use super::cpu::level::Level;
+use super::cpu::uniform;
 use crate::engine::rng::CounterRng;
 
 thread_local! {
@@ -54,20 +56,18 @@ pub fn with_random<R>(rng: CounterRng, body: impl FnOnce() -> R) -> R {
 /// Outside a [`with_random`] scope, and for a distribution whose parameters are not numbers or out of range.
 pub(super) fn floats(distribution: Distribution, count: usize) -> Vec<f32> {
     check(distribution);
-    let last = count as u64;
     match distribution {
-        Distribution::Default => {
-            let (rng, start) = take_blocks(last.div_ceil(4));
-            (0..last).map(|i| rng.uniform_f32(4 * start + i)).collect()
-        }
+        Distribution::Default => units(count),
         Distribution::Uniform(low, high) => {
-            let (rng, start) = take_blocks(last.div_ceil(4));
-            (0..last).map(|i| between(low, high, rng.uniform_f32(4 * start + i))).collect()
+            let mut values = units(count);
+            values.iter_mut().for_each(|value| *value = between(low, high, *value));
+            values
         }
         Distribution::Bernoulli(probability) => {
-            let (rng, start) = take_blocks(last.div_ceil(4));
-            let hit = |i| f64::from(rng.uniform_f32(4 * start + i)) < probability;
-            (0..last).map(|i| if hit(i) { 1.0 } else { 0.0 }).collect()
+            let mut values = units(count);
+            let hit = |value: f32| f64::from(value) < probability;
+            values.iter_mut().for_each(|value| *value = if hit(*value) { 1.0 } else { 0.0 });
+            values
         }
         Distribution::Normal(mean, deviation) => {
             normals(count).into_iter().map(|value| (mean + deviation * value) as f32).collect()
@@ -97,6 +97,13 @@ pub(super) fn ints(distribution: Distribution, count: usize) -> Vec<i64> {
             normals(count).into_iter().map(|value| (mean + deviation * value) as i64).collect()
         }
     }
+}
+
+fn units(count: usize) -> Vec<f32> {
+    let (rng, start) = take_blocks((count as u64).div_ceil(4));
+    let mut values = vec![0.0; count];
+    uniform::fill(Level::detected(), rng, start, &mut values);
+    values
 }
 
 fn normals(count: usize) -> Vec<f64> {

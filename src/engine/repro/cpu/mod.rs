@@ -17,8 +17,10 @@ pub mod pack;
 pub mod pool;
 pub mod resample;
 pub mod scratch;
+pub mod strided;
 pub mod team;
 pub mod tile;
+pub mod uniform;
 pub mod vector;
 
 #[cfg(test)]
