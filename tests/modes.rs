@@ -30,7 +30,7 @@ fn mixed_precision_and_native_runs_replay_bit_for_bit_on_any_threads_and_after_a
         let device = field(&printed.stdout, "device ");
         let numerics = if mode[0].contains("native") { "native numerics" } else { "portable numerics 1" };
         assert!(device.contains(numerics), "{device}");
-        assert!(device.ends_with("chosen because trainer.accelerator=cpu"), "{device}");
+        assert!(device.ends_with("chosen because accelerator=cpu"), "{device}");
         let audit = whole.verify(&["audit", "run", "--replay"]);
         assert_eq!(audit.code, 0, "{mode:?}\n{}", audit.stdout);
 
@@ -88,7 +88,7 @@ fn auto_says_what_it_chose_and_why() {
     let sandbox = Sandbox::with_data();
     let outcome = sandbox.done(&["train", "trainer=ci_fast", "run.dir=run", "trainer.accelerator=auto"]);
     for text in [field(&outcome.stdout, "device "), field(&outcome.stderr, "computing on ")] {
-        assert!(text.contains("chosen because trainer.accelerator=auto, and "), "{text}");
+        assert!(text.contains("chosen because accelerator=auto, and "), "{text}");
     }
     if !cfg!(any(feature = "wgpu", feature = "cuda")) {
         let why = "nothing faster can be used (cuda is not compiled in; wgpu is not compiled in)";

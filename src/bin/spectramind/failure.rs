@@ -105,7 +105,7 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
     }
     if cause.is::<ProbeFailure>() {
         let report = "report it with the output of `spectramind doctor --verbose`";
-        return Some(format!("use trainer.accelerator=cpu, or another driver, or trainer.numerics=native; {report}"));
+        return Some(format!("use another accelerator or driver, or trainer.numerics=native; {report}"));
     }
     if let Some(error) = cause.downcast_ref() {
         return Some(device(error));

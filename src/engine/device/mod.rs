@@ -181,7 +181,7 @@ pub fn choose(accelerator: Accelerator, numerics: Numerics) -> Result<Choice, De
     };
     let device = devices(kind)?.swap_remove(0);
     let probe = probe(&device)?;
-    Ok(Choice { device, probe, why: format!("trainer.accelerator={kind}") })
+    Ok(Choice { device, probe, why: format!("accelerator={kind}") })
 }
 
 /// The first GPU that is there and conforms, else the CPU.
@@ -213,7 +213,7 @@ fn choose_best(
                         Kind::Wgpu => "a GPU comes before the CPU",
                         Kind::Cpu => "nothing faster can be used",
                     };
-                    let mut why = format!("trainer.accelerator=auto, and {best}");
+                    let mut why = format!("accelerator=auto, and {best}");
                     if !passed_over.is_empty() {
                         why = format!("{why} ({})", passed_over.join("; "));
                     }
@@ -259,10 +259,7 @@ mod tests {
     fn auto_takes_cuda_then_a_gpu_then_the_cpu_and_says_why() {
         let (h100, radeon) = (device(Kind::Cuda, "H100", false), device(Kind::Wgpu, "Radeon", false));
         let both = best(std::slice::from_ref(&h100), std::slice::from_ref(&radeon), &["H100", "Radeon"]);
-        assert_eq!(
-            (both.device.name.as_str(), both.why.as_str()),
-            ("H100", "trainer.accelerator=auto, and CUDA comes first")
-        );
+        assert_eq!((both.device.name.as_str(), both.why.as_str()), ("H100", "accelerator=auto, and CUDA comes first"));
         let one = best(&[], &[radeon], &["Radeon"]);
         assert_eq!(one.device.name, "Radeon");
         assert!(one.why.contains("no driver"), "{}", one.why);
