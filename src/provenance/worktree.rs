@@ -481,4 +481,8 @@ fn repository_error(path: &Path, error: &dyn std::error::Error) -> GitError {
 }
 
 #[cfg(test)]
+mod content_tests;
+#[cfg(test)]
+mod patch_tests;
+#[cfg(test)]
 mod tests;
