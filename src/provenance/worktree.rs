@@ -416,7 +416,7 @@ impl<'a> WorkTree<'a> {
     }
 
     fn on_disk(&self, path: &BString) -> Result<PathBuf, GitError> {
-        Ok(self.root.join(gix::path::try_from_bstr(path.as_bstr()).map_err(|error| self.error(&error))?))
+        Ok(self.root.join(gix::path::from_bstr(path.as_bstr()).map_err(|error| self.error(&error))?))
     }
 
     fn error(&self, error: &dyn std::error::Error) -> GitError {
@@ -482,7 +482,7 @@ fn repository_error(path: &Path, error: &dyn std::error::Error) -> GitError {
 
 #[cfg(test)]
 mod content_tests;
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod patch_tests;
 #[cfg(test)]
 mod tests;

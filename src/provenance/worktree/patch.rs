@@ -67,8 +67,8 @@ fn change(out: &mut Vec<u8>, path: &[u8], old: Option<Side<'_>>, new: Option<Sid
         return Ok(());
     }
     line(out, &[b"index ", old_id.as_bytes(), b"..", new_id.as_bytes(), kept_mode.as_bytes()]);
-    let content = |side: Option<Side<'_>>| side.map_or(&[][..], |side| side.content);
-    let (before, after) = (content(old), content(new));
+    let before = old.map_or(&[][..], |side| side.content);
+    let after = new.map_or(&[][..], |side| side.content);
     if before.contains(&0) || after.contains(&0) {
         line(out, &[b"GIT binary patch"]);
         literal(out, &after)?;
