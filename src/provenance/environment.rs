@@ -93,8 +93,8 @@ pub enum EnvironmentError {
 }
 
 impl Environment {
-    /// Describes this machine, the program whose file is `binary`, and the environment variables it reads. Of a variable
-    /// that is given twice the first is kept.
+    /// Describes this machine, the program whose file is `binary`, and the environment variables it reads. Of a
+    /// variable that is given twice the first is kept.
     ///
     /// # Errors
     /// [`EnvironmentError::Binary`] when that file cannot be read.

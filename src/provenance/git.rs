@@ -53,9 +53,9 @@ pub struct GitRecord {
     pub changed: Vec<String>,
     /// Number of paths that differed.
     pub changed_count: u64,
-    /// Files that are neither tracked nor ignored, sorted and escaped as above, the first [`MAX_CHANGED_PATHS`]. They do not make a
-    /// work tree unclean: a run's outputs and an auditor's key lie there. What a run reads of them, configs and data, is
-    /// recorded by its bytes.
+    /// Files that are neither tracked nor ignored, sorted and escaped as above, the first [`MAX_CHANGED_PATHS`]. They do
+    /// not make a work tree unclean: a run's outputs and an auditor's key lie there. What a run reads of them, configs
+    /// and data, is recorded by its bytes.
     pub untracked: Vec<String>,
     /// Number of such files.
     pub untracked_count: u64,

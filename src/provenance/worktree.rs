@@ -114,11 +114,11 @@ pub enum GitError {
     },
 }
 
-/// Reads which commit the work tree around `dir` is at, and whether its bytes are that commit's; `reads` are the files and
-/// folders that a run reads, of which those that git does not track are recorded.
+/// Reads which commit the work tree around `dir` is at, and whether its bytes are that commit's; `reads` are the files
+/// and folders that a run reads, of which those that git does not track are recorded.
 ///
-/// Returns `None` when neither `dir` nor a directory above it holds a `.git`. The whole work tree is compared, also when
-/// `dir` is a part of it. Streamed: memory grows with the number of files, not with their sizes.
+/// Returns `None` when neither `dir` nor a directory above it holds a `.git`. The whole work tree is compared, also
+/// when `dir` is a part of it. Streamed: memory grows with the number of files, not with their sizes.
 ///
 /// # Errors
 /// [`GitError`]; also when there is no commit yet.
@@ -126,12 +126,12 @@ pub fn read(dir: &Path, reads: &[PathBuf]) -> Result<Option<GitRecord>, GitError
     record(dir, reads, None)
 }
 
-/// As [`read`], and yields the uncommitted changes as a patch that `git apply --binary` takes on the recorded commit, with
-/// its submodules at their commits; empty when there is nothing to tell.
+/// As [`read`], and yields the uncommitted changes as a patch that `git apply --binary` takes on the recorded commit,
+/// with its submodules at their commits; empty when there is nothing to tell.
 ///
-/// In it is what differs from the commit, submodules' files included, and of the untracked files those that are in git's
-/// index (`git add --intent-to-add` is enough) and those that the run reads. Other untracked and all ignored files stay
-/// out: keys and other secrets lie there, and a patch is published with the run.
+/// In it is what differs from the commit, submodules' files included, and of the untracked files those that are in
+/// git's index (`git add --intent-to-add` is enough) and those that the run reads. Other untracked and all ignored
+/// files stay out: keys and other secrets lie there, and a patch is published with the run.
 ///
 /// # Errors
 /// [`GitError`]; also when the patch would be larger than [`MAX_PATCH_BYTES`].
@@ -272,9 +272,8 @@ impl<'a> WorkTree<'a> {
         if let Some(patch) = patch.as_deref_mut() {
             self.add_to(patch, &walked.differences, &walked.untracked, &own_reads)?;
         }
-        let is_there = |name: &str| {
-            self.repository.common_dir().join(name).metadata().is_ok_and(|metadata| metadata.len() > 0)
-        };
+        let is_there =
+            |name: &str| self.repository.common_dir().join(name).metadata().is_ok_and(|metadata| metadata.len() > 0);
         let mut state = State {
             differences: walked.differences,
             untracked: walked.untracked,
@@ -439,8 +438,8 @@ fn git_id(id: ObjectId) -> GitId {
     id.to_string().parse().expect("gix writes lowercase hex digits")
 }
 
-/// Count, then for each difference, sorted by path: path, change, mode on the disk or 0, whether there is content, BLAKE3
-/// of the content. `None` where nothing differs.
+/// Count, then for each difference, sorted by path: path, change, mode on the disk or 0, whether there is content,
+/// BLAKE3 of the content. `None` where nothing differs.
 fn digest(differences: &[Difference]) -> Option<Blake3Digest> {
     if differences.is_empty() {
         return None;

@@ -126,7 +126,7 @@ pub(super) fn with_lf(bytes: &[u8], conversion: Conversion) -> Option<Vec<u8>> {
     is_text.then(|| bytes.replace("\r\n", "\n"))
 }
 
-/// What an LFS pointer names, as its specification writes it: <https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md>.
+/// What an LFS pointer names; <https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md>.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LfsPointer {
     /// SHA-256 of the content.

@@ -175,7 +175,8 @@ fn a_patch_that_would_be_too_large_is_refused() {
 
 /// Content that a diff may stumble over: few different lines, no last line end, carriage returns, sometimes a NUL.
 fn content() -> impl Strategy<Value = Vec<u8>> {
-    let line = prop::sample::select(vec!["a\n", "b\n", "c\n", "a\r\n", "\n", "-- \n", "+++ b\n", "\\ x\n", "é\n", "\r"]);
+    let line =
+        prop::sample::select(vec!["a\n", "b\n", "c\n", "a\r\n", "\n", "-- \n", "+++ b\n", "\\ x\n", "é\n", "\r"]);
     let text = prop::collection::vec(line, 0..40).prop_map(|lines| lines.concat().into_bytes());
     let tail = prop::sample::select(vec![&b""[..], b"end", b"\0", b"\xff"]);
     (text, tail).prop_map(|(text, tail)| [&text[..], tail].concat())

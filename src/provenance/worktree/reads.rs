@@ -19,7 +19,8 @@ impl Reads {
     pub(super) fn new(paths: &[PathBuf], root: &Path, is_tracked: impl Fn(&BString) -> bool) -> Self {
         let relative = |path: &PathBuf| gix::path::into_bstr(path.strip_prefix(root).ok()?.to_owned()).ok();
         let to_slashes = |path| gix::path::to_unix_separators_on_windows(path).into_owned();
-        let paths: Vec<_> = paths.iter().filter_map(relative).map(to_slashes).filter(|path| !is_tracked(path)).collect();
+        let paths: Vec<_> =
+            paths.iter().filter_map(relative).map(to_slashes).filter(|path| !is_tracked(path)).collect();
         // Nothing there is tracked, and the walk does not go there.
         let is_of_git = |path: &&BString| path.split_str("/").any(|name| name == b".git");
         let untracked = paths.iter().filter(is_of_git).cloned().collect();

@@ -189,8 +189,7 @@ impl WorkTree<'_> {
     /// Git leaves an empty directory where a submodule is not checked out; anything else without a repository is a
     /// difference.
     fn gitlink(&self, walked: &mut Walked, at: BString, tracked: Tracked, path: PathBuf) -> Result<(), GitError> {
-        let is_empty =
-            fs::read_dir(&path).map_err(|source| read_error(&path, source))?.next().is_none();
+        let is_empty = fs::read_dir(&path).map_err(|source| read_error(&path, source))?.next().is_none();
         if path.join(".git").symlink_metadata().is_ok() {
             walked.gitlinks.push(Gitlink { path: at, tracked, checked_out: Some(path) });
         } else if is_empty {
