@@ -154,7 +154,7 @@ fn a_claim_round_trips() {
 fn the_bytes_of_a_claim_are_stable() {
     assert_eq!(
         crate::digest::sha256(text(&example()).as_bytes()).to_string(),
-        "2e2671889d1671e9130dd3808fe0997c779fd83c4a6ad73d21cea3fd6972cd6d"
+        "77e8884d620c8acff78d0b097f077a9e55343cd8ebaa85b0a9022b0c3848296f"
     );
 }
 

@@ -26,7 +26,6 @@ pub(super) const MAX_POINTER_BYTES: u64 = 1024;
 /// The patterns of every `.gitattributes` of a tree.
 pub(super) struct Attributes {
     search: Search,
-    names: MetadataCollection,
     outcome: Outcome,
 }
 
@@ -61,12 +60,12 @@ impl Attributes {
         }
         let mut outcome = Outcome::default();
         outcome.initialize_with_selection(&names, NAMES);
-        Ok(Self { search, names, outcome })
+        Ok(Self { search, outcome })
     }
 
     /// What git may do to the file at `path`, by the rules of gitattributes(5).
     pub(super) fn conversion(&mut self, path: &BStr) -> Conversion {
-        self.outcome.initialize_with_selection(&self.names, NAMES);
+        self.outcome.reset();
         self.search.pattern_matching_relative_path(path, Case::Sensitive, Some(false), &mut self.outcome);
         let mut states = self.outcome.iter_selected().map(|found| State::from(found.assignment.state));
         let [filter, text, crlf, eol] = std::array::from_fn(|_| states.next().unwrap_or(State::Unspecified));
@@ -164,7 +163,12 @@ mod tests {
 
     fn conversion(files: &[(&str, &str)], path: &str) -> Conversion {
         let files = files.iter().map(|(path, text)| (BString::from(*path), text.as_bytes().to_vec())).collect();
-        Attributes::new(files).expect("paths of this system").conversion(path.into())
+        let mut attributes = Attributes::new(files).expect("paths of this system");
+        let first = attributes.conversion(path.into());
+        // What was asked before leaves nothing behind.
+        attributes.conversion("a/b/other".into());
+        assert_eq!(attributes.conversion(path.into()), first);
+        first
     }
 
     #[test]

@@ -80,7 +80,7 @@ fn a_submodule_that_is_ignored_by_configuration_is_compared_all_the_same() {
 
 #[test]
 fn submodules_within_submodules_are_compared() {
-    let (middle, _) = with_submodule();
+    let (middle, _inner) = with_submodule();
     let outer = Repo::new();
     outer.git(&["submodule", "--quiet", "add", url(&middle), "mid"]);
     outer.commit();

@@ -117,7 +117,7 @@ fn unusual_names_are_reproduced() {
         b"\xff\xfe",
         "größe/日本".as_bytes(),
         b"-dash",
-        b"a b/c d b/c d",
+        b"x y/c d b/c d",
         b"\x1b[2J",
     ];
     for name in names {
