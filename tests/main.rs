@@ -7,6 +7,7 @@ mod configs;
 mod doctor;
 mod errors;
 mod example;
+mod git;
 mod golden;
 mod hydra;
 mod lightness;

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use super::composed::Config;
 use super::defaults::{DefaultsListEntry, MissingOptions, defaults_list};
+use super::env::Variables;
 use super::error::{ConfigError, ErrorKind, Location, did_you_mean, joined, listed, nearest};
 use super::hydra_node::{HYDRA_VERSION, HYDRA_VERSION_BASE, schema_of};
 use super::interpolation::{Computed, Resolver, Surroundings, check, split_key};
@@ -165,7 +166,8 @@ impl Composer {
     }
 
     fn compose_in(&self, mode: RunMode, config_name: Option<&str>, texts: &[String]) -> Result<Config, ConfigError> {
-        let surroundings = Surroundings { env: Some(&self.env), now: self.now, ..Surroundings::default() };
+        let env = Variables::new(self.env.clone());
+        let surroundings = Surroundings { env: Some(&env), now: self.now, ..Surroundings::default() };
         let overrides: Vec<Override> = texts.iter().map(|text| overrides::parse(text)).collect::<Result<_, _>>()?;
         let mut repository = Repository::new(self.search_path.clone());
         let mut warnings = self.extend_search_path(&mut repository, config_name, &overrides, &surroundings)?;
@@ -207,7 +209,7 @@ impl Composer {
             defaults_tree: defaults.tree,
             warnings,
             files,
-            env: self.env.clone(),
+            env,
             now: self.now,
         })
     }
@@ -553,7 +555,7 @@ impl Record<'_> {
         if let Some(Value::List(names)) = lookup_value(tree, root, "hydra.job.env_copy", surroundings)? {
             for name in names {
                 let name = python::str(&name);
-                let value = self.composer.env.get(&name).ok_or_else(|| {
+                let value = surroundings.env.and_then(|env| env.get(&name)).ok_or_else(|| {
                     let message = format!("hydra.job.env_copy: environment variable {name:?} not found");
                     let hint = format!("set {name}, or take it out of hydra.job.env_copy");
                     ConfigError::new(ErrorKind::Other, message).with_hint(Some(hint))

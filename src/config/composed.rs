@@ -1,7 +1,7 @@
 //! A composed config: its value, what it resolves to, and the record of how it came about.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use indexmap::IndexMap;
@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use super::defaults::{DefaultsListEntry, DefaultsTreeNode};
 use super::digest::digest_of;
 use super::dump::to_yaml;
+use super::env::Variables;
 use super::error::{ConfigError, ErrorKind};
 use super::extract::extract;
 use super::interpolation::{Computed, MissingTarget, Resolver, Surroundings, refuse_height, split_key};
@@ -49,7 +50,7 @@ pub(super) struct Parts {
     pub(super) warnings: Vec<String>,
     /// The files that were composed, for lints.
     pub(super) files: Vec<lint::Part>,
-    pub(super) env: BTreeMap<String, String>,
+    pub(super) env: Variables,
     pub(super) now: Option<jiff::civil::DateTime>,
 }
 
@@ -150,6 +151,16 @@ impl Config {
     /// As [`resolve`](Self::resolve).
     pub fn digest(&self) -> Result<Blake3Digest, ConfigError> {
         Ok(self.resolve()?.digest())
+    }
+
+    /// The environment variables that the config names, by `${oc.env:…}` and `hydra.job.env_copy`: those that resolving
+    /// it, and whatever was asked of the `hydra` node so far, looked for.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn environment_names(&self) -> Result<BTreeSet<String>, ConfigError> {
+        self.resolve()?;
+        Ok(self.parts.env.asked())
     }
 
     /// The `hydra` node, unresolved.

@@ -319,6 +319,20 @@ fn nothing_is_read_from_the_process() {
 }
 
 #[test]
+fn the_environment_variables_that_a_config_names_are_known_however_the_name_is_written() {
+    let text = "which: B\na: ${oc.env:A}\nb: '${oc.env:${which},none}'\nd: ${oc.decode:'${oc.env:D,1}'}\n";
+    let env = BTreeMap::from([("A".to_owned(), "1".to_owned()), ("OTHER".to_owned(), "2".to_owned())]);
+    let composer = composer(&[("train.yaml", text)]).env(env);
+    let config = composer.compose("train", &[""; 0]).expect("a legal tree");
+    let names: Vec<String> = config.environment_names().expect("A is set").into_iter().collect();
+    assert_eq!(names, ["A", "B", "D"]);
+    let copied = composer.compose("train", &["hydra.job.env_copy=[OTHER]", "a=1"]).expect("a legal tree");
+    assert!(copied.environment_names().expect("A is not needed").contains("OTHER"));
+    // Each config for itself: another one that the same composer made named OTHER.
+    assert!(!config.environment_names().expect("A is set").contains("OTHER"));
+}
+
+#[test]
 fn the_hydra_node_is_written_as_hydra_writes_it() {
     let mut config = compose(TREE, &["hydra.run.dir=out", "seed=3"]).expect("a legal tree");
     assert!(config.hydra_to_yaml().starts_with("hydra:\n  run:\n    dir: out\n  sweep:\n"));

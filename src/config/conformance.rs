@@ -514,6 +514,7 @@ fn interpolations_resolve_as_in_omegaconf() {
             let mut tree = Tree::default();
             let root = tree.import_value(&config, &Trace::hydra())?;
             let node = tree.child(root, "key_under_test").expect("just inserted");
+            let env = super::env::Variables::new(env.clone());
             let surroundings = Surroundings { env: Some(&env), ..Surroundings::default() };
             let mut resolver = Resolver::new(&mut tree, &surroundings);
             match resolver.deref(node)? {

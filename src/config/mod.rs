@@ -33,6 +33,7 @@ mod defaults_entry;
 mod diff;
 pub mod digest;
 mod dump;
+mod env;
 mod error;
 #[cfg(test)]
 mod error_texts;

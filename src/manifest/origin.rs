@@ -47,12 +47,15 @@ impl RunOrigin {
     /// The first thing that would make a run from `other` another run, by name. Time is not among them, and the machine
     /// only where native numerics promise nothing across kinds of devices.
     pub fn first_difference(&self, other: &Self) -> Option<&'static str> {
-        let source = |git: &Option<GitRecord>| git.as_ref().map(|git| (git.tree.clone(), git.difference));
+        let other_sources = match (&self.git, &other.git) {
+            (Some(left), Some(right)) => !left.has_files_of(right),
+            (left, right) => left.is_some() != right.is_some(),
+        };
         let roots = |data: &[DataRecord]| data.iter().map(|d| (d.name.clone(), d.merkle_root)).collect::<Vec<_>>();
         let native = self.numerics.profile == NumericsProfile::Native;
         let differences = [
             ("composed config", self.config.digest != other.config.digest),
-            ("sources (git tree or uncommitted changes)", source(&self.git) != source(&other.git)),
+            ("sources (git tree, uncommitted changes, submodules or LFS files)", other_sources),
             ("data", roots(&self.data) != roots(&other.data)),
             ("numerics", self.numerics != other.numerics),
             ("kind of device", native && self.device.accelerator != other.device.accelerator),

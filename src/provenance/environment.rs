@@ -1,8 +1,9 @@
 //! The machine and the program a run was made with.
 //!
 //! A description, not a promise: equal bits are promised across machines, so nothing here is compared by a check except
-//! where a user asks for it. Reads `/proc` on Linux; never an environment variable.
+//! where a user asks for it. Reads `/proc` on Linux; never an environment variable: those come in as [`Variable`]s.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -48,6 +49,34 @@ pub struct Environment {
     pub cargo_lock: Blake3Digest,
     /// Version of the library.
     pub version: String,
+    /// The environment variables that the run reads, and no others; sorted by name.
+    pub variables: Vec<Variable>,
+}
+
+/// An environment variable that the run reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Whether it was set.
+    pub set: bool,
+    /// Its value, what is no UTF-8 replaced; `None` when it was not set or its value is withheld.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub value: Option<String>,
+}
+
+impl Variable {
+    /// A variable whose value says how things were computed and is no secret.
+    pub fn shown(name: &str, value: Option<&OsStr>) -> Self {
+        let value = value.map(|value| value.to_string_lossy().into_owned());
+        Self { name: name.to_owned(), set: value.is_some(), value }
+    }
+
+    /// A variable whose value may be a secret. Not even its hash is kept: the hash of a short secret tells the secret.
+    pub fn withheld(name: &str, set: bool) -> Self {
+        Self { name: name.to_owned(), set, value: None }
+    }
 }
 
 /// The environment cannot be described.
@@ -64,11 +93,14 @@ pub enum EnvironmentError {
 }
 
 impl Environment {
-    /// Describes this machine and the program whose file is `binary`.
+    /// Describes this machine, the program whose file is `binary`, and the environment variables it reads. Of a
+    /// variable that is given twice the first is kept.
     ///
     /// # Errors
     /// [`EnvironmentError::Binary`] when that file cannot be read.
-    pub fn collect(binary: &Path) -> Result<Self, EnvironmentError> {
+    pub fn collect(binary: &Path, mut variables: Vec<Variable>) -> Result<Self, EnvironmentError> {
+        variables.sort_by(|left, right| left.name.cmp(&right.name));
+        variables.dedup_by(|later, first| later.name == first.name);
         let binary = FileDigest::of_file(binary)
             .map_err(|source| EnvironmentError::Binary { path: binary.to_owned(), source })?
             .blake3;
@@ -86,6 +118,7 @@ impl Environment {
             binary,
             cargo_lock: FileDigest::of_bytes(CARGO_LOCK).blake3,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            variables,
         })
     }
 }
@@ -152,7 +185,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let binary = directory.path().join("program");
         std::fs::write(&binary, b"abc").expect("a file");
-        let environment = Environment::collect(&binary).expect("a readable program");
+        let environment = Environment::collect(&binary, Vec::new()).expect("a readable program");
         assert_eq!(environment.binary, FileDigest::of_bytes(b"abc").blake3);
         assert_eq!(environment.cargo_lock, FileDigest::of_bytes(CARGO_LOCK).blake3);
         assert!(environment.rustc.starts_with("rustc 1."), "{}", environment.rustc);
@@ -165,7 +198,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn the_machine_is_described_on_linux() {
-        let environment = Environment::collect(Path::new("/proc/self/exe")).expect("a readable program");
+        let environment = Environment::collect(Path::new("/proc/self/exe"), Vec::new()).expect("a readable program");
         assert!(environment.memory_bytes.is_some_and(|bytes| bytes > 1 << 20));
         assert!(environment.kernel.is_some_and(|kernel| !kernel.is_empty()));
         assert!(environment.logical_cpus.is_some_and(|count| count > 0));
@@ -173,8 +206,23 @@ mod tests {
 
     #[test]
     fn a_missing_program_is_named_in_the_error() {
-        let error = Environment::collect(Path::new("/nonexistent/program")).expect_err("no such file");
+        let error = Environment::collect(Path::new("/nonexistent/program"), Vec::new()).expect_err("none");
         assert_eq!(error.to_string(), "cannot hash the program /nonexistent/program");
+    }
+
+    #[test]
+    fn variables_are_sorted_and_the_value_of_a_withheld_one_stays_unknown() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let binary = directory.path().join("program");
+        std::fs::write(&binary, b"abc").expect("a file");
+        let (shown, unset) = (Variable::shown("B", Some("2".as_ref())), Variable::shown("C", None));
+        let withheld = Variable::withheld("A", true);
+        // A config may name a variable that is shown anyway.
+        let given = vec![shown.clone(), unset.clone(), withheld.clone(), Variable::withheld("B", true)];
+        let environment = Environment::collect(&binary, given).expect("a readable program");
+        assert_eq!(environment.variables, [withheld, shown, unset]);
+        let text = serde_json::to_string(&environment.variables[0]).expect("plain data");
+        assert_eq!(text, r#"{"name":"A","set":true,"value":null}"#);
     }
 
     #[test]

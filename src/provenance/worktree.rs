@@ -1,34 +1,47 @@
 //! Compares the bytes of a work tree with the objects of `HEAD`'s tree.
 //!
 //! Nothing here believes git's index: assume-unchanged, skip-worktree and unchanged times hide edits from it. Every
-//! tracked file is read and hashed as git would hash it, and everything else that is not ignored counts as a
-//! difference.
+//! tracked file is read and hashed as git would hash it, and everything else that is not ignored is listed.
 //!
 //! - The environment (`GIT_DIR` and its kin), the user's and the system's git configuration are ignored; so are replace
-//!   refs and `core.worktree`. No program is run: filters (LFS, smudge/clean) and line-ending conversion are not
-//!   applied, the bytes on the disk have to be the bytes of the object.
-//! - The commit and every tree is hashed again when read, so a doctored object database shows. Blobs are not read.
-//! - Ignored means: by a `.gitignore` in the work tree or by `.git/info/exclude`. The user's global list does not count.
-//! - A submodule's directory that holds anything counts as a difference: what it holds is not examined.
+//!   refs, grafts, `core.worktree` and `core.autocrlf`. No program is run: no filter, textconv, hook or fsmonitor.
+//! - The bytes on the disk have to be the bytes of the object, with two exceptions, both only where the commit's own
+//!   `.gitattributes` ask for them: with `filter=lfs` the content that the pointer names by SHA-256 and size, and in
+//!   text files CRLF in place of LF. `ident` and `working-tree-encoding` count as differences.
+//! - The commit and every tree is hashed again when read, so a doctored object database shows. Of blobs only LFS
+//!   pointers, `.gitattributes` and, for a patch, those that changed are read, and hashed again, too.
+//! - Ignored means: by a `.gitignore` in the work tree or by the repository's own configuration. The user's global list
+//!   does not count.
+//! - A submodule that is checked out is compared in the same way, and those within it.
 //! - Files that a sparse checkout left out count as deleted.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
+mod attributes;
+mod patch;
+mod reads;
+mod remotes;
+mod walk;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use gix::bstr::{BString, ByteSlice, ByteVec};
+use gix::bstr::{BStr, BString, ByteSlice};
 use gix::objs::tree::EntryKind;
-use gix::objs::{CommitRef, Kind, TreeRefIter};
-use gix::worktree::stack::state::ignore::Source;
-use gix::{AttributeStack, ObjectId, Repository};
+use gix::objs::{CommitRef, Kind};
+use gix::{ObjectId, Repository};
 
+use self::patch::Side;
+use self::reads::{Reads, join};
+use self::walk::{Change, Difference, Found, Gitlink, read_at_most};
+use super::git::{GitId, GitRecord, MAX_CHANGED_PATHS, ObjectFormat, SubmoduleRecord};
 use crate::digest::{Blake3Digest, DomainHasher};
 
-use super::git::{GitRecord, MAX_CHANGED_PATHS};
+/// Largest patch that is kept, in bytes.
+pub const MAX_PATCH_BYTES: u64 = 64 << 20;
 
-/// Most files a tree may have: a few hundred bytes of nested trees can name more files than there is memory.
-const MAX_TREE_ENTRIES: usize = 1 << 20;
+/// Most submodules within each other: each holds the stack of those around it.
+const MAX_SUBMODULE_DEPTH: usize = 16;
 
 const DIFFERENCE_DOMAIN: &str = "spectramind/git-difference/v1";
 
@@ -75,78 +88,111 @@ pub enum GitError {
         /// What it should have been.
         expected: Kind,
     },
+    /// A file was written to while it was read.
+    #[error("{path} changed while it was read")]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The uncommitted changes are too large to be kept.
+    #[error("the uncommitted changes in {path} are more than {} MiB, too much for a patch", MAX_PATCH_BYTES >> 20)]
+    PatchTooLarge {
+        /// The work tree.
+        path: PathBuf,
+    },
+    /// Submodules within submodules, deeper than anybody means.
+    #[error("the submodule {path} is within {MAX_SUBMODULE_DEPTH} others, expected fewer")]
+    TooDeep {
+        /// The submodule.
+        path: PathBuf,
+    },
     /// The tree names more files than is reasonable.
-    #[error("the git tree at HEAD in {path} has more than {MAX_TREE_ENTRIES} files")]
+    #[error("the git tree at HEAD in {path} has more than a million files")]
     TooLarge {
         /// The work tree.
         path: PathBuf,
     },
 }
 
-/// Reads which commit the work tree around `dir` is at, and whether its bytes are that commit's.
+/// Reads which commit the work tree around `dir` is at, and whether its bytes are that commit's; `reads` are the files
+/// and folders that a run reads, of which those that git does not track are recorded.
 ///
-/// Returns `None` when neither `dir` nor a directory above it holds a `.git`. The whole work tree is compared, also when
-/// `dir` is a part of it. Streamed: memory grows with the number of files, not with their sizes.
+/// Returns `None` when neither `dir` nor a directory above it holds a `.git`. The whole work tree is compared, also
+/// when `dir` is a part of it. Streamed: memory grows with the number of files, not with their sizes.
 ///
 /// # Errors
 /// [`GitError`]; also when there is no commit yet.
-pub fn read(dir: &Path) -> Result<Option<GitRecord>, GitError> {
-    let dir = fs::canonicalize(dir).map_err(|source| GitError::Read { path: dir.to_owned(), source })?;
+pub fn read(dir: &Path, reads: &[PathBuf]) -> Result<Option<GitRecord>, GitError> {
+    record(dir, reads, None)
+}
+
+/// As [`read`], and yields the uncommitted changes as a patch that `git apply --binary` takes on the recorded commit,
+/// with its submodules at their commits; empty when there is nothing to tell.
+///
+/// In it is what differs from the commit, submodules' files included, and of the untracked files those that are in
+/// git's index (`git add --intent-to-add` is enough) and those that the run reads. Other untracked and all ignored
+/// files stay out: keys and other secrets lie there, and a patch is published with the run.
+///
+/// # Errors
+/// [`GitError`]; also when the patch would be larger than [`MAX_PATCH_BYTES`].
+pub fn read_with_patch(dir: &Path, reads: &[PathBuf]) -> Result<Option<(GitRecord, Vec<u8>)>, GitError> {
+    let mut patch = Patch::default();
+    Ok(record(dir, reads, Some(&mut patch))?.map(|record| (record, patch.into_bytes())))
+}
+
+fn record(dir: &Path, reads: &[PathBuf], patch: Option<&mut Patch>) -> Result<Option<GitRecord>, GitError> {
+    let canonical = |path: &Path| fs::canonicalize(path).map_err(|source| read_error(path, source));
+    let dir = canonical(dir)?;
     let Some(root) = dir.ancestors().find(|ancestor| fs::symlink_metadata(ancestor.join(".git")).is_ok()) else {
         return Ok(None);
     };
-    let repository = WorkTree::open(root)?;
-    repository.record().map(Some)
+    let reads: Vec<_> = reads.iter().map(|path| canonical(path)).collect::<Result<_, _>>()?;
+    WorkTree::open(root, BString::default())?.record(&reads, patch).map(Some)
 }
 
 struct WorkTree<'a> {
     root: &'a Path,
+    /// Where it is, below the outermost work tree.
+    prefix: BString,
     repository: Repository,
 }
 
-/// A path's entry in the tree at `HEAD`.
-#[derive(Debug, Clone, Copy)]
-struct Tracked {
-    kind: EntryKind,
-    id: ObjectId,
+/// What there is to say of a work tree and the submodules in it; paths are below its root.
+#[derive(Default)]
+struct State {
+    differences: Vec<Difference>,
+    untracked: Vec<BString>,
+    lfs_pointers: Vec<BString>,
+    submodules: Vec<Submodule>,
+    read_untracked: BTreeSet<BString>,
+    read_ignored: BTreeSet<BString>,
+    shallow: bool,
+    replaced: bool,
 }
 
-type TrackedFiles = BTreeMap<BString, Tracked>;
-
-/// One path that is not as the commit has it.
-struct Difference {
+struct Submodule {
     path: BString,
-    change: Change,
-    /// The entry kind on the disk, as git's mode; 0 when there is nothing, or nothing that git could track.
-    mode: u64,
-    /// BLAKE3 of the file's bytes or of the symlink's target.
-    content: Option<Blake3Digest>,
+    commit: ObjectId,
+    checked_out: Option<ObjectId>,
+    difference: Option<Blake3Digest>,
 }
 
-#[derive(Clone, Copy)]
-enum Change {
-    Modified,
-    Deleted,
+/// The sections of a patch, by their paths below the outermost work tree.
+#[derive(Default)]
+struct Patch {
+    sections: Vec<(BString, Vec<u8>)>,
+    bytes: u64,
 }
 
-impl Change {
-    fn name(self) -> &'static [u8] {
-        match self {
-            Self::Modified => b"modified",
-            Self::Deleted => b"deleted",
-        }
+impl Patch {
+    fn into_bytes(mut self) -> Vec<u8> {
+        self.sections.sort();
+        self.sections.into_iter().flat_map(|(_, section)| section).collect()
     }
 }
 
-/// What stands at a path on the disk.
-struct Found {
-    mode: u64,
-    id: Option<ObjectId>,
-    content: Option<Blake3Digest>,
-}
-
 impl<'a> WorkTree<'a> {
-    fn open(root: &'a Path) -> Result<Self, GitError> {
+    fn open(root: &'a Path, prefix: BString) -> Result<Self, GitError> {
         let repository = gix::open::Options::isolated()
             .config_overrides(["core.useReplaceRefs=false"])
             .open(root)
@@ -157,34 +203,138 @@ impl<'a> WorkTree<'a> {
         if named.as_deref() != Some(root) {
             return Err(GitError::WorkTreeElsewhere { path: root.to_owned(), got: named });
         }
-        Ok(Self { root, repository })
+        Ok(Self { root, prefix, repository })
     }
 
-    fn record(&self) -> Result<GitRecord, GitError> {
+    fn record(&self, reads: &[PathBuf], patch: Option<&mut Patch>) -> Result<GitRecord, GitError> {
+        let (commit, tree) = self.head()?;
+        let head = self.repository.head_name().map_err(|error| self.error(&error))?;
+        let branch = head.map(|name| printable(name.shorten()));
+        let mut state = self.state(tree, reads, patch, 0)?;
+        state.untracked.sort();
+        state.lfs_pointers.sort();
+        let named = |paths: &mut dyn Iterator<Item = &BString>| -> Vec<String> {
+            paths.take(MAX_CHANGED_PATHS).map(|path| printable(path.as_bstr())).collect()
+        };
+        // A run that reads the whole work tree reads `.`.
+        let shown = |path: &BString| if path.is_empty() { ".".to_owned() } else { printable(path.as_bstr()) };
+        let mut submodules: Vec<_> = state.submodules.iter().map(Submodule::record).collect();
+        submodules.sort_by(|left, right| left.path.cmp(&right.path));
+        let commit = git_id(commit);
+        Ok(GitRecord {
+            object_format: ObjectFormat::of(&commit),
+            commit,
+            tree: git_id(tree),
+            branch,
+            remotes: remotes::remotes(&self.repository),
+            shallow: state.shallow,
+            replaced: state.replaced,
+            clean: state.differences.is_empty(),
+            difference: digest(&state.differences),
+            changed: named(&mut state.differences.iter().map(|one| &one.path)),
+            changed_count: state.differences.len() as u64,
+            untracked: named(&mut state.untracked.iter()),
+            untracked_count: state.untracked.len() as u64,
+            submodules,
+            lfs_pointers: named(&mut state.lfs_pointers.iter()),
+            lfs_pointer_count: state.lfs_pointers.len() as u64,
+            read_untracked: state.read_untracked.iter().map(shown).collect(),
+            read_ignored: state.read_ignored.iter().map(shown).collect(),
+            patch: None,
+        })
+    }
+
+    /// The commit at `HEAD` and its tree.
+    fn head(&self) -> Result<(ObjectId, ObjectId), GitError> {
         let head = self.repository.head().map_err(|error| self.error(&error))?;
-        let branch = head.referent_name().map(|name| printable(name.shorten()));
         let Some(commit) = head.id().map(gix::Id::detach) else {
             return Err(GitError::NoCommit { path: self.root.to_owned() });
         };
         let data = self.object(commit, Kind::Commit)?;
         let tree = CommitRef::from_bytes(&data, commit.kind()).map_err(|error| self.error(&error))?.tree();
-        let (mut differences, mut untracked) = self.differences(self.tracked(tree)?)?;
-        differences.sort_by(|left, right| left.path.cmp(&right.path));
-        untracked.sort();
-        let named = |paths: &mut dyn Iterator<Item = &BString>| {
-            paths.take(MAX_CHANGED_PATHS).map(|path| printable(path.as_bstr())).collect()
+        Ok((commit, tree))
+    }
+
+    /// Compares this work tree and the submodules in it with `tree`; differences come sorted.
+    fn state(
+        &self,
+        tree: ObjectId,
+        reads: &[PathBuf],
+        mut patch: Option<&mut Patch>,
+        depth: usize,
+    ) -> Result<State, GitError> {
+        if depth > MAX_SUBMODULE_DEPTH {
+            return Err(GitError::TooDeep { path: self.root.to_owned() });
+        }
+        let tracked = self.tracked(tree)?;
+        let mut own_reads = Reads::new(reads, self.root, |path| tracked.contains_key(path));
+        let walked = self.walk(tracked, &mut own_reads)?;
+        if let Some(patch) = patch.as_deref_mut() {
+            self.add_to(patch, &walked.differences, &walked.untracked, &own_reads)?;
+        }
+        let is_there =
+            |name: &str| self.repository.common_dir().join(name).metadata().is_ok_and(|metadata| metadata.len() > 0);
+        let mut state = State {
+            differences: walked.differences,
+            untracked: walked.untracked,
+            lfs_pointers: walked.lfs_pointers,
+            submodules: Vec::new(),
+            read_untracked: own_reads.untracked,
+            read_ignored: own_reads.ignored,
+            // Not asked of gix: the repository's configuration could name another file.
+            shallow: is_there("shallow"),
+            replaced: is_there("info/grafts") || self.has_replace_refs()?,
         };
-        Ok(GitRecord {
-            commit: commit.to_string().parse().expect("gix writes lowercase hex digits"),
-            tree: tree.to_string().parse().expect("gix writes lowercase hex digits"),
-            branch,
-            clean: differences.is_empty(),
-            difference: (!differences.is_empty()).then(|| digest(&differences)),
-            changed: named(&mut differences.iter().map(|one| &one.path)),
-            changed_count: differences.len() as u64,
-            untracked: named(&mut untracked.iter()),
-            untracked_count: untracked.len() as u64,
-        })
+        for gitlink in walked.gitlinks {
+            self.add_submodule(&mut state, gitlink, reads, patch.as_deref_mut(), depth)?;
+        }
+        state.differences.sort_by(|left, right| left.path.cmp(&right.path));
+        Ok(state)
+    }
+
+    fn add_submodule(
+        &self,
+        state: &mut State,
+        gitlink: Gitlink,
+        reads: &[PathBuf],
+        patch: Option<&mut Patch>,
+        depth: usize,
+    ) -> Result<(), GitError> {
+        let Gitlink { path, tracked, checked_out } = gitlink;
+        let Some(root) = checked_out else {
+            let (checked_out, difference) = (None, None);
+            state.submodules.push(Submodule { path, commit: tracked.id, checked_out, difference });
+            return Ok(());
+        };
+        let inner = WorkTree::open(&root, join(self.prefix.as_bstr(), path.as_bstr()))?;
+        let (commit, tree) = inner.head()?;
+        let found = inner.state(tree, reads, patch, depth + 1)?;
+        let difference = digest(&found.differences);
+        let within = |inner: BString| join(path.as_bstr(), inner.as_bstr());
+        let differences = found.differences.into_iter().map(|one| Difference { path: within(one.path), ..one });
+        state.differences.extend(differences);
+        state.untracked.extend(found.untracked.into_iter().map(within));
+        state.lfs_pointers.extend(found.lfs_pointers.into_iter().map(within));
+        state.read_untracked.extend(found.read_untracked.into_iter().map(within));
+        state.read_ignored.extend(found.read_ignored.into_iter().map(within));
+        let inner_modules = found.submodules.into_iter().map(|one| Submodule { path: within(one.path), ..one });
+        state.submodules.extend(inner_modules);
+        state.shallow |= found.shallow;
+        state.replaced |= found.replaced;
+        if commit != tracked.id {
+            let content = Some(Blake3Digest::from_bytes(*blake3::hash(commit.to_string().as_bytes()).as_bytes()));
+            let found = Found { kind: Some(EntryKind::Commit), id: None, content };
+            let change = Change::Modified;
+            state.differences.push(Difference { path: path.clone(), tracked, change, found });
+        }
+        state.submodules.push(Submodule { path, commit: tracked.id, checked_out: Some(commit), difference });
+        Ok(())
+    }
+
+    fn has_replace_refs(&self) -> Result<bool, GitError> {
+        let references = self.repository.references().map_err(|error| self.error(&error))?;
+        let mut replaced = references.prefixed("refs/replace/").map_err(|error| self.error(&error))?;
+        Ok(replaced.next().is_some())
     }
 
     /// An object's bytes, after checking that they are the object's.
@@ -198,126 +348,74 @@ impl<'a> WorkTree<'a> {
         Ok(std::mem::take(&mut object.data))
     }
 
-    /// Every file, symlink and submodule of a tree.
-    fn tracked(&self, tree: ObjectId) -> Result<TrackedFiles, GitError> {
-        let mut tracked = BTreeMap::new();
-        let mut pending = vec![(BString::default(), tree)];
-        while let Some((prefix, tree)) = pending.pop() {
-            let data = self.object(tree, Kind::Tree)?;
-            for entry in TreeRefIter::from_bytes(&data, tree.kind()) {
-                let entry = entry.map_err(|error| self.error(&error))?;
-                let path = join(&prefix, entry.filename);
-                match entry.mode.kind() {
-                    EntryKind::Tree => pending.push((path, entry.oid.to_owned())),
-                    kind => drop(tracked.insert(path, Tracked { kind, id: entry.oid.to_owned() })),
-                }
-            }
-            if tracked.len() + pending.len() > MAX_TREE_ENTRIES {
-                return Err(GitError::TooLarge { path: self.root.to_owned() });
-            }
-        }
-        Ok(tracked)
+    /// A blob's bytes; `None` when there are more than `cap`.
+    fn blob_of_at_most(&self, id: ObjectId, cap: u64) -> Result<Option<Vec<u8>>, GitError> {
+        let header = self.repository.find_header(id).map_err(|error| self.error(&error))?;
+        if header.size() > cap { Ok(None) } else { self.object(id, Kind::Blob).map(Some) }
     }
 
-    /// Walks the work tree, never through a symlink: what differs from the tracked files, and what is not tracked.
-    fn differences(&self, mut tracked: TrackedFiles) -> Result<(Vec<Difference>, Vec<BString>), GitError> {
-        // Only the files on the disk say what is ignored, so the index stays empty.
-        let index = gix::index::State::new(self.repository.object_hash());
-        let mut ignored = self
-            .repository
-            .excludes(&index, None, Source::WorktreeThenIdMappingIfNotSkipped)
-            .map_err(|error| self.error(&error))?;
-        let (mut differences, mut untracked) = (Vec::new(), Vec::new());
-        let mut pending = vec![(BString::default(), self.root.to_owned(), false)];
-        while let Some((prefix, directory, above_is_ignored)) = pending.pop() {
-            let entries = fs::read_dir(&directory).map_err(|source| read_error(&directory, source))?;
-            for entry in entries {
-                let entry = entry.map_err(|source| read_error(&directory, source))?;
-                let (path, name) = (entry.path(), entry.file_name());
-                let name = gix::path::os_str_into_bstr(&name).map_err(|error| self.error(&error))?;
-                // git tracks nothing of that name, wherever it is. Another spelling is another name.
-                if name == b".git" {
-                    continue;
-                }
-                let relative = join(&prefix, name);
-                let metadata = fs::symlink_metadata(&path).map_err(|source| read_error(&path, source))?;
-                let entry = tracked.remove(&relative);
-                let submodule = entry.filter(|entry| entry.kind == EntryKind::Commit);
-                if metadata.is_dir() && submodule.is_none() {
-                    differences.extend(entry.map(|_| difference(&relative, Change::Modified, None)));
-                    let is_ignored = above_is_ignored || self.is_ignored(&mut ignored, &relative, &metadata)?;
-                    if !is_ignored || any_below(&tracked, &relative) {
-                        pending.push((relative, path, is_ignored));
-                    }
-                    continue;
-                }
-                match entry {
-                    Some(entry) => {
-                        let found = self.found(&path, &metadata)?;
-                        if !is_as_tracked(&entry, &found, &path, &metadata)? {
-                            differences.push(difference(&relative, Change::Modified, Some(found)));
-                        }
-                    }
-                    None if above_is_ignored || self.is_ignored(&mut ignored, &relative, &metadata)? => {}
-                    None => untracked.push(relative),
-                }
-            }
-        }
-        // A submodule that is not checked out is as git leaves it.
-        tracked.retain(|_, entry| entry.kind != EntryKind::Commit);
-        differences.extend(tracked.keys().map(|path| difference(path, Change::Deleted, None)));
-        Ok((differences, untracked))
-    }
-
-    fn is_ignored(
+    /// Adds what differs, and the new files that are meant to be seen, to the patch.
+    fn add_to(
         &self,
-        ignored: &mut AttributeStack<'_>,
+        patch: &mut Patch,
+        differences: &[Difference],
+        untracked: &[BString],
+        reads: &Reads,
+    ) -> Result<(), GitError> {
+        let staged = self.staged()?;
+        for one in differences.iter().filter(|one| one.tracked.kind != EntryKind::Commit) {
+            let content = self.blob_of_at_most(one.tracked.id, MAX_PATCH_BYTES)?;
+            let content = content.ok_or_else(|| GitError::PatchTooLarge { path: self.root.to_owned() })?;
+            let old = Side { kind: one.tracked.kind, id: one.tracked.id, content: &content };
+            self.add_section(patch, &one.path, Some(old), one.found)?;
+        }
+        for path in untracked.iter().filter(|path| staged.contains(*path) || reads.is_read(path)) {
+            let file = self.on_disk(path)?;
+            let metadata = fs::symlink_metadata(&file).map_err(|source| read_error(&file, source))?;
+            self.add_section(patch, path, None, self.found(&file, &metadata)?)?;
+        }
+        Ok(())
+    }
+
+    fn add_section(
+        &self,
+        patch: &mut Patch,
         path: &BString,
-        metadata: &Metadata,
-    ) -> Result<bool, GitError> {
-        let mode = metadata.is_dir().then_some(gix::index::entry::Mode::DIR);
-        Ok(ignored.at_entry(path.as_bstr(), mode).map_err(|error| self.error(&error))?.is_excluded())
+        old: Option<Side<'_>>,
+        found: Found,
+    ) -> Result<(), GitError> {
+        let content = self.content_of(path, found)?;
+        let new = match (found.kind, found.id, &content) {
+            (Some(kind), Some(id), Some(content)) => Some(Side { kind, id, content }),
+            _ => None,
+        };
+        let whole_path = join(self.prefix.as_bstr(), path.as_bstr());
+        let section = patch::section(&whole_path, old, new).map_err(|error| self.error(&error))?;
+        patch.bytes += section.len() as u64;
+        if patch.bytes > MAX_PATCH_BYTES {
+            return Err(GitError::PatchTooLarge { path: self.root.to_owned() });
+        }
+        patch.sections.push((whole_path, section));
+        Ok(())
     }
 
-    /// Hashes what stands at `path`, as git and as we do.
-    fn found(&self, path: &Path, metadata: &Metadata) -> Result<Found, GitError> {
-        let failed = |source| read_error(path, source);
-        if metadata.is_symlink() {
-            let target = fs::read_link(path).map_err(failed)?;
-            let target = gix::path::into_bstr(target).map_err(|error| self.error(&error))?;
-            let (id, content) = self.hash(&mut target.as_bytes(), target.len() as u64, path)?;
-            return Ok(Found { mode: EntryKind::Link as u64, id: Some(id), content: Some(content) });
+    /// The content on the disk, which has to be the one that was hashed; `None` where there is none.
+    fn content_of(&self, path: &BString, found: Found) -> Result<Option<Vec<u8>>, GitError> {
+        let (Some(kind), Some(expected)) = (found.kind, found.content) else { return Ok(None) };
+        let file = self.on_disk(path)?;
+        let content = match kind {
+            EntryKind::Link => self.link_target(&file)?.into(),
+            _ => read_at_most(&file, MAX_PATCH_BYTES)?
+                .ok_or_else(|| GitError::PatchTooLarge { path: self.root.to_owned() })?,
+        };
+        if *blake3::hash(&content).as_bytes() != *expected.as_bytes() {
+            return Err(GitError::Changed { path: file });
         }
-        if !metadata.is_file() {
-            return Ok(Found { mode: 0, id: None, content: None });
-        }
-        let mut file = File::open(path).map_err(failed)?;
-        let metadata = file.metadata().map_err(failed)?;
-        let (id, content) = self.hash(&mut file, metadata.len(), path)?;
-        let kind = if is_executable(&metadata) { EntryKind::BlobExecutable } else { EntryKind::Blob };
-        Ok(Found { mode: kind as u64, id: Some(id), content: Some(content) })
+        Ok(Some(content))
     }
 
-    /// The blob id and the BLAKE3 of `size` bytes.
-    fn hash(&self, bytes: &mut dyn Read, size: u64, path: &Path) -> Result<(ObjectId, Blake3Digest), GitError> {
-        let mut git = gix::hash::hasher(self.repository.object_hash());
-        git.update(&gix::objs::encode::loose_header(Kind::Blob, size));
-        let mut content = blake3::Hasher::new();
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            match bytes.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => {
-                    git.update(&buffer[..count]);
-                    content.update(&buffer[..count]);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(read_error(path, source)),
-            }
-        }
-        // A file that changes its size meanwhile gets an id that no blob has: it shows as modified.
-        let id = git.try_finalize().map_err(|error| self.error(&error))?;
-        Ok((id, Blake3Digest::from_bytes(*content.finalize().as_bytes())))
+    fn on_disk(&self, path: &BString) -> Result<PathBuf, GitError> {
+        Ok(self.root.join(gix::path::from_bstr(path.as_bstr()).map_err(|error| self.error(&error))?))
     }
 
     fn error(&self, error: &dyn std::error::Error) -> GitError {
@@ -325,66 +423,46 @@ impl<'a> WorkTree<'a> {
     }
 }
 
-fn is_as_tracked(entry: &Tracked, found: &Found, path: &Path, metadata: &Metadata) -> Result<bool, GitError> {
-    if entry.kind == EntryKind::Commit {
-        // git leaves an empty directory where a submodule is not checked out.
-        let is_empty = || fs::read_dir(path).map(|mut entries| entries.next().is_none());
-        return if metadata.is_dir() { is_empty().map_err(|source| read_error(path, source)) } else { Ok(false) };
+impl Submodule {
+    fn record(&self) -> SubmoduleRecord {
+        SubmoduleRecord {
+            path: printable(self.path.as_bstr()),
+            commit: git_id(self.commit),
+            checked_out: self.checked_out.map(git_id),
+            difference: self.difference,
+        }
     }
-    let mode = if cfg!(unix) { found.mode } else { entry.kind as u64 };
-    Ok(mode == entry.kind as u64 && found.id == Some(entry.id))
 }
 
-fn difference(path: &BString, change: Change, found: Option<Found>) -> Difference {
-    let (mode, content) = found.map_or((0, None), |found| (found.mode, found.content));
-    Difference { path: path.clone(), change, mode, content }
+fn git_id(id: ObjectId) -> GitId {
+    id.to_string().parse().expect("gix writes lowercase hex digits")
 }
 
-/// Count, then for each difference: path, change, mode on the disk, whether there is content, BLAKE3 of the content.
-fn digest(differences: &[Difference]) -> Blake3Digest {
+/// Count, then for each difference, sorted by path: path, change, mode on the disk or 0, whether there is content,
+/// BLAKE3 of the content. `None` where nothing differs.
+fn digest(differences: &[Difference]) -> Option<Blake3Digest> {
+    if differences.is_empty() {
+        return None;
+    }
     let mut hasher = DomainHasher::new(DIFFERENCE_DOMAIN);
     hasher.u64(differences.len() as u64);
     for one in differences {
-        hasher.field(&one.path).field(one.change.name()).u64(one.mode).u64(u64::from(one.content.is_some()));
-        if let Some(content) = &one.content {
+        let Found { kind, content, .. } = one.found;
+        let mode = kind.map_or(0, |kind| kind as u64);
+        hasher.field(&one.path).field(one.change.name()).u64(mode).u64(u64::from(content.is_some()));
+        if let Some(content) = &content {
             hasher.digest(content);
         }
     }
-    hasher.finish()
-}
-
-/// Whether anything tracked lies in the directory `path`.
-fn any_below(tracked: &TrackedFiles, path: &BString) -> bool {
-    let prefix = join(path, b"".as_bstr());
-    tracked.range(prefix.clone()..).next().is_some_and(|(first, _)| first.starts_with(&prefix))
-}
-
-fn join(prefix: &BString, name: &gix::bstr::BStr) -> BString {
-    let mut path = prefix.clone();
-    if !path.is_empty() {
-        path.push_byte(b'/');
-    }
-    path.push_str(name);
-    path
+    Some(hasher.finish())
 }
 
 /// Text that is safe to print: what is no UTF-8 or a control character is escaped.
-fn printable(bytes: &gix::bstr::BStr) -> String {
+fn printable(bytes: &BStr) -> String {
     match bytes.to_str() {
         Ok(text) if !text.contains(char::is_control) => text.to_owned(),
         _ => bytes.escape_ascii().to_string(),
     }
-}
-
-#[cfg(unix)]
-fn is_executable(metadata: &Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    metadata.permissions().mode() & 0o100 != 0
-}
-
-#[cfg(not(unix))]
-fn is_executable(_: &Metadata) -> bool {
-    false
 }
 
 fn read_error(path: &Path, source: io::Error) -> GitError {
@@ -401,5 +479,9 @@ fn repository_error(path: &Path, error: &dyn std::error::Error) -> GitError {
     GitError::Repository { path: path.to_owned(), message }
 }
 
+#[cfg(test)]
+mod content_tests;
+#[cfg(all(test, unix))]
+mod patch_tests;
 #[cfg(test)]
 mod tests;

@@ -156,6 +156,9 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
     if let Some(GitError::NoCommit { .. }) = cause.downcast_ref() {
         return Some("make a first commit: the record says which commit a run was made from".into());
     }
+    if let Some(GitError::PatchTooLarge { .. }) = cause.downcast_ref() {
+        return Some("commit them, or add provenance.keep_diff=false: their digest is signed in any case".into());
+    }
     if let Some(error) = cause.downcast_ref::<DataError>() {
         return match error {
             DataError::Io { source, .. } => io_hint(source),

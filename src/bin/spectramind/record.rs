@@ -11,7 +11,7 @@ use spectramind::digest::{Blake3Digest, FileDigest};
 use spectramind::durable;
 use spectramind::engine::device::Choice;
 use spectramind::engine::fit::Exit;
-use spectramind::engine::repro::NUMERICS_VERSION;
+use spectramind::engine::repro::{CPU_LEVEL_VARIABLE, NUMERICS_VERSION};
 use spectramind::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory, STEP_LOG, complete_lines};
 use spectramind::engine::settings::{Numerics, Precision, TrainerSettings};
 use spectramind::envelope::{Enforcement, Figures, NetworkFigure};
@@ -28,8 +28,9 @@ use spectramind::manifest::strict_json::{self, DecimalU64, ExactF64};
 use spectramind::manifest::timestamp::UtcTime;
 use spectramind::merkle::{MerkleLog, leaf_hash};
 use spectramind::provenance::data::DataManifest;
-use spectramind::provenance::environment::Environment;
-use spectramind::provenance::{git, path::RelativePath};
+use spectramind::provenance::environment::{Environment, Variable};
+use spectramind::provenance::git::{self, GitRecord, UNCOMMITTED_PATCH};
+use spectramind::provenance::path::RelativePath;
 use spectramind::verify::{MANIFEST, STEP_LEAVES};
 
 /// The data sets of a run: their records and their lists of files.
@@ -70,6 +71,68 @@ impl DataSets {
     }
 }
 
+/// The sources of a run, and what of them is kept beside the record.
+pub struct Sources {
+    record: Option<GitRecord>,
+    patch: Vec<u8>,
+}
+
+impl Sources {
+    /// Compares the work tree around the working directory with its commit, and lists which of the files that the run
+    /// reads git does not know.
+    pub fn read(composed: &Config, config: &TrainConfig) -> Result<Self> {
+        let configs = composed.sources().iter().filter_map(|source| source.absolute.clone());
+        let reads: Vec<_> = configs.chain([config.data.root.clone(), config.calib.out.clone()]).collect();
+        let here = Path::new(".");
+        if !config.provenance.keep_diff {
+            return Ok(Self { record: git::read(here, &reads)?, patch: Vec::new() });
+        }
+        let Some((mut record, patch)) = git::read_with_patch(here, &reads)? else {
+            return Ok(Self { record: None, patch: Vec::new() });
+        };
+        record.patch = (!patch.is_empty()).then(|| RelativePath::parse(UNCOMMITTED_PATCH)).transpose()?;
+        Ok(Self { record: Some(record), patch })
+    }
+
+    /// Writes the uncommitted changes, if they are kept, into the run directory.
+    pub fn write(&self, run: &RunDirectory) -> Result<()> {
+        if !self.patch.is_empty() {
+            std::fs::create_dir_all(durable::folder_of(&run.root().join(UNCOMMITTED_PATCH)))?;
+            run.write_file(UNCOMMITTED_PATCH, &self.patch)?;
+        }
+        Ok(())
+    }
+}
+
+/// The variables whose values choose how a run computes: ours, and those that the libraries it computes with read.
+const SHOWN_VARIABLES: [&str; 12] = [
+    CPU_LEVEL_VARIABLE,
+    "RAYON_NUM_THREADS",
+    "RAYON_RS_NUM_CPUS",
+    "CUDA_VISIBLE_DEVICES",
+    "CUDA_PATH",
+    "CUBECL_AUTOTUNE_LEVEL",
+    "CUBECL_DEBUG_OPTION",
+    "CUBECL_WGPU_DEFAULT_DEVICE",
+    "CUBECL_WGPU_MAX_TASKS",
+    "AUTO_GRAPHICS_BACKEND",
+    "VK_DRIVER_FILES",
+    "VK_ICD_FILENAMES",
+];
+
+/// The variables that lead to a key.
+const WITHHELD_VARIABLES: [&str; 2] = ["SPECTRAMIND_PASSPHRASE", "SPECTRAMIND_SIGNING_KEY"];
+
+/// The environment variables that the run reads, and no others. What a config names may be a secret: its value shows
+/// in the composed config or nowhere.
+fn variables(composed: &Config) -> Result<Vec<Variable>> {
+    let names = composed.environment_names()?;
+    let shown = SHOWN_VARIABLES.iter().map(|name| Variable::shown(name, std::env::var_os(name).as_deref()));
+    let withheld = WITHHELD_VARIABLES.iter().copied().chain(names.iter().map(String::as_str));
+    let withheld = withheld.map(|name| Variable::withheld(name, std::env::var_os(name).is_some()));
+    Ok(shown.chain(withheld).collect())
+}
+
 /// Gathers what the run starts from.
 pub fn origin(
     composed: &Config,
@@ -77,10 +140,11 @@ pub fn origin(
     config: &TrainConfig,
     id: &str,
     data: &DataSets,
+    sources: &Sources,
     choice: &Choice,
 ) -> Result<RunOrigin> {
     let program = std::env::current_exe().context("this program's own file cannot be found")?;
-    let environment = Environment::collect(&program)?;
+    let environment = Environment::collect(&program, variables(composed)?)?;
     Ok(RunOrigin {
         run: RunRecord {
             id: id.to_owned(),
@@ -89,7 +153,7 @@ pub fn origin(
             nonce: config.record.nonce.clone(),
         },
         config: config_record(composed, name)?,
-        git: git::read(Path::new("."))?,
+        git: sources.record.clone(),
         data: data.0.iter().map(|(record, _)| record.clone()).collect(),
         device: device_record(choice),
         environment,

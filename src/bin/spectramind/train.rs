@@ -27,7 +27,7 @@ use crate::compose::warned;
 use crate::job::Job;
 use crate::output::outln;
 use crate::progress::Stages;
-use crate::record::{self, DataSets};
+use crate::record::{self, DataSets, Sources};
 use crate::{compose, keys, preparation::shown, sweep};
 
 /// Train, log, checkpoint, sign; simulate and calibrate missing simulated data first
@@ -165,9 +165,12 @@ impl Start {
         let started = record::now().0.strftime("%Y%m%dT%H%M%SZ").to_string();
         let id = format!("{started}-{}", &digest[..12]);
         let root = directory.unwrap_or_else(|| unused(&config.run.root.join(&config.experiment).join(&id)));
-        let origin = record::origin(composed, composed.config_name().unwrap_or(PRIMARY), config, &id, data, choice)?;
+        let sources = Sources::read(composed, config)?;
+        let name = composed.config_name().unwrap_or(PRIMARY);
+        let origin = record::origin(composed, name, config, &id, data, &sources, choice)?;
         let mut run = RunDirectory::create(&root, config.logger)?;
         data.write(&run)?;
+        sources.write(&run)?;
         job.begin_in(&root)?;
         record::write_origin(&run, &origin)?;
         run.note(&format!("# Run {id}\n\nconfig {digest}, {} overrides", origin.config.overrides.len()))?;
@@ -176,7 +179,8 @@ impl Start {
 
     fn resumed(root: &Path, composed: &Config, config: &TrainConfig, data: &DataSets, choice: &Choice) -> Result<Self> {
         let recorded = record::read_origin(root)?;
-        let found = record::origin(composed, &recorded.config.name, config, &recorded.run.id, data, choice)?;
+        let sources = Sources::read(composed, config)?;
+        let found = record::origin(composed, &recorded.config.name, config, &recorded.run.id, data, &sources, choice)?;
         if let Some(difference) = recorded.first_difference(&found) {
             bail!("{}: expected the {difference} the run began with, got another", root.display());
         }

@@ -9,8 +9,8 @@ mod resolvers;
 mod select;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
+use super::env::Variables;
 use super::error::ConfigError;
 use super::value::Value;
 
@@ -22,7 +22,7 @@ pub(super) use select::split_key;
 #[derive(Debug, Default)]
 pub(super) struct Surroundings<'a> {
     /// The environment variables.
-    pub(super) env: Option<&'a BTreeMap<String, String>>,
+    pub(super) env: Option<&'a Variables>,
     /// The time of the run, for `${now:…}`.
     pub(super) now: Option<jiff::civil::DateTime>,
     /// The `hydra` node, for `${hydra:…}`, with everything around it. All resolvers share it, and so its limits.

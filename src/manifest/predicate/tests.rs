@@ -3,6 +3,8 @@
 use super::*;
 use crate::envelope::Enforcement;
 use crate::manifest::strict_json::{self, JsonError};
+use crate::provenance::environment::Variable;
+use crate::provenance::git::{ObjectFormat, RemoteRecord, SubmoduleRecord};
 
 fn digest(byte: u8) -> Blake3Digest {
     Blake3Digest::from_bytes([byte; 32])
@@ -35,13 +37,28 @@ pub(crate) fn example() -> TrainingRun {
         git: Some(GitRecord {
             commit: "1".repeat(40).parse().expect("an id"),
             tree: "2".repeat(40).parse().expect("an id"),
+            object_format: ObjectFormat::Sha1,
             branch: Some("main".into()),
+            remotes: vec![RemoteRecord { name: "origin".into(), url: Some("https://example.org/a.git".into()) }],
+            shallow: false,
+            replaced: true,
             clean: false,
             difference,
             changed: vec!["a".into()],
             changed_count: 1,
             untracked: Vec::new(),
             untracked_count: 0,
+            submodules: vec![SubmoduleRecord {
+                path: "sub".into(),
+                commit: "3".repeat(40).parse().expect("an id"),
+                checked_out: Some("4".repeat(40).parse().expect("an id")),
+                difference,
+            }],
+            lfs_pointers: vec!["big.bin".into()],
+            lfs_pointer_count: 1,
+            read_untracked: vec!["configs/mine.yaml".into()],
+            read_ignored: vec!["data".into()],
+            patch: Some(path("provenance/uncommitted.patch")),
         }),
         data: vec![DataRecord {
             name: "train".into(),
@@ -65,6 +82,10 @@ pub(crate) fn example() -> TrainingRun {
             binary: digest(5),
             cargo_lock: digest(6),
             version: "0.1.0".into(),
+            variables: vec![
+                Variable::shown("RAYON_NUM_THREADS", Some("2".as_ref())),
+                Variable::withheld("SPECTRAMIND_SIGNING_KEY", true),
+            ],
         },
         device: DeviceRecord {
             accelerator: "cuda".into(),
@@ -133,7 +154,7 @@ fn a_claim_round_trips() {
 fn the_bytes_of_a_claim_are_stable() {
     assert_eq!(
         crate::digest::sha256(text(&example()).as_bytes()).to_string(),
-        "2e2671889d1671e9130dd3808fe0997c779fd83c4a6ad73d21cea3fd6972cd6d"
+        "77e8884d620c8acff78d0b097f077a9e55343cd8ebaa85b0a9022b0c3848296f"
     );
 }
 

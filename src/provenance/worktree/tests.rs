@@ -1,18 +1,19 @@
 //! Real repositories, made by the `git` program, each with one way of hiding an edit.
 
+use std::fs::File;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use super::*;
 
 /// A repository with one commit, in a directory of its own.
-struct Repo(tempfile::TempDir);
+pub(super) struct Repo(tempfile::TempDir);
 
 const FILES: [(&str, &str); 4] =
     [("a", "1\n"), ("dir/b", "2\n"), ("dir/c", "3\n"), (".gitignore", "*.log\n/ignored/\n")];
 
 impl Repo {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let repo = Self(tempfile::tempdir().expect("a temporary directory"));
         repo.git(&["init", "-q", "-b", "main"]);
         for (path, content) in FILES {
@@ -22,50 +23,51 @@ impl Repo {
         repo
     }
 
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    fn git(&self, args: &[&str]) -> String {
+    pub(super) fn git(&self, args: &[&str]) -> String {
         git(self.path(), args)
     }
 
-    fn write(&self, path: &str, content: &str) {
+    pub(super) fn write(&self, path: &str, content: &str) {
         let path = self.path().join(path);
         fs::create_dir_all(path.parent().expect("below the root")).expect("a directory");
         fs::write(path, content).expect("a file");
     }
 
-    fn commit(&self) {
+    pub(super) fn commit(&self) {
         self.git(&["add", "-A"]);
         self.git(&["commit", "-q", "-m", "a commit"]);
     }
 
-    fn read(&self) -> GitRecord {
-        read(self.path()).expect("a readable repository").expect("a repository")
+    pub(super) fn read(&self) -> GitRecord {
+        read(self.path(), &[]).expect("a readable repository").expect("a repository")
     }
 
     /// The paths that differ, after checking that the record agrees with itself.
-    fn changed(&self) -> Vec<String> {
+    pub(super) fn changed(&self) -> Vec<String> {
         let record = self.read();
         assert!(record.is_consistent(), "{record:?}");
         record.changed
     }
 
     /// The untracked files of a work tree that is clean all the same.
-    fn untracked(&self) -> Vec<String> {
+    pub(super) fn untracked(&self) -> Vec<String> {
         let record = self.read();
         assert!(record.is_consistent() && record.clean, "{record:?}");
         record.untracked
     }
 
     /// Checks that git is deceived, otherwise a test would show nothing.
-    fn assert_git_sees_nothing(&self) {
+    pub(super) fn assert_git_sees_nothing(&self) {
         assert_eq!(self.git(&["status", "--porcelain"]), "");
     }
 }
 
-fn git(directory: &Path, args: &[&str]) -> String {
+/// Runs git in a directory, apart from any configuration and variable of the machine.
+pub(super) fn git(directory: &Path, args: &[&str]) -> String {
     let mut command = Command::new("git");
     for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_CONFIG_COUNT"] {
         command.env_remove(name);
@@ -111,33 +113,33 @@ fn a_detached_head_has_no_branch() {
 #[test]
 fn a_directory_outside_any_repository_has_no_record() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    assert_eq!(read(directory.path()).expect("a readable directory"), None);
+    assert_eq!(read(directory.path(), &[]).expect("a readable directory"), None);
 }
 
 #[test]
 fn a_missing_directory_is_an_error() {
-    assert!(matches!(read(Path::new("/nonexistent")), Err(GitError::Read { .. })));
+    assert!(matches!(read(Path::new("/nonexistent"), &[]), Err(GitError::Read { .. })));
 }
 
 #[test]
 fn a_repository_without_a_commit_is_an_error() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     git(directory.path(), &["init", "-q"]);
-    assert!(matches!(read(directory.path()), Err(GitError::NoCommit { .. })));
+    assert!(matches!(read(directory.path(), &[]), Err(GitError::NoCommit { .. })));
 }
 
 #[test]
 fn a_broken_repository_is_an_error() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     fs::create_dir(directory.path().join(".git")).expect("a directory");
-    assert!(matches!(read(directory.path()), Err(GitError::Repository { .. })));
+    assert!(matches!(read(directory.path(), &[]), Err(GitError::Repository { .. })));
 }
 
 #[test]
 fn an_edit_is_found_from_any_directory_of_the_work_tree() {
     let repo = Repo::new();
     repo.write("a", "2\n");
-    let record = read(&repo.path().join("dir")).expect("a readable repository").expect("a repository");
+    let record = read(&repo.path().join("dir"), &[]).expect("a readable repository").expect("a repository");
     assert_eq!(record.changed, ["a"]);
 }
 
@@ -202,10 +204,52 @@ fn a_filter_program_of_the_repository_is_not_run() {
     repo.write(".gitattributes", "a filter=evil\n");
     repo.commit();
     repo.git(&["config", "filter.evil.clean", &format!("touch {}; cat", witness.display())]);
+    repo.git(&["config", "filter.evil.process", &format!("touch {}", witness.display())]);
+    repo.git(&["config", "filter.evil.required", "true"]);
+    repo.git(&["config", "diff.evil.textconv", &format!("touch {}; cat", witness.display())]);
+    repo.git(&["config", "diff.external", &format!("touch {}", witness.display())]);
     repo.git(&["config", "core.fsmonitor", &format!("touch {}", witness.display())]);
+    repo.git(&["config", "core.hooksPath", &repo.path().join("dir").display().to_string()]);
     repo.write("a", "2\n");
     assert_eq!(repo.changed(), ["a"]);
+    let (record, patch) = read_with_patch(repo.path(), &[]).expect("readable").expect("a repository");
+    assert_eq!(record, repo.read());
+    assert!(patch.windows(4).any(|lines| lines == b"\n+2\n"), "{}", patch.escape_ascii());
     assert!(!witness.exists());
+}
+
+#[test]
+fn an_included_configuration_file_is_not_read() {
+    let repo = Repo::new();
+    let elsewhere = Repo::new();
+    repo.write("included", &format!("[core]\n\tworktree = {}\n\tbare = true\n", elsewhere.path().display()));
+    repo.git(&["add", "included"]);
+    repo.git(&["commit", "-q", "-m", "a file"]);
+    repo.git(&["config", "include.path", &repo.path().join("included").display().to_string()]);
+    repo.write("a", "2\n");
+    assert_eq!(repo.changed(), ["a"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_differ_in_case_only_are_two_files() {
+    let repo = Repo::new();
+    repo.write("A", "1\n");
+    repo.commit();
+    repo.git(&["config", "core.ignoreCase", "true"]);
+    assert_eq!(repo.changed(), [""; 0]);
+    repo.write("A", "2\n");
+    assert_eq!(repo.changed(), ["A"]);
+}
+
+#[test]
+fn an_object_that_cannot_be_inflated_is_an_error() {
+    let repo = Repo::new();
+    let id = repo.git(&["rev-parse", "HEAD^{tree}"]);
+    let object = repo.path().join(".git/objects").join(&id[..2]).join(&id[2..]);
+    fs::remove_file(&object).expect("a loose object");
+    fs::write(&object, b"no zlib stream").expect("a file");
+    assert!(matches!(read(repo.path(), &[]), Err(GitError::Repository { .. })));
 }
 
 #[test]
@@ -342,6 +386,22 @@ fn an_edit_behind_a_replaced_commit_is_found() {
     let record = repo.read();
     assert_eq!(record.commit.as_str(), first);
     assert_eq!(record.changed, ["a"]);
+    assert!(record.replaced);
+}
+
+#[test]
+fn a_graft_is_recorded_and_changes_nothing() {
+    let repo = Repo::new();
+    let first = repo.read();
+    assert!(!first.replaced);
+    repo.write("a", "2\n");
+    repo.commit();
+    let head = repo.git(&["rev-parse", "HEAD"]);
+    fs::create_dir_all(repo.path().join(".git/info")).expect("a directory");
+    fs::write(repo.path().join(".git/info/grafts"), format!("{head}\n")).expect("a file");
+    assert_eq!(repo.git(&["rev-list", "--count", "HEAD"]), "1", "git believes it");
+    let record = repo.read();
+    assert_eq!((record.commit.as_str(), record.clean, record.replaced), (head.as_str(), true, true));
 }
 
 #[test]
@@ -358,7 +418,7 @@ fn an_edit_behind_a_doctored_object_is_an_error() {
     repo.git(&["reset", "-q", "--soft", "HEAD^"]);
     fs::remove_file(&first).expect("a loose object");
     fs::copy(second, first).expect("a loose object");
-    let error = read(repo.path()).expect_err("a tree that is another");
+    let error = read(repo.path(), &[]).expect_err("a tree that is another");
     assert!(matches!(error, GitError::Corrupt { expected: Kind::Tree, .. }), "{error}");
 }
 
@@ -368,10 +428,10 @@ fn a_clean_work_tree_elsewhere_does_not_vouch_for_this_one() {
     dirty.write("a", "2\n");
     let clean_path = clean.path().to_str().expect("UTF-8");
     dirty.git(&["config", "core.worktree", clean_path]);
-    assert!(matches!(read(dirty.path()), Err(GitError::WorkTreeElsewhere { got: Some(_), .. })));
+    assert!(matches!(read(dirty.path(), &[]), Err(GitError::WorkTreeElsewhere { got: Some(_), .. })));
     dirty.git(&["config", "--unset", "core.worktree"]);
     dirty.git(&["config", "core.bare", "true"]);
-    assert!(matches!(read(dirty.path()), Err(GitError::WorkTreeElsewhere { got: None, .. })));
+    assert!(matches!(read(dirty.path(), &[]), Err(GitError::WorkTreeElsewhere { got: None, .. })));
 }
 
 #[test]
@@ -381,41 +441,14 @@ fn a_linked_work_tree_has_its_own_commit_and_bytes() {
     let linked = elsewhere.path().join("linked");
     repo.git(&["worktree", "add", "-q", "-b", "side", linked.to_str().expect("UTF-8")]);
     fs::write(linked.join("a"), "2\n").expect("a file");
-    let record = read(&linked).expect("a readable repository").expect("a repository");
+    let record = read(&linked, &[]).expect("a readable repository").expect("a repository");
     assert_eq!((record.branch.as_deref(), record.changed), (Some("side"), vec!["a".to_owned()]));
     git(&linked, &["commit", "-q", "-a", "-m", "a commit"]);
-    let record = read(&linked).expect("a readable repository").expect("a repository");
+    let record = read(&linked, &[]).expect("a readable repository").expect("a repository");
     assert_eq!(record.commit.as_str(), git(&linked, &["rev-parse", "HEAD"]));
     assert!(record.clean);
     assert!(repo.read().clean);
     assert_ne!(repo.read().commit, record.commit);
-}
-
-#[test]
-fn a_submodule_counts_once_it_is_checked_out() {
-    let (inner, outer) = (Repo::new(), Repo::new());
-    outer.git(&["submodule", "--quiet", "add", inner.path().to_str().expect("UTF-8"), "sub"]);
-    outer.commit();
-    assert_eq!(outer.changed(), ["sub"]);
-    outer.git(&["submodule", "--quiet", "deinit", "-f", "sub"]);
-    assert_eq!(outer.changed(), [""; 0]);
-    fs::remove_dir(outer.path().join("sub")).expect("an empty directory");
-    assert_eq!(outer.changed(), [""; 0]);
-    outer.write("sub", "");
-    assert_eq!(outer.changed(), ["sub"]);
-}
-
-#[cfg(unix)]
-#[test]
-fn a_symlink_to_an_empty_directory_is_no_submodule() {
-    let (inner, outer) = (Repo::new(), Repo::new());
-    outer.git(&["submodule", "--quiet", "add", inner.path().to_str().expect("UTF-8"), "sub"]);
-    outer.commit();
-    outer.git(&["submodule", "--quiet", "deinit", "-f", "sub"]);
-    fs::remove_dir(outer.path().join("sub")).expect("an empty directory");
-    let empty = tempfile::tempdir().expect("a temporary directory");
-    std::os::unix::fs::symlink(empty.path(), outer.path().join("sub")).expect("a symlink");
-    assert_eq!(outer.changed(), ["sub"]);
 }
 
 #[test]
@@ -439,7 +472,7 @@ fn a_tree_of_more_files_than_fit_into_memory_is_refused() {
     }
     let commit = repo.git(&["commit-tree", "-m", "a commit", &id]);
     repo.git(&["update-ref", "HEAD", &commit]);
-    assert!(matches!(read(repo.path()), Err(GitError::TooLarge { .. })));
+    assert!(matches!(read(repo.path(), &[]), Err(GitError::TooLarge { .. })));
 }
 
 #[test]
@@ -447,7 +480,7 @@ fn the_environment_and_the_users_configuration_are_ignored() {
     const WORK_TREE: &str = "SPECTRAMIND_TEST_WORK_TREE";
     // The same test runs again in a process of its own, with the hostile environment.
     if let Some(work_tree) = std::env::var_os(WORK_TREE) {
-        let record = read(Path::new(&work_tree)).expect("a readable repository").expect("a repository");
+        let record = read(Path::new(&work_tree), &[]).expect("a readable repository").expect("a repository");
         assert_eq!((record.changed, record.untracked), (vec!["a".to_owned()], vec!["new".to_owned()]));
         return;
     }
