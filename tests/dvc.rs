@@ -171,12 +171,14 @@ fn a_dvc_file_that_dvc_did_not_write_is_refused_by_name() {
 #[test]
 fn data_that_change_between_hashing_and_the_end_of_the_run_are_not_signed() {
     let sandbox = Sandbox::with_data();
-    // Read once before, so that the second run begins with what the cache remembers.
+    // Read once when the files are old enough, so that the next run begins with what the cache remembers.
+    std::thread::sleep(Duration::from_millis(2100));
+    sandbox.done(&TRAIN);
     let long = ["train", "trainer=ci_fast", "trainer.max_epochs=40"];
     for no_cache in [false, true] {
         let (name, flag) = if no_cache { ("read", &["--no-cache"][..]) } else { ("remembered", &[][..]) };
         let folder = format!("run.dir={name}");
-        let mut command = sandbox.spectramind(&[&long[..], &[&folder], flag].concat());
+        let mut command = sandbox.spectramind(&[&long[..], &[folder.as_str()], flag].concat());
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
         let begin = Instant::now();
         while !sandbox.path(name).join("provenance.json").exists() {

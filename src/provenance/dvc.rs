@@ -190,7 +190,7 @@ impl DvcEntries {
         for document in documents {
             let folder = folder_of(&document);
             for stated in read_document(&document)? {
-                let path = joined(folder, [&stated.folder, &stated.path]);
+                let path = joined(folder, [stated.folder.as_str(), stated.path.as_str()]);
                 let refuse = |source| DvcError::Path { path: document.clone(), source };
                 let Some(place) = DvcPlace::of(&path, &root).map_err(refuse)? else { continue };
                 let name = document.strip_prefix(&top).unwrap_or(&document).to_string_lossy().into_owned();
@@ -232,7 +232,7 @@ impl DvcEntries {
             members.retain(|(path, _)| {
                 let leave_out = rules.leave_out(path);
                 if leave_out {
-                    ignored.push(RelativePath::parse(path).expect("a part of an acceptable path"));
+                    ignored.push(RelativePath::parse(path).expect("it was read below a folder, by an acceptable path"));
                 }
                 !leave_out
             });
@@ -292,13 +292,13 @@ impl DvcOutput {
         if !self.recorded.directory {
             return Ok(self.place.file(self.hash, data));
         }
-        let below = |path: &str| match &self.place {
+        let counted = |path: &str| match &self.place {
             DvcPlace::Within(place) => counts(&format!("{}/{path}", place.as_str())),
             DvcPlace::Whole => counts(path),
             DvcPlace::Around(inner) => below(path, inner.as_str()).is_some_and(&counts),
         };
         let mut members = self.place.members(self.hash, data);
-        members.retain(|(path, _)| below(path));
+        members.retain(|(path, _)| counted(path));
         if let DvcPlace::Around(inner) = &self.place {
             let root = located(root).map_err(|source| read_error(root, source))?;
             let around = root.ancestors().nth(inner.as_str().split('/').count());
@@ -491,7 +491,7 @@ fn read_document(path: &Path) -> Result<Vec<StatedOutput>, DvcError> {
 }
 
 /// A path below a folder, by its text alone: what DVC means lies there, symlink or not.
-fn joined(folder: &Path, tails: [&String; 2]) -> PathBuf {
+fn joined(folder: &Path, tails: [&str; 2]) -> PathBuf {
     let mut path = folder.to_owned();
     for component in tails.iter().flat_map(|tail| Path::new(tail).components()) {
         match component {
@@ -519,7 +519,7 @@ impl fmt::Display for DvcOutput {
         let stage = self.stage.as_ref().map(|stage| format!(", stage {stage}")).unwrap_or_default();
         write!(f, "{subject} ({}{stage}): expected md5 {}, got ", self.document, self.recorded)?;
         match &self.found {
-            Some(found) => found.fmt(f),
+            Some(found) => write!(f, "{found}"),
             None => f.write_str("no such file"),
         }
     }

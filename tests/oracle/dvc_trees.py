@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Data sets that DVC itself made, for tests/dvc.rs: `dvc_trees.py FOLDER`, in a Python with dvc.
 
-Makes one DVC repository with 60 random trees, `dvc add`ed in one go, and for those without ignored files what an older DVC
-(hash md5-dos2unix) would have said, by the functions DVC still has for it.
+Makes one DVC repository with 60 random trees, `dvc add`ed in one go, and for those without ignored files what an older
+DVC (hash md5-dos2unix) would have said, by the functions DVC still has for it.
 """
 
 import os

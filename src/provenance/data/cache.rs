@@ -164,11 +164,7 @@ fn written<'a>(entries: impl Iterator<Item = (&'a FileKey, &'a Content)>) -> Str
         let FileKey { device, inode, size, written_ns, changed_ns } = key;
         write!(body, "{device} {inode} {size} {written_ns} {changed_ns} {}", content.blake3).expect("a String takes all");
         for md5 in [content.md5s.bytes, content.md5s.dos2unix] {
-            match md5 {
-                Some(md5) => write!(body, " {md5}"),
-                None => write!(body, " -"),
-            }
-            .expect("a String takes all");
+            write!(body, " {}", md5.map_or("-".to_owned(), |md5| md5.to_string())).expect("a String takes all");
         }
         body.push('\n');
     }

@@ -48,7 +48,7 @@ fn poison(folder: &Path) {
 fn what_was_read_is_remembered_with_its_md5s() {
     let (data, folder, now) = old_data();
     let first = remember(data.path(), folder.path(), now, ALL);
-    assert_eq!(first, ReadData::of_tree_with(data.path(), |_| ALL).expect("acceptable data").into());
+    assert_eq!(first, HashedData::from(ReadData::of_tree_with(data.path(), |_| ALL).expect("acceptable data")));
     let cache = open(folder.path(), now);
     assert_eq!(hashed(data.path(), &cache, ALL), first);
     assert!(cache.fresh.lock().expect("no panic").is_empty(), "nothing was read");
