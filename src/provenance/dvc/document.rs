@@ -5,10 +5,10 @@
 //! a remote that counts versions) says nothing about bytes and is left out; so is one on another machine (`s3://…`), and
 //! a stage of which `dvc.yaml` knows nothing any more, or whose `wdir` is a template.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -96,7 +96,7 @@ pub enum DocumentError {
 #[derive(Deserialize)]
 struct Lock {
     schema: Option<String>,
-    stages: Option<IndexMap<String, Stage>>,
+    stages: Option<BTreeMap<String, Stage>>,
 }
 
 #[derive(Deserialize)]
@@ -137,7 +137,7 @@ pub fn outputs_of_lock(lock: &str, pipeline: Option<&str>) -> Result<Vec<StatedO
     let document = load(lock)?;
     // Without a schema it is of version 1.0: the stages stand at the top.
     let stages = match document.as_map().is_some_and(|map| map.contains_key("schema")) {
-        false => extract::<IndexMap<String, Stage>>(&document)?,
+        false => extract::<BTreeMap<String, Stage>>(&document)?,
         true => match extract::<Lock>(&document)? {
             Lock { schema, .. } if schema.as_deref() != Some("2.0") => {
                 return Err(DocumentError::Schema { got: schema.unwrap_or_default() });
@@ -291,8 +291,8 @@ mod tests {
                         odd: {cmd: x, wdir: '${there}'}\n";
         let lock = format!("schema: '2.0'\nstages:\n{stages}");
         let outputs = outputs_of_lock(&lock, Some(pipeline)).expect("a lock");
-        assert_eq!(paths(&outputs), [("", "a"), ("sub", "b")]);
-        assert_eq!(outputs[1].stage.as_deref(), Some("each@1"));
+        assert_eq!(paths(&outputs), [("sub", "b"), ("", "a")]);
+        assert_eq!(outputs[0].stage.as_deref(), Some("each@1"));
         assert_eq!(outputs_of_lock(&lock, None).expect("a lock").len(), 4);
         // Version 1.0 had the stages at the top.
         assert_eq!(outputs_of_lock(&stages.replace("\n  ", "\n")[2..], None).expect("a lock").len(), 4);
