@@ -56,7 +56,9 @@ fn our_md5s_are_dvcs_on_60_random_trees_and_every_change_is_found() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().expect("temp dir");
     let top = folder.path().join("repository");
-    succeed(Command::new(python).arg(repository().join("tests/oracle/dvc_trees.py")).arg(&top).env("HOME", folder.path()));
+    succeed(
+        Command::new(python).arg(repository().join("tests/oracle/dvc_trees.py")).arg(&top).env("HOME", folder.path()),
+    );
     let (mut old, mut ignored) = (0, 0);
     for number in 0..60 {
         let root = top.join(format!("tree {number}"));

@@ -175,7 +175,9 @@ mod tests {
     fn both(content: &[u8]) -> [String; 2] {
         let mut hashers = Md5Hashers::new(Md5Kinds { bytes: true, dos2unix: true });
         content.chunks(BLOCK_BYTES).for_each(|block| hashers.update(block));
-        let Md5s { bytes: Some(bytes), dos2unix: Some(dos2unix) } = hashers.finish() else { panic!("both were asked for") };
+        let Md5s { bytes: Some(bytes), dos2unix: Some(dos2unix) } = hashers.finish() else {
+            panic!("both were asked for")
+        };
         [bytes.to_string(), dos2unix.to_string()]
     }
 

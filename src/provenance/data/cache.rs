@@ -162,7 +162,8 @@ fn written<'a>(entries: impl Iterator<Item = (&'a FileKey, &'a Content)>) -> Str
     let mut body = String::new();
     for (key, content) in entries {
         let FileKey { device, inode, size, written_ns, changed_ns } = key;
-        write!(body, "{device} {inode} {size} {written_ns} {changed_ns} {}", content.blake3).expect("a String takes all");
+        write!(body, "{device} {inode} {size} {written_ns} {changed_ns} {}", content.blake3)
+            .expect("a String takes all");
         for md5 in [content.md5s.bytes, content.md5s.dos2unix] {
             write!(body, " {}", md5.map_or("-".to_owned(), |md5| md5.to_string())).expect("a String takes all");
         }

@@ -131,7 +131,11 @@ fn what_differs_is_refused_by_name() {
 #[test]
 fn files_that_dvc_leaves_out_are_named_and_not_counted() {
     let files = [("a", "1"), ("log/b", "2"), ("c.tmp", "3")];
-    let top = tree(&[(".dvc/config", ""), (".dvcignore", "*.tmp\nlog/\n"), ("set.dvc", &directory_entry("set", &files[..1]))]);
+    let top = tree(&[
+        (".dvc/config", ""),
+        (".dvcignore", "*.tmp\nlog/\n"),
+        ("set.dvc", &directory_entry("set", &files[..1])),
+    ]);
     for (path, content) in files {
         let path = top.path().join("set").join(path);
         fs::create_dir_all(folder_of(&path)).expect("a folder");
