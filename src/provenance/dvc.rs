@@ -6,7 +6,7 @@
 //!
 //! **A directory's MD5** is that of `[{"md5": "…", "relpath": "a/b"}, …]`: sorted by path in code-point order, the
 //! separators `", "` and `": "`, without a newline, everything but printable ASCII escaped as Python's `json` does. Empty
-//! directories and the executable bit do not show in it; what [`.dvcignore`](self) leaves out is listed in the record,
+//! directories and the executable bit do not show in it; what `.dvcignore` leaves out is listed in the record,
 //! so that a verifier can count the same files elsewhere.
 //!
 //! An MD5 is no proof: see [`md5`](super::md5).
