@@ -14,7 +14,7 @@
 //! | [`envelope`] | limits and verdicts over plain numbers | nothing |
 //! | [`merkle`] | an RFC 6962-shaped log over BLAKE3 | `digest` |
 //! | [`config`] | Hydra-compatible composition | `digest` |
-//! | [`provenance`] | git, data, environment: what went in | `digest`, `merkle` |
+//! | [`provenance`] | git, data, DVC, environment: what went in | all above but `envelope` |
 //! | [`manifest`] | statement, envelope, keys, trust: what is claimed | all above, as plain data |
 //! | [`verify`] | claim → checks → report | all above |
 //! | [`schema`] | the JSON Schema of every document | all above |

@@ -5,6 +5,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use crate::provenance::data::DataFile;
+use crate::provenance::dvc::DvcOutput;
 
 use crate::manifest::dsse::Envelope;
 use crate::manifest::origin::RunOrigin;
@@ -17,6 +18,7 @@ use crate::verify::Report;
 pub fn documents() -> Vec<(&'static str, Value)> {
     vec![
         ("data-file.schema.json", schema::<DataFile>()),
+        ("dvc-output.schema.json", schema::<DvcOutput>()),
         ("envelope.schema.json", schema::<Envelope>()),
         ("provenance.schema.json", schema::<RunOrigin>()),
         ("report.schema.json", schema::<Report>()),
@@ -60,6 +62,7 @@ mod tests {
     use crate::manifest::predicate::tests::{example, sparse_example};
     use crate::manifest::statement::{Subject, SubjectDigest};
     use crate::manifest::trust::Trust;
+    use crate::provenance::dvc::outputs_from_jsonl;
     use crate::provenance::path::RelativePath;
 
     fn path(text: &str) -> RelativePath {
@@ -84,6 +87,13 @@ mod tests {
             "data-file.schema.json" => {
                 let FileDigest { size, blake3, .. } = FileDigest::of_bytes(b"abc");
                 serde_json::to_value(DataFile { path: path("a/b"), size, blake3 })
+            }
+            "dvc-output.schema.json" => {
+                let line = format!(
+                    r#"{{"document":"data.dvc","stage":null,"place":{{"within":"a"}},"hash":"md5","recorded":"{0}.dir","#,
+                    "0".repeat(32)
+                ) + r#""found":null,"size":3,"files":1,"ignored":["b"]}"#;
+                serde_json::to_value(&outputs_from_jsonl((line + "\n").as_bytes()).expect("a list")[0])
             }
             "envelope.schema.json" => serde_json::to_value(Envelope::sign(b"{}", &[&key]).expect("an envelope")),
             "provenance.schema.json" => serde_json::to_value(origin()),

@@ -5,6 +5,7 @@ mod backends;
 mod calibration;
 mod configs;
 mod doctor;
+mod dvc;
 mod errors;
 mod example;
 mod git;

@@ -82,3 +82,11 @@ pub use value::{Key, MISSING, Map, Value};
 pub fn load_yaml(text: &str) -> Result<Value, ConfigError> {
     Ok(yaml::load(text)?.to_value())
 }
+
+/// Loads any YAML document that is no config: what looks like an interpolation is text.
+///
+/// # Errors
+/// As [`load_yaml`], without its rules about interpolations and about what stands at the top.
+pub(crate) fn load_foreign_yaml(text: &str) -> Result<Value, ConfigError> {
+    Ok(yaml::load_any(text)?.to_value())
+}

@@ -52,11 +52,14 @@ impl RunOrigin {
             (left, right) => left.is_some() != right.is_some(),
         };
         let roots = |data: &[DataRecord]| data.iter().map(|d| (d.name.clone(), d.merkle_root)).collect::<Vec<_>>();
+        // The list of DVC's outputs is written anew when a run goes on: it has to be the one that was recorded.
+        let dvc = |data: &[DataRecord]| data.iter().map(|data| data.dvc.clone()).collect::<Vec<_>>();
         let native = self.numerics.profile == NumericsProfile::Native;
         let differences = [
             ("composed config", self.config.digest != other.config.digest),
             ("sources (git tree, uncommitted changes, submodules or LFS files)", other_sources),
             ("data", roots(&self.data) != roots(&other.data)),
+            ("agreement with DVC of the data", dvc(&self.data) != dvc(&other.data)),
             ("numerics", self.numerics != other.numerics),
             ("kind of device", native && self.device.accelerator != other.device.accelerator),
             ("seed", self.seed != other.seed),

@@ -12,6 +12,7 @@ use crate::config::{Composer, Config, ConfigError};
 use crate::digest::Blake3Digest;
 use crate::envelope::{Bounds, Figures, NetworkFigure, NetworkMode};
 use crate::provenance::data::DataManifest;
+use crate::provenance::dvc::DvcOutput;
 use crate::provenance::environment::Environment;
 use crate::provenance::git::GitRecord;
 use crate::provenance::path::RelativePath;
@@ -162,6 +163,21 @@ pub struct DataRecord {
     pub merkle_root: Blake3Digest,
     /// The list of the files, below the run directory.
     pub list: RelativePath,
+    /// What DVC says of it; `null` when DVC says nothing.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub dvc: Option<DvcRecord>,
+}
+
+/// What DVC says of a data set: its entries are compared with the files when the run begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DvcRecord {
+    /// The list of the outputs with their checksums as recorded and as found, below the run directory.
+    pub list: RelativePath,
+    /// Number of outputs in the list: at least one.
+    pub outputs: u64,
+    /// Number of those of which the files differ.
+    pub differing: u64,
 }
 
 /// What computed.
@@ -329,7 +345,7 @@ pub enum ExitReason {
 
 impl DataRecord {
     /// Records a data set whose list was written to `list`, below the run directory.
-    pub fn new(name: &str, root: &str, data: &DataManifest, list: RelativePath) -> Self {
+    pub fn new(name: &str, root: &str, data: &DataManifest, list: RelativePath, dvc: Option<DvcRecord>) -> Self {
         Self {
             name: name.to_owned(),
             root: root.to_owned(),
@@ -337,7 +353,16 @@ impl DataRecord {
             bytes: DecimalU64(data.total_bytes()),
             merkle_root: data.merkle_root(),
             list,
+            dvc,
         }
+    }
+}
+
+impl DvcRecord {
+    /// Records outputs whose list was written to `list`, below the run directory; none when there are none.
+    pub fn new(outputs: &[DvcOutput], list: RelativePath) -> Option<Self> {
+        let differing = outputs.iter().filter(|output| !output.matches()).count() as u64;
+        (!outputs.is_empty()).then_some(Self { list, outputs: outputs.len() as u64, differing })
     }
 }
 
@@ -403,6 +428,10 @@ impl Predicate for TrainingRun {
             if let Some(name) = names.into_iter().find(|name| !seen.insert(*name)) {
                 return refuse(path, format!("{name:?} is named twice"));
             }
+        }
+        let impossible = |dvc: &DvcRecord| dvc.outputs == 0 || dvc.differing > dvc.outputs;
+        if self.data.iter().filter_map(|data| data.dvc.as_ref()).any(impossible) {
+            return refuse("data.dvc", "no outputs, or more of them differ than there are".to_owned());
         }
         if let Some(pair) = self.checkpoints.windows(2).find(|pair| pair[0].step > pair[1].step) {
             return refuse("checkpoints", format!("step {} comes after step {}", pair[1].step, pair[0].step));

@@ -1,25 +1,37 @@
 //! What data went into a run: path, size and BLAKE3 of every file, under one Merkle root.
 //!
-//! The list lies in the run directory as JSON Lines; the root and the totals are signed. This module hashes what is on
-//! the disk when it is asked; whoever trains hashes again at the end, or hashes the bytes it feeds.
+//! The list lies in the run directory as JSON Lines; the root and the totals are signed. Files are hashed by the threads
+//! of rayon's pool; the result depends neither on their number nor on the order they finish in.
+//!
+//! Three types keep apart what may be believed how far: a [`DataManifest`] is a list that anybody may have written;
+//! [`HashedData`] were hashed here, some perhaps on an earlier day; of [`ReadData`] every byte was read just now, and only
+//! by these are data judged.
 //!
 //! **Leaf encoding.** One leaf per file, in the order of the paths' bytes. Lengths and sizes are little-endian `u64`:
 //! `len(domain) ‖ domain ‖ len(path) ‖ path ‖ size ‖ BLAKE3(content)`, with the domain `spectramind/data-file/v1`.
 //! The root is [`MerkleLog`]'s over these leaves.
 
+mod cache;
+mod content;
+
 use std::cmp::Ordering;
 use std::fmt;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Blake3Digest;
 use crate::merkle::MerkleLog;
 
+use super::md5::{Md5Digest, Md5Kind, Md5Kinds, Md5s};
 use super::path::{PathError, PathSet, RelativePath};
+
+pub use self::cache::{CacheFault, DigestCache};
 
 /// Largest list that [`DataManifest::from_jsonl`] accepts, in bytes; some five million files.
 pub const MAX_LIST_BYTES: usize = 1 << 30;
@@ -46,6 +58,19 @@ pub struct DataFile {
 pub struct DataManifest {
     files: Vec<DataFile>,
 }
+
+/// A data set whose files were hashed here: just now, or earlier if a cache remembers them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HashedData {
+    manifest: DataManifest,
+    /// Of each file of the manifest.
+    md5s: Vec<Md5s>,
+}
+
+/// A data set of which every byte was read just now. No cache can make one, so a judgement that asks for it rests on the
+/// bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadData(HashedData);
 
 /// How the data on one side differ from the data on the other. A renamed file is missing and added.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,58 +186,107 @@ pub enum ListError {
     },
 }
 
-impl DataManifest {
-    /// Hashes every file below `root`, which may itself be reached through a symlink.
+impl HashedData {
+    /// Hashes every file below `root`, which may itself be reached through a symlink, but for those the cache remembers.
+    /// `kinds` says which MD5s of a file are wanted besides.
     ///
     /// Streamed: memory grows with the number of files, not with their sizes. Empty directories are not recorded.
     ///
     /// # Errors
     /// [`DataError`]: also for a symlink, a device or any other thing that is no regular file or directory.
+    pub fn remembered(
+        root: &Path,
+        kinds: impl Fn(&RelativePath) -> Md5Kinds + Sync,
+        cache: &DigestCache,
+    ) -> Result<Self, DataError> {
+        Self::of_paths(root, paths_below(root)?, kinds, Some(cache))
+    }
+
+    fn of_paths(
+        root: &Path,
+        mut paths: Vec<RelativePath>,
+        kinds: impl Fn(&RelativePath) -> Md5Kinds + Sync,
+        cache: Option<&DigestCache>,
+    ) -> Result<Self, DataError> {
+        paths.sort();
+        let mut set = PathSet::new();
+        paths.iter().try_for_each(|path| set.insert(path)).map_err(|source| path_error(root, source))?;
+        let hash = |path: RelativePath| -> Result<_, DataError> {
+            let content = content::of_file(root, &path, kinds(&path), cache)?;
+            Ok((DataFile { path, size: content.size, blake3: content.blake3 }, content.md5s))
+        };
+        // Collected in the order of the paths, whichever thread was faster.
+        let hashed = paths.into_par_iter().map(hash).collect::<Result<Vec<_>, DataError>>()?;
+        let (files, md5s) = hashed.into_iter().unzip();
+        Ok(Self { manifest: DataManifest { files }, md5s })
+    }
+
+    /// The files.
+    pub fn manifest(&self) -> &DataManifest {
+        &self.manifest
+    }
+
+    /// The MD5 of a file, if there is such a file and its MD5 was asked for.
+    pub fn md5(&self, path: &str, kind: Md5Kind) -> Option<Md5Digest> {
+        let at = self.manifest.files.binary_search_by(|file| file.path.as_str().cmp(path)).ok()?;
+        self.md5s[at].of_kind(kind)
+    }
+
+    /// The files that have an MD5 of this kind, in the order of their paths.
+    pub fn md5s(&self, kind: Md5Kind) -> impl Iterator<Item = (&RelativePath, Md5Digest)> {
+        let files = self.manifest.files.iter().zip(&self.md5s);
+        files.filter_map(move |(file, md5s)| Some((&file.path, md5s.of_kind(kind)?)))
+    }
+}
+
+impl ReadData {
+    /// Hashes every file below `root`, as [`HashedData::remembered`] does, without a cache.
+    ///
+    /// # Errors
+    /// As there.
     pub fn of_tree(root: &Path) -> Result<Self, DataError> {
-        directory(root)?;
-        let mut paths = Vec::new();
-        let mut pending = vec![(root.to_owned(), String::new())];
-        while let Some((directory, prefix)) = pending.pop() {
-            let entries = fs::read_dir(&directory).map_err(|source| read_error(&directory, source))?;
-            for entry in entries {
-                let entry = entry.map_err(|source| read_error(&directory, source))?;
-                let path = entry.path();
-                let name = entry.file_name();
-                let name = name.to_str().ok_or_else(|| DataError::Name { path: path.clone() })?;
-                let relative = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
-                let kind = entry.file_type().map_err(|source| read_error(&path, source))?;
-                if kind.is_dir() {
-                    pending.push((path, relative));
-                } else {
-                    // The kind is checked again when the file is opened.
-                    paths.push(RelativePath::parse(&relative).map_err(|source| path_error(root, source))?);
-                }
-            }
-        }
-        Self::of_paths(root, paths)
+        Self::of_tree_with(root, |_| Md5Kinds::NONE)
+    }
+
+    /// As [`of_tree`](Self::of_tree), with the MD5s that `kinds` asks for.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn of_tree_with(root: &Path, kinds: impl Fn(&RelativePath) -> Md5Kinds + Sync) -> Result<Self, DataError> {
+        HashedData::of_paths(root, paths_below(root)?, kinds, None).map(Self)
     }
 
     /// Hashes the named files below `root`, in any order.
     ///
     /// # Errors
     /// [`DataError`]: also for a symlink anywhere below the root, and for a path that is not acceptable or named twice.
-    pub fn of_files<P: AsRef<str>>(root: &Path, paths: &[P]) -> Result<Self, DataError> {
+    pub fn of_files<P: AsRef<str>>(
+        root: &Path,
+        paths: &[P],
+        kinds: impl Fn(&RelativePath) -> Md5Kinds + Sync,
+    ) -> Result<Self, DataError> {
         directory(root)?;
         let parse = |path: &P| RelativePath::parse(path.as_ref()).map_err(|source| path_error(root, source));
-        Self::of_paths(root, paths.iter().map(parse).collect::<Result<_, _>>()?)
+        let paths = paths.iter().map(parse).collect::<Result<_, _>>()?;
+        HashedData::of_paths(root, paths, kinds, None).map(Self)
     }
+}
 
-    fn of_paths(root: &Path, mut paths: Vec<RelativePath>) -> Result<Self, DataError> {
-        paths.sort();
-        let mut set = PathSet::new();
-        let mut files = Vec::with_capacity(paths.len());
-        for path in paths {
-            set.insert(&path).map_err(|source| path_error(root, source))?;
-            files.push(hash(root, path)?);
-        }
-        Ok(Self { files })
+impl Deref for ReadData {
+    type Target = HashedData;
+
+    fn deref(&self) -> &HashedData {
+        &self.0
     }
+}
 
+impl From<ReadData> for HashedData {
+    fn from(data: ReadData) -> Self {
+        data.0
+    }
+}
+
+impl DataManifest {
     /// The files, sorted by path.
     pub fn files(&self) -> &[DataFile] {
         &self.files
@@ -274,9 +348,9 @@ impl DataManifest {
     }
 
     /// What differs in `found` from this record, in the order of the paths.
-    pub fn compare(&self, found: &Self) -> Vec<DataDifference> {
+    pub fn compare(&self, found: &ReadData) -> Vec<DataDifference> {
         let mut differences = Vec::new();
-        let (mut recorded, mut found) = (self.files.iter().peekable(), found.files.iter().peekable());
+        let (mut recorded, mut found) = (self.files.iter().peekable(), found.manifest().files.iter().peekable());
         loop {
             let order = match (recorded.peek(), found.peek()) {
                 (None, None) => return differences,
@@ -335,51 +409,36 @@ fn directory(root: &Path) -> Result<(), DataError> {
     if found.is_dir() { Ok(()) } else { Err(kind_error(root, "directory", &found)) }
 }
 
-/// Hashes one file, refusing a symlink at any component below the root.
-fn hash(root: &Path, path: RelativePath) -> Result<DataFile, DataError> {
-    let mut full = root.to_owned();
-    let mut components = path.as_str().split('/').peekable();
-    let mut before = None;
-    while let Some(component) = components.next() {
-        full.push(component);
-        let found = fs::symlink_metadata(&full).map_err(|source| read_error(&full, source))?;
-        let (right, expected) = match components.peek() {
-            Some(_) => (found.is_dir(), "directory"),
-            None => (found.is_file(), "regular file"),
-        };
-        if !right {
-            return Err(kind_error(&full, expected, &found));
+/// Every file below `root`, in no order.
+///
+/// # Errors
+/// [`DataError`], as [`HashedData::remembered`].
+pub(super) fn paths_below(root: &Path) -> Result<Vec<RelativePath>, DataError> {
+    directory(root)?;
+    let mut paths = Vec::new();
+    let mut pending = vec![(root.to_owned(), String::new())];
+    while let Some((directory, prefix)) = pending.pop() {
+        let entries = fs::read_dir(&directory).map_err(|source| read_error(&directory, source))?;
+        for entry in entries {
+            let entry = entry.map_err(|source| read_error(&directory, source))?;
+            let path = entry.path();
+            let name = entry.file_name();
+            let name = name.to_str().ok_or_else(|| DataError::Name { path: path.clone() })?;
+            let relative = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
+            let kind = entry.file_type().map_err(|source| read_error(&path, source))?;
+            if kind.is_dir() {
+                pending.push((path, relative));
+            } else if kind.is_file() {
+                // The kind is checked again when the file is opened.
+                paths.push(RelativePath::parse(&relative).map_err(|source| path_error(root, source))?);
+            } else {
+                // Said before a byte of the others is read.
+                let found = fs::symlink_metadata(&path).map_err(|source| read_error(&path, source))?;
+                return Err(kind_error(&path, "regular file", &found));
+            }
         }
-        before = Some(found);
     }
-    let before = before.expect("a relative path has a component");
-    let file = File::open(&full).map_err(|source| read_error(&full, source))?;
-    let stat = || file.metadata().map_err(|source| read_error(&full, source));
-    // Between the look and the opening somebody may have put a symlink there.
-    let opened = stat()?;
-    let mut hasher = blake3::Hasher::new();
-    if same_file(&before, &opened) {
-        hasher.update_reader(&file).map_err(|source| read_error(&full, source))?;
-    }
-    let after = stat()?;
-    let size = hasher.count();
-    let unchanged =
-        same_file(&before, &after) && after.len() == size && after.modified().ok() == opened.modified().ok();
-    if !unchanged {
-        return Err(DataError::Changed { path: full });
-    }
-    Ok(DataFile { path, size, blake3: Blake3Digest::from_bytes(*hasher.finalize().as_bytes()) })
-}
-
-#[cfg(unix)]
-fn same_file(left: &Metadata, right: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    (left.dev(), left.ino()) == (right.dev(), right.ino())
-}
-
-#[cfg(not(unix))]
-fn same_file(left: &Metadata, right: &Metadata) -> bool {
-    left.is_file() && right.is_file() && left.created().ok() == right.created().ok()
+    Ok(paths)
 }
 
 fn read_error(path: &Path, source: io::Error) -> DataError {

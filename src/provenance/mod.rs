@@ -4,8 +4,10 @@
 //! and the verifier takes them again and compares.
 
 pub mod data;
+pub mod dvc;
 pub mod environment;
 pub mod git;
+pub mod md5;
 pub mod path;
 
 #[cfg(feature = "git")]

@@ -15,7 +15,7 @@ use spectramind::engine::device;
 use spectramind::engine::repro::NUMERICS_VERSION;
 use spectramind::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory};
 use spectramind::engine::settings::{Accelerator, LoggerSettings};
-use spectramind::provenance::data::DataManifest;
+use spectramind::provenance::data::ReadData;
 use spectramind::verify::{Check, Report};
 
 /// What a case runs.
@@ -115,7 +115,7 @@ fn run(folder: &Path, composer: &Composer, accelerator: Accelerator) -> Result<D
     let blake3 = |path: &Path| -> Result<_> { Ok(FileDigest::of_file(path)?.blake3) };
     Ok(Digests {
         numerics: NUMERICS_VERSION,
-        data: DataManifest::of_tree(&config.data.root)?.merkle_root(),
+        data: ReadData::of_tree(&config.data.root)?.manifest().merkle_root(),
         light_curves: blake3(&spectramind::ariel::calibration::light_curves_path(&config.calib.out))?,
         steps: trained.steps,
         step_root: run.step_log().root(),

@@ -15,6 +15,7 @@ use spectramind::engine::repro::probe::ProbeFailure;
 use spectramind::engine::run_dir::RunDirError;
 use spectramind::engine::settings::UnsupportedSetting;
 use spectramind::manifest::key::KeyError;
+use spectramind::provenance::dvc::DvcError;
 use spectramind::provenance::git::GitError;
 
 use crate::compose::MissingConfigs;
@@ -166,7 +167,25 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
             _ => Some("the file is damaged or of another kind: get it, or simulate it, again".into()),
         };
     }
+    if let Some(error) = cause.downcast_ref::<DvcError>() {
+        return dvc(error);
+    }
     cause.downcast_ref::<io::Error>().and_then(io_hint)
+}
+
+fn dvc(error: &DvcError) -> Option<String> {
+    match error {
+        DvcError::Differs { .. } => Some(
+            "`dvc status` lists the files; `dvc checkout` brings back those that DVC knows, `dvc commit` makes it know \
+             these; provenance.dvc=record trains all the same and records the difference"
+                .into(),
+        ),
+        DvcError::Document { .. } | DvcError::Path { .. } => {
+            Some("correct the file as DVC would have written it, or move it away".into())
+        }
+        DvcError::Read { source, .. } => io_hint(source),
+        DvcError::Data(_) => None,
+    }
 }
 
 fn device(error: &DeviceError) -> String {

@@ -7,6 +7,7 @@ mod calibrate;
 mod completion;
 mod compose;
 mod config;
+mod digests;
 mod doctor;
 mod evaluate;
 mod failure;

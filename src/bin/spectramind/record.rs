@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use jiff::tz::TimeZone;
-use spectramind::ariel::config::{DataConfig, TrainConfig};
+use spectramind::ariel::config::{DataConfig, DvcPolicy, TrainConfig};
 use spectramind::ariel::training::Trained;
 use spectramind::config::{Composer, Config, Value};
 use spectramind::digest::{Blake3Digest, FileDigest};
@@ -19,53 +19,88 @@ use spectramind::manifest::dsse::Envelope;
 use spectramind::manifest::key::SigningKey;
 use spectramind::manifest::origin::{ORIGIN, RunOrigin};
 use spectramind::manifest::predicate::{
-    CheckpointRecord, ConfigChoice, ConfigRecord, ConfigSource, DataRecord, DeviceRecord, EnvelopeRecord, ExitReason,
-    ExitRecord, FiguresRecord, JobRecord, MetricRecord, NumericsProfile, NumericsRecord, PrecisionRecord, ProbeRecord,
-    RunRecord, StepsRecord, TrainingRun,
+    CheckpointRecord, ConfigChoice, ConfigRecord, ConfigSource, DataRecord, DeviceRecord, DvcRecord, EnvelopeRecord,
+    ExitReason, ExitRecord, FiguresRecord, JobRecord, MetricRecord, NumericsProfile, NumericsRecord, PrecisionRecord,
+    ProbeRecord, RunRecord, StepsRecord, TrainingRun,
 };
 use spectramind::manifest::statement::{Statement, Subject};
 use spectramind::manifest::strict_json::{self, DecimalU64, ExactF64};
 use spectramind::manifest::timestamp::UtcTime;
 use spectramind::merkle::{MerkleLog, leaf_hash};
-use spectramind::provenance::data::DataManifest;
+use spectramind::provenance::data::{DigestCache, HashedData, ReadData};
+use spectramind::provenance::dvc::{DvcEntries, DvcOutput, outputs_to_jsonl};
 use spectramind::provenance::environment::{Environment, Variable};
 use spectramind::provenance::git::{self, GitRecord, UNCOMMITTED_PATCH};
 use spectramind::provenance::path::RelativePath;
 use spectramind::verify::{MANIFEST, STEP_LEAVES};
 
-/// The data sets of a run: their records and their lists of files.
-pub struct DataSets(Vec<(DataRecord, DataManifest)>);
+/// The data sets of a run.
+pub struct DataSets(Vec<DataSet>);
+
+/// A data set as it was when the run began.
+struct DataSet {
+    record: DataRecord,
+    root: PathBuf,
+    hashed: HashedData,
+    /// What DVC says of it.
+    entries: DvcEntries,
+    outputs: Vec<DvcOutput>,
+}
 
 impl DataSets {
-    /// Hashes every file of the data set and of what was calibrated from it.
-    pub fn hash(config: &TrainConfig) -> Result<Self> {
+    /// Hashes every file of the data set and of what was calibrated from it, but for those that the cache remembers, and
+    /// compares them with what DVC says.
+    ///
+    /// # Errors
+    /// Also when DVC says something else and the config does not say to record that.
+    pub fn hash(config: &TrainConfig, cache: Option<&DigestCache>) -> Result<Self> {
         let DataConfig { name, root, .. } = &config.data;
         let sets = [(name.clone(), root), (format!("{name}-calibrated"), &config.calib.out)];
         let hash = |(name, root): (String, &PathBuf)| -> Result<_> {
-            let files = DataManifest::of_tree(root)?;
+            let entries = DvcEntries::about(root)?;
+            let needed = entries.needed();
+            let kinds = |path: &RelativePath| needed.of_file(path);
+            let hashed = match cache {
+                Some(cache) => HashedData::remembered(root, kinds, cache)?,
+                None => ReadData::of_tree_with(root, kinds)?.into(),
+            };
+            let outputs = entries.compare(&hashed)?;
+            if config.provenance.dvc == DvcPolicy::Refuse {
+                entries.refuse_differences(&outputs)?;
+            }
             let list = RelativePath::parse(&format!("provenance/{name}.jsonl"))?;
-            let record = DataRecord::new(&name, &root.display().to_string(), &files, list);
-            Ok((record, files))
+            let dvc = DvcRecord::new(&outputs, RelativePath::parse(&format!("provenance/{name}.dvc.jsonl"))?);
+            let record = DataRecord::new(&name, &root.display().to_string(), hashed.manifest(), list, dvc);
+            Ok(DataSet { record, root: root.clone(), hashed, entries, outputs })
         };
         Ok(Self(sets.into_iter().map(hash).collect::<Result<_>>()?))
     }
 
-    /// Hashes everything again and refuses data that changed while the run read them.
-    pub fn check_unchanged(&self, config: &TrainConfig) -> Result<()> {
-        for ((record, before), (_, after)) in self.0.iter().zip(Self::hash(config)?.0) {
-            if let Some(difference) = before.compare(&after).first() {
+    /// Reads everything again and refuses data that changed while the run used them, or that the cache remembered
+    /// wrongly: every byte is read here, whatever was believed when the run began.
+    pub fn check_unchanged(&self) -> Result<()> {
+        for DataSet { record, root, hashed, entries, .. } in &self.0 {
+            let needed = entries.needed();
+            let after = ReadData::of_tree_with(root, |path| needed.of_file(path))?;
+            if let Some(difference) = hashed.manifest().compare(&after).first() {
                 bail!("data set {} changed while the run used it: {difference}; the run is not signed", record.name);
+            }
+            if *hashed != *after {
+                bail!("data set {}: the cache of digests holds a wrong MD5; the run is not signed", record.name);
             }
         }
         Ok(())
     }
 
-    /// Writes the lists of files into the run directory.
+    /// Writes the lists of files, and of DVC's outputs, into the run directory.
     pub fn write(&self, run: &RunDirectory) -> Result<()> {
-        for (record, files) in &self.0 {
+        for DataSet { record, hashed, outputs, .. } in &self.0 {
             let path = run.root().join(record.list.as_str());
             std::fs::create_dir_all(durable::folder_of(&path))?;
-            run.write_file(record.list.as_str(), files.to_jsonl().as_bytes())?;
+            run.write_file(record.list.as_str(), hashed.manifest().to_jsonl().as_bytes())?;
+            if let Some(dvc) = &record.dvc {
+                run.write_file(dvc.list.as_str(), outputs_to_jsonl(outputs).as_bytes())?;
+            }
         }
         Ok(())
     }
@@ -154,7 +189,7 @@ pub fn origin(
         },
         config: config_record(composed, name)?,
         git: sources.record.clone(),
-        data: data.0.iter().map(|(record, _)| record.clone()).collect(),
+        data: data.0.iter().map(|set| set.record.clone()).collect(),
         device: device_record(choice),
         environment,
         numerics: numerics_record(&config.trainer),
@@ -318,7 +353,7 @@ fn check_step_log(run: &RunDirectory, steps: u64) -> Result<Blake3Digest> {
 /// Every file of the run directory but the manifest, in path order.
 fn subjects(root: &Path) -> Result<Vec<Subject>> {
     let mut subjects = Vec::new();
-    for file in DataManifest::of_tree(root)?.files() {
+    for file in ReadData::of_tree(root)?.manifest().files() {
         if file.path.as_str() != MANIFEST {
             let digest = FileDigest::of_file(&root.join(file.path.as_str()))?;
             subjects.push(Subject::new(file.path.clone(), digest.sha256));

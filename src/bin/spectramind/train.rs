@@ -28,7 +28,7 @@ use crate::job::Job;
 use crate::output::outln;
 use crate::progress::Stages;
 use crate::record::{self, DataSets, Sources};
-use crate::{compose, keys, preparation::shown, sweep};
+use crate::{compose, digests, keys, preparation::shown, sweep};
 
 /// Train, log, checkpoint, sign; simulate and calibrate missing simulated data first
 #[derive(clap::Args)]
@@ -38,6 +38,9 @@ pub struct Arguments {
     /// Sign with this key (PKCS#8 PEM, mode 0600) [default: your own, made on the first run]
     #[arg(long, value_name = "FILE", env = "SPECTRAMIND_SIGNING_KEY")]
     signing_key: Option<PathBuf>,
+    /// Read all data, also those whose digests are remembered from an earlier run
+    #[arg(long)]
+    no_cache: bool,
 }
 
 /// Name of the primary config.
@@ -84,7 +87,7 @@ fn train_job(job: Job, arguments: &Arguments) -> Result<()> {
     training::prepare(&config, &mut shown(&mut stages))?;
     stages.show("hashing the data", 0, 1, "");
     // Hashed before they are read and again at the end: what was read in between is what was hashed.
-    let data = DataSets::hash(&config)?;
+    let data = digests::with_cache(!arguments.no_cache, |cache| DataSets::hash(&config, cache))?;
     let task = training::build_task(&config)?;
     let Start { mut run, origin, checkpoint, unmeasured } = Start::of(job, directory, &config, &data, &choice)?;
     if let Some(why) = record::audit_difference(&origin.config, &arguments.compose.selection.composer(PRIMARY)?) {
@@ -101,7 +104,7 @@ fn train_job(job: Job, arguments: &Arguments) -> Result<()> {
     let trained = train(&config, &task, training, &mut run, &mut stages)?;
     let trained = Trained { peak_device_bytes: trained.peak_device_bytes.filter(|_| !unmeasured), ..trained };
     stages.show("signing", 0, 1, "");
-    data.check_unchanged(&config)?;
+    data.check_unchanged()?;
     let wall_seconds = run.elapsed_before_seconds() + begin.elapsed().as_secs_f64();
     let root = record::sign(&run, origin, &config, &trained, wall_seconds, &key)?;
     stages.finish();

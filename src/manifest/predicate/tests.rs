@@ -67,6 +67,7 @@ pub(crate) fn example() -> TrainingRun {
             bytes: DecimalU64(u64::MAX),
             merkle_root: digest(4),
             list: path("data/train.jsonl"),
+            dvc: Some(DvcRecord { list: path("data/train.dvc.jsonl"), outputs: 2, differing: 1 }),
         }],
         environment: Environment {
             os: "linux".into(),
@@ -258,9 +259,19 @@ fn negative_wall_seconds_are_refused() {
 }
 
 #[test]
+fn more_differing_outputs_than_outputs_are_refused() {
+    for (outputs, differing) in [(0, 0), (1, 2)] {
+        let wrong = |run: &mut TrainingRun| {
+            run.data[0].dvc = Some(DvcRecord { list: path("data/train.dvc.jsonl"), outputs, differing });
+        };
+        assert_eq!(refused_at(wrong), "data.dvc");
+    }
+}
+
+#[test]
 fn a_data_set_is_recorded_with_its_totals() {
     let list = format!("{{\"path\":\"a\",\"size\":3,\"blake3\":\"{}\"}}\n", digest(1));
     let data = DataManifest::from_jsonl(list.as_bytes()).expect("a list");
-    let record = DataRecord::new("train", "data", &data, path("data/train.jsonl"));
+    let record = DataRecord::new("train", "data", &data, path("data/train.jsonl"), None);
     assert_eq!((record.files, record.bytes, record.merkle_root), (1, DecimalU64(3), data.merkle_root()));
 }
