@@ -1,5 +1,6 @@
 //! `spectramind train`
 
+use std::cell::OnceCell;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -28,7 +29,7 @@ use crate::job::Job;
 use crate::output::outln;
 use crate::progress::Stages;
 use crate::record::{self, DataSets};
-use crate::{compose, keys, preparation::shown, sweep};
+use crate::{compose, keys, passphrase, preparation::shown, sweep};
 
 /// Train, log, checkpoint, sign; simulate and calibrate missing simulated data first
 #[derive(clap::Args)]
@@ -38,6 +39,22 @@ pub struct Arguments {
     /// Sign with this key (PKCS#8 PEM, mode 0600) [default: your own, made on the first run]
     #[arg(long, value_name = "FILE", env = "SPECTRAMIND_SIGNING_KEY")]
     signing_key: Option<PathBuf>,
+    #[command(flatten)]
+    passphrase: passphrase::Arguments,
+    /// The key once it is open: the runs of a multirun ask for one passphrase once.
+    #[arg(skip)]
+    opened: OnceCell<SigningKey>,
+}
+
+impl Arguments {
+    /// The key that the runs are signed with.
+    fn key(&self) -> Result<&SigningKey> {
+        if let Some(key) = self.opened.get() {
+            return Ok(key);
+        }
+        let key = keys::for_signing(self.signing_key.as_deref(), &self.passphrase)?;
+        Ok(self.opened.get_or_init(|| key))
+    }
 }
 
 /// Name of the primary config.
@@ -78,7 +95,7 @@ fn train_job(job: Job, arguments: &Arguments) -> Result<()> {
     let choice = device::choose(trainer.accelerator, trainer.numerics)?;
     let computing = computing(&choice, &trainer);
     eprintln!("computing on {computing}");
-    let key = keys::for_signing(arguments.signing_key.as_deref())?;
+    let key = arguments.key()?;
 
     let mut stages = Stages::new();
     training::prepare(&config, &mut shown(&mut stages))?;
@@ -103,9 +120,9 @@ fn train_job(job: Job, arguments: &Arguments) -> Result<()> {
     stages.show("signing", 0, 1, "");
     data.check_unchanged(&config)?;
     let wall_seconds = run.elapsed_before_seconds() + begin.elapsed().as_secs_f64();
-    let root = record::sign(&run, origin, &config, &trained, wall_seconds, &key)?;
+    let root = record::sign(&run, origin, &config, &trained, wall_seconds, key)?;
     stages.finish();
-    summarise(run.root(), &trainer, &computing, &trained, &root, &key)?;
+    summarise(run.root(), &trainer, &computing, &trained, &root, key)?;
     outln!("verify     {}", verify_command(run.root(), arguments));
     Ok(())
 }
