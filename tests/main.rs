@@ -9,6 +9,7 @@ mod errors;
 mod example;
 mod golden;
 mod hydra;
+mod keys;
 mod lightness;
 mod modes;
 mod multirun;
