@@ -8,7 +8,7 @@ use ed25519_dalek::pkcs8::{EncodePrivateKey, KeypairBytes};
 use pkcs8::der::EncodePem;
 use pkcs8::der::asn1::OctetStringRef;
 use pkcs8::pkcs5::EncryptionScheme;
-use pkcs8::pkcs5::pbes2::{Kdf, Parameters, Pbkdf2Params, Salt as KdfSalt, ScryptParams};
+use pkcs8::pkcs5::pbes2::{Kdf, Parameters, Pbkdf2Params, Pbkdf2Prf, Salt as KdfSalt, ScryptParams};
 use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding};
 
 use super::*;
@@ -277,7 +277,9 @@ fn hostile(kdf: Kdf) -> String {
 }
 
 fn pbkdf2(iterations: u32) -> Kdf {
-    Pbkdf2Params::hmac_sha256(iterations, &[0; 16]).expect("parameters").into()
+    let salt = KdfSalt::new([0; 16]).expect("a salt");
+    let prf = Pbkdf2Prf::HmacWithSha256;
+    Pbkdf2Params { salt, iteration_count: iterations, key_length: None, prf }.into()
 }
 
 fn scrypt(cost_parameter: u64, block_size: u16, parallelization: u16) -> Kdf {
