@@ -19,7 +19,7 @@ use spectramind::durable;
 use spectramind::manifest::key::{KeyError, PublicKey, Salt, SigningKey};
 use zeroize::Zeroizing;
 
-/// Ed25519 keys that runs are signed with, and whose are trusted
+/// Ed25519 keys: yours that runs are signed with, and whose are trusted
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -135,7 +135,7 @@ fn default_path() -> Result<PathBuf> {
 fn generate(path: &Path, encrypted: Option<&passphrase::Arguments>) -> Result<SigningKey> {
     let folder = durable::folder_of(path);
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    let key = SigningKey::from_random(&*random()?);
+    let key = SigningKey::from_random(&random()?);
     match encrypted {
         Some(source) => key.create_new_encrypted(path, &source.to_encrypt(path)?, Salt::from_random(*random()?))?,
         None => key.create_new(path)?,
