@@ -11,7 +11,7 @@ use crate::manifest::dsse::Envelope;
 use crate::manifest::origin::RunOrigin;
 use crate::manifest::predicate::TrainingRun;
 use crate::manifest::statement::{Predicate, Statement};
-use crate::manifest::trust::TrustPolicy;
+use crate::manifest::trust::TrustDocument;
 use crate::verify::Report;
 
 /// Every document that is signed or exchanged: the file's name in `schemas/`, and its schema (JSON Schema 2020-12).
@@ -23,7 +23,7 @@ pub fn documents() -> Vec<(&'static str, Value)> {
         ("provenance.schema.json", schema::<RunOrigin>()),
         ("report.schema.json", schema::<Report>()),
         ("training-run.schema.json", statement::<TrainingRun>()),
-        ("trust-policy.schema.json", schema::<TrustPolicy>()),
+        ("trust-document.schema.json", schema::<TrustDocument>()),
     ]
 }
 
@@ -61,7 +61,7 @@ mod tests {
     use crate::manifest::key::SigningKey;
     use crate::manifest::predicate::tests::{example, sparse_example};
     use crate::manifest::statement::{Subject, SubjectDigest};
-    use crate::manifest::trust::Trust;
+    use crate::manifest::trust::{Role, Root, TrustedKey};
     use crate::provenance::dvc::outputs_from_jsonl;
     use crate::provenance::path::RelativePath;
 
@@ -78,6 +78,20 @@ mod tests {
     fn origin() -> RunOrigin {
         let TrainingRun { run, config, git, data, environment, device, numerics, seed, started_at, .. } = example();
         RunOrigin { run, config, git, data, environment, device, numerics, seed, started_at }
+    }
+
+    fn trust_document() -> TrustDocument {
+        let public = |byte| SigningKey::from_random(&[byte; 32]).public();
+        let issued_at = "2026-01-01T00:00:00Z".parse().expect("a time");
+        let mut document = TrustDocument::first(Root { keys: vec![public(1)], threshold: 1 }, issued_at);
+        let key = TrustedKey::new("ci".into(), public(2), Role::Trainer);
+        let bounded = TrustedKey {
+            not_after: Some(issued_at),
+            challenges: Some(vec!["ariel-2025".into()]),
+            ..TrustedKey::new("audit".into(), public(3), Role::Verifier)
+        };
+        document.keys = vec![key, bounded];
+        document
     }
 
     /// Every document's schema with documents that it has to accept.
@@ -103,7 +117,7 @@ mod tests {
                 serde_json::to_value(report)
             }
             "training-run.schema.json" => return vec![statement(false), statement(true)],
-            "trust-policy.schema.json" => serde_json::to_value(Trust::single(key.public()).policy()),
+            "trust-document.schema.json" => serde_json::to_value(trust_document()),
             other => panic!("{other} has no sample"),
         };
         vec![sample.expect("JSON")]
@@ -164,8 +178,9 @@ mod tests {
             ("training-run.schema.json", "subject", Value::Array(vec![])),
             ("envelope.schema.json", "payloadType", "application/json".into()),
             ("envelope.schema.json", "signatures", Value::Array(vec![])),
-            ("trust-policy.schema.json", "keys", Value::Array(vec![])),
-            ("trust-policy.schema.json", "threshold", 0.into()),
+            ("trust-document.schema.json", "version", 0.into()),
+            ("trust-document.schema.json", "thresholds", serde_json::json!({ "trainer": 0, "verifier": 1 })),
+            ("trust-document.schema.json", "root", serde_json::json!({ "keys": [], "threshold": 1 })),
         ] {
             let (_, schema) = documents().into_iter().find(|(document, _)| *document == name).expect("a document");
             let mut sample = samples(name).swap_remove(0);

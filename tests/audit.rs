@@ -228,24 +228,6 @@ fn another_key_is_not_believed() {
 }
 
 #[test]
-fn a_trust_policy_says_whom_to_believe() {
-    let sandbox = trained_copy();
-    let public = sandbox.done(&["keys", "show", "--public"]).stdout;
-    let policy = |role: &str| {
-        serde_json::json!({ "threshold": 1, "keys": [{
-            "name": "alice", "publicKey": public, "role": role,
-            "notBefore": null, "notAfter": null, "revokedAt": null,
-        }] })
-        .to_string()
-    };
-    for (role, code) in [("trainer", 0), ("verifier", 1)] {
-        std::fs::write(sandbox.path(".git/trust.json"), policy(role)).expect("write");
-        let outcome = sandbox.verify(&["manifest", "run", "--trust", ".git/trust.json"]);
-        assert_eq!(outcome.code, code, "{role}: {}", outcome.stdout);
-    }
-}
-
-#[test]
 fn a_replay_of_a_forged_step_log_names_the_first_step_and_field() {
     // A trainer who signs what was never computed: the signature is good, the bits are not.
     let sandbox = Sandbox::with_data();

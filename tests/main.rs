@@ -11,6 +11,7 @@ mod example;
 mod git;
 mod golden;
 mod hydra;
+mod keys;
 mod lightness;
 mod modes;
 mod multirun;

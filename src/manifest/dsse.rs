@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::key::SigningKey;
 use super::strict_json::{self, JsonError};
 
-/// The payload type of in-toto statements, and the only one accepted.
+/// The payload type of in-toto statements. Which type is accepted is up to the caller, never to the envelope.
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 
 /// Most signatures of an envelope: each costs a curve operation per trusted key before anything is known to be true.
@@ -54,8 +54,10 @@ pub enum EnvelopeError {
     #[error("envelope")]
     Json(#[from] JsonError),
     /// Its payload is of another type.
-    #[error("payload type: expected {PAYLOAD_TYPE:?}, got {got:?}")]
+    #[error("payload type: expected {expected:?}, got {got:?}")]
     PayloadType {
+        /// The only type accepted here.
+        expected: &'static str,
         /// The type found.
         got: String,
     },
@@ -108,28 +110,44 @@ impl Envelope {
     /// [`EnvelopeError::SignatureCount`], and [`EnvelopeError::Json`] where the envelope would become too large for
     /// [`parse`](Self::parse).
     pub fn sign(payload: &[u8], keys: &[&SigningKey]) -> Result<Self, EnvelopeError> {
-        let message = pae(PAYLOAD_TYPE, payload);
+        Self::sign_as(PAYLOAD_TYPE, payload, keys)
+    }
+
+    /// [`sign`](Self::sign) for a payload of another type.
+    ///
+    /// # Errors
+    /// As [`sign`](Self::sign).
+    pub fn sign_as(payload_type: &'static str, payload: &[u8], keys: &[&SigningKey]) -> Result<Self, EnvelopeError> {
+        let message = pae(payload_type, payload);
         let sign = |key: &&SigningKey| Signature {
             keyid: key.public().keyid().to_string(),
             sig: STANDARD.encode(key.sign(&message)),
         };
         let envelope = Self {
             payload: STANDARD.encode(payload),
-            payload_type: PAYLOAD_TYPE.to_owned(),
+            payload_type: payload_type.to_owned(),
             signatures: keys.iter().map(sign).collect(),
         };
-        envelope.check_shape()?;
+        envelope.check_shape(payload_type)?;
         envelope.to_line()?;
         Ok(envelope)
     }
 
-    /// Reads one envelope.
+    /// Reads one envelope around a statement.
     ///
     /// # Errors
     /// [`EnvelopeError`].
     pub fn parse(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+        Self::parse_as(PAYLOAD_TYPE, bytes)
+    }
+
+    /// Reads one envelope around a payload of the type that the caller expects.
+    ///
+    /// # Errors
+    /// [`EnvelopeError`].
+    pub fn parse_as(payload_type: &'static str, bytes: &[u8]) -> Result<Self, EnvelopeError> {
         let envelope: Self = strict_json::from_slice(bytes)?;
-        envelope.check_shape()?;
+        envelope.check_shape(payload_type)?;
         Ok(envelope)
     }
 
@@ -143,9 +161,9 @@ impl Envelope {
         Ok(line)
     }
 
-    fn check_shape(&self) -> Result<(), EnvelopeError> {
-        if self.payload_type != PAYLOAD_TYPE {
-            return Err(EnvelopeError::PayloadType { got: self.payload_type.clone() });
+    fn check_shape(&self, expected: &'static str) -> Result<(), EnvelopeError> {
+        if self.payload_type != expected {
+            return Err(EnvelopeError::PayloadType { expected, got: self.payload_type.clone() });
         }
         match self.signatures.len() {
             1..=MAX_SIGNATURES => Ok(()),
@@ -240,7 +258,10 @@ mod tests {
         for payload_type in ["", "application/json", "application/vnd.in-toto+json ", "APPLICATION/VND.IN-TOTO+JSON"] {
             envelope.payload_type = payload_type.to_owned();
             let bytes = strict_json::to_vec(&envelope).expect("small");
-            assert_eq!(Envelope::parse(&bytes), Err(EnvelopeError::PayloadType { got: payload_type.to_owned() }));
+            assert_eq!(
+                Envelope::parse(&bytes),
+                Err(EnvelopeError::PayloadType { expected: PAYLOAD_TYPE, got: payload_type.to_owned() })
+            );
         }
     }
 

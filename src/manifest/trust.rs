@@ -1,69 +1,55 @@
-//! The trust policy: whose signature counts, for what, and when.
+//! Whom to believe: the keys whose signatures count, for what, and when.
 //!
-//! The policy fixes each key's scheme by its type (Ed25519, nothing else); an envelope has no say in it.
+//! [`Trust`] is the checked value that verification asks. There are two ways to one: a single key that the verifier
+//! names, or a [`TrustDocument`] that an organisation hands out, signed by its root keys ([`Trust::accept`]). The file
+//! format is in [`document`]; what a verifier remembers against rollback is in [`state`]. Roots, versions and rotation
+//! follow The Update Framework (sections 5.3 and 6.1), reduced to one file.
+//!
+//! The document fixes each key's scheme by its type (Ed25519, nothing else); an envelope has no say in it.
 
-use std::collections::BTreeSet;
+pub mod document;
+pub mod state;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 
 use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use super::key::PublicKey;
-use super::strict_json::{self, JsonError};
+use crate::digest::{Sha256Digest, sha256};
+
+use super::dsse::{Envelope, pae};
+use super::key::{PublicKey, SigningKey};
+use super::strict_json;
 use super::timestamp::UtcTime;
 
-/// Most keys of a policy: every signature is tried with every key.
-pub const MAX_KEYS: usize = 64;
+pub use self::document::{Role, Root, RootSet, Thresholds, TrustDocument, TrustError, TrustedKey};
+pub use self::state::TrustState;
 
-/// A trust policy that was checked.
+/// The payload type of signed trust documents: no statement's signature can pass for one, nor the reverse.
+pub const TRUST_PAYLOAD_TYPE: &str = "application/vnd.spectramind.trust.v1+json";
+
+/// Whom to believe. Made from a key that the verifier names, or by [`accept`](Self::accept), and nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trust(TrustPolicy);
-
-/// The trust policy file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TrustPolicy {
-    /// The trusted keys; at least one, at most [`MAX_KEYS`].
-    #[schemars(length(min = 1, max = MAX_KEYS))]
-    pub keys: Vec<TrustedKey>,
-    /// How many keys of the role have to sign; at least 1.
-    #[schemars(range(min = 1))]
-    pub threshold: u32,
+pub struct Trust {
+    keys: Vec<TrustedKey>,
+    thresholds: Thresholds,
+    source: Option<TrustSource>,
 }
 
-/// One trusted key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TrustedKey {
-    /// Whose key it is, for people.
-    pub name: String,
-    /// The key.
-    pub public_key: PublicKey,
-    /// What it may sign.
-    pub role: Role,
-    /// First moment at which it counts.
-    #[serde(deserialize_with = "Option::deserialize")]
-    pub not_before: Option<UtcTime>,
-    /// Last moment at which it counts.
-    #[serde(deserialize_with = "Option::deserialize")]
-    pub not_after: Option<UtcTime>,
-    /// Moment from which on it no longer counts.
-    #[serde(deserialize_with = "Option::deserialize")]
-    pub revoked_at: Option<UtcTime>,
-}
-
-/// What a key may sign.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Role {
-    /// Claims about a training run.
-    Trainer,
-    /// Verdicts about somebody else's run.
-    Verifier,
+/// Which trust document was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrustSource {
+    /// Id of the root key that was pinned first: whose document it is.
+    pub anchor: Sha256Digest,
+    /// Its version.
+    pub version: u64,
+    /// SHA-256 of the signed bytes.
+    pub sha256: Sha256Digest,
 }
 
 /// Why a trusted key's valid signature does not count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyFault {
     /// The key is trusted for something else.
     #[error("its role is {got:?}, expected {expected:?}")]
@@ -82,113 +68,95 @@ pub enum KeyFault {
     /// Withdrawn.
     #[error("it was revoked at {0}")]
     Revoked(UtcTime),
-}
-
-/// A trust policy that is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TrustError {
-    /// Its JSON is refused.
-    #[error("trust policy")]
-    Json(#[from] JsonError),
-    /// It trusts nobody, or too many.
-    #[error("trust policy has {got} keys, expected 1 to {MAX_KEYS}")]
-    KeyCount {
-        /// Number of keys.
-        got: usize,
-    },
-    /// No number of signatures could meet it, or none would be needed.
-    #[error("trust policy has threshold {got}, expected 1 to {keys}, the number of keys of the role {role:?}")]
-    Threshold {
-        /// The threshold.
-        got: u32,
-        /// The role that has the fewest keys, of those that have any.
-        role: Role,
-        /// Number of keys of that role.
-        keys: usize,
-    },
-    /// Two keys have one name.
-    #[error("trust policy names {name:?} twice")]
-    DuplicateName {
-        /// The name.
-        name: String,
-    },
-    /// A key is listed twice: it would be counted twice, or be trainer and verifier at once.
-    #[error("trust policy lists the key of {second:?} twice, first as {first:?}")]
-    DuplicateKey {
-        /// The name listed first.
-        first: String,
-        /// The name listed later.
-        second: String,
-    },
-    /// A key is never valid.
-    #[error("trust policy: the key of {name:?} is valid neither at nor after {not_before}, it ends at {not_after}")]
-    EmptyPeriod {
-        /// Its name.
-        name: String,
-        /// Its first moment.
-        not_before: UtcTime,
-        /// Its last moment.
-        not_after: UtcTime,
+    /// The run is of a challenge that the key is not for, or of none.
+    #[error("it may sign for the challenges {expected:?}, got {}", challenge(.got))]
+    Challenge {
+        /// The challenges it may sign for.
+        expected: Vec<String>,
+        /// The run's.
+        got: Option<String>,
     },
 }
 
 impl Trust {
     /// Trusts one key as a trainer, at any time.
     pub fn single(key: PublicKey) -> Self {
-        let key = TrustedKey {
-            name: "the given key".to_owned(),
-            public_key: key,
-            role: Role::Trainer,
-            not_before: None,
-            not_after: None,
-            revoked_at: None,
-        };
-        Self(TrustPolicy { keys: vec![key], threshold: 1 })
+        let key = TrustedKey::new("the given key".to_owned(), key, Role::Trainer);
+        Self { keys: vec![key], thresholds: Thresholds::default(), source: None }
     }
 
-    /// Reads a trust policy file's bytes.
+    /// Accepts a signed trust document as of the time `at`, and remembers it in `state`.
+    ///
+    /// The document must be signed by the threshold of the root keys that are pinned, and by that of the root keys it
+    /// lists itself; it must not be older than the newest one seen of that root, nor another one of the same version,
+    /// nor expired. Pinned are the root keys of the newest document seen for `root`; the first time, `root` alone.
+    /// Without `root` it is one of the roots in `state` that must have signed.
     ///
     /// # Errors
-    /// [`TrustError`].
-    pub fn from_json(bytes: &[u8]) -> Result<Self, TrustError> {
-        strict_json::from_slice::<TrustPolicy>(bytes)?.try_into()
+    /// [`TrustError`]; `state` is then as it was.
+    pub fn accept(
+        envelope: &[u8],
+        root: Option<&PublicKey>,
+        state: &mut TrustState,
+        at: Timestamp,
+    ) -> Result<Self, TrustError> {
+        let Authentic { document, source } = authenticate(envelope, root, state)?;
+        if let Some(expires_at) = document.expires_at.filter(|last| UtcTime(at) > *last) {
+            return Err(TrustError::Expired { expires_at });
+        }
+        state.remember(source, document.root);
+        Ok(Self { keys: document.keys, thresholds: document.thresholds, source: Some(source) })
     }
 
-    /// The policy.
-    pub fn policy(&self) -> &TrustPolicy {
-        &self.0
+    /// Trusts the keys, for tests of what verification does with them.
+    #[cfg(test)]
+    pub(super) fn of_keys(keys: Vec<TrustedKey>, thresholds: Thresholds) -> Self {
+        Self { keys, thresholds, source: None }
+    }
+
+    /// The trusted keys, of both roles, each once.
+    pub fn keys(&self) -> &[TrustedKey] {
+        &self.keys
+    }
+
+    /// How many keys of the role have to sign; at least 1.
+    pub fn threshold(&self, role: Role) -> u32 {
+        self.thresholds.of(role)
+    }
+
+    /// The document it comes from; none when it is a single key.
+    pub fn source(&self) -> Option<TrustSource> {
+        self.source
     }
 }
 
-impl TryFrom<TrustPolicy> for Trust {
-    type Error = TrustError;
+impl TrustDocument {
+    /// Reads a signed document in order to change it: all that [`Trust::accept`] checks, but an expired one is read too,
+    /// or nobody could renew it.
+    ///
+    /// # Errors
+    /// [`TrustError`].
+    pub fn reopen(envelope: &[u8], root: &PublicKey, state: &TrustState) -> Result<Self, TrustError> {
+        authenticate(envelope, Some(root), state).map(|authentic| authentic.document)
+    }
 
-    fn try_from(policy: TrustPolicy) -> Result<Self, TrustError> {
-        let keys = &policy.keys;
-        if !(1..=MAX_KEYS).contains(&keys.len()) {
-            return Err(TrustError::KeyCount { got: keys.len() });
-        }
-        let mut names = BTreeSet::new();
-        for (index, key) in keys.iter().enumerate() {
-            if !names.insert(&key.name) {
-                return Err(TrustError::DuplicateName { name: key.name.clone() });
-            }
-            if let Some(first) = keys[..index].iter().find(|first| first.public_key == key.public_key) {
-                return Err(TrustError::DuplicateKey { first: first.name.clone(), second: key.name.clone() });
-            }
-            if let (Some(not_before), Some(not_after)) = (key.not_before, key.not_after)
-                && not_before > not_after
-            {
-                return Err(TrustError::EmptyPeriod { name: key.name.clone(), not_before, not_after });
-            }
-        }
-        let count = |role| (keys.iter().filter(|key| key.role == role).count(), role);
-        let fewest = [count(Role::Trainer), count(Role::Verifier)].into_iter().filter(|(count, _)| *count > 0).min();
-        let (count, role) = fewest.expect("there is a key");
-        if policy.threshold == 0 || policy.threshold as usize > count {
-            return Err(TrustError::Threshold { got: policy.threshold, role, keys: count });
-        }
-        Ok(Self(policy))
+    /// Reads a signed document **without verifying anything**: for listings, never for a check.
+    ///
+    /// # Errors
+    /// [`TrustError`], for what is no such document.
+    pub fn read_unverified(envelope: &[u8]) -> Result<Self, TrustError> {
+        Self::parse(&Envelope::parse_as(TRUST_PAYLOAD_TYPE, envelope)?.decode()?.payload)
+    }
+
+    /// Signs the document with every key given.
+    ///
+    /// # Errors
+    /// [`TrustError`]: nothing is signed that would be refused for what it says, or for too few of its root keys.
+    pub fn sign(&self, keys: &[&SigningKey]) -> Result<Envelope, TrustError> {
+        self.check()?;
+        let given: Vec<_> = keys.iter().map(|key| key.public()).collect();
+        self.root.require(RootSet::Listed, |key| given.contains(key))?;
+        Ok(Envelope::sign_as(TRUST_PAYLOAD_TYPE, &strict_json::to_vec(self)?, keys)?)
     }
 }
 
@@ -206,142 +174,65 @@ impl TrustedKey {
         let late = self.not_after.filter(|last| at > *last).map(KeyFault::Expired);
         revoked.or(early).or(late)
     }
+
+    /// Why this key does not count for a run of that challenge, if it does not.
+    pub fn challenge_fault(&self, challenge: Option<&str>) -> Option<KeyFault> {
+        let expected = self.challenges.as_ref()?;
+        let allowed = challenge.is_some_and(|got| expected.iter().any(|expected| expected == got));
+        let fault = || KeyFault::Challenge { expected: expected.clone(), got: challenge.map(str::to_owned) };
+        (!allowed).then(fault)
+    }
+}
+
+/// Reads the bytes of a trust document's file, no more than [`Trust::accept`] needs to refuse a file that is too large.
+///
+/// # Errors
+/// Whatever opening or reading fails with.
+pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(strict_json::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A document that its root vouches for.
+struct Authentic {
+    document: TrustDocument,
+    source: TrustSource,
+}
+
+/// Checks signatures, content and version, in this order: what nobody vouches for is not parsed.
+fn authenticate(envelope: &[u8], root: Option<&PublicKey>, state: &TrustState) -> Result<Authentic, TrustError> {
+    let decoded = Envelope::parse_as(TRUST_PAYLOAD_TYPE, envelope)?.decode()?;
+    let message = pae(TRUST_PAYLOAD_TYPE, &decoded.payload);
+    // Asked by key, not by signature: copies of one signature count once.
+    let has_signed = |key: &PublicKey| decoded.signatures.iter().any(|signature| key.verifies(&message, signature));
+    let known = match root {
+        Some(root) => state.of(root),
+        None => Some(state.signed_by(&has_signed).ok_or(TrustError::UnknownRoot)?),
+    };
+    let anchor = match (known, root) {
+        (Some(known), _) => {
+            known.root.require(RootSet::Pinned, has_signed)?;
+            known.anchor
+        }
+        (None, Some(root)) => {
+            Root { keys: vec![*root], threshold: 1 }.require(RootSet::Pinned, has_signed)?;
+            root.keyid()
+        }
+        (None, None) => return Err(TrustError::UnknownRoot),
+    };
+    let document = TrustDocument::parse(&decoded.payload)?;
+    document.root.require(RootSet::Listed, has_signed)?;
+    let source = TrustSource { anchor, version: document.version, sha256: sha256(&decoded.payload) };
+    if let Some(known) = known {
+        known.check_version(&source)?;
+    }
+    Ok(Authentic { document, source })
+}
+
+fn challenge(got: &Option<String>) -> String {
+    got.as_ref().map_or_else(|| "a run of none".to_owned(), |got| format!("{got:?}"))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::manifest::key::SigningKey;
-
-    fn public(byte: u8) -> PublicKey {
-        SigningKey::from_random(&[byte; 32]).public()
-    }
-
-    fn trusted(byte: u8, role: Role) -> TrustedKey {
-        let name = format!("key {byte}");
-        TrustedKey { name, public_key: public(byte), role, not_before: None, not_after: None, revoked_at: None }
-    }
-
-    fn refusal(keys: Vec<TrustedKey>, threshold: u32) -> TrustError {
-        Trust::try_from(TrustPolicy { keys, threshold }).expect_err("a faulty policy")
-    }
-
-    fn time(text: &str) -> UtcTime {
-        text.parse().expect("a time")
-    }
-
-    #[test]
-    fn a_policy_is_read_from_json() {
-        let entry = |key: &str| {
-            format!(
-                r#"{{"keys":[{{"name":"ci","publicKey":"{key}","role":"trainer","notBefore":"2026-01-01T00:00:00Z","notAfter":null,"revokedAt":null}}],"threshold":1}}"#
-            )
-        };
-        let expected = TrustedKey {
-            name: "ci".into(),
-            not_before: Some(time("2026-01-01T00:00:00Z")),
-            ..trusted(1, Role::Trainer)
-        };
-        let hex = crate::digest::Sha256Digest::from_bytes(*public(1).as_bytes()).to_string();
-        for key in [hex, public(1).to_spki_pem().replace('\n', "\\n")] {
-            let trust = Trust::from_json(entry(&key).as_bytes()).expect("a policy");
-            assert_eq!(trust.policy().keys, std::slice::from_ref(&expected));
-        }
-        let written = strict_json::to_vec(Trust::single(public(1)).policy()).expect("small");
-        assert_eq!(Trust::from_json(&written), Ok(Trust::single(public(1))));
-    }
-
-    #[test]
-    fn a_policy_without_one_of_its_fields_or_with_another_is_refused() {
-        let text = String::from_utf8(strict_json::to_vec(Trust::single(public(1)).policy()).expect("small"));
-        let text = text.expect("UTF-8");
-        for (from, to) in [
-            (r#","revokedAt":null"#, ""),
-            (r#","notAfter":null"#, ""),
-            (r#","threshold":1"#, ""),
-            (r#""threshold":1"#, r#""threshold":1,"threshold":1"#),
-            (r#""threshold":1"#, r#""threshold":1,"scheme":"none""#),
-            (r#""role":"trainer""#, r#""role":"admin""#),
-            (r#""role":"trainer""#, r#""role":"trainer","scheme":"rsa""#),
-            (r#""threshold":1"#, r#""threshold":-1"#),
-        ] {
-            assert!(text.contains(from), "{from}");
-            let changed = text.replace(from, to);
-            assert!(matches!(Trust::from_json(changed.as_bytes()), Err(TrustError::Json(_))), "{changed}");
-        }
-    }
-
-    #[test]
-    fn a_policy_that_trusts_nobody_or_too_many_is_refused() {
-        assert_eq!(refusal(vec![], 1), TrustError::KeyCount { got: 0 });
-        let keys = (0..=MAX_KEYS as u8).map(|byte| trusted(byte, Role::Trainer)).collect();
-        assert_eq!(refusal(keys, 1), TrustError::KeyCount { got: MAX_KEYS + 1 });
-    }
-
-    #[test]
-    fn a_threshold_that_means_nothing_is_refused() {
-        let role = Role::Trainer;
-        assert_eq!(refusal(vec![trusted(1, role)], 0), TrustError::Threshold { got: 0, role, keys: 1 });
-        assert_eq!(refusal(vec![trusted(1, role)], 2), TrustError::Threshold { got: 2, role, keys: 1 });
-        // Two trainers could meet it, one verifier never.
-        let keys = vec![trusted(1, role), trusted(2, role), trusted(3, Role::Verifier)];
-        assert_eq!(refusal(keys, 2), TrustError::Threshold { got: 2, role: Role::Verifier, keys: 1 });
-    }
-
-    #[test]
-    fn a_key_listed_twice_is_refused() {
-        let again = TrustedKey { name: "again".into(), ..trusted(1, Role::Trainer) };
-        let expected = TrustError::DuplicateKey { first: "key 1".into(), second: "again".into() };
-        assert_eq!(refusal(vec![trusted(1, Role::Trainer), again], 2), expected);
-    }
-
-    #[test]
-    fn a_trainer_cannot_be_the_verifier() {
-        let both = TrustedKey { name: "again".into(), ..trusted(1, Role::Verifier) };
-        assert!(matches!(refusal(vec![trusted(1, Role::Trainer), both], 1), TrustError::DuplicateKey { .. }));
-    }
-
-    #[test]
-    fn a_name_given_twice_is_refused() {
-        let same = TrustedKey { name: "key 1".into(), ..trusted(2, Role::Trainer) };
-        let expected = TrustError::DuplicateName { name: "key 1".into() };
-        assert_eq!(refusal(vec![trusted(1, Role::Trainer), same], 1), expected);
-    }
-
-    #[test]
-    fn a_key_that_is_never_valid_is_refused() {
-        let (first, last) = (Some(time("2026-01-02T00:00:00Z")), Some(time("2026-01-01T00:00:00Z")));
-        let key = TrustedKey { not_before: first, not_after: last, ..trusted(1, Role::Trainer) };
-        assert!(matches!(refusal(vec![key], 1), TrustError::EmptyPeriod { .. }));
-    }
-
-    #[test]
-    fn a_weak_key_is_refused() {
-        let text = format!(
-            r#"{{"keys":[{{"name":"a","publicKey":"{}","role":"trainer","notBefore":null,"notAfter":null,"revokedAt":null}}],"threshold":1}}"#,
-            "0".repeat(64)
-        );
-        let error = Trust::from_json(text.as_bytes()).expect_err("a weak key");
-        assert!(
-            matches!(&error, TrustError::Json(JsonError::Data { message, .. }) if message.contains("is weak")),
-            "{error:?}"
-        );
-    }
-
-    #[test]
-    fn a_key_counts_from_its_first_to_its_last_moment_until_revoked() {
-        let (first, last) = (time("2026-01-01T00:00:00Z"), time("2026-12-31T00:00:00Z"));
-        let key = TrustedKey { not_before: Some(first), not_after: Some(last), ..trusted(1, Role::Trainer) };
-        let fault = |key: &TrustedKey, at: &str| key.fault(Role::Trainer, time(at).0);
-        assert_eq!(fault(&key, "2025-12-31T23:59:59.999999999Z"), Some(KeyFault::NotYetValid(first)));
-        assert_eq!(fault(&key, "2026-01-01T00:00:00Z"), None);
-        assert_eq!(fault(&key, "2026-12-31T00:00:00Z"), None);
-        assert_eq!(fault(&key, "2026-12-31T00:00:00.000000001Z"), Some(KeyFault::Expired(last)));
-        let revoked_at = time("2026-06-01T00:00:00Z");
-        let revoked = TrustedKey { revoked_at: Some(revoked_at), ..key };
-        assert_eq!(fault(&revoked, "2026-05-31T23:59:59Z"), None);
-        assert_eq!(fault(&revoked, "2026-06-01T00:00:00Z"), Some(KeyFault::Revoked(revoked_at)));
-        let wrong = KeyFault::Role { expected: Role::Verifier, got: Role::Trainer };
-        assert_eq!(revoked.fault(Role::Verifier, first.0), Some(wrong));
-    }
-}
+mod tests;

@@ -12,7 +12,7 @@ use super::dsse::{Envelope, EnvelopeError, PAYLOAD_TYPE, bundle_lines, pae};
 use super::predicate::TrainingRun;
 use super::statement::{Predicate, Statement, StatementError};
 use super::strict_json::{self, JsonError};
-use super::trust::{KeyFault, Role, Trust};
+use super::trust::{KeyFault, Role, Trust, TrustedKey};
 
 /// A manifest whose signatures were verified; made by [`verify`] and nowhere else.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +29,12 @@ pub struct Signer {
     pub name: String,
     /// Its id.
     pub keyid: Sha256Digest,
+}
+
+impl Signer {
+    fn of(key: &TrustedKey) -> Self {
+        Self { name: key.name.clone(), keyid: key.public_key.keyid() }
+    }
 }
 
 /// A valid signature by a key that does not count.
@@ -78,8 +84,9 @@ pub enum VerificationError {
 /// [`VerificationError`].
 pub fn verify(envelope: &[u8], trust: &Trust, at: Timestamp) -> Result<VerifiedManifest, VerificationError> {
     let decoded = Envelope::parse(envelope)?.decode()?;
-    let signers = signers(&decoded.payload, &decoded.signatures, trust, Role::Trainer, at)?;
-    let statement = statement(&decoded.payload)?;
+    let keys = signers(&decoded.payload, &decoded.signatures, trust, Role::Trainer, at)?;
+    let statement: Statement<TrainingRun> = statement(&decoded.payload)?;
+    let signers = for_challenge(keys, statement.predicate.run.challenge.as_deref(), trust.threshold(Role::Trainer))?;
     Ok(VerifiedManifest { statement, identity: sha256(&decoded.payload), signers })
 }
 
@@ -139,32 +146,50 @@ impl VerifiedManifest {
     }
 }
 
-/// The trusted keys that signed, each once; an error when they are fewer than the threshold.
-fn signers(
+/// The trusted keys that signed, each once; an error when they are fewer than the role's threshold.
+fn signers<'a>(
     payload: &[u8],
     signatures: &[Vec<u8>],
-    trust: &Trust,
+    trust: &'a Trust,
     role: Role,
     at: Timestamp,
-) -> Result<Vec<Signer>, VerificationError> {
+) -> Result<Vec<&'a TrustedKey>, VerificationError> {
     let message = pae(PAYLOAD_TYPE, payload);
     let (mut signers, mut refused) = (Vec::new(), Vec::new());
     // By key, not by signature: copies of one signature count once. Key ids are hints, so every pair is tried.
-    for key in &trust.policy().keys {
+    for key in trust.keys() {
         if !signatures.iter().any(|signature| key.public_key.verifies(&message, signature)) {
             continue;
         }
-        let signer = Signer { name: key.name.clone(), keyid: key.public_key.keyid() };
         match key.fault(role, at) {
-            None => signers.push(signer),
-            Some(fault) => refused.push(RefusedSigner { signer, fault }),
+            None => signers.push(key),
+            Some(fault) => refused.push(RefusedSigner { signer: Signer::of(key), fault }),
         }
     }
-    let (threshold, counted) = (trust.policy().threshold, signers.len() as u32);
-    if counted < threshold {
-        return Err(VerificationError::Signatures { threshold, counted, refused });
+    enough(signers, refused, trust.threshold(role))
+}
+
+/// Those of the signers that may sign for the run's challenge, which is known only once the statement is parsed.
+fn for_challenge(
+    keys: Vec<&TrustedKey>,
+    challenge: Option<&str>,
+    threshold: u32,
+) -> Result<Vec<Signer>, VerificationError> {
+    let (mut signers, mut refused) = (Vec::new(), Vec::new());
+    for key in keys {
+        match key.challenge_fault(challenge) {
+            None => signers.push(Signer::of(key)),
+            Some(fault) => refused.push(RefusedSigner { signer: Signer::of(key), fault }),
+        }
     }
-    Ok(signers)
+    enough(signers, refused, threshold)
+}
+
+fn enough<T>(signers: Vec<T>, refused: Vec<RefusedSigner>, threshold: u32) -> Result<Vec<T>, VerificationError> {
+    match signers.len() as u32 {
+        counted if counted < threshold => Err(VerificationError::Signatures { threshold, counted, refused }),
+        _ => Ok(signers),
+    }
 }
 
 /// Parses verified bytes.

@@ -240,6 +240,7 @@ fn of_run(arguments: &RunArguments, checks: impl FnOnce(&VerifiedRun) -> Vec<Che
             return Ok(report);
         }
     };
+    report.checks.extend(believed.check);
     let (signature, run) = VerifiedRun::open(&arguments.run, &trust, trust::now());
     report.checks.push(signature);
     if let Some(run) = run {

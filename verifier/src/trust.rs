@@ -1,28 +1,38 @@
 //! Whom to believe: `--key`, `--trust`, or the user's own key.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use etcetera::{BaseStrategy, choose_base_strategy};
+use spectramind::manifest::dsse::EnvelopeError;
 use spectramind::manifest::key::PublicKey;
-use spectramind::manifest::trust::Trust;
+use spectramind::manifest::trust::state::StateFile;
+use spectramind::manifest::trust::{Trust, TrustError, read_file};
 use spectramind::verify::Check;
 
 /// Whom to believe.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Believe this public key (SPKI PEM): `spectramind keys show --public` prints it
-    #[arg(long, value_name = "PUB.pem", conflicts_with = "trust")]
+    /// Believe this public key (SPKI PEM, OpenSSH, minisign): `spectramind keys show --public` prints it
+    #[arg(long, value_name = "PUB", conflicts_with = "trust")]
     key: Option<PathBuf>,
-    /// Believe the keys of this trust policy (schemas/trust-policy.schema.json)
+    /// Believe the keys of this signed trust document: `spectramind keys trust` makes one
     #[arg(long, value_name = "FILE")]
     trust: Option<PathBuf>,
+    /// The public root key that must vouch for the trust document; it is remembered [default: those remembered]
+    #[arg(long, value_name = "PUB", requires = "trust")]
+    root_key: Option<PathBuf>,
+    /// What was seen of trust documents, so that no older one is believed [default: in the user's state directory]
+    #[arg(long, value_name = "FILE", requires = "trust")]
+    trust_state: Option<PathBuf>,
 }
 
 /// The keys that are believed.
 pub struct Believed {
-    /// The policy, or the check that could not be made without one.
+    /// The keys, or the check by which nobody is believed.
     pub trust: Result<Trust, Check>,
+    /// The check that the trust document passed, if there is one.
+    pub check: Option<Check>,
     /// Whether it is the user's own key: a self-check.
     pub is_self: bool,
 }
@@ -31,38 +41,84 @@ impl Arguments {
     /// Reads the keys.
     ///
     /// # Errors
-    /// When a trust policy is not one; a file that is not there is a check that could not be made.
+    /// When a trust document is none, or what was seen of others cannot be read or written. A file that is not there is
+    /// a check that could not be made, a document that is not to be believed one that failed.
     pub fn resolve(&self) -> Result<Believed> {
         if let Some(path) = &self.trust {
-            let bytes = match std::fs::read(path) {
-                Ok(bytes) => bytes,
-                Err(error) => return Ok(nobody(format!("trust policy {}: {error}", path.display()))),
-            };
-            let trust = Trust::from_json(&bytes).with_context(|| format!("{} is no trust policy", path.display()))?;
-            return Ok(Believed { trust: Ok(trust), is_self: false });
+            return self.document(path);
         }
         let (path, is_self) = match &self.key {
             Some(path) => (path.clone(), false),
             None => (own_key()?, true),
         };
         Ok(match PublicKey::load(&path) {
-            Ok(key) => Believed { trust: Ok(Trust::single(key)), is_self },
-            Err(error) if is_self => nobody(format!("{error}: say whom to believe with --key PUB.pem or --trust FILE")),
-            Err(error) => nobody(format!("{:#}", anyhow::Error::from(error))),
+            Ok(key) => Believed { trust: Ok(Trust::single(key)), check: None, is_self },
+            Err(error) if is_self => {
+                nobody("signature", format!("{error}: say whom to believe with --key PUB.pem or --trust FILE"))
+            }
+            Err(error) => nobody("signature", chain(error)),
         })
+    }
+
+    fn document(&self, path: &Path) -> Result<Believed> {
+        let bytes = match read_file(path) {
+            Ok(bytes) => bytes,
+            Err(error) => return Ok(nobody("trust", format!("{}: {error}", path.display()))),
+        };
+        let root = match self.root_key.as_deref().map(PublicKey::load).transpose() {
+            Ok(root) => root,
+            Err(error) => return Ok(nobody("trust", chain(error))),
+        };
+        let mut state = StateFile::open(&self.trust_state.clone().map_or_else(state_path, Ok)?)
+            .context("what was seen of trust documents is not known; --trust-state FILE says where it is kept")?;
+        let mut check = Check::new("trust");
+        match Trust::accept(&bytes, root.as_ref(), &mut state.state, now()) {
+            Ok(trust) => {
+                state.save()?;
+                if let Some(source) = trust.source() {
+                    check.note(format!("version {}, sha256 {}", source.version, source.sha256));
+                    check.note(format!("vouched for by the root that was pinned as {}", source.anchor));
+                }
+                Ok(Believed { trust: Ok(trust), check: Some(check), is_self: false })
+            }
+            Err(error @ TrustError::Envelope(EnvelopeError::Json(_))) => Err(error).with_context(|| {
+                format!("{} is no signed trust document (`spectramind keys trust init` begins one)", path.display())
+            }),
+            Err(TrustError::UnknownRoot) => {
+                let finding = format!("{}: no root known here signed it: name one with --root-key PUB", path.display());
+                check.fail(finding);
+                Ok(Believed { trust: Err(check), check: None, is_self: false })
+            }
+            Err(error) => {
+                check.fail(format!("{}: {}", path.display(), chain(error)));
+                Ok(Believed { trust: Err(check), check: None, is_self: false })
+            }
+        }
     }
 }
 
-fn nobody(finding: String) -> Believed {
-    let mut check = Check::new("signature");
+fn nobody(check: &str, finding: String) -> Believed {
+    let mut check = Check::new(check);
     check.not_checked(finding);
-    Believed { trust: Err(check), is_self: false }
+    Believed { trust: Err(check), check: None, is_self: false }
+}
+
+/// An error and its causes on one line.
+fn chain(error: impl Into<anyhow::Error>) -> String {
+    format!("{:#}", error.into())
 }
 
 /// The public half of the key that `spectramind train` makes on the first run.
 fn own_key() -> Result<PathBuf> {
     let directories = choose_base_strategy().context("the user's config directory cannot be found")?;
     Ok(directories.config_dir().join("spectramind").join("signing-key.pub.pem"))
+}
+
+/// What was seen of trust documents: the file that `spectramind keys trust` keeps, too.
+fn state_path() -> Result<PathBuf> {
+    let directories = choose_base_strategy().context("the user's state directory cannot be found")?;
+    let folder = directories.state_dir().unwrap_or_else(|| directories.config_dir());
+    Ok(folder.join("spectramind").join("trust-state.json"))
 }
 
 /// The time that validity of keys is judged at.

@@ -15,10 +15,13 @@ use spectramind::engine::repro::probe::ProbeFailure;
 use spectramind::engine::run_dir::RunDirError;
 use spectramind::engine::settings::UnsupportedSetting;
 use spectramind::manifest::key::KeyError;
+use spectramind::manifest::trust::TrustError;
+use spectramind::manifest::trust::state::StateError;
 use spectramind::provenance::dvc::DvcError;
 use spectramind::provenance::git::GitError;
 
 use crate::compose::MissingConfigs;
+use crate::passphrase::{PassphraseError, VARIABLE};
 use crate::sweep::SweepError;
 
 /// The work failed.
@@ -78,6 +81,7 @@ fn is_usage(cause: &(dyn StdError + 'static)) -> bool {
         || cause.is::<Usage>()
         || cause.is::<UnsupportedSetting>()
         || cause.is::<MissingConfigs>()
+        || matches!(cause.downcast_ref(), Some(PassphraseError::NoTerminal { .. }))
         || matches!(cause.downcast_ref(), Some(DeviceError::NotCompiledIn { .. } | DeviceError::Absent { .. }))
         || cause.downcast_ref().is_some_and(groups_disagree)
         || matches!(cause.downcast_ref(), Some(CalibrationError::Setting { .. }))
@@ -154,6 +158,16 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<KeyError>() {
         return key(error);
     }
+    if let Some(error) = cause.downcast_ref::<PassphraseError>() {
+        return passphrase(error);
+    }
+    if let Some(error) = cause.downcast_ref::<TrustError>() {
+        return trust(error);
+    }
+    if let Some(StateError::Json { path, .. } | StateError::Root { path, .. }) = cause.downcast_ref() {
+        let without = "without it older trust documents are accepted again";
+        return Some(format!("restore {} from a backup, or delete it: {without}", path.display()));
+    }
     if let Some(GitError::NoCommit { .. }) = cause.downcast_ref() {
         return Some("make a first commit: the record says which commit a run was made from".into());
     }
@@ -225,9 +239,52 @@ fn preparation(error: &PreparationError) -> Option<String> {
 fn key(error: &KeyError) -> Option<String> {
     match error {
         KeyError::Permissions { path, .. } => Some(format!("chmod 600 {}", path.display())),
-        KeyError::Encrypted => Some("decrypt it first: openssl pkey -in KEY.pem -out PLAIN.pem".into()),
+        KeyError::InFile { source, .. } => key(source),
+        KeyError::Encrypted | KeyError::WrongPassphrase => {
+            Some(format!("give its passphrase with {PASSPHRASE_SOURCES}"))
+        }
+        KeyError::EmptyPassphrase => Some(format!("give one of some length, with {PASSPHRASE_SOURCES}")),
+        KeyError::Public { .. } | KeyError::Weak { .. } => {
+            Some("ask its owner for the output of `spectramind keys show --public`".into())
+        }
         KeyError::Create { .. } | KeyError::Read { .. } => Some("name another key file with --signing-key FILE".into()),
         _ => Some("make a new key with `spectramind keys generate --out FILE`".into()),
+    }
+}
+
+const PASSPHRASE_SOURCES: &str = "--passphrase-file FILE, SPECTRAMIND_PASSPHRASE or at the prompt";
+
+fn passphrase(error: &PassphraseError) -> Option<String> {
+    match error {
+        PassphraseError::NoTerminal { .. } => {
+            Some(format!("use --passphrase-file FILE (mode 0600) or the environment variable {VARIABLE}"))
+        }
+        PassphraseError::Different => Some("type the same twice".into()),
+        PassphraseError::Prompt(_) | PassphraseError::NotText => Some("use --passphrase-file FILE (mode 0600)".into()),
+    }
+}
+
+fn trust(error: &TrustError) -> Option<String> {
+    match error {
+        TrustError::Envelope(_) => {
+            Some("begin a signed one with `spectramind keys trust init --root-key ROOT.pem`".into())
+        }
+        TrustError::RootSignatures { .. } => {
+            Some("name with --root-key, once each, as many root keys as have to sign".into())
+        }
+        TrustError::Rollback { .. } => Some("get the newest trust document from whoever hands it out".into()),
+        TrustError::SameVersion { .. } => Some(
+            "two documents of one version are about: ask whoever hands them out; a new one needs a new root".into(),
+        ),
+        TrustError::Expired { .. } => {
+            Some("its author renews it: spectramind keys trust renew --expires-at TIME".into())
+        }
+        TrustError::UnknownName { .. } => Some("`spectramind keys trust list` shows the names".into()),
+        TrustError::Threshold { .. } => Some("add keys of that role first, or lower the threshold first".into()),
+        TrustError::RootIsTrusted { .. } => {
+            Some("make a root key of its own: spectramind keys generate --out FILE".into())
+        }
+        _ => None,
     }
 }
 

@@ -15,6 +15,7 @@ mod info;
 mod job;
 mod keys;
 mod output;
+mod passphrase;
 mod predict;
 mod preparation;
 mod progress;

@@ -1,5 +1,6 @@
 //! `spectramind train`
 
+use std::cell::OnceCell;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -28,7 +29,7 @@ use crate::job::Job;
 use crate::output::outln;
 use crate::progress::Stages;
 use crate::record::{self, DataSets, Sources};
-use crate::{compose, digests, keys, preparation::shown, sweep};
+use crate::{compose, digests, keys, passphrase, preparation::shown, sweep};
 
 /// Train, log, checkpoint, sign; simulate and calibrate missing simulated data first
 #[derive(clap::Args)]
@@ -41,6 +42,22 @@ pub struct Arguments {
     /// Read all data, also those whose digests are remembered from an earlier run
     #[arg(long)]
     no_cache: bool,
+    #[command(flatten)]
+    passphrase: passphrase::Arguments,
+    /// The key once it is open: the runs of a multirun ask for one passphrase once.
+    #[arg(skip)]
+    opened: OnceCell<SigningKey>,
+}
+
+impl Arguments {
+    /// The key that the runs are signed with.
+    fn key(&self) -> Result<&SigningKey> {
+        if let Some(key) = self.opened.get() {
+            return Ok(key);
+        }
+        let key = keys::for_signing(self.signing_key.as_deref(), &self.passphrase)?;
+        Ok(self.opened.get_or_init(|| key))
+    }
 }
 
 /// Name of the primary config.
@@ -81,7 +98,7 @@ fn train_job(job: Job, arguments: &Arguments) -> Result<()> {
     let choice = device::choose(trainer.accelerator, trainer.numerics)?;
     let computing = computing(&choice, &trainer);
     eprintln!("computing on {computing}");
-    let key = keys::for_signing(arguments.signing_key.as_deref())?;
+    let key = arguments.key()?;
 
     let mut stages = Stages::new();
     training::prepare(&config, &mut shown(&mut stages))?;
@@ -106,9 +123,9 @@ fn train_job(job: Job, arguments: &Arguments) -> Result<()> {
     stages.show("signing", 0, 1, "");
     data.check_unchanged()?;
     let wall_seconds = run.elapsed_before_seconds() + begin.elapsed().as_secs_f64();
-    let root = record::sign(&run, origin, &config, &trained, wall_seconds, &key)?;
+    let root = record::sign(&run, origin, &config, &trained, wall_seconds, key)?;
     stages.finish();
-    summarise(run.root(), &trainer, &computing, &trained, &root, &key)?;
+    summarise(run.root(), &trainer, &computing, &trained, &root, key)?;
     outln!("verify     {}", verify_command(run.root(), arguments));
     Ok(())
 }

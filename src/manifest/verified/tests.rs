@@ -9,7 +9,7 @@ use crate::manifest::dsse::{MAX_SIGNATURES, Signature};
 use crate::manifest::key::SigningKey;
 use crate::manifest::predicate::tests::{example, sparse_example};
 use crate::manifest::statement::{Subject, SubjectDigest};
-use crate::manifest::trust::{TrustPolicy, TrustedKey};
+use crate::manifest::trust::{Thresholds, TrustedKey};
 use crate::provenance::path::RelativePath;
 
 fn key(byte: u8) -> SigningKey {
@@ -33,11 +33,12 @@ fn policy(keys: u8, threshold: u32, change: impl Fn(&mut TrustedKey)) -> Trust {
     let trusted = |byte: u8| {
         let (name, public_key) = (format!("key {byte}"), key(byte).public());
         let role = Role::Trainer;
-        let mut key = TrustedKey { name, public_key, role, not_before: None, not_after: None, revoked_at: None };
+        let mut key = TrustedKey::new(name, public_key, role);
         change(&mut key);
         key
     };
-    TrustPolicy { keys: (1..=keys).map(trusted).collect(), threshold }.try_into().expect("a sound policy")
+    let thresholds = Thresholds { trainer: threshold, verifier: 1 };
+    Trust::of_keys((1..=keys).map(trusted).collect(), thresholds)
 }
 
 fn payload() -> Vec<u8> {
@@ -158,7 +159,7 @@ fn another_payload_type_is_refused_even_when_signed() {
     let mut envelope = sign(&payload(), &[1]);
     envelope.payload_type = "application/json".into();
     envelope.signatures[0].sig = STANDARD.encode(key(1).sign(&pae("application/json", &payload())));
-    let expected = EnvelopeError::PayloadType { got: "application/json".into() };
+    let expected = EnvelopeError::PayloadType { expected: PAYLOAD_TYPE, got: "application/json".into() };
     assert_eq!(refusal(&envelope, &trust(1, 1)), VerificationError::Envelope(expected));
 }
 
@@ -249,6 +250,51 @@ fn a_verifiers_key_cannot_sign_a_run() {
     let error = refusal(&sign(&payload(), &[1]), &policy(1, 1, verifier));
     let fault = KeyFault::Role { expected: Role::Trainer, got: Role::Verifier };
     assert!(matches!(error, VerificationError::Signatures { refused, .. } if refused[0].fault == fault));
+}
+
+#[test]
+fn a_key_for_another_challenge_does_not_count() {
+    let only = |challenge: &str| {
+        let challenges = Some(vec![challenge.to_owned()]);
+        policy(2, 1, move |key| key.challenges.clone_from(&challenges))
+    };
+    let run = example().run.challenge.expect("the example is of a challenge");
+    assert!(verify(&bytes(&sign(&payload(), &[1])), &only(&run), now()).is_ok());
+    let error = refusal(&sign(&payload(), &[1, 2]), &only("another"));
+    let fault = KeyFault::Challenge { expected: vec!["another".into()], got: Some(run) };
+    assert!(matches!(&error, VerificationError::Signatures { counted: 0, refused, .. } if refused[1].fault == fault));
+    // A run of no challenge is of none of those the key is for.
+    let name = RelativePath::parse("a").expect("a path");
+    let subject = vec![Subject { name, digest: SubjectDigest { sha256: sha256(b"") } }];
+    let free = strict_json::to_vec(&Statement::new(subject, sparse_example()).expect("a statement")).expect("small");
+    let error = refusal(&sign(&free, &[1]), &only("another"));
+    let fault = KeyFault::Challenge { expected: vec!["another".into()], got: None };
+    assert!(matches!(&error, VerificationError::Signatures { counted: 0, refused, .. } if refused[0].fault == fault));
+}
+
+#[test]
+fn the_threshold_is_met_by_keys_for_the_challenge() {
+    let run = example().run.challenge.expect("the example is of a challenge");
+    let mut first = TrustedKey::new("key 1".into(), key(1).public(), Role::Trainer);
+    let second = TrustedKey::new("key 2".into(), key(2).public(), Role::Trainer);
+    first.challenges = Some(vec!["another".into()]);
+    let trust = |first: &TrustedKey| {
+        Trust::of_keys(vec![first.clone(), second.clone()], Thresholds { trainer: 2, verifier: 1 })
+    };
+    let error = refusal(&sign(&payload(), &[1, 2]), &trust(&first));
+    assert!(matches!(error, VerificationError::Signatures { counted: 1, threshold: 2, .. }), "{error}");
+    first.challenges = Some(vec![run]);
+    assert!(verify(&bytes(&sign(&payload(), &[1, 2])), &trust(&first), now()).is_ok());
+}
+
+#[test]
+fn a_trainers_threshold_is_not_met_by_a_verifiers_key() {
+    let keys = [(1, Role::Trainer), (2, Role::Verifier), (3, Role::Trainer)];
+    let keys = keys.map(|(byte, role)| TrustedKey::new(format!("key {byte}"), key(byte).public(), role));
+    let trust = Trust::of_keys(keys.into(), Thresholds { trainer: 2, verifier: 1 });
+    let error = refusal(&sign(&payload(), &[1, 2]), &trust);
+    assert!(matches!(error, VerificationError::Signatures { counted: 1, threshold: 2, .. }), "{error}");
+    assert!(verify(&bytes(&sign(&payload(), &[1, 2, 3])), &trust, now()).is_ok());
 }
 
 #[test]
