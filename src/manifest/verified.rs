@@ -1,24 +1,41 @@
 //! The one verification routine.
 //!
 //! Order matters, and every step happens on what the step before let through: size and shape of the envelope, payload
-//! type, signatures over the exact bytes, and only then the statement inside.
+//! type, signatures over the exact bytes, and only then the statement inside. The [`Profile`] says how an envelope may be
+//! spelled; it changes nothing about who is believed, nor about how the payload is read.
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::digest::{Sha256Digest, sha256};
 
-use super::dsse::{Envelope, EnvelopeError, PAYLOAD_TYPE, bundle_lines, pae};
+use super::dsse::{Envelope, EnvelopeError, PAYLOAD_TYPE, Profile, bundle_envelopes, pae};
+use super::key::PublicKey;
 use super::predicate::TrainingRun;
+use super::slsa::Provenance;
 use super::statement::{Predicate, Statement, StatementError};
 use super::strict_json::{self, JsonError};
 use super::trust::{KeyFault, Role, Trust};
 
-/// A manifest whose signatures were verified; made by [`verify`] and nowhere else.
+pub use self::verdict::{VerifiedVerdict, verify_verdict};
+
+mod verdict;
+
+/// A manifest whose signatures were verified; made by [`verify`] and [`verify_bundle`] and nowhere else.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VerifiedManifest {
     statement: Statement<TrainingRun>,
-    identity: Sha256Digest,
+    signed: Signed,
+}
+
+/// A payload that enough trusted keys signed; made by [`Signed::open`] and nowhere else.
+#[derive(Debug, Clone, PartialEq)]
+struct Signed {
+    payload: Vec<u8>,
+    /// Every signature of the envelope, also of keys that nobody here knows.
+    signatures: Vec<Vec<u8>>,
     signers: Vec<Signer>,
 }
 
@@ -62,45 +79,109 @@ pub enum VerificationError {
     /// The signed statement is refused.
     #[error("signed statement")]
     Statement(#[from] StatementError),
+    /// A signature that the strict profile has no room for: by an unknown key, under another key id, or a copy.
+    #[error("signature {index}: expected one by a trusted key, once and under its own key id, got key id {keyid:?}")]
+    UnknownSignature {
+        /// Counted from 0.
+        index: usize,
+        /// The key id it states.
+        keyid: String,
+    },
     /// A bundle is about no run, or about several.
     #[error("bundle has {got} training-run statements, expected 1")]
     RunCount {
         /// Number of such statements.
         got: usize,
     },
+    /// A statement that repeats another is not what follows from that one, has other subjects or other signers.
+    #[error("the {kind} statement contradicts the {of} statement in its {what}")]
+    Contradiction {
+        /// The URI of the one that repeats.
+        kind: &'static str,
+        /// The URI of the one that is repeated.
+        of: &'static str,
+        /// What differs.
+        what: &'static str,
+    },
+    /// A statement of which there is at most one occurs twice.
+    #[error("bundle has two {kind} statements")]
+    Repeated {
+        /// The URI of its kind.
+        kind: &'static str,
+    },
+    /// A bundle holds no verdict, or several.
+    #[error("bundle has {got} replay verdicts, expected 1")]
+    VerdictCount {
+        /// Number of such statements.
+        got: usize,
+    },
+    /// A verdict is about another manifest.
+    #[error("verdict on the manifest {got}, expected {expected}")]
+    OtherManifest {
+        /// The identity of the manifest at hand.
+        expected: Sha256Digest,
+        /// The identity that the verdict names.
+        got: Sha256Digest,
+    },
+    /// A verdict is by somebody who signed the manifest.
+    #[error("verdict signed by {name:?} (keyid {keyid}), who signed the manifest: nobody is their own verifier")]
+    OwnVerdict {
+        /// The name of the key in the trust policy.
+        name: String,
+        /// Its id.
+        keyid: Sha256Digest,
+    },
+    /// A verdict names another verifier than signed it.
+    #[error("verdict of the verifier {got}, who did not sign it")]
+    OtherVerifier {
+        /// The key id that the verdict names.
+        got: Sha256Digest,
+    },
 }
 
-/// Verifies one envelope (one line of a bundle) as of the time `at`.
+/// Verifies one envelope with a training-run statement as of the time `at`.
 ///
 /// `at` is the verifier's clock, or a time the verifier has from elsewhere; nothing in the envelope influences it.
 ///
 /// # Errors
 /// [`VerificationError`].
-pub fn verify(envelope: &[u8], trust: &Trust, at: Timestamp) -> Result<VerifiedManifest, VerificationError> {
-    let decoded = Envelope::parse(envelope)?.decode()?;
-    let signers = signers(&decoded.payload, &decoded.signatures, trust, Role::Trainer, at)?;
-    let statement = statement(&decoded.payload)?;
-    Ok(VerifiedManifest { statement, identity: sha256(&decoded.payload), signers })
+pub fn verify(
+    envelope: &[u8],
+    trust: &Trust,
+    at: Timestamp,
+    profile: Profile,
+) -> Result<VerifiedManifest, VerificationError> {
+    VerifiedManifest::of(Signed::open(envelope, trust, Role::Trainer, at, profile)?)
 }
 
 /// Verifies a bundle (a `manifest.intoto.jsonl`) as of the time `at`: every envelope must be signed as the policy asks,
-/// and exactly one must hold a training-run statement. Signed statements of other kinds are passed over.
+/// exactly one must hold a training-run statement, and what else there may be is that run told as SLSA Provenance, about
+/// the same subjects and by the same signers. Statements of any other kind are refused.
 ///
 /// # Errors
 /// [`VerificationError`].
-pub fn verify_bundle(bundle: &[u8], trust: &Trust, at: Timestamp) -> Result<VerifiedManifest, VerificationError> {
-    let mut runs = Vec::new();
-    for line in bundle_lines(bundle)? {
-        match verify(line, trust, at) {
-            Ok(run) => runs.push(run),
-            Err(VerificationError::Statement(StatementError::PredicateType { .. })) => {}
-            Err(error) => return Err(error),
+pub fn verify_bundle(
+    bundle: &[u8],
+    trust: &Trust,
+    at: Timestamp,
+    profile: Profile,
+) -> Result<VerifiedManifest, VerificationError> {
+    let (mut runs, mut provenance) = (Vec::new(), None);
+    for envelope in bundle_envelopes(bundle, profile)? {
+        let signed = Signed::open(envelope, trust, Role::Trainer, at, profile)?;
+        match signed.predicate_type()?.as_str() {
+            Provenance::TYPE => once(&mut provenance, signed, Provenance::TYPE)?,
+            _ => runs.push(VerifiedManifest::of(signed)?),
         }
     }
-    match (runs.len(), runs.pop()) {
-        (1, Some(run)) => Ok(run),
-        (got, _) => Err(VerificationError::RunCount { got }),
+    let run = match (runs.len(), runs.pop()) {
+        (1, Some(run)) => run,
+        (got, _) => return Err(VerificationError::RunCount { got }),
+    };
+    if let Some(provenance) = provenance {
+        provenance.repeats(&run.statement, &run.signed.signers, &Provenance::of(run.predicate()))?;
     }
+    Ok(run)
 }
 
 /// Reads the training-run statement of a bundle **without verifying anything**: for listings, never for a check.
@@ -108,8 +189,10 @@ pub fn verify_bundle(bundle: &[u8], trust: &Trust, at: Timestamp) -> Result<Veri
 /// # Errors
 /// [`VerificationError`], for what is no such bundle.
 pub fn read_unverified(bundle: &[u8]) -> Result<Statement<TrainingRun>, VerificationError> {
-    for line in bundle_lines(bundle)? {
-        match statement(&Envelope::parse(line)?.decode()?.payload) {
+    // Nothing is believed here, so the spelling does not matter.
+    for envelope in bundle_envelopes(bundle, Profile::Tolerant)? {
+        let decoded = Envelope::parse(envelope, Profile::Tolerant)?.decode(Profile::Tolerant)?;
+        match statement(&decoded.payload) {
             Err(VerificationError::Statement(StatementError::PredicateType { .. })) => {}
             read => return read,
         }
@@ -118,6 +201,10 @@ pub fn read_unverified(bundle: &[u8]) -> Result<Statement<TrainingRun>, Verifica
 }
 
 impl VerifiedManifest {
+    fn of(signed: Signed) -> Result<Self, VerificationError> {
+        Ok(Self { statement: statement(&signed.payload)?, signed })
+    }
+
     /// The statement.
     pub fn statement(&self) -> &Statement<TrainingRun> {
         &self.statement
@@ -130,13 +217,90 @@ impl VerifiedManifest {
 
     /// The identity of the manifest: SHA-256 of the payload, whatever the envelope around it looks like.
     pub fn identity(&self) -> Sha256Digest {
-        self.identity
+        sha256(&self.signed.payload)
     }
 
     /// The trusted keys that signed and count, in the order of the policy.
     pub fn signers(&self) -> &[Signer] {
-        &self.signers
+        &self.signed.signers
     }
+
+    /// Whether any signature of the manifest is this key's, whoever trusts it.
+    pub fn is_signed_by(&self, key: &PublicKey) -> bool {
+        any_is_by(key, &self.signed.payload, &self.signed.signatures)
+    }
+}
+
+impl Signed {
+    /// Decodes an envelope and counts the trusted keys that signed it.
+    fn open(
+        envelope: &[u8],
+        trust: &Trust,
+        role: Role,
+        at: Timestamp,
+        profile: Profile,
+    ) -> Result<Self, VerificationError> {
+        let envelope = Envelope::parse(envelope, profile)?;
+        let decoded = envelope.decode(profile)?;
+        let signers = signers(&decoded.payload, &decoded.signatures, trust, role, at)?;
+        if profile == Profile::Strict {
+            refuse_unknown_signatures(&envelope, &decoded.payload, &decoded.signatures, trust)?;
+        }
+        Ok(Self { payload: decoded.payload, signatures: decoded.signatures, signers })
+    }
+
+    fn predicate_type(&self) -> Result<String, VerificationError> {
+        predicate_type(&self.payload)
+    }
+
+    /// Checks that this is a statement about the same subjects by the same signers as `of`, and says `expected`.
+    fn repeats<P: Predicate, Q: Predicate + PartialEq>(
+        &self,
+        of: &Statement<P>,
+        signers: &[Signer],
+        expected: &Q,
+    ) -> Result<(), VerificationError> {
+        let Statement { subject, predicate, .. } = statement::<Q>(&self.payload)?;
+        let differences =
+            [("subjects", subject != of.subject), ("signers", self.signers != signers), ("predicate", predicate != *expected)];
+        match differences.into_iter().find(|(_, differs)| *differs) {
+            Some((what, _)) => Err(VerificationError::Contradiction { kind: Q::TYPE, of: P::TYPE, what }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Keeps the one statement of its kind.
+fn once(place: &mut Option<Signed>, signed: Signed, kind: &'static str) -> Result<(), VerificationError> {
+    match place.replace(signed) {
+        Some(_) => Err(VerificationError::Repeated { kind }),
+        None => Ok(()),
+    }
+}
+
+fn any_is_by(key: &PublicKey, payload: &[u8], signatures: &[Vec<u8>]) -> bool {
+    let message = pae(PAYLOAD_TYPE, payload);
+    signatures.iter().any(|signature| key.verifies(&message, signature))
+}
+
+/// In the strict profile nothing may stand in an envelope that nobody vouches for: a signature of an unknown key, or a
+/// key id that is not its signer's, could be changed without anybody noticing.
+fn refuse_unknown_signatures(
+    envelope: &Envelope,
+    payload: &[u8],
+    signatures: &[Vec<u8>],
+    trust: &Trust,
+) -> Result<(), VerificationError> {
+    let message = pae(PAYLOAD_TYPE, payload);
+    let mut seen = BTreeSet::new();
+    for (index, (stated, signature)) in envelope.signatures.iter().zip(signatures).enumerate() {
+        let mut keys = trust.policy().keys.iter().map(|key| &key.public_key);
+        let is_own = |key: &PublicKey| key.keyid().to_string() == stated.keyid && key.verifies(&message, signature);
+        if !keys.any(is_own) || !seen.insert(stated.keyid.as_str()) {
+            return Err(VerificationError::UnknownSignature { index, keyid: stated.keyid.clone() });
+        }
+    }
+    Ok(())
 }
 
 /// The trusted keys that signed, each once; an error when they are fewer than the threshold.
@@ -169,24 +333,31 @@ fn signers(
 
 /// Parses verified bytes.
 fn statement<P: Predicate>(payload: &[u8]) -> Result<Statement<P>, VerificationError> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Header {
-        predicate_type: String,
-    }
     // First, so that another kind of claim is called that, and not a claim with wrong fields.
-    let header: Header = strict_json::from_slice(payload)?;
-    if header.predicate_type != P::TYPE {
-        return Err(StatementError::PredicateType { expected: P::TYPE, got: header.predicate_type }.into());
+    let got = predicate_type(payload)?;
+    if got != P::TYPE {
+        return Err(StatementError::PredicateType { expected: P::TYPE, got }.into());
     }
     let statement: Statement<P> = strict_json::from_slice(payload)?;
     statement.check()?;
     Ok(statement)
 }
 
+/// What kind of claim verified bytes make.
+fn predicate_type(payload: &[u8]) -> Result<String, VerificationError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Header {
+        predicate_type: String,
+    }
+    Ok(strict_json::from_slice::<Header>(payload)?.predicate_type)
+}
+
 fn refusals(refused: &[RefusedSigner]) -> String {
     refused.iter().map(|one| format!("; the key of {:?} does not count: {}", one.signer.name, one.fault)).collect()
 }
 
+#[cfg(test)]
+mod bits;
 #[cfg(test)]
 mod tests;
