@@ -135,10 +135,15 @@ pub enum TrustError {
 impl Trust {
     /// Trusts one key as a trainer, at any time.
     pub fn single(key: PublicKey) -> Self {
+        Self::of_key(key, Role::Trainer)
+    }
+
+    /// Trusts one key for one role, at any time.
+    pub fn of_key(key: PublicKey, role: Role) -> Self {
         let key = TrustedKey {
             name: "the given key".to_owned(),
             public_key: key,
-            role: Role::Trainer,
+            role,
             not_before: None,
             not_after: None,
             revoked_at: None,

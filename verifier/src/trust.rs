@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use spectramind::manifest::key::PublicKey;
-use spectramind::manifest::trust::Trust;
+use spectramind::manifest::trust::{Role, Trust};
 use spectramind::verify::Check;
 
 /// Whom to believe.
@@ -28,11 +28,11 @@ pub struct Believed {
 }
 
 impl Arguments {
-    /// Reads the keys.
+    /// Reads the keys; a single one is believed in the given role.
     ///
     /// # Errors
     /// When a trust policy is not one; a file that is not there is a check that could not be made.
-    pub fn resolve(&self) -> Result<Believed> {
+    pub fn resolve(&self, role: Role) -> Result<Believed> {
         if let Some(path) = &self.trust {
             let bytes = match std::fs::read(path) {
                 Ok(bytes) => bytes,
@@ -46,7 +46,7 @@ impl Arguments {
             None => (own_key()?, true),
         };
         Ok(match PublicKey::load(&path) {
-            Ok(key) => Believed { trust: Ok(Trust::single(key)), is_self },
+            Ok(key) => Believed { trust: Ok(Trust::of_key(key, role)), is_self },
             Err(error) if is_self => nobody(format!("{error}: say whom to believe with --key PUB.pem or --trust FILE")),
             Err(error) => nobody(format!("{:#}", anyhow::Error::from(error))),
         })
