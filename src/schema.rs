@@ -9,8 +9,12 @@ use crate::provenance::data::DataFile;
 use crate::manifest::dsse::Envelope;
 use crate::manifest::origin::RunOrigin;
 use crate::manifest::predicate::TrainingRun;
+use crate::manifest::slsa::Provenance;
 use crate::manifest::statement::{Predicate, Statement};
 use crate::manifest::trust::TrustPolicy;
+use crate::manifest::verdict::ReplayVerdict;
+use crate::manifest::verdict::summary::VerificationSummary;
+use crate::manifest::verdict::test_result::TestResult;
 use crate::verify::Report;
 
 /// Every document that is signed or exchanged: the file's name in `schemas/`, and its schema (JSON Schema 2020-12).
@@ -19,9 +23,13 @@ pub fn documents() -> Vec<(&'static str, Value)> {
         ("data-file.schema.json", schema::<DataFile>()),
         ("envelope.schema.json", schema::<Envelope>()),
         ("provenance.schema.json", schema::<RunOrigin>()),
+        ("replay-verdict.schema.json", statement::<ReplayVerdict>()),
         ("report.schema.json", schema::<Report>()),
+        ("slsa-provenance.schema.json", statement::<Provenance>()),
+        ("test-result.schema.json", statement::<TestResult>()),
         ("training-run.schema.json", statement::<TrainingRun>()),
         ("trust-policy.schema.json", schema::<TrustPolicy>()),
+        ("verification-summary.schema.json", statement::<VerificationSummary>()),
     ]
 }
 
@@ -60,16 +68,23 @@ mod tests {
     use crate::manifest::predicate::tests::{example, sparse_example};
     use crate::manifest::statement::{Subject, SubjectDigest};
     use crate::manifest::trust::Trust;
+    use crate::manifest::verdict::Outcome;
+    use crate::manifest::verdict::tests::example as verdict;
     use crate::provenance::path::RelativePath;
 
     fn path(text: &str) -> RelativePath {
         RelativePath::parse(text).expect("an acceptable path")
     }
 
-    fn statement(sparse: bool) -> Value {
+    fn statement<P: Predicate>(predicate: P) -> Value {
         let subject = Subject { name: path("a/b"), digest: SubjectDigest { sha256: sha256(b"") } };
-        let run = if sparse { sparse_example() } else { example() };
-        serde_json::to_value(Statement::new(vec![subject], run).expect("a statement")).expect("JSON")
+        serde_json::to_value(Statement::new(vec![subject], predicate).expect("a statement")).expect("JSON")
+    }
+
+    /// A statement that follows from each verdict that there can be, without a replay and with one.
+    fn statements<P: Predicate>(of: fn(&ReplayVerdict) -> P) -> Vec<Value> {
+        let unreplayed = ReplayVerdict { replay: None, ..verdict(Outcome::NotChecked) };
+        [verdict(Outcome::Passed), unreplayed, verdict(Outcome::Failed)].iter().map(|one| statement(of(one))).collect()
     }
 
     fn origin() -> RunOrigin {
@@ -92,7 +107,13 @@ mod tests {
                 report.checks.push(crate::verify::Check::new("signature"));
                 serde_json::to_value(report)
             }
-            "training-run.schema.json" => return vec![statement(false), statement(true)],
+            "replay-verdict.schema.json" => return statements(ReplayVerdict::clone),
+            "slsa-provenance.schema.json" => {
+                return [example(), sparse_example()].iter().map(|run| statement(Provenance::of(run))).collect();
+            }
+            "test-result.schema.json" => return statements(TestResult::of),
+            "training-run.schema.json" => return vec![statement(example()), statement(sparse_example())],
+            "verification-summary.schema.json" => return statements(VerificationSummary::of),
             "trust-policy.schema.json" => serde_json::to_value(Trust::single(key.public()).policy()),
             other => panic!("{other} has no sample"),
         };
@@ -113,6 +134,37 @@ mod tests {
                 fs::write(&file, &expected).expect("a file");
             }
             let found = fs::read_to_string(&file).unwrap_or_default();
+            assert!(found == expected, "{} is out of date: run the tests with SPECTRAMIND_UPDATE=1", file.display());
+        }
+    }
+
+    /// Fuzzing starts from documents that are accepted; `fuzz/seeds` must not fall behind the types.
+    #[test]
+    fn the_fuzz_seeds_are_up_to_date() {
+        let key = SigningKey::from_random(&[1; 32]);
+        let compact = |value: &Value| serde_json::to_vec(value).expect("JSON");
+        let sign = |payload: &[u8]| Envelope::sign(payload, &[&key]).expect("an envelope").to_line().expect("small");
+        let statements: Vec<_> =
+            ["training-run", "slsa-provenance", "replay-verdict", "test-result", "verification-summary"]
+                .into_iter()
+                .map(|kind| (kind, compact(&samples(&format!("{kind}.schema.json"))[0])))
+                .collect();
+        let (run, provenance) = (&statements[0].1, &statements[1].1);
+        let pretty = serde_json::to_vec_pretty(&samples("envelope.schema.json")[0]).expect("JSON");
+        let mut seeds = vec![
+            ("envelope/bundle".to_owned(), [sign(run), sign(provenance)].concat()),
+            ("envelope/pretty".to_owned(), pretty),
+            ("trust/single".to_owned(), compact(&samples("trust-policy.schema.json")[0])),
+        ];
+        seeds.extend(statements.iter().map(|(kind, payload)| (format!("statement/{kind}"), payload.clone())));
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+        for (name, expected) in seeds {
+            let file = directory.join(name);
+            if std::env::var_os("SPECTRAMIND_UPDATE").is_some() {
+                fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+                fs::write(&file, &expected).expect("a file");
+            }
+            let found = fs::read(&file).unwrap_or_default();
             assert!(found == expected, "{} is out of date: run the tests with SPECTRAMIND_UPDATE=1", file.display());
         }
     }
@@ -152,6 +204,8 @@ mod tests {
             ("training-run.schema.json", "predicateType", "https://slsa.dev/provenance/v1".into()),
             ("training-run.schema.json", "_type", "https://in-toto.io/Statement/v0.1".into()),
             ("training-run.schema.json", "subject", Value::Array(vec![])),
+            ("slsa-provenance.schema.json", "predicateType", "https://slsa.dev/provenance/v0.2".into()),
+            ("replay-verdict.schema.json", "predicateType", "urn:x-spectramind:training-run:v1".into()),
             ("envelope.schema.json", "payloadType", "application/json".into()),
             ("envelope.schema.json", "signatures", Value::Array(vec![])),
             ("trust-policy.schema.json", "keys", Value::Array(vec![])),

@@ -305,7 +305,10 @@ mod tests {
         assert_eq!(Envelope::sign(b"{}", &[]), Err(EnvelopeError::SignatureCount { got: 0 }));
         assert_eq!(Envelope::sign(b"{}", &[&key; 17]), Err(EnvelopeError::SignatureCount { got: 17 }));
         let mut envelope = Envelope::sign(b"{}", &[&key; 16]).expect("an envelope");
-        assert_eq!(Envelope::parse(&strict_json::to_vec(&envelope).expect("small"), Profile::Strict).as_ref(), Ok(&envelope));
+        assert_eq!(
+            Envelope::parse(&strict_json::to_vec(&envelope).expect("small"), Profile::Strict).as_ref(),
+            Ok(&envelope)
+        );
         envelope.signatures.push(envelope.signatures[0].clone());
         let bytes = strict_json::to_vec(&envelope).expect("small");
         assert_eq!(Envelope::parse(&bytes, Profile::Strict), Err(EnvelopeError::SignatureCount { got: 17 }));
@@ -337,7 +340,8 @@ mod tests {
     fn other_spellings_of_base64_are_refused() {
         let envelope = Envelope::sign(b"\xff\xff{", &[&key(1)]).expect("an envelope");
         assert_eq!(envelope.payload, "//97");
-        let decodes = |payload: &str| Envelope { payload: payload.to_owned(), ..envelope.clone() }.decode(Profile::Strict);
+        let decodes =
+            |payload: &str| Envelope { payload: payload.to_owned(), ..envelope.clone() }.decode(Profile::Strict);
         assert!(decodes("e30=").is_ok());
         // Without padding, with bits after the end, URL-safe, with white space, with too much padding.
         for payload in ["e30", "e31=", "__97", "//97\n", " //97", "//97====", "e30=e30=", "/"] {
@@ -348,7 +352,9 @@ mod tests {
         }
         let mut unpadded = envelope.clone();
         unpadded.signatures[0].sig = unpadded.signatures[0].sig.trim_end_matches('=').to_owned();
-        assert!(matches!(unpadded.decode(Profile::Strict), Err(EnvelopeError::Base64 { field, .. }) if field == "signatures[0].sig"));
+        assert!(
+            matches!(unpadded.decode(Profile::Strict), Err(EnvelopeError::Base64 { field, .. }) if field == "signatures[0].sig")
+        );
     }
 
     #[test]
@@ -359,7 +365,9 @@ mod tests {
             let envelope = Envelope { payload: payload.to_owned(), ..envelope.clone() };
             envelope.decode(Profile::Tolerant).map(|decoded| decoded.payload)
         };
-        for (text, bytes) in [("//57", &b"\xff\xfe{"[..]), ("__57", b"\xff\xfe{"), ("e30=", b"{}"), ("e30", b"{}"), ("", b"")] {
+        for (text, bytes) in
+            [("//57", &b"\xff\xfe{"[..]), ("__57", b"\xff\xfe{"), ("e30=", b"{}"), ("e30", b"{}"), ("", b"")]
+        {
             assert_eq!(decodes(text).as_deref(), Ok(bytes), "{text}");
         }
         // Bits after the end, both alphabets at once, white space, too much padding, padding within, half a byte.
@@ -411,7 +419,9 @@ mod tests {
 
     #[test]
     fn a_bundle_is_one_envelope_per_line() {
-        let lines = |bytes| bundle_envelopes(bytes, Profile::Strict);
+        fn lines(bytes: &[u8]) -> Result<Vec<&[u8]>, EnvelopeError> {
+            bundle_envelopes(bytes, Profile::Strict)
+        }
         assert_eq!(lines(b"a\nb\n"), Ok(vec![b"a".as_slice(), b"b"]));
         assert_eq!(lines(b""), Err(EnvelopeError::EnvelopeCount { got: 0 }));
         assert_eq!(lines(b"a\nb"), Err(EnvelopeError::Truncated { line: 2 }));
@@ -422,7 +432,9 @@ mod tests {
 
     #[test]
     fn a_tolerated_bundle_is_one_document_after_the_other() {
-        let documents = |bytes| bundle_envelopes(bytes, Profile::Tolerant);
+        fn documents(bytes: &[u8]) -> Result<Vec<&[u8]>, EnvelopeError> {
+            bundle_envelopes(bytes, Profile::Tolerant)
+        }
         assert_eq!(documents(b"{}\n[1]\n"), Ok(vec![b"{}".as_slice(), b"\n[1]"]));
         assert_eq!(documents(b"{\n \"a\": 1\n}"), Ok(vec![b"{\n \"a\": 1\n}".as_slice()]));
         assert_eq!(documents(b" \n"), Err(EnvelopeError::EnvelopeCount { got: 0 }));

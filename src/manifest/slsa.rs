@@ -250,7 +250,9 @@ mod tests {
             let bytes = strict_json::to_vec(&provenance).expect("small");
             assert_eq!(strict_json::from_slice(&bytes), Ok(provenance.clone()));
             let dependencies = &provenance.build_definition.resolved_dependencies;
-            assert!(dependencies.iter().map(|dependency| dependency.name.as_deref()).eq(names.iter().map(|n| Some(*n))));
+            assert!(
+                dependencies.iter().map(|dependency| dependency.name.as_deref()).eq(names.iter().map(|n| Some(*n)))
+            );
         }
     }
 

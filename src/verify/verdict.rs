@@ -15,9 +15,7 @@ use crate::manifest::timestamp::UtcTime;
 use crate::manifest::trust::Trust;
 use crate::manifest::verdict::summary::VerificationSummary;
 use crate::manifest::verdict::test_result::TestResult;
-use crate::manifest::verdict::{
-    CheckRecord, MAX_FINDINGS, Outcome, ReplayRecord, ReplayVerdict, VerifierRecord,
-};
+use crate::manifest::verdict::{CheckRecord, MAX_FINDINGS, Outcome, ReplayRecord, ReplayVerdict, VerifierRecord};
 use crate::manifest::verified::verify_verdict;
 
 /// A report on a run, to be signed by whoever made it.
@@ -83,10 +81,7 @@ impl Audit<'_> {
             result: outcome(self.report.verdict()),
             checks: self.report.checks.iter().map(record).collect(),
             replay: self.replay,
-            verifier: VerifierRecord {
-                keyid: key.public().keyid(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-            },
+            verifier: VerifierRecord { keyid: key.public().keyid(), version: env!("CARGO_PKG_VERSION").to_owned() },
             started_at: self.started_at,
             finished_at: self.finished_at,
         };
@@ -126,9 +121,8 @@ fn outcome(verdict: Verdict) -> Outcome {
 /// Nothing else is checked again: that somebody trusted did so is what a verdict says.
 pub fn check_verdict(root: &Path, verdict: &Path, trust: &Trust, at: Timestamp, profile: Profile) -> Vec<Check> {
     let mut check = Check::new("verdict");
-    let mut read = |path: &Path| {
-        read_bundle(path).map_err(|error| check.not_checked(format!("{}: {error}", path.display()))).ok()
-    };
+    let mut read =
+        |path: &Path| read_bundle(path).map_err(|error| check.not_checked(format!("{}: {error}", path.display()))).ok();
     let (signed, manifest) = (read(verdict), read(&root.join(MANIFEST)));
     let (Some(signed), Some(manifest)) = (signed, manifest) else { return vec![check] };
     let verified = match verify_verdict(&signed, &manifest, trust, at, profile) {
@@ -142,7 +136,9 @@ pub fn check_verdict(root: &Path, verdict: &Path, trust: &Trust, at: Timestamp, 
     for made in &claim.checks {
         match made.outcome {
             Outcome::Passed => check.note(format!("{} passed", made.name)),
-            Outcome::NotChecked => check.not_checked(format!("{} was not checked: {}", made.name, made.findings.join("; "))),
+            Outcome::NotChecked => {
+                check.not_checked(format!("{} was not checked: {}", made.name, made.findings.join("; ")))
+            }
             Outcome::Failed => check.fail(format!("{} failed: {}", made.name, made.findings.join("; "))),
         }
     }

@@ -256,8 +256,11 @@ fn checked(command: Command) -> anyhow::Result<Report> {
                 report.checks.push(check);
                 replayed = record;
             }
-            if let Some(signer) = signer {
-                signer.sign(&run, &report, replayed)?;
+            // A verdict that cannot be written must not hide what was found.
+            if let Some(Err(error)) = signer.map(|signer| signer.sign(&run, &report, replayed)) {
+                let mut check = Check::new("signing");
+                check.not_checked(format!("{error:#}"));
+                report.checks.push(check);
             }
             Ok(report)
         }
@@ -352,12 +355,7 @@ impl From<Accelerator> for spectramind::engine::settings::Accelerator {
 }
 
 #[cfg(not(feature = "replay"))]
-fn replay(
-    _: &VerifiedRun,
-    _: &Path,
-    _: &[(String, PathBuf)],
-    _: Accelerator,
-) -> (Check, Option<ReplayRecord>) {
+fn replay(_: &VerifiedRun, _: &Path, _: &[(String, PathBuf)], _: Accelerator) -> (Check, Option<ReplayRecord>) {
     (without_engine("replay"), None)
 }
 

@@ -58,8 +58,9 @@ impl Signer {
     pub fn sign(self, run: &VerifiedRun, report: &Report, replay: Option<ReplayRecord>) -> Result<()> {
         let audit = Audit { run, report, replay, started_at: self.started_at, finished_at: now() };
         let bundle = audit.sign(&self.key)?;
-        write_whole(&self.out, &bundle)
-            .with_context(|| format!("cannot write the verdict to {}; choose a place with --verdict-out", self.out.display()))?;
+        write_whole(&self.out, &bundle).with_context(|| {
+            format!("cannot write the verdict to {}; choose a place with --verdict-out", self.out.display())
+        })?;
         eprintln!("wrote {}", self.out.display());
         Ok(())
     }

@@ -128,8 +128,10 @@ fn check_subject(statement: &Statement<ReplayVerdict>, manifest: &Manifest) -> R
         return Err(VerificationError::OtherManifest { expected, got });
     }
     let run = &manifest.statement;
-    let differences =
-        [("subjects", statement.subject != run.subject), ("run id", statement.predicate.run_id != run.predicate.run.id)];
+    let differences = [
+        ("subjects", statement.subject != run.subject),
+        ("run id", statement.predicate.run_id != run.predicate.run.id),
+    ];
     match differences.into_iter().find(|(_, differs)| *differs) {
         Some((what, _)) => {
             Err(VerificationError::Contradiction { kind: ReplayVerdict::TYPE, of: TrainingRun::TYPE, what })
