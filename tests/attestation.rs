@@ -153,7 +153,8 @@ fn openssl_reads_our_key_and_verifies_our_signature() {
     let bundle = sandbox.path("run/verdict.intoto.jsonl");
     done(&python, &[text(&script()), "pae", text(&bundle), "."], folder.path());
     let verify = |key: &Path, signed: &str| {
-        let arguments = ["pkeyutl", "-verify", "-pubin", "-inkey", text(key), "-rawin", "-in", signed, "-sigfile", "0.sig"];
+        let arguments =
+            ["pkeyutl", "-verify", "-pubin", "-inkey", text(key), "-rawin", "-in", signed, "-sigfile", "0.sig"];
         offline(Path::new("openssl"), &arguments, folder.path())
     };
     let (own, other) = (sandbox.path(".git/verifier.pub.pem"), sandbox.path(".git/pub.pem"));
@@ -201,7 +202,8 @@ fn strict_is_the_default_and_a_flipped_key_id_shows_there_only() {
     let at = text.find(r#""keyid":""#).expect("a key id") + r#""keyid":""#.len();
     let digit = if text.as_bytes()[at] == b'0' { "1" } else { "0" };
     std::fs::write(&path, format!("{}{digit}{}", &text[..at], &text[at + 1..])).expect("write");
-    for (arguments, code) in [(&["--strict"][..], 1), (&[], 1), (&["--tolerant"], 0), (&["--strict", "--tolerant"], 2)] {
+    for (arguments, code) in [(&["--strict"][..], 1), (&[], 1), (&["--tolerant"], 0), (&["--strict", "--tolerant"], 2)]
+    {
         let outcome = sandbox.verify(&[&["manifest", "run", "--key", ".git/pub.pem"], arguments].concat());
         assert_eq!(outcome.code, code, "{arguments:?}\n{}", outcome.stdout);
     }
@@ -328,8 +330,13 @@ fn a_replay_runs_nothing_that_the_manifest_names_and_writes_nowhere_it_says() {
     let sandbox = Sandbox::new();
     // An honest run whose config leads everywhere but into the run directory.
     let outside = sandbox.path("outside");
-    let overrides =
-        ["trainer=ci_fast", "run.dir=run", "data.root=outside/raw", "calib.out=outside/curves", "hydra.run.dir=outside/hydra"];
+    let overrides = [
+        "trainer=ci_fast",
+        "run.dir=run",
+        "data.root=outside/raw",
+        "calib.out=outside/curves",
+        "hydra.run.dir=outside/hydra",
+    ];
     sandbox.done(&[&["train"][..], &overrides].concat());
     assert!(outside.exists());
     std::fs::remove_dir_all(&outside).expect("remove");

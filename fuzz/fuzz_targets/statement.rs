@@ -32,7 +32,8 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
     ];
     assert!(kinds.iter().filter(|is| **is).count() <= 1, "of several kinds: {kinds:?}");
     if kinds[2] {
-        let Statement { predicate, .. } = strict_json::from_slice::<Statement<ReplayVerdict>>(bytes).expect("read before");
+        let Statement { predicate, .. } =
+            strict_json::from_slice::<Statement<ReplayVerdict>>(bytes).expect("read before");
         let (result, summary) = (TestResult::of(&predicate), VerificationSummary::of(&predicate));
         let counted = result.passed_tests.len() + result.warned_tests.len() + result.failed_tests.len();
         assert_eq!(counted, predicate.checks.len());
