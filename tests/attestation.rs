@@ -1,5 +1,5 @@
-//! What we sign, read by programs that know nothing of us, and what they sign, read by us; verdicts; and a manifest that
-//! would like a replay to do more than train.
+//! What we sign, read by programs that know nothing of us, and what they sign, read by us; verdicts; and a manifest
+//! that would like a replay to do more than train.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -11,11 +11,8 @@ use spectramind::config::{Composer, SearchPath, load_yaml};
 /// A tree with what overrides can name: groups, a nested group, packages, a list, a null, `???`, an interpolation.
 static FILES: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
     [
-        (
-            "train.yaml",
-            "defaults: [trainer: fast, model: a, optional data: null, _self_]\n\
-            lr: 1e-3\nname: ${trainer.epochs}-${oc.env:USER,nobody}\nseed: null\nout: ???\nfiles: [a, {b: 1}]\n",
-        ),
+        ("train.yaml", "defaults: [trainer: fast, model: a, optional data: null, _self_]\n\
+            lr: 1e-3\nname: ${trainer.epochs}-${oc.env:USER,nobody}\nseed: null\nout: ???\nfiles: [a, {b: 1}]\n"),
         ("trainer/fast.yaml", "epochs: 1\ndevices: [0, 1]\n"),
         ("trainer/slow.yaml", "defaults: [fast]\nepochs: 100\n"),
         ("model/a.yaml", "defaults: [/optim@optim: adam]\nwidth: 8\n"),

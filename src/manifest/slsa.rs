@@ -1,11 +1,12 @@
 //! SLSA Provenance v1 beside our own statement, so that policy engines that know nothing of us can read what was built
 //! from what.
 //!
-//! It is the training-run statement told once more and nothing else: [`Provenance::of`] is a pure function, and a bundle
-//! whose second statement is not what it yields is refused. Nothing new can be claimed, or contradicted, in it.
+//! It is the training-run statement told once more and nothing else: [`Provenance::of`] is a pure function, and a
+//! bundle whose second statement is not what it yields is refused. Nothing new can be claimed, or contradicted, in
+//! it.
 //!
-//! The build is `spectramind train`, run by whoever signs, on a machine of theirs: the builder's id says so, and no more
-//! than SLSA Build L1 is claimed.
+//! The build is `spectramind train`, run by whoever signs, on a machine of theirs: the builder's id says so, and no
+//! more than SLSA Build L1 is claimed.
 //!
 //! | field | from |
 //! |---|---|

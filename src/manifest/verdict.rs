@@ -1,7 +1,7 @@
 //! What a verifier claims about somebody else's run: which checks were made, and what came of each.
 //!
-//! Our own predicate says all of it. Beside it stand [`test_result`] and [`summary`], pure functions of it, so that tools
-//! which know nothing of us can gate on them; a bundle in which they say anything else is refused.
+//! Our own predicate says all of it. Beside it stand [`test_result`] and [`summary`], pure functions of it, so that
+//! tools which know nothing of us can gate on them; a bundle in which they say anything else is refused.
 //!
 //! A check that could not be made is a check with that outcome, never a missing one, and keeps the whole from having
 //! passed.
@@ -24,7 +24,8 @@ pub mod test_result;
 /// The URI of the predicate, version 1.
 pub const REPLAY_VERDICT: &str = "urn:x-spectramind:replay-verdict:v1";
 
-/// Most findings that a verdict repeats of one check: a data set that is another altogether has as many as it has files.
+/// Most findings that a verdict repeats of one check: a data set that is another altogether has as many as it has
+/// files.
 pub const MAX_FINDINGS: usize = 32;
 
 /// What was checked of a run, and what came of it.

@@ -1,8 +1,8 @@
 //! The one verification routine.
 //!
 //! Order matters, and every step happens on what the step before let through: size and shape of the envelope, payload
-//! type, signatures over the exact bytes, and only then the statement inside. The [`Profile`] says how an envelope may be
-//! spelled; it changes nothing about who is believed, nor about how the payload is read.
+//! type, signatures over the exact bytes, and only then the statement inside. The [`Profile`] says how an envelope
+//! may be spelled; it changes nothing about who is believed, nor about how the payload is read.
 
 use std::collections::BTreeSet;
 
@@ -154,9 +154,9 @@ pub fn verify(
     VerifiedManifest::of(Signed::open(envelope, trust, Role::Trainer, at, profile)?)
 }
 
-/// Verifies a bundle (a `manifest.intoto.jsonl`) as of the time `at`: every envelope must be signed as the policy asks,
-/// exactly one must hold a training-run statement, and what else there may be is that run told as SLSA Provenance, about
-/// the same subjects and by the same signers. Statements of any other kind are refused.
+/// Verifies a bundle (a `manifest.intoto.jsonl`) as of the time `at`: every envelope must be signed as the policy
+/// asks, exactly one must hold a training-run statement, and what else there may be is that run told as SLSA
+/// Provenance, about the same subjects and by the same signers. Statements of any other kind are refused.
 ///
 /// # Errors
 /// [`VerificationError`].

@@ -116,7 +116,8 @@ fn outcome(verdict: Verdict) -> Outcome {
     }
 }
 
-/// Verifies the verdict in the file `verdict` on the run in `root`, at time `at`, and hashes the files that it is about.
+/// Verifies the verdict in the file `verdict` on the run in `root`, at time `at`, and hashes the files that it is
+/// about.
 ///
 /// Nothing else is checked again: that somebody trusted did so is what a verdict says.
 pub fn check_verdict(root: &Path, verdict: &Path, trust: &Trust, at: Timestamp, profile: Profile) -> Vec<Check> {

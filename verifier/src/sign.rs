@@ -42,7 +42,8 @@ impl Arguments {
         Ok(Some(Signer { key, out, started_at: now() }))
     }
 
-    /// Says that nothing is signed where no trusted key vouches for the manifest: there is nothing a verdict could name.
+    /// Says that nothing is signed where no trusted key vouches for the manifest: there is nothing a verdict could
+    /// name.
     pub fn warn_unsigned(&self) {
         if self.sign.is_some() {
             eprintln!("Warning: no verdict is signed: nobody trusted signed this manifest");

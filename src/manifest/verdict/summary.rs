@@ -7,8 +7,8 @@
 //! | `SPECTRAMIND_LIMITS` | `envelope`: by the trainer's own figures, the limits were kept |
 //! | `SPECTRAMIND_REPLAYED` | `replay`: trained again, every bit is the same |
 //!
-//! The levels are tracks of their own: none implies another. Only a verdict whose every check passed has any; all others
-//! have the one level `FAILED`, also where something merely could not be checked.
+//! The levels are tracks of their own: none implies another. Only a verdict whose every check passed has any; all
+//! others have the one level `FAILED`, also where something merely could not be checked.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,5 @@
-//! Hostile manifests, named by their fault, one test each; in the tolerant profile where the fault is not the spelling, so
-//! that it is not the strict one that saves us.
+//! Hostile manifests, named by their fault, one test each; in the tolerant profile where the fault is not the
+//! spelling, so that it is not the strict one that saves us.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
