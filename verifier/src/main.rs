@@ -105,7 +105,7 @@ enum Command {
         #[command(flatten)]
         device: DeviceArguments,
         #[command(flatten)]
-        sign: sign::Arguments,
+        sign: sign::Signing,
     },
     /// What a verifier signed about a run: by whom, about exactly this manifest, and that every check passed
     Verdict {

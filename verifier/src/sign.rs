@@ -11,9 +11,10 @@ use spectramind::verify::{Audit, Report, VERDICT, VerifiedRun};
 
 use crate::trust;
 
+// Not `Arguments`: clap names a group after the struct, and an audit flattens those of `trust`, too.
 /// Whether to sign, and where to.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct Signing {
     /// Sign the verdict with this key (PKCS#8 PEM, mode 0600), which must not be one that signed the run
     #[arg(long, value_name = "KEY.pem")]
     sign: Option<PathBuf>,
@@ -29,7 +30,7 @@ pub struct Signer {
     started_at: UtcTime,
 }
 
-impl Arguments {
+impl Signing {
     /// Loads the key, and refuses one that signed the run before anything is checked for nothing.
     ///
     /// # Errors
