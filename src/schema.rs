@@ -10,8 +10,12 @@ use crate::provenance::dvc::DvcOutput;
 use crate::manifest::dsse::Envelope;
 use crate::manifest::origin::RunOrigin;
 use crate::manifest::predicate::TrainingRun;
+use crate::manifest::slsa::Provenance;
 use crate::manifest::statement::{Predicate, Statement};
 use crate::manifest::trust::TrustDocument;
+use crate::manifest::verdict::ReplayVerdict;
+use crate::manifest::verdict::summary::VerificationSummary;
+use crate::manifest::verdict::test_result::TestResult;
 use crate::verify::Report;
 
 /// Every document that is signed or exchanged: the file's name in `schemas/`, and its schema (JSON Schema 2020-12).
@@ -21,9 +25,13 @@ pub fn documents() -> Vec<(&'static str, Value)> {
         ("dvc-output.schema.json", schema::<DvcOutput>()),
         ("envelope.schema.json", schema::<Envelope>()),
         ("provenance.schema.json", schema::<RunOrigin>()),
+        ("replay-verdict.schema.json", statement::<ReplayVerdict>()),
         ("report.schema.json", schema::<Report>()),
+        ("slsa-provenance.schema.json", statement::<Provenance>()),
+        ("test-result.schema.json", statement::<TestResult>()),
         ("training-run.schema.json", statement::<TrainingRun>()),
         ("trust-document.schema.json", schema::<TrustDocument>()),
+        ("verification-summary.schema.json", statement::<VerificationSummary>()),
     ]
 }
 
@@ -62,6 +70,8 @@ mod tests {
     use crate::manifest::predicate::tests::{example, sparse_example};
     use crate::manifest::statement::{Subject, SubjectDigest};
     use crate::manifest::trust::{Role, Root, TrustedKey};
+    use crate::manifest::verdict::Outcome;
+    use crate::manifest::verdict::tests::example as verdict;
     use crate::provenance::dvc::outputs_from_jsonl;
     use crate::provenance::path::RelativePath;
 
@@ -69,10 +79,15 @@ mod tests {
         RelativePath::parse(text).expect("an acceptable path")
     }
 
-    fn statement(sparse: bool) -> Value {
+    fn statement<P: Predicate>(predicate: P) -> Value {
         let subject = Subject { name: path("a/b"), digest: SubjectDigest { sha256: sha256(b"") } };
-        let run = if sparse { sparse_example() } else { example() };
-        serde_json::to_value(Statement::new(vec![subject], run).expect("a statement")).expect("JSON")
+        serde_json::to_value(Statement::new(vec![subject], predicate).expect("a statement")).expect("JSON")
+    }
+
+    /// A statement that follows from each verdict that there can be, without a replay and with one.
+    fn statements<P: Predicate>(of: fn(&ReplayVerdict) -> P) -> Vec<Value> {
+        let unreplayed = ReplayVerdict { replay: None, ..verdict(Outcome::NotChecked) };
+        [verdict(Outcome::Passed), unreplayed, verdict(Outcome::Failed)].iter().map(|one| statement(of(one))).collect()
     }
 
     fn origin() -> RunOrigin {
@@ -116,8 +131,14 @@ mod tests {
                 report.checks.push(crate::verify::Check::new("signature"));
                 serde_json::to_value(report)
             }
-            "training-run.schema.json" => return vec![statement(false), statement(true)],
+            "replay-verdict.schema.json" => return statements(ReplayVerdict::clone),
+            "slsa-provenance.schema.json" => {
+                return [example(), sparse_example()].iter().map(|run| statement(Provenance::of(run))).collect();
+            }
+            "test-result.schema.json" => return statements(TestResult::of),
+            "training-run.schema.json" => return vec![statement(example()), statement(sparse_example())],
             "trust-document.schema.json" => serde_json::to_value(trust_document()),
+            "verification-summary.schema.json" => return statements(VerificationSummary::of),
             other => panic!("{other} has no sample"),
         };
         vec![sample.expect("JSON")]
@@ -137,6 +158,37 @@ mod tests {
                 fs::write(&file, &expected).expect("a file");
             }
             let found = fs::read_to_string(&file).unwrap_or_default();
+            assert!(found == expected, "{} is out of date: run the tests with SPECTRAMIND_UPDATE=1", file.display());
+        }
+    }
+
+    /// Fuzzing starts from documents that are accepted; `fuzz/seeds` must not fall behind the types.
+    #[test]
+    fn the_fuzz_seeds_are_up_to_date() {
+        let key = SigningKey::from_random(&[1; 32]);
+        let compact = |value: &Value| serde_json::to_vec(value).expect("JSON");
+        let sign = |payload: &[u8]| Envelope::sign(payload, &[&key]).expect("an envelope").to_line().expect("small");
+        let statements: Vec<_> =
+            ["training-run", "slsa-provenance", "replay-verdict", "test-result", "verification-summary"]
+                .into_iter()
+                .map(|kind| (kind, compact(&samples(&format!("{kind}.schema.json"))[0])))
+                .collect();
+        let (run, provenance) = (&statements[0].1, &statements[1].1);
+        let pretty = serde_json::to_vec_pretty(&samples("envelope.schema.json")[0]).expect("JSON");
+        let mut seeds = vec![
+            ("envelope/bundle".to_owned(), [sign(run), sign(provenance)].concat()),
+            ("envelope/pretty".to_owned(), pretty),
+            ("trust/single".to_owned(), compact(&samples("trust-policy.schema.json")[0])),
+        ];
+        seeds.extend(statements.iter().map(|(kind, payload)| (format!("statement/{kind}"), payload.clone())));
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+        for (name, expected) in seeds {
+            let file = directory.join(name);
+            if std::env::var_os("SPECTRAMIND_UPDATE").is_some() {
+                fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+                fs::write(&file, &expected).expect("a file");
+            }
+            let found = fs::read(&file).unwrap_or_default();
             assert!(found == expected, "{} is out of date: run the tests with SPECTRAMIND_UPDATE=1", file.display());
         }
     }
@@ -176,6 +228,8 @@ mod tests {
             ("training-run.schema.json", "predicateType", "https://slsa.dev/provenance/v1".into()),
             ("training-run.schema.json", "_type", "https://in-toto.io/Statement/v0.1".into()),
             ("training-run.schema.json", "subject", Value::Array(vec![])),
+            ("slsa-provenance.schema.json", "predicateType", "https://slsa.dev/provenance/v0.2".into()),
+            ("replay-verdict.schema.json", "predicateType", "urn:x-spectramind:training-run:v1".into()),
             ("envelope.schema.json", "payloadType", "application/json".into()),
             ("envelope.schema.json", "signatures", Value::Array(vec![])),
             ("trust-document.schema.json", "version", 0.into()),

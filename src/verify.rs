@@ -9,22 +9,28 @@ mod envelope;
 mod files;
 mod git;
 mod report;
+mod verdict;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::manifest::dsse::MAX_BUNDLE_BYTES;
+use crate::manifest::dsse::{MAX_BUNDLE_BYTES, Profile};
 use crate::manifest::predicate::TrainingRun;
 use crate::manifest::trust::Trust;
 use crate::manifest::verified::{VerifiedManifest, verify_bundle};
 
 pub use self::files::STEP_LEAVES;
 pub use self::report::{Check, NOT_PROVED, Report, Verdict};
+pub use self::verdict::{Audit, VerdictError, check_verdict};
 
 /// Name of the manifest inside a run directory.
 pub const MANIFEST: &str = "manifest.intoto.jsonl";
+
+/// Name of a verifier's verdict inside a run directory, unless it is kept elsewhere. No subject of the manifest: it is
+/// written after it.
+pub const VERDICT: &str = "verdict.intoto.jsonl";
 
 /// A run directory whose manifest carries the signatures that the trust policy asks for.
 #[derive(Debug)]
@@ -37,18 +43,17 @@ impl VerifiedRun {
     /// Reads and verifies the manifest of the run in `root`, at time `at`.
     ///
     /// Returns the check that was made, and the run if it passed.
-    pub fn open(root: &Path, trust: &Trust, at: Timestamp) -> (Check, Option<Self>) {
+    pub fn open(root: &Path, trust: &Trust, at: Timestamp, profile: Profile) -> (Check, Option<Self>) {
         let mut check = Check::new("signature");
         let path = root.join(MANIFEST);
-        // One byte more than is allowed shows that there is more, and no more is ever held.
-        let bytes = match read_at_most(&path, MAX_BUNDLE_BYTES as u64 + 1) {
+        let bytes = match read_bundle(&path) {
             Ok(bytes) => bytes,
             Err(error) => {
                 check.not_checked(format!("{}: {error}", path.display()));
                 return (check, None);
             }
         };
-        match verify_bundle(&bytes, trust, at) {
+        match verify_bundle(&bytes, trust, at, profile) {
             Ok(manifest) => {
                 for signer in manifest.signers() {
                     check.note(format!("signed by {} (keyid {})", signer.name, signer.keyid));
@@ -102,10 +107,10 @@ impl VerifiedRun {
     }
 }
 
-/// Reads the first `cap` bytes of a file: a hostile one must not fill memory.
-fn read_at_most(path: &Path, cap: u64) -> std::io::Result<Vec<u8>> {
+/// Reads a bundle. Of a hostile one, which would fill memory, no more than shows that it is too large.
+fn read_bundle(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(cap).read_to_end(&mut bytes)?;
+    std::fs::File::open(path)?.take(MAX_BUNDLE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use spectramind::manifest::dsse::{self, Envelope, PAYLOAD_TYPE, bundle_lines};
+use spectramind::manifest::dsse::{self, Envelope, PAYLOAD_TYPE, Profile, bundle_envelopes};
 use spectramind::manifest::key::SigningKey;
 use spectramind::manifest::strict_json;
 use spectramind::manifest::trust::TrustDocument;
@@ -135,7 +135,10 @@ fn openssl_reads_our_keys_and_verifies_the_manifest() {
     assert_eq!(String::from_utf8_lossy(&theirs.stdout), public);
     std::fs::write(sandbox.path("public.pem"), &public).expect("write");
     let bundle = std::fs::read(sandbox.path(MANIFEST)).expect("read");
-    let envelope = Envelope::parse(bundle_lines(&bundle).expect("lines")[0]).expect("an envelope");
+    let envelope = {
+        let envelopes = bundle_envelopes(&bundle, Profile::Strict).expect("lines");
+        Envelope::parse(envelopes[0], Profile::Strict).expect("an envelope")
+    };
     let payload = STANDARD.decode(&envelope.payload).expect("Base64");
     std::fs::write(sandbox.path("message"), dsse::pae(PAYLOAD_TYPE, &payload)).expect("write");
     let signature = STANDARD.decode(&envelope.signatures[0].sig).expect("Base64");

@@ -1,5 +1,6 @@
 //! Behaviour of the programs, with real files, real binaries and a real git repository.
 
+mod attestation;
 mod audit;
 mod backends;
 mod calibration;

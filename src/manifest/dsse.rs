@@ -1,11 +1,15 @@
 //! DSSE 1.0.2 envelopes, and bundles of them as JSON Lines (`*.intoto.jsonl`).
 //!
-//! What is signed is the pre-authentication encoding [`pae`] of type and payload, not the JSON around them. Nothing
-//! here decides whom to believe: that is [`super::verified`].
+//! What is signed is the pre-authentication encoding [`pae`] of type and payload, not the JSON around them. How much of
+//! that JSON may differ from what this program writes is a [`Profile`]. Nothing here decides whom to believe: that is
+//! [`super::verified`].
 
 use base64::Engine as _;
+use base64::alphabet;
 use base64::engine::general_purpose::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use schemars::JsonSchema;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::key::SigningKey;
@@ -22,6 +26,18 @@ pub const MAX_ENVELOPES: usize = 16;
 
 /// Largest bundle in bytes: what its envelopes and their line breaks can have at most. Read no more than this.
 pub const MAX_BUNDLE_BYTES: usize = MAX_ENVELOPES * (strict_json::MAX_BYTES + 1);
+
+/// How many spellings of an envelope are accepted. The signed payload itself has one, whatever the profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Profile {
+    /// The bytes that this program writes and no others, so that no bit of the file can change unnoticed: compact JSON,
+    /// canonical Base64, no unknown field, and every signature a different trusted key's under that key's own id.
+    #[default]
+    Strict,
+    /// What DSSE 1.0.2 allows: either alphabet of Base64 with or without padding, white space, unknown fields, any
+    /// key id or none, signatures of keys that nobody here knows. Duplicate keys are refused all the same.
+    Tolerant,
+}
 
 /// A signed payload. Its fields are whatever a stranger wrote until it is verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -67,13 +83,19 @@ pub enum EnvelopeError {
         /// Number of signatures.
         got: usize,
     },
-    /// A field is no Base64, or another spelling of what it says.
-    #[error("{field} is not canonical Base64 with padding: {message}")]
+    /// A field is no Base64, or a spelling of it that the profile refuses.
+    #[error("{field} is not Base64 as expected: {message}")]
     Base64 {
         /// Which field.
         field: String,
         /// What the decoder says.
         message: String,
+    },
+    /// It says the same in other bytes: other white space, order or escapes.
+    #[error("envelope: expected the bytes that this program writes for it, got {got} others")]
+    OtherBytes {
+        /// How many bytes it has.
+        got: usize,
     },
     /// A bundle has no envelope, or too many.
     #[error("bundle has {got} envelopes, expected 1 to {MAX_ENVELOPES}")]
@@ -87,6 +109,38 @@ pub enum EnvelopeError {
         /// Counted from 1.
         line: usize,
     },
+}
+
+/// An envelope as DSSE describes it: unknown fields are passed over, and a key id may be absent.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OpenEnvelope {
+    payload: String,
+    payload_type: String,
+    signatures: Vec<OpenSignature>,
+}
+
+#[derive(Deserialize)]
+struct OpenSignature {
+    keyid: Option<String>,
+    sig: String,
+}
+
+impl From<OpenEnvelope> for Envelope {
+    fn from(open: OpenEnvelope) -> Self {
+        let signature = |open: OpenSignature| Signature { keyid: open.keyid.unwrap_or_default(), sig: open.sig };
+        let signatures = open.signatures.into_iter().map(signature).collect();
+        Self { payload: open.payload, payload_type: open.payload_type, signatures }
+    }
+}
+
+// Bits after the end are refused here, too: a lenient and a strict reader would otherwise see one payload in two texts.
+const PADDING_OPTIONAL: GeneralPurpose = indifferent(&alphabet::STANDARD);
+const URL_SAFE_PADDING_OPTIONAL: GeneralPurpose = indifferent(&alphabet::URL_SAFE);
+
+const fn indifferent(alphabet: &alphabet::Alphabet) -> GeneralPurpose {
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    GeneralPurpose::new(alphabet, config)
 }
 
 /// The payload and the signatures of an envelope, decoded; still a stranger's.
@@ -137,17 +191,23 @@ impl Envelope {
     ///
     /// # Errors
     /// [`EnvelopeError`].
-    pub fn parse(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        Self::parse_as(PAYLOAD_TYPE, bytes)
+    pub fn parse(bytes: &[u8], profile: Profile) -> Result<Self, EnvelopeError> {
+        Self::parse_as(PAYLOAD_TYPE, bytes, profile)
     }
 
     /// Reads one envelope around a payload of the type that the caller expects.
     ///
     /// # Errors
     /// [`EnvelopeError`].
-    pub fn parse_as(payload_type: &'static str, bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        let envelope: Self = strict_json::from_slice(bytes)?;
+    pub fn parse_as(payload_type: &'static str, bytes: &[u8], profile: Profile) -> Result<Self, EnvelopeError> {
+        let envelope: Self = match profile {
+            Profile::Strict => strict_json::from_slice(bytes)?,
+            Profile::Tolerant => strict_json::from_slice::<OpenEnvelope>(bytes)?.into(),
+        };
         envelope.check_shape(payload_type)?;
+        if profile == Profile::Strict && strict_json::to_vec(&envelope)? != bytes {
+            return Err(EnvelopeError::OtherBytes { got: bytes.len() });
+        }
         Ok(envelope)
     }
 
@@ -171,10 +231,18 @@ impl Envelope {
         }
     }
 
-    pub(super) fn decode(&self) -> Result<Decoded, EnvelopeError> {
+    pub(super) fn decode(&self, profile: Profile) -> Result<Decoded, EnvelopeError> {
         let decode = |field: String, text: &str| {
-            // The standard engine refuses missing padding and bits after the end.
-            STANDARD.decode(text).map_err(|error| EnvelopeError::Base64 { field, message: error.to_string() })
+            let decoded = match profile {
+                // The standard engine refuses missing padding and bits after the end.
+                Profile::Strict => STANDARD.decode(text),
+                // One alphabet or the other, as the specification says: never both in one field.
+                Profile::Tolerant => PADDING_OPTIONAL.decode(text).or_else(|error| {
+                    let url_safe = text.contains(['-', '_']);
+                    if url_safe { URL_SAFE_PADDING_OPTIONAL.decode(text) } else { Err(error) }
+                }),
+            };
+            decoded.map_err(|error| EnvelopeError::Base64 { field, message: error.to_string() })
         };
         let signatures = self.signatures.iter().enumerate();
         Ok(Decoded {
@@ -186,19 +254,37 @@ impl Envelope {
     }
 }
 
-/// Splits a bundle into its envelopes' bytes, one per line.
+/// Splits a bundle into its envelopes' bytes: one per line; in the tolerant profile one JSON document after the other,
+/// so that a single envelope that somebody printed prettily is a bundle, too.
 ///
 /// # Errors
-/// [`EnvelopeError::EnvelopeCount`] and [`EnvelopeError::Truncated`]; the envelopes themselves are not looked at.
-pub fn bundle_lines(bytes: &[u8]) -> Result<Vec<&[u8]>, EnvelopeError> {
-    let mut lines = Vec::new();
-    for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
-        lines.push(line.strip_suffix(b"\n").ok_or(EnvelopeError::Truncated { line: index + 1 })?);
-    }
-    match lines.len() {
-        1..=MAX_ENVELOPES => Ok(lines),
+/// [`EnvelopeError::EnvelopeCount`], [`EnvelopeError::Truncated`], and in the tolerant profile [`EnvelopeError::Json`];
+/// the envelopes themselves are not looked at.
+pub fn bundle_envelopes(bytes: &[u8], profile: Profile) -> Result<Vec<&[u8]>, EnvelopeError> {
+    let envelopes = match profile {
+        Profile::Strict => lines(bytes)?,
+        Profile::Tolerant => documents(bytes)?,
+    };
+    match envelopes.len() {
+        1..=MAX_ENVELOPES => Ok(envelopes),
         got => Err(EnvelopeError::EnvelopeCount { got }),
     }
+}
+
+fn lines(bytes: &[u8]) -> Result<Vec<&[u8]>, EnvelopeError> {
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n').enumerate();
+    lines.map(|(index, line)| line.strip_suffix(b"\n").ok_or(EnvelopeError::Truncated { line: index + 1 })).collect()
+}
+
+fn documents(bytes: &[u8]) -> Result<Vec<&[u8]>, EnvelopeError> {
+    let mut stream = serde_json::Deserializer::from_slice(bytes).into_iter::<IgnoredAny>();
+    let (mut documents, mut start) = (Vec::new(), 0);
+    while let Some(document) = stream.next() {
+        document.map_err(|error| JsonError::Syntax { message: error.to_string() })?;
+        documents.push(&bytes[start..stream.byte_offset()]);
+        start = stream.byte_offset();
+    }
+    Ok(documents)
 }
 
 #[cfg(test)]
@@ -237,13 +323,16 @@ mod tests {
         assert_eq!(Envelope::sign(b"{}", &[]), Err(EnvelopeError::SignatureCount { got: 0 }));
         assert_eq!(Envelope::sign(b"{}", &[&key; 17]), Err(EnvelopeError::SignatureCount { got: 17 }));
         let mut envelope = Envelope::sign(b"{}", &[&key; 16]).expect("an envelope");
-        assert_eq!(Envelope::parse(&strict_json::to_vec(&envelope).expect("small")).as_ref(), Ok(&envelope));
+        assert_eq!(
+            Envelope::parse(&strict_json::to_vec(&envelope).expect("small"), Profile::Strict).as_ref(),
+            Ok(&envelope)
+        );
         envelope.signatures.push(envelope.signatures[0].clone());
         let bytes = strict_json::to_vec(&envelope).expect("small");
-        assert_eq!(Envelope::parse(&bytes), Err(EnvelopeError::SignatureCount { got: 17 }));
+        assert_eq!(Envelope::parse(&bytes, Profile::Strict), Err(EnvelopeError::SignatureCount { got: 17 }));
         envelope.signatures.clear();
         let bytes = strict_json::to_vec(&envelope).expect("small");
-        assert_eq!(Envelope::parse(&bytes), Err(EnvelopeError::SignatureCount { got: 0 }));
+        assert_eq!(Envelope::parse(&bytes, Profile::Strict), Err(EnvelopeError::SignatureCount { got: 0 }));
     }
 
     #[test]
@@ -258,10 +347,10 @@ mod tests {
         for payload_type in ["", "application/json", "application/vnd.in-toto+json ", "APPLICATION/VND.IN-TOTO+JSON"] {
             envelope.payload_type = payload_type.to_owned();
             let bytes = strict_json::to_vec(&envelope).expect("small");
-            assert_eq!(
-                Envelope::parse(&bytes),
-                Err(EnvelopeError::PayloadType { expected: PAYLOAD_TYPE, got: payload_type.to_owned() })
-            );
+            for profile in [Profile::Strict, Profile::Tolerant] {
+                let expected = EnvelopeError::PayloadType { expected: PAYLOAD_TYPE, got: payload_type.to_owned() };
+                assert_eq!(Envelope::parse(&bytes, profile), Err(expected));
+            }
         }
     }
 
@@ -269,7 +358,8 @@ mod tests {
     fn other_spellings_of_base64_are_refused() {
         let envelope = Envelope::sign(b"\xff\xff{", &[&key(1)]).expect("an envelope");
         assert_eq!(envelope.payload, "//97");
-        let decodes = |payload: &str| Envelope { payload: payload.to_owned(), ..envelope.clone() }.decode();
+        let decodes =
+            |payload: &str| Envelope { payload: payload.to_owned(), ..envelope.clone() }.decode(Profile::Strict);
         assert!(decodes("e30=").is_ok());
         // Without padding, with bits after the end, URL-safe, with white space, with too much padding.
         for payload in ["e30", "e31=", "__97", "//97\n", " //97", "//97====", "e30=e30=", "/"] {
@@ -280,17 +370,95 @@ mod tests {
         }
         let mut unpadded = envelope.clone();
         unpadded.signatures[0].sig = unpadded.signatures[0].sig.trim_end_matches('=').to_owned();
-        assert!(matches!(unpadded.decode(), Err(EnvelopeError::Base64 { field, .. }) if field == "signatures[0].sig"));
+        let decoded = unpadded.decode(Profile::Strict);
+        assert!(matches!(decoded, Err(EnvelopeError::Base64 { field, .. }) if field == "signatures[0].sig"));
+    }
+
+    #[test]
+    fn either_alphabet_and_no_padding_are_tolerated_and_nothing_else() {
+        let envelope = Envelope::sign(b"\xff\xfe{", &[&key(1)]).expect("an envelope");
+        assert_eq!(envelope.payload, "//57");
+        let decodes = |payload: &str| {
+            let envelope = Envelope { payload: payload.to_owned(), ..envelope.clone() };
+            envelope.decode(Profile::Tolerant).map(|decoded| decoded.payload)
+        };
+        for (text, bytes) in
+            [("//57", &b"\xff\xfe{"[..]), ("__57", b"\xff\xfe{"), ("e30=", b"{}"), ("e30", b"{}"), ("", b"")]
+        {
+            assert_eq!(decodes(text).as_deref(), Ok(bytes), "{text}");
+        }
+        // Bits after the end, both alphabets at once, white space, too much padding, padding within, half a byte.
+        for text in ["e31=", "e31", "_/57", "//57\n", " //57", "//57====", "e30=e30=", "/"] {
+            assert!(decodes(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn unknown_fields_white_space_and_a_missing_key_id_are_tolerated_and_not_strict() {
+        let envelope = Envelope::sign(b"{}", &[&key(1)]).expect("an envelope");
+        let compact = String::from_utf8(strict_json::to_vec(&envelope).expect("small")).expect("UTF-8");
+        let keyid = format!(r#""keyid":"{}","#, key(1).public().keyid());
+        let anonymous = Envelope {
+            signatures: vec![Signature { keyid: String::new(), ..envelope.signatures[0].clone() }],
+            ..envelope.clone()
+        };
+        for (text, read) in [
+            (compact.replacen('{', r#"{"note":{"a":[1]},"#, 1), &envelope),
+            (compact.replacen(&keyid, &format!(r#""note":1,{keyid}"#), 1), &envelope),
+            (compact.replace(',', ", "), &envelope),
+            (compact.replacen("payloadType", r"payloadT\u0079pe", 1), &envelope),
+            (serde_json::to_string_pretty(&envelope).expect("JSON"), &envelope),
+            (compact.replacen(&keyid, "", 1), &anonymous),
+            (compact.replacen(&keyid, r#""keyid":null,"#, 1), &anonymous),
+        ] {
+            assert_ne!(text, compact);
+            assert_eq!(Envelope::parse(text.as_bytes(), Profile::Tolerant).as_ref(), Ok(read), "{text}");
+            assert!(Envelope::parse(text.as_bytes(), Profile::Strict).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_duplicate_key_is_refused_in_both_profiles_wherever_it_is() {
+        let envelope = Envelope::sign(b"{}", &[&key(1)]).expect("an envelope");
+        let compact = String::from_utf8(strict_json::to_vec(&envelope).expect("small")).expect("UTF-8");
+        for (text, key) in [
+            (compact.replacen('{', r#"{"payload":"e30=","#, 1), "payload"),
+            (compact.replacen('{', r#"{"p\u0061yload":"e30=","#, 1), "payload"),
+            (compact.replacen(r#""sig":"#, r#""sig":"","sig":"#, 1), "sig"),
+            (compact.replacen('{', r#"{"note":{"a":1,"a":1},"#, 1), "a"),
+        ] {
+            for profile in [Profile::Strict, Profile::Tolerant] {
+                let expected = JsonError::DuplicateKey { key: key.to_owned() };
+                assert_eq!(Envelope::parse(text.as_bytes(), profile), Err(EnvelopeError::Json(expected)), "{text}");
+            }
+        }
     }
 
     #[test]
     fn a_bundle_is_one_envelope_per_line() {
-        assert_eq!(bundle_lines(b"a\nb\n"), Ok(vec![b"a".as_slice(), b"b"]));
-        assert_eq!(bundle_lines(b""), Err(EnvelopeError::EnvelopeCount { got: 0 }));
-        assert_eq!(bundle_lines(b"a\nb"), Err(EnvelopeError::Truncated { line: 2 }));
-        assert_eq!(bundle_lines(&b"a\n".repeat(17)), Err(EnvelopeError::EnvelopeCount { got: 17 }));
+        fn lines(bytes: &[u8]) -> Result<Vec<&[u8]>, EnvelopeError> {
+            bundle_envelopes(bytes, Profile::Strict)
+        }
+        assert_eq!(lines(b"a\nb\n"), Ok(vec![b"a".as_slice(), b"b"]));
+        assert_eq!(lines(b""), Err(EnvelopeError::EnvelopeCount { got: 0 }));
+        assert_eq!(lines(b"a\nb"), Err(EnvelopeError::Truncated { line: 2 }));
+        assert_eq!(lines(&b"a\n".repeat(17)), Err(EnvelopeError::EnvelopeCount { got: 17 }));
         // An empty line is an envelope that is no JSON.
-        assert_eq!(bundle_lines(b"a\n\n"), Ok(vec![b"a".as_slice(), b""]));
+        assert_eq!(lines(b"a\n\n"), Ok(vec![b"a".as_slice(), b""]));
+    }
+
+    #[test]
+    fn a_tolerated_bundle_is_one_document_after_the_other() {
+        fn documents(bytes: &[u8]) -> Result<Vec<&[u8]>, EnvelopeError> {
+            bundle_envelopes(bytes, Profile::Tolerant)
+        }
+        assert_eq!(documents(b"{}\n[1]\n"), Ok(vec![b"{}".as_slice(), b"\n[1]"]));
+        assert_eq!(documents(b"{\n \"a\": 1\n}"), Ok(vec![b"{\n \"a\": 1\n}".as_slice()]));
+        assert_eq!(documents(b" \n"), Err(EnvelopeError::EnvelopeCount { got: 0 }));
+        assert_eq!(documents(&b"{}".repeat(17)), Err(EnvelopeError::EnvelopeCount { got: 17 }));
+        for bytes in [&b"{}\n{"[..], b"{} x", b"{}}"] {
+            assert!(matches!(documents(bytes), Err(EnvelopeError::Json(JsonError::Syntax { .. }))), "{bytes:?}");
+        }
     }
 
     proptest! {
@@ -299,9 +467,12 @@ mod tests {
             let keys: Vec<_> = keys.into_iter().map(key).collect();
             let envelope = Envelope::sign(&payload, &keys.iter().collect::<Vec<_>>()).expect("small");
             let line = envelope.to_line().expect("small");
-            let read = Envelope::parse(bundle_lines(&line).expect("one line")[0]).expect("an envelope");
-            prop_assert_eq!(read.decode().expect("Base64").payload, payload);
-            prop_assert_eq!(read, envelope);
+            for profile in [Profile::Strict, Profile::Tolerant] {
+                let line = bundle_envelopes(&line, profile).expect("one line")[0];
+                let read = Envelope::parse(line, profile).expect("an envelope");
+                prop_assert_eq!(&read.decode(profile).expect("Base64").payload, &payload);
+                prop_assert_eq!(&read, &envelope);
+            }
         }
 
         #[test]

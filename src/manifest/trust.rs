@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 use crate::digest::{Sha256Digest, sha256};
 
-use super::dsse::{Envelope, pae};
+use super::dsse::{Decoded, Envelope, EnvelopeError, Profile, pae};
 use super::key::{PublicKey, SigningKey};
 use super::strict_json;
 use super::timestamp::UtcTime;
@@ -81,7 +81,12 @@ pub enum KeyFault {
 impl Trust {
     /// Trusts one key as a trainer, at any time.
     pub fn single(key: PublicKey) -> Self {
-        let key = TrustedKey::new("the given key".to_owned(), key, Role::Trainer);
+        Self::of_key(key, Role::Trainer)
+    }
+
+    /// Trusts one key for one role, at any time.
+    pub fn of_key(key: PublicKey, role: Role) -> Self {
+        let key = TrustedKey::new("the given key".to_owned(), key, role);
         Self { keys: vec![key], thresholds: Thresholds::default(), source: None }
     }
 
@@ -145,7 +150,7 @@ impl TrustDocument {
     /// # Errors
     /// [`TrustError`], for what is no such document.
     pub fn read_unverified(envelope: &[u8]) -> Result<Self, TrustError> {
-        Self::parse(&Envelope::parse_as(TRUST_PAYLOAD_TYPE, envelope)?.decode()?.payload)
+        Self::parse(&decoded(envelope)?.payload)
     }
 
     /// Signs the document with every key given.
@@ -158,6 +163,12 @@ impl TrustDocument {
         self.root.require(RootSet::Listed, |key| given.contains(key))?;
         Ok(Envelope::sign_as(TRUST_PAYLOAD_TYPE, &strict_json::to_vec(self)?, keys)?)
     }
+}
+
+/// The one spelling of a trust document: a single line, exactly as [`TrustDocument::sign`] has it written.
+fn decoded(file: &[u8]) -> Result<Decoded, EnvelopeError> {
+    let envelope = file.strip_suffix(b"\n").unwrap_or(file);
+    Envelope::parse_as(TRUST_PAYLOAD_TYPE, envelope, Profile::Strict)?.decode(Profile::Strict)
 }
 
 impl TrustedKey {
@@ -202,7 +213,7 @@ struct Authentic {
 
 /// Checks signatures, content and version, in this order: what nobody vouches for is not parsed.
 fn authenticate(envelope: &[u8], root: Option<&PublicKey>, state: &TrustState) -> Result<Authentic, TrustError> {
-    let decoded = Envelope::parse_as(TRUST_PAYLOAD_TYPE, envelope)?.decode()?;
+    let decoded = decoded(envelope)?;
     let message = pae(TRUST_PAYLOAD_TYPE, &decoded.payload);
     // Asked by key, not by signature: copies of one signature count once.
     let has_signed = |key: &PublicKey| decoded.signatures.iter().any(|signature| key.verifies(&message, signature));

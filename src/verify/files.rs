@@ -1,7 +1,10 @@
 //! The files of the run directory: every signed subject, and the step log against its Merkle root.
 
+use std::path::Path;
+
 use super::{Check, VerifiedRun};
 use crate::digest::{Blake3Digest, FileDigest};
+use crate::manifest::statement::Subject;
 use crate::merkle::{MerkleLog, leaf_hash};
 
 /// Hashes of the step leaves, one hex line each, beside the step log: they let a checker name the leaf that changed.
@@ -12,16 +15,7 @@ impl VerifiedRun {
     pub fn check_files(&self) -> Check {
         let mut check = Check::new("files");
         let subjects = &self.manifest.statement().subject;
-        for subject in subjects {
-            let name = subject.name.as_str();
-            match FileDigest::of_file(&self.root.join(name)) {
-                Ok(found) if found.sha256 == subject.digest.sha256 => {}
-                Ok(found) => {
-                    check.fail(format!("{name}: expected sha256 {}, got {}", subject.digest.sha256, found.sha256));
-                }
-                Err(error) => check.not_checked(format!("{name}: {error}")),
-            }
-        }
+        hash_subjects(&self.root, subjects, &mut check);
         let claim = self.claim();
         let claimed = claim.checkpoints.iter().map(|c| &c.file).chain([&claim.steps.file]);
         for file in claimed.chain(claim.data.iter().map(|data| &data.list)) {
@@ -29,7 +23,6 @@ impl VerifiedRun {
                 check.fail(format!("{} is claimed and not among the signed files", file.as_str()));
             }
         }
-        check.note(format!("{} files are signed", subjects.len()));
         check
     }
 
@@ -78,4 +71,19 @@ impl VerifiedRun {
         let same = lines.iter().zip(&signed).take_while(|(line, signed)| leaf_hash(line) == **signed).count();
         (same < lines.len().max(signed.len())).then_some(same + 1)
     }
+}
+
+/// Hashes every subject below `root`.
+pub(super) fn hash_subjects(root: &Path, subjects: &[Subject], check: &mut Check) {
+    for subject in subjects {
+        let name = subject.name.as_str();
+        match FileDigest::of_file(&root.join(name)) {
+            Ok(found) if found.sha256 == subject.digest.sha256 => {}
+            Ok(found) => {
+                check.fail(format!("{name}: expected sha256 {}, got {}", subject.digest.sha256, found.sha256));
+            }
+            Err(error) => check.not_checked(format!("{name}: {error}")),
+        }
+    }
+    check.note(format!("{} files are signed", subjects.len()));
 }

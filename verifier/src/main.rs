@@ -6,6 +6,7 @@ mod golden;
 mod print;
 #[cfg(feature = "replay")]
 mod replay;
+mod sign;
 mod trust;
 
 use std::io::Write;
@@ -15,7 +16,10 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use spectramind::config::{Composer, SearchPath};
 use spectramind::envelope::Bounds;
-use spectramind::verify::{Check, Report, Verdict, VerifiedRun};
+use spectramind::manifest::dsse::Profile;
+use spectramind::manifest::trust::Role;
+use spectramind::manifest::verdict::ReplayRecord;
+use spectramind::verify::{Check, Report, VERDICT, Verdict, VerifiedRun, check_verdict};
 
 /// A check failed.
 const FAILED: u8 = 1;
@@ -100,6 +104,16 @@ enum Command {
         replay: bool,
         #[command(flatten)]
         device: DeviceArguments,
+        #[command(flatten)]
+        sign: sign::Signing,
+    },
+    /// What a verifier signed about a run: by whom, about exactly this manifest, and that every check passed
+    Verdict {
+        #[command(flatten)]
+        run: RunArguments,
+        /// The signed verdict [default: verdict.intoto.jsonl in the run directory]
+        #[arg(long, value_name = "FILE")]
+        verdict: Option<PathBuf>,
     },
     /// Run the golden cases and compare their digests
     Golden {
@@ -122,6 +136,18 @@ struct RunArguments {
     run: PathBuf,
     #[command(flatten)]
     trust: trust::Arguments,
+    #[command(flatten)]
+    profile: ProfileArguments,
+}
+
+#[derive(Args)]
+struct ProfileArguments {
+    /// Accept an envelope only in the very bytes that spectramind writes, without signatures of unknown keys [default]
+    #[arg(long, conflicts_with = "tolerant")]
+    strict: bool,
+    /// Accept an envelope in any spelling that DSSE allows, and beside signatures of unknown keys
+    #[arg(long)]
+    tolerant: bool,
 }
 
 #[derive(Args)]
@@ -207,22 +233,38 @@ fn checked(command: Command) -> anyhow::Result<Report> {
         Command::Data { run, data } => of_run(&run, |run| vec![run.check_data(&data.roots)]),
         Command::Envelope { run, limits } => of_run(&run, |run| vec![limits.check(run)]),
         Command::Replay { run, configs, data, device } => {
-            of_run(&run, |run| vec![replay(run, &configs.configs, &data.roots, device.accelerator)])
+            of_run(&run, |run| vec![replay(run, &configs.configs, &data.roots, device.accelerator).0])
         }
-        Command::Audit { run, configs, sources, data, limits, replay: asked, device } => of_run(&run, |run| {
-            let mut checks = vec![
+        Command::Audit { run: arguments, configs, sources, data, limits, replay: asked, device, sign } => {
+            let (mut report, run) = open(&arguments)?;
+            let Some(run) = run else {
+                sign.warn_unsigned();
+                return Ok(report);
+            };
+            let signer = sign.signer(&run)?;
+            report.checks.extend([
                 run.check_files(),
                 run.check_steps(),
-                configs.check(run),
+                configs.check(&run),
                 run.check_git(&sources.repository),
                 run.check_data(&data.roots),
-                limits.check(run),
-            ];
+                limits.check(&run),
+            ]);
+            let mut replayed = None;
             if asked {
-                checks.push(replay(run, &configs.configs, &data.roots, device.accelerator));
+                let (check, record) = replay(&run, &configs.configs, &data.roots, device.accelerator);
+                report.checks.push(check);
+                replayed = record;
             }
-            checks
-        }),
+            // A verdict that cannot be written must not hide what was found.
+            if let Some(Err(error)) = signer.map(|signer| signer.sign(&run, &report, replayed)) {
+                let mut check = Check::new("signing");
+                check.not_checked(format!("{error:#}"));
+                report.checks.push(check);
+            }
+            Ok(report)
+        }
+        Command::Verdict { run, verdict } => of_verdict(&run, verdict),
         Command::Golden { golden, configs, device, update } => {
             Ok(run_golden(&golden, &configs.configs, device.accelerator, update))
         }
@@ -231,22 +273,43 @@ fn checked(command: Command) -> anyhow::Result<Report> {
 
 /// Opens the run and makes the checks on it; a run nobody vouches for is not checked further.
 fn of_run(arguments: &RunArguments, checks: impl FnOnce(&VerifiedRun) -> Vec<Check>) -> anyhow::Result<Report> {
-    let believed = arguments.trust.resolve()?;
-    let mut report = Report::new(arguments.run.display().to_string(), believed.is_self);
-    let trust = match believed.trust {
-        Ok(trust) => trust,
-        Err(check) => {
-            report.checks.push(check);
-            return Ok(report);
-        }
-    };
-    report.checks.extend(believed.check);
-    let (signature, run) = VerifiedRun::open(&arguments.run, &trust, trust::now());
-    report.checks.push(signature);
+    let (mut report, run) = open(arguments)?;
     if let Some(run) = run {
         report.checks.extend(checks(&run));
     }
     Ok(report)
+}
+
+/// Opens the run: a report with the check of its signature, and the run if that passed.
+fn open(arguments: &RunArguments) -> anyhow::Result<(Report, Option<VerifiedRun>)> {
+    let believed = arguments.trust.resolve(Role::Trainer)?;
+    let mut report = Report::new(arguments.run.display().to_string(), believed.is_self);
+    report.checks.extend(believed.check);
+    let (signature, run) = match believed.trust {
+        Ok(trust) => VerifiedRun::open(&arguments.run, &trust, trust::now(), arguments.profile.profile()),
+        Err(check) => (check, None),
+    };
+    report.checks.push(signature);
+    Ok((report, run))
+}
+
+/// Checks what a verifier signed about a run.
+fn of_verdict(arguments: &RunArguments, verdict: Option<PathBuf>) -> anyhow::Result<Report> {
+    let believed = arguments.trust.resolve(Role::Verifier)?;
+    let mut report = Report::new(arguments.run.display().to_string(), believed.is_self);
+    let verdict = verdict.unwrap_or_else(|| arguments.run.join(VERDICT));
+    report.checks.extend(believed.check);
+    report.checks.extend(match believed.trust {
+        Ok(trust) => check_verdict(&arguments.run, &verdict, &trust, trust::now(), arguments.profile.profile()),
+        Err(check) => vec![check],
+    });
+    Ok(report)
+}
+
+impl ProfileArguments {
+    fn profile(&self) -> Profile {
+        if self.tolerant { Profile::Tolerant } else { Profile::Strict }
+    }
 }
 
 impl ConfigArguments {
@@ -267,7 +330,12 @@ fn composer(configs: &Path) -> Composer {
 }
 
 #[cfg(feature = "replay")]
-fn replay(run: &VerifiedRun, configs: &Path, roots: &[(String, PathBuf)], accelerator: Accelerator) -> Check {
+fn replay(
+    run: &VerifiedRun,
+    configs: &Path,
+    roots: &[(String, PathBuf)],
+    accelerator: Accelerator,
+) -> (Check, Option<ReplayRecord>) {
     replay::check(run, &composer(configs), roots, accelerator.into())
 }
 
@@ -289,8 +357,8 @@ impl From<Accelerator> for spectramind::engine::settings::Accelerator {
 }
 
 #[cfg(not(feature = "replay"))]
-fn replay(_: &VerifiedRun, _: &Path, _: &[(String, PathBuf)], _: Accelerator) -> Check {
-    without_engine("replay")
+fn replay(_: &VerifiedRun, _: &Path, _: &[(String, PathBuf)], _: Accelerator) -> (Check, Option<ReplayRecord>) {
+    (without_engine("replay"), None)
 }
 
 #[cfg(not(feature = "replay"))]

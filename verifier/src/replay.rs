@@ -17,8 +17,10 @@ use spectramind::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory, complete_line
 use spectramind::engine::settings::{Accelerator, LoggerSettings, Numerics, Precision, SupportedTrainer};
 use spectramind::engine::step_log::StepLeaf;
 use spectramind::manifest::predicate::{
-    ExitReason, NumericsProfile, NumericsRecord, PrecisionRecord, TrainingRun as Claim,
+    DeviceRecord, ExitReason, NumericsProfile, NumericsRecord, PrecisionRecord, ProbeRecord, TrainingRun as Claim,
 };
+use spectramind::manifest::strict_json::DecimalU64;
+use spectramind::manifest::verdict::ReplayRecord;
 use spectramind::provenance::data::DataManifest;
 use spectramind::verify::{Check, VerifiedRun};
 
@@ -35,15 +37,21 @@ pub fn choose_cpu_level() -> anyhow::Result<()> {
     chosen.with_context(|| format!("environment variable {CPU_LEVEL_VARIABLE}"))
 }
 
-/// Replays the run and compares every step leaf, the final state and the predictions.
-pub fn check(run: &VerifiedRun, composer: &Composer, roots: &[(String, PathBuf)], accelerator: Accelerator) -> Check {
-    let mut check = Check::new("replay");
-    match replay(run, composer, roots, accelerator) {
+/// Replays the run and compares every step leaf, the final state and the predictions. Returns what was trained, too, as
+/// far as it went.
+pub fn check(
+    run: &VerifiedRun,
+    composer: &Composer,
+    roots: &[(String, PathBuf)],
+    accelerator: Accelerator,
+) -> (Check, Option<ReplayRecord>) {
+    let (mut check, mut record) = (Check::new("replay"), None);
+    match replay(run, composer, roots, accelerator, &mut record) {
         Ok(findings) => findings.into_iter().for_each(|finding| check.note(finding)),
         Err(Stop::Failed(finding)) => check.fail(finding),
         Err(Stop::NotChecked(finding)) => check.not_checked(finding),
     }
-    check
+    (check, record)
 }
 
 fn replay(
@@ -51,6 +59,7 @@ fn replay(
     composer: &Composer,
     roots: &[(String, PathBuf)],
     accelerator: Accelerator,
+    record: &mut Option<ReplayRecord>,
 ) -> Result<Vec<String>, Stop> {
     let claim = run.claim();
     let composed = run.recompose(composer).map_err(Stop::NotChecked)?;
@@ -84,6 +93,13 @@ fn replay(
         elapsed: &|| Duration::ZERO,
     };
     let trained = training::train(&config, &task, how, &mut again, &mut observer).map_err(not_checked)?;
+    let root = again.step_log().root();
+    *record = Some(ReplayRecord {
+        device: device_record(&choice),
+        numerics: claim.numerics,
+        steps: DecimalU64(trained.steps),
+        step_root: root,
+    });
     if let Some(difference) = difference {
         return Err(Stop::Failed(difference));
     }
@@ -91,7 +107,6 @@ fn replay(
         return Err(Stop::Failed(format!("expected {} steps, got {}", claim.steps.count, trained.steps)));
     }
     // The leaves compared above are those on disk; what was signed is their root.
-    let root = again.step_log().root();
     if root != claim.steps.merkle_root {
         return Err(Stop::Failed(format!("step root: expected {}, got {root}", claim.steps.merkle_root)));
     }
@@ -107,6 +122,18 @@ fn replay(
         format!("step root {root}"),
         format!("replayed on {}; recorded on {}, {}", choice.device, claim.device.name, claim.device.accelerator),
     ])
+}
+
+fn device_record(choice: &Choice) -> DeviceRecord {
+    let device = &choice.device;
+    DeviceRecord {
+        accelerator: device.kind.name().into(),
+        name: device.name.clone(),
+        driver: device.driver.clone(),
+        memory_bytes: device.memory_bytes.map(DecimalU64),
+        // A device that fails it does not come this far.
+        probe: choice.probe.map(|digest| ProbeRecord { passed: true, digest }),
+    }
 }
 
 /// Compares what the record says about the arithmetic with what its config asks for and this program computes.

@@ -7,7 +7,7 @@ use etcetera::{BaseStrategy, choose_base_strategy};
 use spectramind::manifest::dsse::EnvelopeError;
 use spectramind::manifest::key::PublicKey;
 use spectramind::manifest::trust::state::StateFile;
-use spectramind::manifest::trust::{Trust, TrustError, read_file};
+use spectramind::manifest::trust::{Role, Trust, TrustError, read_file};
 use spectramind::verify::Check;
 
 /// Whom to believe.
@@ -38,12 +38,12 @@ pub struct Believed {
 }
 
 impl Arguments {
-    /// Reads the keys.
+    /// Reads the keys; a single one is believed in the given role.
     ///
     /// # Errors
     /// When a trust document is none, or what was seen of others cannot be read or written. A file that is not there is
     /// a check that could not be made, a document that is not to be believed one that failed.
-    pub fn resolve(&self) -> Result<Believed> {
+    pub fn resolve(&self, role: Role) -> Result<Believed> {
         if let Some(path) = &self.trust {
             return self.document(path);
         }
@@ -52,7 +52,7 @@ impl Arguments {
             None => (own_key()?, true),
         };
         Ok(match PublicKey::load(&path) {
-            Ok(key) => Believed { trust: Ok(Trust::single(key)), check: None, is_self },
+            Ok(key) => Believed { trust: Ok(Trust::of_key(key, role)), check: None, is_self },
             Err(error) if is_self => {
                 nobody("signature", format!("{error}: say whom to believe with --key PUB.pem or --trust FILE"))
             }

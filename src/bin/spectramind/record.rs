@@ -23,7 +23,8 @@ use spectramind::manifest::predicate::{
     ExitReason, ExitRecord, FiguresRecord, JobRecord, MetricRecord, NumericsProfile, NumericsRecord, PrecisionRecord,
     ProbeRecord, RunRecord, StepsRecord, TrainingRun,
 };
-use spectramind::manifest::statement::{Statement, Subject};
+use spectramind::manifest::slsa::Provenance;
+use spectramind::manifest::statement::{Predicate, Statement, Subject};
 use spectramind::manifest::strict_json::{self, DecimalU64, ExactF64};
 use spectramind::manifest::timestamp::UtcTime;
 use spectramind::merkle::{MerkleLog, leaf_hash};
@@ -32,7 +33,7 @@ use spectramind::provenance::dvc::{DvcEntries, DvcOutput, outputs_to_jsonl};
 use spectramind::provenance::environment::{Environment, Variable};
 use spectramind::provenance::git::{self, GitRecord, UNCOMMITTED_PATCH};
 use spectramind::provenance::path::RelativePath;
-use spectramind::verify::{MANIFEST, STEP_LEAVES};
+use spectramind::verify::{MANIFEST, STEP_LEAVES, VERDICT};
 
 /// The data sets of a run.
 pub struct DataSets(Vec<DataSet>);
@@ -326,9 +327,14 @@ pub fn sign(
         finished_at: now(),
     };
     let statement = Statement::new(subjects(run.root())?, predicate)?;
-    let envelope = Envelope::sign(&strict_json::to_vec(&statement)?, &[key])?;
-    run.write_file(MANIFEST, &envelope.to_line()?)?;
+    let provenance = Statement::new(statement.subject.clone(), Provenance::of(&statement.predicate))?;
+    let bundle = [signed_line(&statement, key)?, signed_line(&provenance, key)?].concat();
+    run.write_file(MANIFEST, &bundle)?;
     Ok(step_root)
+}
+
+fn signed_line<P: Predicate>(statement: &Statement<P>, key: &SigningKey) -> Result<Vec<u8>> {
+    Ok(Envelope::sign(&strict_json::to_vec(statement)?, &[key])?.to_line()?)
 }
 
 /// Reads the step log back: what is signed is what is on disk, complete. Writes the leaf hashes beside it.
@@ -350,11 +356,11 @@ fn check_step_log(run: &RunDirectory, steps: u64) -> Result<Blake3Digest> {
     Ok(log.root())
 }
 
-/// Every file of the run directory but the manifest, in path order.
+/// Every file of the run directory but the manifest and what a verifier says about an earlier one, in path order.
 fn subjects(root: &Path) -> Result<Vec<Subject>> {
     let mut subjects = Vec::new();
     for file in ReadData::of_tree(root)?.manifest().files() {
-        if file.path.as_str() != MANIFEST {
+        if ![MANIFEST, VERDICT].contains(&file.path.as_str()) {
             let digest = FileDigest::of_file(&root.join(file.path.as_str()))?;
             subjects.push(Subject::new(file.path.clone(), digest.sha256));
         }

@@ -1,4 +1,5 @@
-//! Hostile manifests, named by their fault, one test each.
+//! Hostile manifests, named by their fault, one test each; in the tolerant profile where the fault is not the
+//! spelling, so that it is not the strict one that saves us.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -54,6 +55,15 @@ fn text() -> String {
 fn sign(payload: &[u8], keys: &[u8]) -> Envelope {
     let keys: Vec<_> = keys.iter().map(|byte| key(*byte)).collect();
     Envelope::sign(payload, &keys.iter().collect::<Vec<_>>()).expect("an envelope")
+}
+
+/// In the tolerant profile; see [`strictly`].
+fn verify(envelope: &[u8], trust: &Trust, at: Timestamp) -> Result<VerifiedManifest, VerificationError> {
+    super::verify(envelope, trust, at, Profile::Tolerant)
+}
+
+fn strictly(envelope: &[u8], trust: &Trust) -> Result<VerifiedManifest, VerificationError> {
+    super::verify(envelope, trust, now(), Profile::Strict)
 }
 
 fn bytes(envelope: &Envelope) -> Vec<u8> {
@@ -164,14 +174,15 @@ fn another_payload_type_is_refused_even_when_signed() {
 }
 
 #[test]
-fn a_scheme_named_by_the_envelope_is_refused() {
-    let text = String::from_utf8(bytes(&sign(&payload(), &[1]))).expect("UTF-8");
-    for text in [
-        text.replace("\"keyid\"", "\"scheme\":\"none\",\"keyid\""),
-        text.replace("\"payload\"", "\"alg\":\"none\",\"payload\""),
-    ] {
-        let error = verify(text.as_bytes(), &trust(1, 1), now()).expect_err("an unknown field");
+fn a_scheme_named_by_the_envelope_is_not_believed() {
+    let text = |key| String::from_utf8(bytes(&sign(&payload(), &[key]))).expect("UTF-8");
+    for field in ["\"scheme\":\"none\",\"keyid\"", "\"alg\":\"none\",\"keyid\"", "\"cert\":\"\",\"keyid\""] {
+        let named = |key| text(key).replace("\"keyid\"", field);
+        let error = strictly(named(1).as_bytes(), &trust(1, 1)).expect_err("an unknown field");
         assert!(matches!(error, VerificationError::Envelope(EnvelopeError::Json(JsonError::Data { .. }))), "{error}");
+        // Where it is passed over it is nothing: a good signature stays good, another stays none.
+        assert!(verify(named(1).as_bytes(), &trust(1, 1), now()).is_ok());
+        assert_unsigned(&verify(named(9).as_bytes(), &trust(1, 1), now()).expect_err("an unknown key"));
     }
 }
 
@@ -324,14 +335,69 @@ fn two_envelopes_in_one_line_are_refused() {
 }
 
 #[test]
-fn a_payload_in_another_spelling_of_base64_is_refused() {
-    let envelope = sign(&payload(), &[1]);
-    for payload in
-        [envelope.payload.clone() + "\n", envelope.payload.clone() + "=", envelope.payload.replacen(|_| true, "-", 1)]
+fn a_payload_in_another_spelling_of_base64_is_refused_and_tolerated_where_dsse_allows_it() {
+    // Bytes that are written with '+' and '/', and need padding.
+    let envelope = sign("{\"a\":\"ÿ~ÿ¿~~\"}".as_bytes(), &[1]);
+    let url_safe = envelope.payload.replace('+', "-").replace('/', "_");
+    let unpadded = envelope.payload.trim_end_matches('=').to_owned();
+    assert!(url_safe != envelope.payload && unpadded != envelope.payload);
+    for payload in [url_safe, unpadded] {
+        let spelled = bytes(&Envelope { payload, ..envelope.clone() });
+        let error = strictly(&spelled, &trust(1, 1)).expect_err("another spelling");
+        assert!(matches!(error, VerificationError::Envelope(EnvelopeError::Base64 { .. })), "{error}");
+        // It is signed, and no statement.
+        let error = verify(&spelled, &trust(1, 1), now()).expect_err("no statement");
+        assert!(matches!(error, VerificationError::Payload(_)), "{error}");
+    }
+    for payload in [envelope.payload.clone() + "\n", envelope.payload.clone() + "=", " ".to_owned() + &envelope.payload]
     {
         let error = refusal(&Envelope { payload, ..envelope.clone() }, &trust(1, 1));
         assert!(matches!(error, VerificationError::Envelope(EnvelopeError::Base64 { .. })), "{error}");
     }
+}
+
+#[test]
+fn what_is_written_is_accepted_in_the_strict_profile() {
+    assert!(strictly(&bytes(&sign(&payload(), &[1])), &trust(2, 1)).is_ok());
+    assert!(strictly(&bytes(&sign(&payload(), &[2, 1])), &trust(2, 2)).is_ok());
+}
+
+#[test]
+fn a_signature_that_nobody_vouches_for_is_refused_in_the_strict_profile() {
+    let mut anonymous = sign(&payload(), &[1]);
+    anonymous.signatures[0].keyid = String::new();
+    let mut swapped = sign(&payload(), &[1, 2]);
+    let keyid = swapped.signatures[0].keyid.clone();
+    swapped.signatures[0].keyid = std::mem::replace(&mut swapped.signatures[1].keyid, keyid);
+    let mut garbage = sign(&payload(), &[1, 2]);
+    garbage.signatures[1].sig = STANDARD.encode([0; 64]);
+    for (envelope, expected) in [
+        (anonymous, 0),
+        (swapped, 0),
+        (garbage, 1),
+        // A stranger's beside ours, before ours, and ours twice.
+        (sign(&payload(), &[1, 9]), 1),
+        (sign(&payload(), &[9, 1]), 0),
+        (sign(&payload(), &[1, 1]), 1),
+    ] {
+        assert!(verify(&bytes(&envelope), &trust(2, 1), now()).is_ok(), "tolerated");
+        match strictly(&bytes(&envelope), &trust(2, 1)) {
+            Err(VerificationError::UnknownSignature { index, .. }) => assert_eq!(index, expected),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_envelope_printed_prettily_is_tolerated_and_not_strict() {
+    let pretty = serde_json::to_vec_pretty(&sign(&payload(), &[1])).expect("JSON");
+    let bundle = |profile| super::verify_bundle(&pretty, &trust(1, 1), now(), profile);
+    assert_eq!(bundle(Profile::Tolerant).expect("a bundle of one").identity(), sha256(&payload()));
+    assert!(matches!(bundle(Profile::Strict), Err(VerificationError::Envelope(_))));
+    assert!(matches!(
+        strictly(&pretty, &trust(1, 1)),
+        Err(VerificationError::Envelope(EnvelopeError::OtherBytes { .. }))
+    ));
 }
 
 #[test]
@@ -417,23 +483,84 @@ fn bundle(envelopes: &[Envelope]) -> Vec<u8> {
     envelopes.iter().flat_map(|envelope| envelope.to_line().expect("small")).collect()
 }
 
+/// The run told as SLSA Provenance, signed.
+fn provenance(change: impl FnOnce(&mut Statement<Provenance>), key: u8) -> Envelope {
+    let run: Statement<TrainingRun> = strict_json::from_slice(&payload()).expect("a statement");
+    let mut statement = Statement::new(run.subject, Provenance::of(&run.predicate)).expect("a statement");
+    change(&mut statement);
+    sign(&strict_json::to_vec(&statement).expect("small"), &[key])
+}
+
+fn verify_bundle(bundle: &[u8], trust: &Trust) -> Result<VerifiedManifest, VerificationError> {
+    super::verify_bundle(bundle, trust, now(), Profile::Strict)
+}
+
 #[test]
 fn a_bundle_is_verified_line_by_line() {
     let run = sign(&payload(), &[1]);
-    let foreign = sign(text().replace(TrainingRun::TYPE, "https://slsa.dev/provenance/v1").as_bytes(), &[1]);
-    let verified =
-        verify_bundle(&bundle(&[foreign.clone(), run.clone()]), &trust(1, 1), now()).expect("a sound bundle");
-    assert_eq!(verified.identity(), sha256(&payload()));
-    let counted = |envelopes: &[Envelope]| verify_bundle(&bundle(envelopes), &trust(1, 1), now());
-    assert_eq!(counted(std::slice::from_ref(&foreign)), Err(VerificationError::RunCount { got: 0 }));
-    assert_eq!(counted(&[run.clone(), run]), Err(VerificationError::RunCount { got: 2 }));
-    assert!(matches!(verify_bundle(b"", &trust(1, 1), now()), Err(VerificationError::Envelope(_))));
+    let provenance = provenance(|_| {}, 1);
+    for envelopes in [vec![run.clone()], vec![run.clone(), provenance.clone()], vec![provenance.clone(), run.clone()]] {
+        let verified = verify_bundle(&bundle(&envelopes), &trust(1, 1)).expect("a sound bundle");
+        assert_eq!(verified.identity(), sha256(&payload()));
+    }
+    let counted = |envelopes: &[Envelope]| verify_bundle(&bundle(envelopes), &trust(1, 1));
+    assert_eq!(counted(std::slice::from_ref(&provenance)), Err(VerificationError::RunCount { got: 0 }));
+    assert_eq!(counted(&[run.clone(), run.clone()]), Err(VerificationError::RunCount { got: 2 }));
+    let repeated = VerificationError::Repeated { kind: Provenance::TYPE };
+    assert_eq!(counted(&[run, provenance.clone(), provenance]), Err(repeated));
+    assert!(matches!(verify_bundle(b"", &trust(1, 1)), Err(VerificationError::Envelope(_))));
+}
+
+#[test]
+fn a_bundle_with_a_statement_of_another_kind_is_refused() {
+    let foreign = sign(text().replace(TrainingRun::TYPE, "https://slsa.dev/provenance/v0.2").as_bytes(), &[1]);
+    let error = verify_bundle(&bundle(&[sign(&payload(), &[1]), foreign]), &trust(1, 1)).expect_err("another kind");
+    assert!(matches!(error, VerificationError::Statement(StatementError::PredicateType { .. })), "{error}");
+}
+
+#[test]
+fn a_statement_of_one_kind_passed_off_as_another_is_refused() {
+    // The run under the name of its provenance, and the other way round.
+    let run = sign(text().replace(TrainingRun::TYPE, Provenance::TYPE).as_bytes(), &[1]);
+    let error = verify_bundle(&bundle(&[sign(&payload(), &[1]), run]), &trust(1, 1)).expect_err("a run");
+    assert!(matches!(error, VerificationError::Payload(JsonError::Data { .. })), "{error}");
+    let renamed = STANDARD.decode(provenance(|_| {}, 1).payload).expect("Base64");
+    let renamed = String::from_utf8(renamed).expect("UTF-8").replace(Provenance::TYPE, TrainingRun::TYPE);
+    let error = verify_bundle(&bundle(&[sign(renamed.as_bytes(), &[1])]), &trust(1, 1)).expect_err("a provenance");
+    assert!(matches!(error, VerificationError::Payload(JsonError::Data { .. })), "{error}");
+}
+
+#[test]
+fn provenance_that_contradicts_the_run_is_refused() {
+    type Change = fn(&mut Statement<Provenance>);
+    let changes: [(&str, Change); 4] = [
+        ("subjects", |statement| statement.subject[0].digest.sha256 = sha256(b"another file")),
+        ("subjects", |statement| {
+            statement.subject.push(Subject::new(RelativePath::parse("b").expect("a path"), sha256(b"")))
+        }),
+        ("predicate", |statement| statement.predicate.build_definition.external_parameters.seed.0 += 1),
+        ("predicate", |statement| statement.predicate.run_details.metadata.invocation_id = "another run".into()),
+    ];
+    for (expected, change) in changes {
+        let envelopes = [sign(&payload(), &[1]), provenance(change, 1)];
+        let expected =
+            VerificationError::Contradiction { kind: Provenance::TYPE, of: TrainingRun::TYPE, what: expected };
+        assert_eq!(verify_bundle(&bundle(&envelopes), &trust(1, 1)), Err(expected));
+    }
+}
+
+#[test]
+fn provenance_signed_by_somebody_else_is_refused() {
+    // Trusted, too, but not who signed the run.
+    let envelopes = [sign(&payload(), &[1]), provenance(|_| {}, 2)];
+    let what = "signers";
+    let expected = VerificationError::Contradiction { kind: Provenance::TYPE, of: TrainingRun::TYPE, what };
+    assert_eq!(verify_bundle(&bundle(&envelopes), &trust(2, 1)), Err(expected));
 }
 
 #[test]
 fn a_bundle_with_one_line_that_nobody_trusted_signed_is_refused() {
-    let foreign = sign(text().replace(TrainingRun::TYPE, "https://slsa.dev/provenance/v1").as_bytes(), &[9]);
-    let error = verify_bundle(&bundle(&[sign(&payload(), &[1]), foreign]), &trust(1, 1), now());
+    let error = verify_bundle(&bundle(&[sign(&payload(), &[1]), provenance(|_| {}, 9)]), &trust(1, 1));
     assert_unsigned(&error.expect_err("an untrusted line"));
 }
 

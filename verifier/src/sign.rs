@@ -1,0 +1,75 @@
+//! Signing what an audit found: the verifier's own claim about somebody else's run.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use spectramind::durable::write_whole;
+use spectramind::manifest::key::SigningKey;
+use spectramind::manifest::timestamp::UtcTime;
+use spectramind::manifest::verdict::ReplayRecord;
+use spectramind::verify::{Audit, Report, VERDICT, VerifiedRun};
+
+use crate::trust;
+
+// Not `Arguments`: clap names a group after the struct, and an audit flattens those of `trust`, too.
+/// Whether to sign, and where to.
+#[derive(clap::Args)]
+pub struct Signing {
+    /// Sign the verdict with this key (PKCS#8 PEM, mode 0600), which must not be one that signed the run
+    #[arg(long, value_name = "KEY.pem")]
+    sign: Option<PathBuf>,
+    /// Where to write the signed verdict [default: verdict.intoto.jsonl in the run directory]
+    #[arg(long, value_name = "FILE", requires = "sign")]
+    verdict_out: Option<PathBuf>,
+}
+
+/// A key that may sign a verdict on a run, and since when it is being found.
+pub struct Signer {
+    key: SigningKey,
+    out: PathBuf,
+    started_at: UtcTime,
+}
+
+impl Signing {
+    /// Loads the key, and refuses one that signed the run before anything is checked for nothing.
+    ///
+    /// # Errors
+    /// When the key cannot be read or signed the run.
+    pub fn signer(&self, run: &VerifiedRun) -> Result<Option<Signer>> {
+        let Some(path) = &self.sign else { return Ok(None) };
+        let key = SigningKey::load(path)?;
+        run.check_verifier(&key).with_context(|| format!("--sign {}", path.display()))?;
+        let out = self.verdict_out.clone().unwrap_or_else(|| run.root().join(VERDICT));
+        Ok(Some(Signer { key, out, started_at: now() }))
+    }
+
+    /// Says that nothing is signed where no trusted key vouches for the manifest: there is nothing a verdict could
+    /// name.
+    pub fn warn_unsigned(&self) {
+        if self.sign.is_some() {
+            eprintln!("Warning: no verdict is signed: nobody trusted signed this manifest");
+        }
+    }
+}
+
+impl Signer {
+    /// Signs the report and writes the verdict, whatever it is.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn sign(self, run: &VerifiedRun, report: &Report, replay: Option<ReplayRecord>) -> Result<()> {
+        let audit = Audit { run, report, replay, started_at: self.started_at, finished_at: now() };
+        let bundle = audit.sign(&self.key)?;
+        write_whole(&self.out, &bundle).with_context(|| {
+            format!("cannot write the verdict to {}; choose a place with --verdict-out", self.out.display())
+        })?;
+        eprintln!("wrote {}", self.out.display());
+        Ok(())
+    }
+}
+
+/// The verifier's clock, to the second.
+fn now() -> UtcTime {
+    let now = trust::now();
+    UtcTime(jiff::Timestamp::from_second(now.as_second()).unwrap_or(now))
+}
