@@ -11,7 +11,7 @@ use crate::manifest::origin::RunOrigin;
 use crate::manifest::predicate::TrainingRun;
 use crate::manifest::statement::{Predicate, Statement};
 use crate::manifest::trust::TrustPolicy;
-use crate::verify::Report;
+use crate::verify::{PolicyFile, Report};
 
 /// Every document that is signed or exchanged: the file's name in `schemas/`, and its schema (JSON Schema 2020-12).
 pub fn documents() -> Vec<(&'static str, Value)> {
@@ -23,6 +23,11 @@ pub fn documents() -> Vec<(&'static str, Value)> {
         ("training-run.schema.json", statement::<TrainingRun>()),
         ("trust-policy.schema.json", schema::<TrustPolicy>()),
     ]
+}
+
+/// The verifier's policy file, which people write: what they may leave out is not required.
+pub fn policy() -> Value {
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<PolicyFile>().to_value()
 }
 
 /// The primary config of every command, resolved: the command, and its schema in `schemas/config.<command>.schema.json`.
@@ -61,6 +66,7 @@ mod tests {
     use crate::manifest::statement::{Subject, SubjectDigest};
     use crate::manifest::trust::Trust;
     use crate::provenance::path::RelativePath;
+    use crate::verify::{Check, SelfAssertedTimes, SignedRun, SigningParty};
 
     fn path(text: &str) -> RelativePath {
         RelativePath::parse(text).expect("an acceptable path")
@@ -89,8 +95,22 @@ mod tests {
             "provenance.schema.json" => serde_json::to_value(origin()),
             "report.schema.json" => {
                 let mut report = Report::new("runs/x".into(), true);
-                report.checks.push(crate::verify::Check::new("signature"));
-                serde_json::to_value(report)
+                let mut check = Check::new("signature");
+                check.fail_at(Path::new("runs/x/manifest.intoto.jsonl"), "wrong".into());
+                report.checks.push(check);
+                let without_run = serde_json::to_value(&report).expect("JSON");
+                report.run = Some(SignedRun {
+                    id: "x".into(),
+                    challenge: Some("y".into()),
+                    nonce: None,
+                    manifest: sha256(b""),
+                    signers: vec![SigningParty { name: "ci".into(), keyid: sha256(b"") }],
+                    self_asserted_times: SelfAssertedTimes {
+                        started_at: example().started_at,
+                        finished_at: example().finished_at,
+                    },
+                });
+                return vec![without_run, serde_json::to_value(report).expect("JSON")];
             }
             "training-run.schema.json" => return vec![statement(false), statement(true)],
             "trust-policy.schema.json" => serde_json::to_value(Trust::single(key.public()).policy()),
@@ -103,6 +123,7 @@ mod tests {
     fn the_schema_files_are_up_to_date() {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
         let documents = documents().into_iter().map(|(name, schema)| (name.to_owned(), schema));
+        let documents = documents.chain([("policy.schema.json".to_owned(), policy())]);
         #[cfg(feature = "engine")]
         let documents = documents
             .chain(configs().into_iter().map(|(command, schema)| (format!("config.{command}.schema.json"), schema)));

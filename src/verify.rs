@@ -26,7 +26,7 @@ use crate::manifest::verified::{VerifiedManifest, verify_bundle};
 pub use self::expectation::Expectation;
 pub use self::files::STEP_LEAVES;
 pub use self::meaning::{MEANINGS, meaning};
-pub use self::policy::{Evidence, Policy, PolicyError};
+pub use self::policy::{Evidence, Policy, PolicyError, PolicyFile};
 pub use self::report::{Check, Finding, NOT_PROVED, Report, SelfAssertedTimes, SignedRun, SigningParty, Verdict};
 
 /// Name of the manifest inside a run directory.
