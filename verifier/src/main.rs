@@ -1,22 +1,24 @@
 //! `spectramind-verify`: lets a stranger re-check a run. Arguments, wording, replay and exit codes; the checks are the
 //! library's.
 
+mod demands;
 #[cfg(feature = "replay")]
 mod golden;
-mod print;
 #[cfg(feature = "replay")]
 mod replay;
+mod report;
 mod trust;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use spectramind::config::{Composer, SearchPath};
+use spectramind::config::{Composer, ErrorKind, SearchPath};
 use spectramind::envelope::Bounds;
-use spectramind::verify::{Check, Report, Verdict, VerifiedRun};
+use spectramind::verify::{Check, Evidence, PolicyError, Report, SignedRun, Verdict, VerifiedRun};
 
+/// Every requested check passed.
+const PASSED: u8 = 0;
 /// A check failed.
 const FAILED: u8 = 1;
 /// The arguments are wrong; what clap exits with, too.
@@ -35,9 +37,8 @@ const BUG: u8 = 70;
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// Print the report as JSON (schemas/report.schema.json)
-    #[arg(long, global = true)]
-    json: bool,
+    #[command(flatten)]
+    outputs: report::Outputs,
 }
 
 #[derive(Subcommand)]
@@ -122,6 +123,8 @@ struct RunArguments {
     run: PathBuf,
     #[command(flatten)]
     trust: trust::Arguments,
+    #[command(flatten)]
+    demands: demands::Arguments,
 }
 
 #[derive(Args)]
@@ -180,21 +183,40 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> ExitCode {
-    let report = match checked(arguments.command) {
+    let Arguments { command, outputs } = arguments;
+    let report = match outputs.check().and_then(|()| checked(command)) {
         Ok(report) => report,
-        Err(error) => {
-            eprintln!("Error: {error:#}");
-            return ExitCode::from(USAGE);
-        }
+        Err(error) => return refused(&error),
     };
-    let text = if arguments.json { print::json(&report) } else { print::text(&report) };
-    // Whoever closed the pipe has read enough; the verdict is the exit code.
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    match report.verdict() {
-        Verdict::Passed => ExitCode::SUCCESS,
-        Verdict::Failed => ExitCode::from(FAILED),
-        Verdict::NotChecked => ExitCode::from(NOT_CHECKED),
+    let code = exit_code(report.verdict());
+    match outputs.write(&report) {
+        Ok(()) => ExitCode::from(code),
+        // Bad news of the run outweighs a report that could not be written; a pass that nobody can read is none.
+        Err(error) if code == PASSED => refused(&error),
+        Err(error) => {
+            refused(&error);
+            ExitCode::from(code)
+        }
     }
+}
+
+fn exit_code(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Passed => PASSED,
+        Verdict::Failed => FAILED,
+        Verdict::NotChecked => NOT_CHECKED,
+    }
+}
+
+fn refused(error: &anyhow::Error) -> ExitCode {
+    eprintln!("Error: {error:#}");
+    if let Some(PolicyError::Config(error)) = error.downcast_ref()
+        && error.kind() == ErrorKind::UnknownKey
+        && let Some(hint) = error.hint()
+    {
+        eprintln!("Hint: {hint}");
+    }
+    ExitCode::from(USAGE)
 }
 
 fn checked(command: Command) -> anyhow::Result<Report> {
@@ -231,6 +253,7 @@ fn checked(command: Command) -> anyhow::Result<Report> {
 
 /// Opens the run and makes the checks on it; a run nobody vouches for is not checked further.
 fn of_run(arguments: &RunArguments, checks: impl FnOnce(&VerifiedRun) -> Vec<Check>) -> anyhow::Result<Report> {
+    let demands = arguments.demands.read()?;
     let believed = arguments.trust.resolve()?;
     let mut report = Report::new(arguments.run.display().to_string(), believed.is_self);
     let trust = match believed.trust {
@@ -240,10 +263,14 @@ fn of_run(arguments: &RunArguments, checks: impl FnOnce(&VerifiedRun) -> Vec<Che
             return Ok(report);
         }
     };
-    let (signature, run) = VerifiedRun::open(&arguments.run, &trust, trust::now());
+    let at = trust::now();
+    let (mut signature, run) = VerifiedRun::open(&arguments.run, &trust, at);
+    report.run = run.as_ref().map(SignedRun::from);
+    let run = run.and_then(|run| demands.expected(run, &mut signature));
     report.checks.push(signature);
     if let Some(run) = run {
         report.checks.extend(checks(&run));
+        report.checks.extend(demands.judge(&run, Evidence { at, verdict_signers: None }));
     }
     Ok(report)
 }
