@@ -17,3 +17,4 @@ mod profiles;
 mod sandbox;
 mod scoring;
 mod training;
+mod verifier;

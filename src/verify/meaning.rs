@@ -3,7 +3,7 @@
 /// The checks of a run and of golden cases, in the order an audit makes them, and what each proves when it passes.
 ///
 /// The names are stable: reports for other programs use them as rule ids.
-pub const MEANINGS: [(&str, &str); 11] = [
+pub const MEANINGS: [(&str, &str); 12] = [
     (
         "signature",
         "Holders of trusted keys signed exactly these bytes, for the run, challenge and nonce that were expected, if \
@@ -41,6 +41,11 @@ pub const MEANINGS: [(&str, &str); 11] = [
         "replay",
         "Calibrating and training again from the recorded config, sources and data gave every signed step, the \
          metrics, the final checkpoint and the predictions, bit for bit.",
+    ),
+    (
+        "sample",
+        "Some randomly chosen stretches between checkpoints, trained again, gave their signed steps and states, bit \
+         for bit. The finding says with what probability a bad stretch would have been among them.",
     ),
     (
         "verdict",

@@ -7,7 +7,7 @@ use spectramind::verify::{Check, Evidence, Expectation, Policy, VerifiedRun};
 
 /// What is demanded of a run.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct DemandArguments {
     /// The manifest must be of the run with this id
     #[arg(long, value_name = "ID")]
     expect_run: Option<String>,
@@ -28,7 +28,7 @@ pub struct Demands {
     policy: Option<Result<Policy, Check>>,
 }
 
-impl Arguments {
+impl DemandArguments {
     /// Reads the policy.
     ///
     /// # Errors

@@ -83,6 +83,8 @@ enum Command {
         data: DataArguments,
         #[command(flatten)]
         device: DeviceArguments,
+        #[command(flatten)]
+        sample: SampleArguments,
     },
     /// All of the above
     Audit {
@@ -124,7 +126,7 @@ struct RunArguments {
     #[command(flatten)]
     trust: trust::Arguments,
     #[command(flatten)]
-    demands: demands::Arguments,
+    demands: demands::DemandArguments,
 }
 
 #[derive(Args)]
@@ -153,6 +155,16 @@ struct DeviceArguments {
     /// Where to train again: a run in portable numerics replays anywhere, one in native numerics where it was made
     #[arg(long, value_enum, default_value_t = Accelerator::Cpu)]
     accelerator: Accelerator,
+}
+
+#[derive(Args)]
+struct SampleArguments {
+    /// Train only so many randomly chosen stretches between kept checkpoints again; the report says what that finds
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    sample: Option<u32>,
+    /// Choose the stretches by this number, which the trainer must not know before signing [default: a random one]
+    #[arg(long, requires = "sample")]
+    seed: Option<u64>,
 }
 
 /// The engine's own, but there without the engine, too.
@@ -228,9 +240,14 @@ fn checked(command: Command) -> anyhow::Result<Report> {
         Command::Git { run, sources } => of_run(&run, |run| vec![run.check_git(&sources.repository)]),
         Command::Data { run, data } => of_run(&run, |run| vec![run.check_data(&data.roots)]),
         Command::Envelope { run, limits } => of_run(&run, |run| vec![limits.check(run)]),
-        Command::Replay { run, configs, data, device } => {
-            of_run(&run, |run| vec![replay(run, &configs.configs, &data.roots, device.accelerator)])
-        }
+        Command::Replay { run, configs, data, device, sample } => of_run(&run, |run| {
+            vec![match sample.sample {
+                Some(count) => {
+                    replay_sample(run, &configs.configs, &data.roots, device.accelerator, count, sample.seed)
+                }
+                None => replay(run, &configs.configs, &data.roots, device.accelerator),
+            }]
+        }),
         Command::Audit { run, configs, sources, data, limits, replay: asked, device } => of_run(&run, |run| {
             let mut checks = vec![
                 run.check_files(),
@@ -298,6 +315,27 @@ fn replay(run: &VerifiedRun, configs: &Path, roots: &[(String, PathBuf)], accele
 }
 
 #[cfg(feature = "replay")]
+fn replay_sample(
+    run: &VerifiedRun,
+    configs: &Path,
+    roots: &[(String, PathBuf)],
+    accelerator: Accelerator,
+    count: u32,
+    seed: Option<u64>,
+) -> Check {
+    let seed = match seed.map_or_else(getrandom::u64, Ok) {
+        Ok(seed) => seed,
+        Err(error) => {
+            let mut check = Check::new("sample");
+            check.not_checked(format!("no random seed: {error}"));
+            return check;
+        }
+    };
+    let sample = replay::sample::Sample { stretches: count as usize, seed };
+    replay::sample::check(run, &composer(configs), roots, accelerator.into(), sample)
+}
+
+#[cfg(feature = "replay")]
 fn run_golden(golden: &Path, configs: &Path, accelerator: Accelerator, update: bool) -> Report {
     golden::report(golden, &composer(configs), accelerator.into(), update)
 }
@@ -317,6 +355,18 @@ impl From<Accelerator> for spectramind::engine::settings::Accelerator {
 #[cfg(not(feature = "replay"))]
 fn replay(_: &VerifiedRun, _: &Path, _: &[(String, PathBuf)], _: Accelerator) -> Check {
     without_engine("replay")
+}
+
+#[cfg(not(feature = "replay"))]
+fn replay_sample(
+    _: &VerifiedRun,
+    _: &Path,
+    _: &[(String, PathBuf)],
+    _: Accelerator,
+    _: u32,
+    _: Option<u64>,
+) -> Check {
+    without_engine("sample")
 }
 
 #[cfg(not(feature = "replay"))]
