@@ -39,7 +39,14 @@ fn read(path: impl AsRef<Path>) -> String {
 fn the_run_that_was_asked_for_passes() {
     let (sandbox, id) = run_for_a_challenge();
     let outcome = sandbox.verify(&[
-        "manifest", "run", "--expect-run", &id, "--expect-challenge", "ariel-2025", "--nonce", "5c1d",
+        "manifest",
+        "run",
+        "--expect-run",
+        &id,
+        "--expect-challenge",
+        "ariel-2025",
+        "--nonce",
+        "5c1d",
     ]);
     assert_code(&outcome, 0);
     assert!(outcome.stdout.contains("run id, challenge, nonce as expected"), "{}", outcome.stdout);
@@ -226,7 +233,8 @@ fn the_junit_report_has_a_case_for_each_check_and_counts_what_was_not_checked_as
     let counts = ["tests", "failures", "errors", "skipped"].map(|name| attribute(suite, name));
     // Signature passed; files and steps failed; policy could not be judged.
     assert_eq!(counts, ["4", "2", "1", "0"], "{xml}");
-    let cases: Vec<_> = all.iter().filter(|(_, name, _)| name == "testcase").map(|case| attribute(case, "name")).collect();
+    let cases: Vec<_> =
+        all.iter().filter(|(_, name, _)| name == "testcase").map(|case| attribute(case, "name")).collect();
     assert_eq!(cases, ["signature", "files", "steps", "policy"]);
     let count = |wanted: &str| all.iter().filter(|(depth, name, _)| (*depth, name.as_str()) == (3, wanted)).count();
     assert_eq!((count("failure"), count("error")), (2, 1), "{xml}");
@@ -248,7 +256,6 @@ fn the_sarif_report_follows_the_schema_of_oasis_and_names_the_file() {
     let clean = sandbox.verify(&["audit", "run", "--sarif", "-"]);
     assert_code(&clean, 0);
     std::fs::remove_file(sandbox.path("run/predictions.csv")).expect("remove");
-    std::fs::create_dir(sandbox.path("run/logs/a b")).expect("mkdir");
     std::fs::write(sandbox.path("run/checkpoints/final.safetensors"), "other").expect("write");
     let outcome = sandbox.verify(&["audit", "./run", "--sarif", "-"]);
     assert_code(&outcome, 1);

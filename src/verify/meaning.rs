@@ -29,10 +29,7 @@ pub const MEANINGS: [(&str, &str); 12] = [
         "Every data file that the run used has the recorded bytes. It does not prove that the data are what they claim \
          to be about.",
     ),
-    (
-        "envelope",
-        "The limits are kept by the figures in the record. The figures are the trainer's own word.",
-    ),
+    ("envelope", "The limits are kept by the figures in the record. The figures are the trainer's own word."),
     (
         "policy",
         "The record says what the verifier's policy demands. Whether the record is true is for the other checks.",
@@ -47,10 +44,7 @@ pub const MEANINGS: [(&str, &str); 12] = [
         "Some randomly chosen stretches between checkpoints, trained again, gave their signed steps and states, bit \
          for bit. The finding says with what probability a bad stretch would have been among them.",
     ),
-    (
-        "verdict",
-        "A trusted verifier, who did not sign the run itself, signed a verdict about exactly this manifest.",
-    ),
+    ("verdict", "A trusted verifier, who did not sign the run itself, signed a verdict about exactly this manifest."),
     ("golden", "The golden case still gives the expected digests: this program computes what it computed before."),
 ];
 

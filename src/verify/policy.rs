@@ -212,9 +212,8 @@ impl TryFrom<PolicyFile> for Policy {
     type Error = PolicyError;
 
     fn try_from(file: PolicyFile) -> Result<Self, PolicyError> {
-        let refuse = |rule: &str, expected, got: String| {
-            Err(PolicyError::Meaningless { rule: rule.to_owned(), expected, got })
-        };
+        let refuse =
+            |rule: &str, expected, got: String| Err(PolicyError::Meaningless { rule: rule.to_owned(), expected, got });
         let empty_lists = [
             ("git.remotes", file.git.remotes.as_ref().map(Vec::len)),
             ("numerics.profiles", file.numerics.profiles.as_ref().map(Vec::len)),
@@ -245,7 +244,11 @@ impl TryFrom<PolicyFile> for Policy {
                 _ => true,
             };
             if !finite || !is_range {
-                return refuse(&format!("metrics.{name}"), "finite min and max, min first, or one of them", range.to_string());
+                return refuse(
+                    &format!("metrics.{name}"),
+                    "finite min and max, min first, or one of them",
+                    range.to_string(),
+                );
             }
         }
         if file.is_empty() { Err(PolicyError::Empty) } else { Ok(Self(file)) }

@@ -358,14 +358,7 @@ fn replay(_: &VerifiedRun, _: &Path, _: &[(String, PathBuf)], _: Accelerator) ->
 }
 
 #[cfg(not(feature = "replay"))]
-fn replay_sample(
-    _: &VerifiedRun,
-    _: &Path,
-    _: &[(String, PathBuf)],
-    _: Accelerator,
-    _: u32,
-    _: Option<u64>,
-) -> Check {
+fn replay_sample(_: &VerifiedRun, _: &Path, _: &[(String, PathBuf)], _: Accelerator, _: u32, _: Option<u64>) -> Check {
     without_engine("sample")
 }
 

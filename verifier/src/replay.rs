@@ -147,7 +147,10 @@ fn time_taken(claim: &Claim, took: Duration) -> String {
     match &claim.envelope.bounds.wall_seconds {
         Some(limit) => {
             let side = if took <= limit.0 as f64 { "within" } else { "beyond" };
-            format!("took {took:.1} s here, {side} the limit of {} s; the run says {said:.1} s (self-asserted)", limit.0)
+            format!(
+                "took {took:.1} s here, {side} the limit of {} s; the run says {said:.1} s (self-asserted)",
+                limit.0
+            )
         }
         None => format!("took {took:.1} s here; the run says {said:.1} s (self-asserted) and claims no limit"),
     }

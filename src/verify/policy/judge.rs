@@ -189,7 +189,9 @@ fn judge_dvc(data: &[DataRecord], check: &mut Check) {
     for record in data {
         let name = format!("data.dvc: data set {}", record.name);
         match dvc_matches(record) {
-            Some(holds) => rule(check, &name, holds, "what DVC's files say", if holds { "just that" } else { "others" }),
+            Some(holds) => {
+                rule(check, &name, holds, "what DVC's files say", if holds { "just that" } else { "others" })
+            }
             None => check.not_checked(format!("{name}: the record does not say what DVC's files say of it")),
         }
     }

@@ -71,7 +71,10 @@ fn replay(
     }
     let stage = Stage::set(run, composer, roots, accelerator)?;
     if let Some(wrong) = (1..).zip(&stage.signed).find(|(step, leaf)| leaf.step != *step) {
-        return Err(Stop::Failed(format!("step {}: expected a leaf of that step, got one of {}", wrong.0, wrong.1.step)));
+        return Err(Stop::Failed(format!(
+            "step {}: expected a leaf of that step, got one of {}",
+            wrong.0, wrong.1.step
+        )));
     }
     let all = stretches(run);
     let chosen = choose(all.len(), sample);
