@@ -12,6 +12,7 @@ mod git;
 mod meaning;
 mod policy;
 mod report;
+mod sampling;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ pub use self::files::STEP_LEAVES;
 pub use self::meaning::{MEANINGS, meaning};
 pub use self::policy::{Evidence, Policy, PolicyError, PolicyFile};
 pub use self::report::{Check, Finding, NOT_PROVED, Report, SelfAssertedTimes, SignedRun, SigningParty, Verdict};
+pub use self::sampling::detection_probability;
 
 /// Name of the manifest inside a run directory.
 pub const MANIFEST: &str = "manifest.intoto.jsonl";

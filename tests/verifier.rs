@@ -373,7 +373,11 @@ fn a_sampled_replay_passes_on_an_honest_run_and_says_what_it_would_find() {
     assert_code(&outcome, 0);
     assert!(outcome.stdout.contains("passed       sample"), "{}", outcome.stdout);
     assert!(outcome.stdout.contains("2 of 3 stretches, 16 of 24 steps, seed 7"), "{}", outcome.stdout);
-    assert!(outcome.stdout.contains("finds 1 bad stretch of 3 with probability 66.7 %"), "{}", outcome.stdout);
+    assert!(
+        outcome.stdout.contains("finds 1 bad stretch of 3 with probability 66.7 %, 2 bad ones with 100.0 %"),
+        "{}",
+        outcome.stdout
+    );
     let again = sandbox.verify(&["replay", "run", "--sample", "2", "--seed", "7"]);
     assert_eq!(outcome.stdout, again.stdout, "the seed decides");
     assert_code(&sandbox.verify(&["replay", "run", "--sample", "9"]), 0);

@@ -29,8 +29,8 @@ impl VerifiedRun {
         for (what, expected, got) in asked() {
             if *got != Some(expected) {
                 let got = got.map_or("none".to_owned(), |got| format!("{got:?}"));
-                signature
-                    .fail_at(&self.root.join(super::MANIFEST), format!("{what}: expected {expected:?}, got {got}"));
+                let finding = format!("{what}: expected {expected:?}, got {got}");
+                signature.fail_at(&self.root.join(super::MANIFEST), finding);
                 is_expected = false;
             }
         }

@@ -244,11 +244,8 @@ impl TryFrom<PolicyFile> for Policy {
                 _ => true,
             };
             if !finite || !is_range {
-                return refuse(
-                    &format!("metrics.{name}"),
-                    "finite min and max, min first, or one of them",
-                    range.to_string(),
-                );
+                let expected = "finite min and max, min first, or one of them";
+                return refuse(&format!("metrics.{name}"), expected, range.to_string());
             }
         }
         if file.is_empty() { Err(PolicyError::Empty) } else { Ok(Self(file)) }

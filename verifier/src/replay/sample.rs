@@ -16,7 +16,7 @@ use spectramind::engine::rng::{CounterRng, Stream};
 use spectramind::engine::run_dir::{CHECKPOINTS, RunDirectory};
 use spectramind::engine::settings::{Accelerator, LoggerSettings};
 use spectramind::engine::snapshot::Snapshot;
-use spectramind::verify::{Check, Verdict, VerifiedRun};
+use spectramind::verify::{Check, Verdict, VerifiedRun, detection_probability};
 
 use super::{Stage, Stop, compare, compare_end, compare_file, not_checked};
 
@@ -70,11 +70,8 @@ fn replay(
         _ => {}
     }
     let stage = Stage::set(run, composer, roots, accelerator)?;
-    if let Some(wrong) = (1..).zip(&stage.signed).find(|(step, leaf)| leaf.step != *step) {
-        return Err(Stop::Failed(format!(
-            "step {}: expected a leaf of that step, got one of {}",
-            wrong.0, wrong.1.step
-        )));
+    if let Some((step, leaf)) = (1..).zip(&stage.signed).find(|(step, leaf)| leaf.step != *step) {
+        return Err(Stop::Failed(format!("step {step}: expected a leaf of that step, got one of {}", leaf.step)));
     }
     let all = stretches(run);
     let chosen = choose(all.len(), sample);
@@ -100,21 +97,9 @@ fn replay(
 /// What such a sample finds, in words.
 fn odds(all: usize, looked_at: usize) -> String {
     let percent = |bad| 100.0 * detection_probability(all, bad, looked_at);
-    let half = all.div_ceil(2);
-    format!(
-        "a sample finds 1 bad stretch of {all} with probability {:.1} %, {half} bad ones with {:.1} %",
-        percent(1),
-        percent(half)
-    )
-}
-
-/// Probability that a random sample of `looked_at` out of `all` holds one of `bad` or more: 1 − C(N − b, k) / C(N, k).
-fn detection_probability(all: usize, bad: usize, looked_at: usize) -> f64 {
-    if looked_at + bad > all {
-        return 1.0;
-    }
-    let missed = |drawn: usize| (all - bad - drawn) as f64 / (all - drawn) as f64;
-    1.0 - (0..looked_at).map(missed).product::<f64>()
+    let half = all.div_ceil(2).max(2);
+    let one = format!("a sample like this finds 1 bad stretch of {all} with probability {:.1} %", percent(1));
+    if half > all { one } else { format!("{one}, {half} bad ones with {:.1} %", percent(half)) }
 }
 
 /// Which of `count` stretches to look at, in order.
