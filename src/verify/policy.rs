@@ -166,7 +166,7 @@ pub struct DataRules {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DvcRule {
-    /// Every data set is covered by DVC's files, and equals what they say.
+    /// Every data set is covered by DVC's files, and equals what they say; but for those that the run calibrated itself.
     Matched,
     /// Anything: the rule that asks for nothing, for a policy that wants to say so.
     Any,

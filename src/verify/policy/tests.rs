@@ -4,7 +4,7 @@ use super::judge::{judge_claim, judge_remotes};
 use super::*;
 use crate::config::ErrorKind;
 use crate::manifest::predicate::tests::{example, sparse_example};
-use crate::manifest::predicate::{ExitReason, ProbeRecord, TrainingRun};
+use crate::manifest::predicate::{DataRecord, ExitReason, ProbeRecord, TrainingRun};
 use crate::verify::{Check, Verdict};
 
 const ALL_RULES: &str = include_str!("../../../examples/policy.yaml");
@@ -274,6 +274,9 @@ fn rules_about_metrics() {
 fn a_rule_about_what_the_record_does_not_say_is_not_checked() {
     assert_judged("git: {remotes: ['a/']}", &example(), Verdict::NotChecked, "git.remotes");
     assert_judged("data: {dvc: matched}", &example(), Verdict::NotChecked, "data set train");
+    let mut calibrated = example();
+    calibrated.data.push(DataRecord { name: "train-calibrated".into(), ..calibrated.data[0].clone() });
+    assert_eq!(judged("data: {dvc: matched}", &calibrated).findings.len(), 1, "the run's own making is not DVC's");
     let without = TrainingRun { data: Vec::new(), ..example() };
     assert_judged("data: {dvc: matched}", &without, Verdict::NotChecked, "names no data");
 }
