@@ -16,7 +16,7 @@ use crate::manifest::trust::TrustDocument;
 use crate::manifest::verdict::ReplayVerdict;
 use crate::manifest::verdict::summary::VerificationSummary;
 use crate::manifest::verdict::test_result::TestResult;
-use crate::verify::Report;
+use crate::verify::{PolicyFile, Report};
 
 /// Every document that is signed or exchanged: the file's name in `schemas/`, and its schema (JSON Schema 2020-12).
 pub fn documents() -> Vec<(&'static str, Value)> {
@@ -33,6 +33,11 @@ pub fn documents() -> Vec<(&'static str, Value)> {
         ("trust-document.schema.json", schema::<TrustDocument>()),
         ("verification-summary.schema.json", statement::<VerificationSummary>()),
     ]
+}
+
+/// The verifier's policy file, which people write: what they may leave out is not required.
+pub fn policy() -> Value {
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<PolicyFile>().to_value()
 }
 
 /// The primary config of every command, resolved: the command, and its schema in `schemas/config.<command>.schema.json`.
@@ -74,6 +79,7 @@ mod tests {
     use crate::manifest::verdict::tests::example as verdict;
     use crate::provenance::dvc::outputs_from_jsonl;
     use crate::provenance::path::RelativePath;
+    use crate::verify::{Check, SelfAssertedTimes, SignedRun, SigningParty};
 
     fn path(text: &str) -> RelativePath {
         RelativePath::parse(text).expect("an acceptable path")
@@ -128,8 +134,22 @@ mod tests {
             "provenance.schema.json" => serde_json::to_value(origin()),
             "report.schema.json" => {
                 let mut report = Report::new("runs/x".into(), true);
-                report.checks.push(crate::verify::Check::new("signature"));
-                serde_json::to_value(report)
+                let mut check = Check::new("signature");
+                check.fail_at(Path::new("runs/x/manifest.intoto.jsonl"), "wrong".into());
+                report.checks.push(check);
+                let without_run = serde_json::to_value(&report).expect("JSON");
+                report.run = Some(SignedRun {
+                    id: "x".into(),
+                    challenge: Some("y".into()),
+                    nonce: None,
+                    manifest: sha256(b""),
+                    signers: vec![SigningParty { name: "ci".into(), keyid: sha256(b"") }],
+                    self_asserted_times: SelfAssertedTimes {
+                        started_at: example().started_at,
+                        finished_at: example().finished_at,
+                    },
+                });
+                return vec![without_run, serde_json::to_value(report).expect("JSON")];
             }
             "replay-verdict.schema.json" => return statements(ReplayVerdict::clone),
             "slsa-provenance.schema.json" => {
@@ -148,6 +168,7 @@ mod tests {
     fn the_schema_files_are_up_to_date() {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
         let documents = documents().into_iter().map(|(name, schema)| (name.to_owned(), schema));
+        let documents = documents.chain([("policy.schema.json".to_owned(), policy())]);
         #[cfg(feature = "engine")]
         let documents = documents
             .chain(configs().into_iter().map(|(command, schema)| (format!("config.{command}.schema.json"), schema)));

@@ -6,9 +6,13 @@
 mod config;
 mod data;
 mod envelope;
+mod expectation;
 mod files;
 mod git;
+mod meaning;
+mod policy;
 mod report;
+mod sampling;
 mod verdict;
 
 use std::io::Read;
@@ -21,8 +25,12 @@ use crate::manifest::predicate::TrainingRun;
 use crate::manifest::trust::Trust;
 use crate::manifest::verified::{VerifiedManifest, verify_bundle};
 
+pub use self::expectation::Expectation;
 pub use self::files::STEP_LEAVES;
-pub use self::report::{Check, NOT_PROVED, Report, Verdict};
+pub use self::meaning::{MEANINGS, meaning};
+pub use self::policy::{Evidence, Policy, PolicyError, PolicyFile};
+pub use self::report::{Check, Finding, NOT_PROVED, Report, SelfAssertedTimes, SignedRun, SigningParty, Verdict};
+pub use self::sampling::detection_probability;
 pub use self::verdict::{Audit, VerdictError, check_verdict};
 
 /// Name of the manifest inside a run directory.
@@ -49,7 +57,7 @@ impl VerifiedRun {
         let bytes = match read_bundle(&path) {
             Ok(bytes) => bytes,
             Err(error) => {
-                check.not_checked(format!("{}: {error}", path.display()));
+                check.not_checked_at(&path, format!("{}: {error}", path.display()));
                 return (check, None);
             }
         };
@@ -62,7 +70,7 @@ impl VerifiedRun {
                 (check, Some(Self { root: root.to_owned(), manifest }))
             }
             Err(error) => {
-                check.fail(format!("{}: {}", path.display(), chain(&error)));
+                check.fail_at(&path, format!("{}: {}", path.display(), chain(&error)));
                 (check, None)
             }
         }
@@ -89,18 +97,18 @@ impl VerifiedRun {
         let path = self.root.join(name);
         let Some(subject) = self.manifest.statement().subject.iter().find(|subject| subject.name.as_str() == name)
         else {
-            check.fail(format!("{name} is not among the signed files"));
+            check.fail_at(&path, format!("{name} is not among the signed files"));
             return None;
         };
         match std::fs::read(&path) {
             Ok(bytes) if crate::digest::sha256(&bytes) == subject.digest.sha256 => Some(bytes),
             Ok(bytes) => {
                 let got = crate::digest::sha256(&bytes);
-                check.fail(format!("{name}: expected sha256 {}, got {got}", subject.digest.sha256));
+                check.fail_at(&path, format!("{name}: expected sha256 {}, got {got}", subject.digest.sha256));
                 None
             }
             Err(error) => {
-                check.not_checked(format!("{name}: {error}"));
+                check.not_checked_at(&path, format!("{name}: {error}"));
                 None
             }
         }

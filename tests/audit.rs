@@ -232,18 +232,7 @@ fn a_replay_of_a_forged_step_log_names_the_first_step_and_field() {
     // A trainer who signs what was never computed: the signature is good, the bits are not.
     let sandbox = Sandbox::with_data();
     sandbox.done(&["train", "trainer=ci_fast", "run.dir=run", "trainer.max_epochs=2"]);
-    let honest = std::fs::read_to_string(sandbox.path("run/steps.jsonl")).expect("read");
-    let lines: Vec<_> = honest.lines().collect();
-    let kept = 9;
-    let mut leaf: serde_json::Value = serde_json::from_str(lines[kept]).expect("a leaf");
-    let bits = leaf["lossBits"].as_str().expect("bits").to_owned();
-    leaf["lossBits"] = serde_json::Value::String(bits.chars().rev().collect());
-    let forged: Vec<_> = lines
-        .iter()
-        .enumerate()
-        .map(|(i, line)| if i == kept { leaf.to_string() } else { (*line).to_owned() })
-        .collect();
-    forge(&sandbox, |statement| put_steps(&sandbox, statement, &(forged.join("\n") + "\n")));
+    forge_step(&sandbox, 10);
     let light = sandbox.verify(&["audit", "run"]);
     assert_eq!(light.code, 0, "without a replay the forgery is consistent\n{}", light.stdout);
     let outcome = sandbox.verify(&["replay", "run"]);
@@ -295,6 +284,17 @@ pub fn forge(sandbox: &Sandbox, change: impl FnOnce(&mut Statement<TrainingRun>)
     std::fs::write(&path, envelope.to_line().expect("line")).expect("write");
 }
 
+/// Signs another loss than was computed at a step.
+pub fn forge_step(sandbox: &Sandbox, step: usize) {
+    let honest = std::fs::read_to_string(sandbox.path("run/steps.jsonl")).expect("read");
+    let mut lines: Vec<_> = honest.lines().map(str::to_owned).collect();
+    let mut leaf: serde_json::Value = serde_json::from_str(&lines[step - 1]).expect("a leaf");
+    let bits = leaf["lossBits"].as_str().expect("bits").to_owned();
+    leaf["lossBits"] = serde_json::Value::String(bits.chars().rev().collect());
+    lines[step - 1] = leaf.to_string();
+    forge(sandbox, |statement| put_steps(sandbox, statement, &(lines.join("\n") + "\n")));
+}
+
 /// Puts another step log into the run and claims it.
 fn put_steps(sandbox: &Sandbox, statement: &mut Statement<TrainingRun>, steps: &str) {
     let (mut log, mut leaves) = (MerkleLog::new(), String::new());
@@ -310,7 +310,7 @@ fn put_steps(sandbox: &Sandbox, statement: &mut Statement<TrainingRun>, steps: &
 }
 
 /// Claims the file of the run as it is.
-fn put_digest(sandbox: &Sandbox, statement: &mut Statement<TrainingRun>, name: &str) {
+pub fn put_digest(sandbox: &Sandbox, statement: &mut Statement<TrainingRun>, name: &str) {
     let bytes = std::fs::read(sandbox.path("run").join(name)).expect("read");
     let subject = statement.subject.iter_mut().find(|subject| subject.name.as_str() == name).expect("a subject");
     subject.digest.sha256 = spectramind::digest::sha256(&bytes);

@@ -53,8 +53,7 @@ fn the_uncommitted_changes_of_a_run_are_kept_signed_and_reproduce_it() {
 fn what_a_run_read_and_git_does_not_hold_is_in_the_record_and_in_the_report() {
     let sandbox = Sandbox::with_data();
     std::fs::create_dir_all(sandbox.path("configs/setup")).expect("create");
-    std::fs::write(sandbox.path("configs/setup/mine.yaml"), "# @package _global_\nexperiment: mine\n")
-        .expect("write");
+    std::fs::write(sandbox.path("configs/setup/mine.yaml"), "# @package _global_\nexperiment: mine\n").expect("write");
     train(&sandbox, &["+setup=mine"], &[]);
     let git = origin(&sandbox).git.expect("a repository");
     assert_eq!(git.read_untracked, ["configs/setup/mine.yaml"]);

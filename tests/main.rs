@@ -21,3 +21,4 @@ mod profiles;
 mod sandbox;
 mod scoring;
 mod training;
+mod verifier;

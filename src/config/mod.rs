@@ -90,3 +90,12 @@ pub fn load_yaml(text: &str) -> Result<Value, ConfigError> {
 pub(crate) fn load_foreign_yaml(text: &str) -> Result<Value, ConfigError> {
     Ok(yaml::load_any(text)?.to_value())
 }
+
+/// Reads a plain YAML file of the program's own into a type; errors name the line of `file`.
+///
+/// # Errors
+/// Those of [`load_yaml`] and [`from_value`].
+pub fn from_yaml<T: serde::de::DeserializeOwned>(text: &str, file: &str) -> Result<T, ConfigError> {
+    let root = yaml::load(text).map_err(|error| error.in_file(file))?;
+    extract::extract(&root.to_value(), &root.origins(file)).map_err(|error| error.in_file(file))
+}

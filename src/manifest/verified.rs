@@ -291,11 +291,8 @@ impl Signed {
         expected: &Q,
     ) -> Result<(), VerificationError> {
         let Statement { subject, predicate, .. } = statement::<Q>(&self.payload)?;
-        let differences = [
-            ("subjects", subject != of.subject),
-            ("signers", !has_its_signers),
-            ("predicate", predicate != *expected),
-        ];
+        let differences =
+            [("subjects", subject != of.subject), ("signers", !has_its_signers), ("predicate", predicate != *expected)];
         match differences.into_iter().find(|(_, differs)| *differs) {
             Some((what, _)) => Err(VerificationError::Contradiction { kind: Q::TYPE, of: P::TYPE, what }),
             None => Ok(()),

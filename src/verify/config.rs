@@ -20,9 +20,10 @@ impl VerifiedRun {
             match FileDigest::of_file(&path) {
                 Ok(found) if found.blake3 == source.blake3 => {}
                 Ok(found) => {
-                    check.fail(format!("{}: expected BLAKE3 {}, got {}", path.display(), source.blake3, found.blake3));
+                    let (expected, got) = (source.blake3, found.blake3);
+                    check.fail_at(&path, format!("{}: expected BLAKE3 {expected}, got {got}", path.display()));
                 }
-                Err(error) => check.not_checked(format!("{}: {error}", path.display())),
+                Err(error) => check.not_checked_at(&path, format!("{}: {error}", path.display())),
             }
         }
         match self.recompose(composer) {

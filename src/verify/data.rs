@@ -50,10 +50,12 @@ impl VerifiedRun {
         let (mut extra, mut missing) = (0, 0);
         for difference in signed.compare(&found) {
             match &difference {
-                DataDifference::Changed { .. } => check.fail(format!("{}/{difference}", root.display())),
-                DataDifference::Missing { .. } => {
+                DataDifference::Changed { found, .. } => {
+                    check.fail_at(&root.join(found.path.as_str()), format!("{}/{difference}", root.display()));
+                }
+                DataDifference::Missing(file) => {
                     missing += 1;
-                    check.not_checked(format!("{}/{difference}", root.display()));
+                    check.not_checked_at(&root.join(file.path.as_str()), format!("{}/{difference}", root.display()));
                 }
                 // What the run did not have cannot have changed it; the person should know all the same.
                 DataDifference::Added { .. } => extra += 1,

@@ -31,10 +31,11 @@ impl VerifiedRun {
         let mut check = Check::new("steps");
         let claim = &self.claim().steps;
         let name = claim.file.as_str();
-        let text = match std::fs::read(self.root.join(name)) {
+        let path = self.root.join(name);
+        let text = match std::fs::read(&path) {
             Ok(text) => text,
             Err(error) => {
-                check.not_checked(format!("{name}: {error}"));
+                check.not_checked_at(&path, format!("{name}: {error}"));
                 return check;
             }
         };
@@ -42,7 +43,7 @@ impl VerifiedRun {
             Some(whole) => whole.split(|&byte| byte == b'\n').collect(),
             None if text.is_empty() => Vec::new(),
             None => {
-                check.fail(format!("{name}: expected whole lines, got a cut last one"));
+                check.fail_at(&path, format!("{name}: expected whole lines, got a cut last one"));
                 return check;
             }
         };
@@ -51,10 +52,11 @@ impl VerifiedRun {
             log.append(line);
         }
         if log.len() as u64 != claim.count {
-            check.fail(format!("{name}: expected {} leaves, got {}", claim.count, log.len()));
+            check.fail_at(&path, format!("{name}: expected {} leaves, got {}", claim.count, log.len()));
         }
         if log.root() != claim.merkle_root {
-            check.fail(format!("{name}: expected Merkle root {}, got {}", claim.merkle_root, log.root()));
+            let (expected, got) = (claim.merkle_root, log.root());
+            check.fail_at(&path, format!("{name}: expected Merkle root {expected}, got {got}"));
             if let Some(changed) = self.first_changed_leaf(&lines) {
                 check.note(format!("{name}: leaf {changed} is not the one that was signed"));
             }
@@ -77,12 +79,14 @@ impl VerifiedRun {
 pub(super) fn hash_subjects(root: &Path, subjects: &[Subject], check: &mut Check) {
     for subject in subjects {
         let name = subject.name.as_str();
-        match FileDigest::of_file(&root.join(name)) {
+        let path = root.join(name);
+        match FileDigest::of_file(&path) {
             Ok(found) if found.sha256 == subject.digest.sha256 => {}
             Ok(found) => {
-                check.fail(format!("{name}: expected sha256 {}, got {}", subject.digest.sha256, found.sha256));
+                let expected = subject.digest.sha256;
+                check.fail_at(&path, format!("{name}: expected sha256 {expected}, got {}", found.sha256));
             }
-            Err(error) => check.not_checked(format!("{name}: {error}")),
+            Err(error) => check.not_checked_at(&path, format!("{name}: {error}")),
         }
     }
     check.note(format!("{} files are signed", subjects.len()));

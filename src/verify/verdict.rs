@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::files::hash_subjects;
-use super::{Check, MANIFEST, Report, Verdict, VerifiedRun, chain, read_bundle};
+use super::{Check, MANIFEST, Report, VERDICT, Verdict, VerifiedRun, chain, read_bundle};
 use crate::digest::Sha256Digest;
 use crate::manifest::dsse::{Envelope, EnvelopeError, Profile};
 use crate::manifest::key::SigningKey;
@@ -65,6 +65,20 @@ impl VerifiedRun {
             false => Ok(()),
         }
     }
+
+    /// How many trusted verifiers signed the verdict in the run directory, at time `at`: none of them where it is refused
+    /// or a bad one; `None` where there is no verdict.
+    pub fn verdict_signers(&self, trust: &Trust, at: Timestamp, profile: Profile) -> Option<u32> {
+        let verdict = read_bundle(&self.root.join(VERDICT)).ok()?;
+        let manifest = read_bundle(&self.root.join(MANIFEST)).ok()?;
+        let verified = verify_verdict(&verdict, &manifest, trust, at, profile).ok();
+        let good = verified.filter(|verified| {
+            // The manifest on disk may have been exchanged since it was verified.
+            let claim = verified.verdict();
+            claim.result == Outcome::Passed && claim.manifest == self.manifest.identity()
+        });
+        Some(good.map_or(0, |verified| verified.signers().len() as u32))
+    }
 }
 
 impl Audit<'_> {
@@ -99,7 +113,7 @@ impl Audit<'_> {
 }
 
 fn record(check: &Check) -> CheckRecord {
-    let mut findings = check.findings.clone();
+    let mut findings: Vec<String> = check.findings.iter().map(|finding| finding.message.clone()).collect();
     if findings.len() > MAX_FINDINGS {
         let left_out = findings.len() - (MAX_FINDINGS - 1);
         findings.truncate(MAX_FINDINGS - 1);

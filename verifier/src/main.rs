@@ -1,26 +1,29 @@
 //! `spectramind-verify`: lets a stranger re-check a run. Arguments, wording, replay and exit codes; the checks are the
 //! library's.
 
+mod demands;
 #[cfg(feature = "replay")]
 mod golden;
-mod print;
 #[cfg(feature = "replay")]
 mod replay;
+mod report;
 mod sign;
 mod trust;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use spectramind::config::{Composer, SearchPath};
+use jiff::Timestamp;
+use spectramind::config::{Composer, ErrorKind, SearchPath};
 use spectramind::envelope::Bounds;
 use spectramind::manifest::dsse::Profile;
-use spectramind::manifest::trust::Role;
+use spectramind::manifest::trust::{Role, Trust};
 use spectramind::manifest::verdict::ReplayRecord;
-use spectramind::verify::{Check, Report, VERDICT, Verdict, VerifiedRun, check_verdict};
+use spectramind::verify::{Check, PolicyError, Report, SignedRun, VERDICT, Verdict, VerifiedRun, check_verdict};
 
+/// Every requested check passed.
+const PASSED: u8 = 0;
 /// A check failed.
 const FAILED: u8 = 1;
 /// The arguments are wrong; what clap exits with, too.
@@ -39,9 +42,8 @@ const BUG: u8 = 70;
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// Print the report as JSON (schemas/report.schema.json)
-    #[arg(long, global = true)]
-    json: bool,
+    #[command(flatten)]
+    outputs: report::Outputs,
 }
 
 #[derive(Subcommand)]
@@ -86,6 +88,8 @@ enum Command {
         data: DataArguments,
         #[command(flatten)]
         device: DeviceArguments,
+        #[command(flatten)]
+        sample: SampleArguments,
     },
     /// All of the above
     Audit {
@@ -109,8 +113,12 @@ enum Command {
     },
     /// What a verifier signed about a run: by whom, about exactly this manifest, and that every check passed
     Verdict {
+        /// The run directory
+        run: PathBuf,
         #[command(flatten)]
-        run: RunArguments,
+        trust: trust::Arguments,
+        #[command(flatten)]
+        profile: ProfileArguments,
         /// The signed verdict [default: verdict.intoto.jsonl in the run directory]
         #[arg(long, value_name = "FILE")]
         verdict: Option<PathBuf>,
@@ -138,6 +146,8 @@ struct RunArguments {
     trust: trust::Arguments,
     #[command(flatten)]
     profile: ProfileArguments,
+    #[command(flatten)]
+    demands: demands::DemandArguments,
 }
 
 #[derive(Args)]
@@ -178,6 +188,16 @@ struct DeviceArguments {
     accelerator: Accelerator,
 }
 
+#[derive(Args)]
+struct SampleArguments {
+    /// Train only so many randomly chosen stretches between kept checkpoints again; the report says what that finds
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    sample: Option<u32>,
+    /// Choose the stretches by this number, which the trainer must not know before signing [default: a random one]
+    #[arg(long, requires = "sample")]
+    seed: Option<u64>,
+}
+
 /// The engine's own, but there without the engine, too.
 #[derive(Clone, Copy, ValueEnum)]
 enum Accelerator {
@@ -206,21 +226,40 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> ExitCode {
-    let report = match checked(arguments.command) {
+    let Arguments { command, outputs } = arguments;
+    let report = match outputs.check().and_then(|()| checked(command)) {
         Ok(report) => report,
-        Err(error) => {
-            eprintln!("Error: {error:#}");
-            return ExitCode::from(USAGE);
-        }
+        Err(error) => return refused(&error),
     };
-    let text = if arguments.json { print::json(&report) } else { print::text(&report) };
-    // Whoever closed the pipe has read enough; the verdict is the exit code.
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    match report.verdict() {
-        Verdict::Passed => ExitCode::SUCCESS,
-        Verdict::Failed => ExitCode::from(FAILED),
-        Verdict::NotChecked => ExitCode::from(NOT_CHECKED),
+    let code = exit_code(report.verdict());
+    match outputs.write(&report) {
+        Ok(()) => ExitCode::from(code),
+        // Bad news of the run outweighs a report that could not be written; a pass that nobody can read is none.
+        Err(error) if code == PASSED => refused(&error),
+        Err(error) => {
+            refused(&error);
+            ExitCode::from(code)
+        }
     }
+}
+
+fn exit_code(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Passed => PASSED,
+        Verdict::Failed => FAILED,
+        Verdict::NotChecked => NOT_CHECKED,
+    }
+}
+
+fn refused(error: &anyhow::Error) -> ExitCode {
+    eprintln!("Error: {error:#}");
+    if let Some(PolicyError::Config(error)) = error.downcast_ref()
+        && error.kind() == ErrorKind::UnknownKey
+        && let Some(hint) = error.hint()
+    {
+        eprintln!("Hint: {hint}");
+    }
+    ExitCode::from(USAGE)
 }
 
 fn checked(command: Command) -> anyhow::Result<Report> {
@@ -232,12 +271,17 @@ fn checked(command: Command) -> anyhow::Result<Report> {
         Command::Git { run, sources } => of_run(&run, |run| vec![run.check_git(&sources.repository)]),
         Command::Data { run, data } => of_run(&run, |run| vec![run.check_data(&data.roots)]),
         Command::Envelope { run, limits } => of_run(&run, |run| vec![limits.check(run)]),
-        Command::Replay { run, configs, data, device } => {
-            of_run(&run, |run| vec![replay(run, &configs.configs, &data.roots, device.accelerator).0])
-        }
+        Command::Replay { run, configs, data, device, sample } => of_run(&run, |run| {
+            vec![match sample.sample {
+                Some(count) => {
+                    replay_sample(run, &configs.configs, &data.roots, device.accelerator, count, sample.seed)
+                }
+                None => replay(run, &configs.configs, &data.roots, device.accelerator).0,
+            }]
+        }),
         Command::Audit { run: arguments, configs, sources, data, limits, replay: asked, device, sign } => {
-            let (mut report, run) = open(&arguments)?;
-            let Some(run) = run else {
+            let Opened { mut report, run, demands, at } = open(&arguments)?;
+            let Some((run, trust)) = run else {
                 sign.warn_unsigned();
                 return Ok(report);
             };
@@ -256,6 +300,7 @@ fn checked(command: Command) -> anyhow::Result<Report> {
                 report.checks.push(check);
                 replayed = record;
             }
+            report.checks.extend(demands.judge(&run, &trust, at, arguments.profile.profile()));
             // A verdict that cannot be written must not hide what was found.
             if let Some(Err(error)) = signer.map(|signer| signer.sign(&run, &report, replayed)) {
                 let mut check = Check::new("signing");
@@ -264,7 +309,7 @@ fn checked(command: Command) -> anyhow::Result<Report> {
             }
             Ok(report)
         }
-        Command::Verdict { run, verdict } => of_verdict(&run, verdict),
+        Command::Verdict { run, trust, profile, verdict } => of_verdict(&run, &trust, profile.profile(), verdict),
         Command::Golden { golden, configs, device, update } => {
             Ok(run_golden(&golden, &configs.configs, device.accelerator, update))
         }
@@ -273,34 +318,57 @@ fn checked(command: Command) -> anyhow::Result<Report> {
 
 /// Opens the run and makes the checks on it; a run nobody vouches for is not checked further.
 fn of_run(arguments: &RunArguments, checks: impl FnOnce(&VerifiedRun) -> Vec<Check>) -> anyhow::Result<Report> {
-    let (mut report, run) = open(arguments)?;
-    if let Some(run) = run {
+    let Opened { mut report, run, demands, at } = open(arguments)?;
+    if let Some((run, trust)) = run {
         report.checks.extend(checks(&run));
+        report.checks.extend(demands.judge(&run, &trust, at, arguments.profile.profile()));
     }
     Ok(report)
 }
 
-/// Opens the run: a report with the check of its signature, and the run if that passed.
-fn open(arguments: &RunArguments) -> anyhow::Result<(Report, Option<VerifiedRun>)> {
-    let believed = arguments.trust.resolve(Role::Trainer)?;
-    let mut report = Report::new(arguments.run.display().to_string(), believed.is_self);
-    report.checks.extend(believed.check);
-    let (signature, run) = match believed.trust {
-        Ok(trust) => VerifiedRun::open(&arguments.run, &trust, trust::now(), arguments.profile.profile()),
-        Err(check) => (check, None),
-    };
-    report.checks.push(signature);
-    Ok((report, run))
+/// A report with the check of a run's signature, and the run if that passed.
+struct Opened {
+    report: Report,
+    /// The run, and whom to believe about it.
+    run: Option<(VerifiedRun, Trust)>,
+    demands: demands::Demands,
+    /// The time that everything is judged at.
+    at: Timestamp,
 }
 
-/// Checks what a verifier signed about a run.
-fn of_verdict(arguments: &RunArguments, verdict: Option<PathBuf>) -> anyhow::Result<Report> {
-    let believed = arguments.trust.resolve(Role::Verifier)?;
+/// Opens the run.
+fn open(arguments: &RunArguments) -> anyhow::Result<Opened> {
+    let demands = arguments.demands.read()?;
+    let believed = arguments.trust.resolve(Role::Trainer)?;
+    let at = trust::now();
     let mut report = Report::new(arguments.run.display().to_string(), believed.is_self);
-    let verdict = verdict.unwrap_or_else(|| arguments.run.join(VERDICT));
+    report.checks.extend(believed.check);
+    let trust = match believed.trust {
+        Ok(trust) => trust,
+        Err(check) => {
+            report.checks.push(check);
+            return Ok(Opened { report, run: None, demands, at });
+        }
+    };
+    let (mut signature, run) = VerifiedRun::open(&arguments.run, &trust, at, arguments.profile.profile());
+    report.run = run.as_ref().map(SignedRun::from);
+    let run = run.and_then(|run| demands.expected(run, &mut signature));
+    report.checks.push(signature);
+    Ok(Opened { report, run: run.map(|run| (run, trust)), demands, at })
+}
+/// Checks what a verifier signed about a run.
+fn of_verdict(
+    run: &Path,
+    trust: &trust::Arguments,
+    profile: Profile,
+    verdict: Option<PathBuf>,
+) -> anyhow::Result<Report> {
+    let believed = trust.resolve(Role::Verifier)?;
+    let mut report = Report::new(run.display().to_string(), believed.is_self);
+    let verdict = verdict.unwrap_or_else(|| run.join(VERDICT));
     report.checks.extend(believed.check);
     report.checks.extend(match believed.trust {
-        Ok(trust) => check_verdict(&arguments.run, &verdict, &trust, trust::now(), arguments.profile.profile()),
+        Ok(trust) => check_verdict(run, &verdict, &trust, trust::now(), profile),
         Err(check) => vec![check],
     });
     Ok(report)
@@ -340,6 +408,27 @@ fn replay(
 }
 
 #[cfg(feature = "replay")]
+fn replay_sample(
+    run: &VerifiedRun,
+    configs: &Path,
+    roots: &[(String, PathBuf)],
+    accelerator: Accelerator,
+    count: u32,
+    seed: Option<u64>,
+) -> Check {
+    let seed = match seed.map_or_else(getrandom::u64, Ok) {
+        Ok(seed) => seed,
+        Err(error) => {
+            let mut check = Check::new("sample");
+            check.not_checked(format!("no random seed: {error}"));
+            return check;
+        }
+    };
+    let sample = replay::sample::Sample { stretches: count as usize, seed };
+    replay::sample::check(run, &composer(configs), roots, accelerator.into(), sample)
+}
+
+#[cfg(feature = "replay")]
 fn run_golden(golden: &Path, configs: &Path, accelerator: Accelerator, update: bool) -> Report {
     golden::report(golden, &composer(configs), accelerator.into(), update)
 }
@@ -359,6 +448,11 @@ impl From<Accelerator> for spectramind::engine::settings::Accelerator {
 #[cfg(not(feature = "replay"))]
 fn replay(_: &VerifiedRun, _: &Path, _: &[(String, PathBuf)], _: Accelerator) -> (Check, Option<ReplayRecord>) {
     (without_engine("replay"), None)
+}
+
+#[cfg(not(feature = "replay"))]
+fn replay_sample(_: &VerifiedRun, _: &Path, _: &[(String, PathBuf)], _: Accelerator, _: u32, _: Option<u64>) -> Check {
+    without_engine("sample")
 }
 
 #[cfg(not(feature = "replay"))]

@@ -1,12 +1,15 @@
 //! Training again in a temporary directory, and comparing every step with the signed one.
 
+pub mod sample;
+
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use spectramind::ariel::calibration::light_curves_path;
 use spectramind::ariel::config::TrainConfig;
+use spectramind::ariel::task::SpectrumTask;
 use spectramind::ariel::training::{self, PREDICTIONS, Trained, TrainingRun};
 use spectramind::config::Composer;
 use spectramind::digest::FileDigest;
@@ -62,20 +65,8 @@ fn replay(
     record: &mut Option<ReplayRecord>,
 ) -> Result<Vec<String>, Stop> {
     let claim = run.claim();
-    let composed = run.recompose(composer).map_err(Stop::NotChecked)?;
-    if composed.digest().map_err(not_checked)? != claim.config.digest {
-        return Err(Stop::NotChecked("the composed config is not the signed one: there is nothing to replay".into()));
-    }
-    let mut config: TrainConfig = composed.extract().map_err(not_checked)?;
-    let scratch = tempfile::tempdir().map_err(not_checked)?;
-    place_data(&mut config, roots, scratch.path());
-    let trainer = config.trainer.clone().check().map_err(not_checked)?;
-    compare_numerics(claim, &trainer)?;
-    let choice = choose(claim, trainer.numerics, accelerator)?;
-    let signed = signed_leaves(run)?;
-
-    training::prepare(&config, &mut |_| {}).map_err(not_checked)?;
-    let task = training::build_task(&config).map_err(not_checked)?;
+    let begin = Instant::now();
+    let Stage { config, scratch, trainer, choice, signed, task } = Stage::set(run, composer, roots, accelerator)?;
     let mut again = RunDirectory::create(&scratch.path().join("run"), LoggerSettings::NONE).map_err(not_checked)?;
     let mut difference = None;
     let mut observer = |event: Event<'_>| {
@@ -110,7 +101,6 @@ fn replay(
     if root != claim.steps.merkle_root {
         return Err(Stop::Failed(format!("step root: expected {}, got {root}", claim.steps.merkle_root)));
     }
-    compare_light_curves(run, &config)?;
     compare_end(run, &trained)?;
     compare_file(run, again.root(), FINAL_CHECKPOINT)?;
     compare_file(run, again.root(), PREDICTIONS)?;
@@ -120,6 +110,7 @@ fn replay(
             trained.steps
         ),
         format!("step root {root}"),
+        time_taken(claim, begin.elapsed()),
         format!("replayed on {}; recorded on {}, {}", choice.device, claim.device.name, claim.device.accelerator),
     ])
 }
@@ -133,6 +124,62 @@ fn device_record(choice: &Choice) -> DeviceRecord {
         memory_bytes: device.memory_bytes.map(DecimalU64),
         // A device that fails it does not come this far.
         probe: choice.probe.map(|digest| ProbeRecord { passed: true, digest }),
+    }
+}
+
+/// Everything that training again needs, made from what was signed.
+struct Stage {
+    config: TrainConfig,
+    scratch: tempfile::TempDir,
+    trainer: SupportedTrainer,
+    choice: Choice,
+    /// The leaves of the step log on disk.
+    signed: Vec<StepLeaf>,
+    task: SpectrumTask,
+}
+
+impl Stage {
+    /// Composes the config, finds a device, and calibrates the data again; light curves that are not the signed ones are
+    /// a failure.
+    fn set(
+        run: &VerifiedRun,
+        composer: &Composer,
+        roots: &[(String, PathBuf)],
+        accelerator: Accelerator,
+    ) -> Result<Self, Stop> {
+        let claim = run.claim();
+        let composed = run.recompose(composer).map_err(Stop::NotChecked)?;
+        if composed.digest().map_err(not_checked)? != claim.config.digest {
+            let reason = "the composed config is not the signed one: there is nothing to replay";
+            return Err(Stop::NotChecked(reason.into()));
+        }
+        let mut config: TrainConfig = composed.extract().map_err(not_checked)?;
+        let scratch = tempfile::tempdir().map_err(not_checked)?;
+        place_data(&mut config, roots, scratch.path());
+        let trainer = config.trainer.clone().check().map_err(not_checked)?;
+        compare_numerics(claim, &trainer)?;
+        let choice = choose(claim, trainer.numerics, accelerator)?;
+        let signed = signed_leaves(run)?;
+        training::prepare(&config, &mut |_| {}).map_err(not_checked)?;
+        let task = training::build_task(&config).map_err(not_checked)?;
+        compare_light_curves(run, &config)?;
+        Ok(Self { config, scratch, trainer, choice, signed, task })
+    }
+}
+
+/// How long the replay took, beside the limit that the run claims to have kept. A note, no verdict: the time on one
+/// machine proves nothing of another, but a run that takes days here and is said to have taken minutes is worth a look.
+fn time_taken(claim: &Claim, took: Duration) -> String {
+    let (took, said) = (took.as_secs_f64(), claim.envelope.figures.wall_seconds.get());
+    match &claim.envelope.bounds.wall_seconds {
+        Some(limit) => {
+            let side = if took <= limit.0 as f64 { "within" } else { "beyond" };
+            format!(
+                "took {took:.1} s here, {side} the limit of {} s; the run says {said:.1} s (self-asserted)",
+                limit.0
+            )
+        }
+        None => format!("took {took:.1} s here; the run says {said:.1} s (self-asserted) and claims no limit"),
     }
 }
 

@@ -19,6 +19,7 @@ pub(super) use resolve::plain_tag_in_output;
 
 use super::error::{ConfigError, ErrorKind, Location};
 use super::limits::{MAX_DEPTH, MAX_FILE_BYTES};
+use super::origin::{KeyOrigin, Origin};
 use super::value::{Key, Map, Value};
 
 /// A place in a text; all fields count from 0.
@@ -66,6 +67,34 @@ impl Located {
             Data::List(items) => Value::List(items.iter().map(Self::to_value).collect()),
             Data::Map(map) => {
                 Value::Map(map.iter().map(|(key, value)| (key.clone(), value.to_value())).collect::<Map>())
+            }
+        }
+    }
+
+    /// Where each key and list item stands in `file`, by its path as `serde` spells it: `a.b[0]`.
+    pub(super) fn origins(&self, file: &str) -> IndexMap<String, KeyOrigin> {
+        let mut origins = IndexMap::new();
+        self.collect_origins("", file, &mut origins);
+        origins
+    }
+
+    fn collect_origins(&self, path: &str, file: &str, origins: &mut IndexMap<String, KeyOrigin>) {
+        if !path.is_empty() {
+            let origin = Origin::File(Location { file: file.to_owned(), ..place(self.mark) });
+            origins.insert(path.to_owned(), KeyOrigin { origin, overridden: Vec::new() });
+        }
+        match &self.data {
+            Data::Scalar(_) => {}
+            Data::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    item.collect_origins(&format!("{path}[{index}]"), file, origins);
+                }
+            }
+            Data::Map(map) => {
+                for (key, value) in map {
+                    let below = if path.is_empty() { key.to_string() } else { format!("{path}.{key}") };
+                    value.collect_origins(&below, file, origins);
+                }
             }
         }
     }

@@ -1,0 +1,188 @@
+//! Training a random part of a run again: some of the stretches between the checkpoints that the run kept.
+//!
+//! Every stretch begins at a state whose digest a signed step leaf holds, or at the start, and ends where the next one
+//! begins. So a log of which any step was not computed has at least one stretch that does not come out. Which stretches
+//! are looked at must not be foreseeable for the trainer: the seed is the system's unless the checker names one.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use spectramind::ariel::training::{self, PREDICTIONS, TrainingRun};
+use spectramind::config::Composer;
+use spectramind::digest::FileDigest;
+use spectramind::engine::fit::Event;
+use spectramind::engine::rng::{CounterRng, Stream};
+use spectramind::engine::run_dir::{CHECKPOINTS, RunDirectory};
+use spectramind::engine::settings::{Accelerator, LoggerSettings};
+use spectramind::engine::snapshot::Snapshot;
+use spectramind::verify::{Check, Verdict, VerifiedRun, detection_probability};
+
+use super::{Stage, Stop, compare, compare_end, compare_file, not_checked};
+
+/// How much to look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample {
+    /// How many stretches, at most all.
+    pub stretches: usize,
+    /// Which ones.
+    pub seed: u64,
+}
+
+/// The steps after `first` up to and with `last`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stretch {
+    first: u64,
+    last: u64,
+    /// The checkpoint of step `first`, below the run directory; none at the start.
+    checkpoint: Option<String>,
+}
+
+/// Trains some stretches of the run again.
+pub fn check(
+    run: &VerifiedRun,
+    composer: &Composer,
+    roots: &[(String, PathBuf)],
+    accelerator: Accelerator,
+    sample: Sample,
+) -> Check {
+    let mut check = Check::new("sample");
+    match replay(run, composer, roots, accelerator, sample) {
+        Ok(findings) => findings.into_iter().for_each(|finding| check.note(finding)),
+        Err(Stop::Failed(finding)) => check.fail(finding),
+        Err(Stop::NotChecked(finding)) => check.not_checked(finding),
+    }
+    check
+}
+
+fn replay(
+    run: &VerifiedRun,
+    composer: &Composer,
+    roots: &[(String, PathBuf)],
+    accelerator: Accelerator,
+    sample: Sample,
+) -> Result<Vec<String>, Stop> {
+    // The leaves that the stretches are compared with must be the signed ones, the unsampled ones as well.
+    let log = run.check_steps();
+    match (log.verdict, log.findings.into_iter().find(|finding| finding.verdict == log.verdict)) {
+        (Verdict::Failed, Some(finding)) => return Err(Stop::Failed(finding.message)),
+        (Verdict::NotChecked, Some(finding)) => return Err(Stop::NotChecked(finding.message)),
+        _ => {}
+    }
+    let stage = Stage::set(run, composer, roots, accelerator)?;
+    if let Some((step, leaf)) = (1..).zip(&stage.signed).find(|(step, leaf)| leaf.step != *step) {
+        return Err(Stop::Failed(format!("step {step}: expected a leaf of that step, got one of {}", leaf.step)));
+    }
+    let all = stretches(run);
+    let chosen = choose(all.len(), sample);
+    let mut findings = Vec::new();
+    for &index in &chosen {
+        let stretch = &all[index];
+        replay_stretch(run, &stage, stretch)?;
+        findings.push(format!("steps {} to {} are bit for bit the signed ones", stretch.first + 1, stretch.last));
+    }
+    let steps: u64 = chosen.iter().map(|&index| all[index].last - all[index].first).sum();
+    findings.push(format!(
+        "{} of {} stretches, {steps} of {} steps, seed {}, on {}",
+        chosen.len(),
+        all.len(),
+        run.claim().steps.count,
+        sample.seed,
+        stage.choice.device
+    ));
+    findings.push(odds(all.len(), chosen.len()));
+    Ok(findings)
+}
+
+/// What such a sample finds, in words.
+fn odds(all: usize, looked_at: usize) -> String {
+    let percent = |bad| 100.0 * detection_probability(all, bad, looked_at);
+    let half = all.div_ceil(2).max(2);
+    let one = format!("a sample like this finds 1 bad stretch of {all} with probability {:.1} %", percent(1));
+    if half > all { one } else { format!("{one}, {half} bad ones with {:.1} %", percent(half)) }
+}
+
+/// Which of `count` stretches to look at, in order.
+fn choose(count: usize, sample: Sample) -> Vec<usize> {
+    let mut chosen = CounterRng::new(sample.seed, Stream::workload(0), 0).permutation(count);
+    chosen.truncate(sample.stretches);
+    chosen.sort_unstable();
+    chosen
+}
+
+/// The run, cut at the step checkpoints that are signed.
+fn stretches(run: &VerifiedRun) -> Vec<Stretch> {
+    let count = run.claim().steps.count;
+    let step_of = |name: &str| {
+        let digits = name.strip_prefix(CHECKPOINTS)?.strip_prefix("/step-")?.strip_suffix(".safetensors")?;
+        digits.parse::<u64>().ok().filter(|step| (1..count).contains(step))
+    };
+    let subjects = run.manifest().statement().subject.iter().map(|subject| subject.name.as_str());
+    let mut cuts: Vec<_> = subjects.filter_map(|name| Some((step_of(name)?, Some(name.to_owned())))).collect();
+    cuts.push((0, None));
+    cuts.sort();
+    cuts.dedup_by_key(|(step, _)| *step);
+    let lasts: Vec<_> = cuts.iter().skip(1).map(|(step, _)| *step).chain([count]).collect();
+    cuts.into_iter().zip(lasts).map(|((first, checkpoint), last)| Stretch { first, last, checkpoint }).collect()
+}
+
+fn replay_stretch(run: &VerifiedRun, stage: &Stage, stretch: &Stretch) -> Result<(), Stop> {
+    let claim = run.claim();
+    let checkpoint = match &stretch.checkpoint {
+        Some(name) => Some(signed_state(run, stage, name, stretch.first)?),
+        None => None,
+    };
+    let folder = stage.scratch.path().join(format!("from-{}", stretch.first));
+    let mut again = RunDirectory::create(&folder, LoggerSettings::NONE).map_err(not_checked)?;
+    let mut difference = None;
+    let mut observer = |event: Event<'_>| {
+        if let Event::Step { leaf, .. } = event {
+            difference = compare(stage.signed.get(leaf.step as usize - 1), leaf);
+        }
+        if difference.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let how = TrainingRun {
+        trainer: &stage.trainer,
+        device: &stage.choice.device,
+        checkpoint,
+        stop_after_steps: Some(stretch.last),
+        elapsed: &|| Duration::ZERO,
+    };
+    let trained = training::train(&stage.config, &stage.task, how, &mut again, &mut observer).map_err(not_checked)?;
+    if let Some(difference) = difference {
+        return Err(Stop::Failed(difference));
+    }
+    if trained.steps != stretch.last {
+        return Err(Stop::Failed(format!("expected to come to step {}, came to {}", stretch.last, trained.steps)));
+    }
+    if stretch.last == claim.steps.count {
+        compare_end(run, &trained)?;
+        return compare_file(run, again.root(), PREDICTIONS);
+    }
+    match stage.signed[stretch.last as usize - 1].state {
+        Some(state) if state == trained.state_digest => Ok(()),
+        state => {
+            let expected = state.map_or("none".to_owned(), |state| state.to_string());
+            let got = trained.state_digest;
+            Err(Stop::Failed(format!("state after step {}: expected digest {expected}, got {got}", stretch.last)))
+        }
+    }
+}
+
+/// A checkpoint's state, if it is the one that the signed leaf of its step names.
+fn signed_state(run: &VerifiedRun, stage: &Stage, name: &str, step: u64) -> Result<Snapshot, Stop> {
+    let path = run.root().join(name);
+    let subject = run.manifest().statement().subject.iter().find(|subject| subject.name.as_str() == name);
+    let got = FileDigest::of_file(&path).map_err(not_checked)?.sha256;
+    if subject.is_none_or(|subject| subject.digest.sha256 != got) {
+        return Err(Stop::Failed(format!("{name}: expected the sha256 that was signed, got {got}")));
+    }
+    let mut snapshot = Snapshot::read(&path).map_err(|error| Stop::Failed(error.to_string()))?;
+    let state = Some(snapshot.state_digest());
+    if snapshot.progress.position.step != step || stage.signed[step as usize - 1].state != state {
+        return Err(Stop::Failed(format!("{name}: expected the state after step {step} that was signed, got another")));
+    }
+    // Names of files that lie in the run directory, not in the scratch folder: they change no state.
+    snapshot.progress.kept.clear();
+    Ok(snapshot)
+}

@@ -1,0 +1,131 @@
+//! The forms of a report, and where they go: standard output, or files that appear whole or not at all.
+
+mod html;
+mod json;
+mod junit;
+mod sarif;
+mod text;
+
+use std::borrow::Cow;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use spectramind::durable::{folder_of, write_whole};
+use spectramind::verify::{Report, Verdict};
+
+/// Which reports are asked for.
+#[derive(clap::Args)]
+pub struct Outputs {
+    /// Print the report as JSON (schemas/report.schema.json)
+    #[arg(long, global = true)]
+    json: bool,
+    /// Write the report as JUnit XML, for CI: a test case for each check; - is standard output
+    #[arg(long, global = true, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Write the bad news as SARIF 2.1.0, for code scanning; - is standard output
+    #[arg(long, global = true, value_name = "FILE")]
+    sarif: Option<PathBuf>,
+    /// Write the report as one self-contained page; - is standard output
+    #[arg(long, global = true, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+type Form = fn(&Report) -> String;
+
+impl Outputs {
+    /// Refuses, before hours of replay, what cannot be written after them.
+    ///
+    /// # Errors
+    /// When two reports would share standard output, or a file has no folder to be in.
+    pub fn check(&self) -> Result<()> {
+        let documents = self.documents().filter(|(path, _)| is_stdout(path)).count() + usize::from(self.json);
+        ensure!(documents <= 1, "standard output: expected one report at most, got {documents}");
+        for (path, _) in self.documents().filter(|(path, _)| !is_stdout(path)) {
+            ensure!(folder_of(path).is_dir(), "{}: expected a folder that exists, got none", path.display());
+        }
+        Ok(())
+    }
+
+    /// Writes every report asked for; the text for a person, unless another has standard output.
+    ///
+    /// # Errors
+    /// When a file cannot be written; it is then as it was before.
+    pub fn write(&self, report: &Report) -> Result<()> {
+        let mut printed: Form = if self.json { json::render } else { text::render };
+        for (path, form) in self.documents() {
+            if is_stdout(path) {
+                printed = form;
+            } else {
+                let written = write_whole(path, form(report).as_bytes());
+                written.with_context(|| format!("cannot write {}", path.display()))?;
+            }
+        }
+        // Whoever closed the pipe has read enough; the verdict is the exit code.
+        let _ = std::io::stdout().write_all(printed(report).as_bytes());
+        Ok(())
+    }
+
+    fn documents(&self) -> impl Iterator<Item = (&Path, Form)> {
+        let forms = [(&self.junit, junit::render as Form), (&self.sarif, sarif::render), (&self.html, html::render)];
+        forms.into_iter().filter_map(|(path, form)| Some((path.as_deref()?, form)))
+    }
+}
+
+fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// What a person reads for a verdict.
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Passed => "passed",
+        Verdict::Failed => "FAILED",
+        Verdict::NotChecked => "not checked",
+    }
+}
+
+/// The verdict on everything, as a sentence.
+fn sentence(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Passed => "passed: every requested check",
+        Verdict::Failed => "FAILED",
+        Verdict::NotChecked => "NOT CHECKED: something could not be checked",
+    }
+}
+
+/// What is said when the key believed is the checker's own.
+const SELF_CHECK: &str = "self-check: the key believed is your own, so nobody else vouches for this run";
+
+/// Text that others wrote, on one line and as it is.
+///
+/// A run's id may hold escape sequences that repaint a terminal, line ends that fake a line of the report, characters
+/// that no XML may hold, and marks that make text run backwards.
+fn shown(text: &str) -> Cow<'_, str> {
+    let is_hostile = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            || matches!(c, '\u{fffe}' | '\u{ffff}')
+    };
+    if !text.contains(is_hostile) {
+        return text.into();
+    }
+    let escape = |c: char| if is_hostile(c) { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escape).collect::<String>().into()
+}
+
+/// What the report says about the run that was signed, as (name, value).
+fn facts(report: &Report) -> Vec<(&'static str, Cow<'_, str>)> {
+    let Some(run) = &report.run else { return Vec::new() };
+    let times = run.self_asserted_times;
+    let mut facts = vec![("run", shown(&run.id))];
+    facts.extend(run.challenge.as_ref().map(|challenge| ("challenge", shown(challenge))));
+    facts.extend(run.nonce.as_ref().map(|nonce| ("nonce", shown(nonce))));
+    facts.push(("manifest", format!("sha256 {}", run.manifest).into()));
+    for signer in &run.signers {
+        facts.push(("signed by", format!("{} (keyid {})", shown(&signer.name), signer.keyid).into()));
+    }
+    let times = format!("{} to {}, self-asserted: by the trainer's own clock", times.started_at, times.finished_at);
+    facts.push(("made", times.into()));
+    facts
+}
