@@ -135,7 +135,8 @@ fn default_path() -> Result<PathBuf> {
 fn generate(path: &Path, encrypted: Option<&passphrase::Arguments>) -> Result<SigningKey> {
     let folder = durable::folder_of(path);
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    let key = SigningKey::from_random(&random()?);
+    let seed = random()?;
+    let key = SigningKey::from_random(&seed);
     match encrypted {
         Some(source) => key.create_new_encrypted(path, &source.to_encrypt(path)?, Salt::from_random(*random()?))?,
         None => key.create_new(path)?,
