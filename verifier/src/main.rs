@@ -306,7 +306,7 @@ fn of_verdict(arguments: &RunArguments, verdict: Option<PathBuf>) -> anyhow::Res
 
 impl ProfileArguments {
     fn profile(&self) -> Profile {
-        if self.tolerant { Profile::Tolerant } else { Profile::Strict }
+        if self.tolerant && !self.strict { Profile::Tolerant } else { Profile::Strict }
     }
 }
 
