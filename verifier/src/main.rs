@@ -376,7 +376,7 @@ fn of_verdict(
 
 impl ProfileArguments {
     fn profile(&self) -> Profile {
-        if self.tolerant { Profile::Tolerant } else { Profile::Strict }
+        if self.tolerant && !self.strict { Profile::Tolerant } else { Profile::Strict }
     }
 }
 

@@ -23,7 +23,7 @@ pub struct Signing {
     verdict_out: Option<PathBuf>,
 }
 
-/// A key that may sign a verdict on a run, and since when it is being found.
+/// A key that may sign a verdict on the run, where that goes, and when the checks began.
 pub struct Signer {
     key: SigningKey,
     out: PathBuf,
