@@ -50,7 +50,7 @@ impl VerifiedRun {
 mod tests {
     use super::*;
     use crate::digest::sha256;
-    use crate::manifest::dsse::Envelope;
+    use crate::manifest::dsse::{Envelope, Profile};
     use crate::manifest::key::SigningKey;
     use crate::manifest::predicate::TrainingRun;
     use crate::manifest::predicate::tests::{example, sparse_example};
@@ -70,7 +70,7 @@ mod tests {
         let line = Envelope::sign(&payload, &[&key]).expect("signs").to_line().expect("a line");
         std::fs::write(folder.path().join(MANIFEST), line).expect("write");
         let at = "2026-02-01T00:00:00Z".parse().expect("a time");
-        let (mut check, run) = VerifiedRun::open(folder.path(), &Trust::single(key.public()), at);
+        let (mut check, run) = VerifiedRun::open(folder.path(), &Trust::single(key.public()), at, Profile::Strict);
         let run = run.expect("a good signature").expect(expected, &mut check);
         assert_eq!(run.is_some(), check.verdict == Verdict::Passed, "{:?}", check.findings);
         (check.verdict, check.findings.into_iter().map(|finding| finding.message).collect())

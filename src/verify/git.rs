@@ -195,7 +195,7 @@ mod tests {
     fn compared(claim: &GitRecord, found: &GitRecord) -> (Verdict, String) {
         let mut check = Check::new("git");
         compare(&mut check, claim, found, Path::new("/nonexistent"));
-        (check.verdict, check.findings.join("\n"))
+        (check.verdict, check.findings.into_iter().map(|finding| finding.message).collect::<Vec<_>>().join("\n"))
     }
 
     #[test]
