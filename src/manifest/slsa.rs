@@ -23,6 +23,7 @@ use super::predicate::{ConfigChoice, DeviceRecord, NumericsRecord, TrainingRun};
 use super::statement::{Predicate, StatementError};
 use super::strict_json::DecimalU64;
 use super::timestamp::UtcTime;
+use crate::provenance::git::{GitRecord, RemoteRecord};
 
 /// The URI of the predicate, version 1.
 pub const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
@@ -195,7 +196,7 @@ fn dependencies(run: &TrainingRun) -> Vec<ResourceDescriptor> {
             uncommitted: git.difference,
             ..Annotations::default()
         }),
-        uri: None,
+        uri: repository(git),
     });
     let data = run.data.iter().map(|data| ResourceDescriptor {
         name: Some(format!("data/{}", data.name)),
@@ -212,6 +213,14 @@ fn dependencies(run: &TrainingRun) -> Vec<ResourceDescriptor> {
         ResourceDescriptor::of_blake3("Cargo.lock", run.environment.cargo_lock),
     ];
     commit.chain(data).chain(program).collect()
+}
+
+/// Where the sources are said to come from: the remote `origin`, else the first one that has a URL.
+fn repository(git: &GitRecord) -> Option<String> {
+    let origin = git.remotes.iter().find(|remote| remote.name == "origin");
+    let url = |remote: &RemoteRecord| remote.url.clone().filter(|url| url.contains("://"));
+    let found = origin.into_iter().chain(&git.remotes).find_map(url)?;
+    Some(format!("git+{found}"))
 }
 
 fn step_log(run: &TrainingRun) -> ResourceDescriptor {
@@ -254,6 +263,25 @@ mod tests {
             assert!(
                 dependencies.iter().map(|dependency| dependency.name.as_deref()).eq(names.iter().map(|n| Some(*n)))
             );
+        }
+    }
+
+    #[test]
+    fn the_sources_are_located_by_origin_or_another_remote_with_a_url() {
+        let mut git = example().git.expect("a record");
+        let remote = |name: &str, url: Option<&str>| RemoteRecord { name: name.into(), url: url.map(str::to_owned) };
+        for (remotes, expected) in [
+            (vec![], None),
+            (vec![remote("origin", None)], None),
+            (vec![remote("a", Some("git@example.org:b.git"))], None),
+            (vec![remote("a", Some("https://a.org/x")), remote("origin", None)], Some("git+https://a.org/x")),
+            (
+                vec![remote("a", Some("https://a.org/x")), remote("origin", Some("ssh://b.org/y"))],
+                Some("git+ssh://b.org/y"),
+            ),
+        ] {
+            git.remotes = remotes;
+            assert_eq!(repository(&git).as_deref(), expected, "{:?}", git.remotes);
         }
     }
 
