@@ -134,7 +134,7 @@ fn a_claim_round_trips() {
 fn the_bytes_of_a_claim_are_stable() {
     assert_eq!(
         crate::digest::sha256(text(&example()).as_bytes()).to_string(),
-        "2e2671889d1671e9130dd3808fe0997c779fd83c4a6ad73d21cea3fd6972cd6d"
+        "43d0aa6929c40587faebfec1adaac9e7b4771273d82c64cf4f939f6eb68c290a"
     );
 }
 
