@@ -1,5 +1,6 @@
 //! The same bits, whatever the folder, the threads and the interruptions.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
