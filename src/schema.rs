@@ -199,7 +199,7 @@ mod tests {
         let mut seeds = vec![
             ("envelope/bundle".to_owned(), [sign(run), sign(provenance)].concat()),
             ("envelope/pretty".to_owned(), pretty),
-            ("trust/single".to_owned(), compact(&samples("trust-policy.schema.json")[0])),
+            ("trust/document".to_owned(), compact(&samples("trust-document.schema.json")[0])),
         ];
         seeds.extend(statements.iter().map(|(kind, payload)| (format!("statement/{kind}"), payload.clone())));
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");

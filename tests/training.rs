@@ -1,5 +1,6 @@
 //! The same bits, whatever the folder, the threads and the interruptions.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -131,6 +132,30 @@ fn a_run_killed_before_its_first_checkpoint_starts_again_with_the_same_bits() {
     kill_after(&killed, &arguments, 2);
     killed.done(&["train", "--resume", "run"]);
     assert_same_results(&whole.path("run"), &killed.path("run"));
+}
+
+#[test]
+fn a_run_whose_files_somebody_else_changed_is_not_signed() {
+    // One that was written whole when the run began, and one that is appended to.
+    for (name, change) in [("provenance/sim_tiny.jsonl", "{}\n"), ("steps.jsonl", "{\"step\":1}\n")] {
+        let sandbox = Sandbox::with_data();
+        let mut child =
+            sandbox.spectramind(&LONG).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts");
+        let begin = Instant::now();
+        while steps_written(&sandbox.path("run")) < 2 {
+            assert!(begin.elapsed() < Duration::from_secs(300), "no steps in time");
+            assert!(child.try_wait().expect("wait").is_none(), "the run ended before it could be disturbed");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let path = sandbox.path("run").join(name);
+        let mut file = std::fs::File::options().append(true).open(&path).expect("open");
+        file.write_all(change.as_bytes()).expect("write");
+        let output = child.wait_with_output().expect("ends");
+        let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+        assert_eq!(output.status.code(), Some(1), "{name}: {stderr}");
+        assert!(stderr.contains("the run is not signed") && stderr.contains(name), "{name}: {stderr}");
+        assert!(!sandbox.path("run/manifest.intoto.jsonl").exists(), "{name}");
+    }
 }
 
 #[test]

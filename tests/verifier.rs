@@ -260,7 +260,14 @@ fn the_sarif_report_follows_the_schema_of_oasis_and_names_the_file() {
     let outcome = sandbox.verify(&["audit", "./run", "--sarif", "-"]);
     assert_code(&outcome, 1);
     let schema = read(repository().join("tests/schemas/sarif-2.1.0.schema.json"));
-    let validator = jsonschema::validator_for(&serde_json::from_str(&schema).expect("JSON")).expect("a schema");
+    let mut schema: Value = serde_json::from_str(&schema).expect("JSON");
+    // As published, the pattern of languages has a stray bracket, which strict readers of regular expressions refuse.
+    for definition in ["run", "toolComponent"] {
+        let pattern = &mut schema["definitions"][definition]["properties"]["language"]["pattern"];
+        assert!(pattern.as_str().is_some_and(|pattern| pattern.contains("{2}]?$")), "{pattern}");
+        *pattern = "^[a-zA-Z]{2}(-[a-zA-Z]{2})?$".into();
+    }
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
     let parse = |outcome: &Outcome| -> Value { serde_json::from_str(&outcome.stdout).expect("JSON") };
     let (clean, log) = (parse(&clean), parse(&outcome));
     for log in [&clean, &log] {

@@ -3,6 +3,8 @@
 //! Append-only files are synced at checkpoints, everything else appears whole or not at all, so a crash or a full
 //! disk loses at most what came after the last checkpoint. A lock on the step log keeps two processes out of one run.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -13,6 +15,7 @@ use super::settings::LoggerSettings;
 use super::snapshot::KeptCheckpoint;
 use super::step_log::StepLeaf;
 use super::task::Metric;
+use crate::digest::{Blake3Digest, FileDigest};
 use crate::durable;
 use crate::merkle::MerkleLog;
 
@@ -63,6 +66,16 @@ pub enum RunDirError {
         /// Steps in the log.
         got: u64,
     },
+    /// Somebody else wrote to a file of the run.
+    #[error("{path} changed since it was written: expected {expected}, got {got}")]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// BLAKE3 of what was written; of the step log, the Merkle root.
+        expected: Blake3Digest,
+        /// The same of what is there.
+        got: Blake3Digest,
+    },
 }
 
 /// A run directory open for writing.
@@ -75,6 +88,8 @@ pub struct RunDirectory {
     metrics: Option<File>,
     debug_log: Option<File>,
     elapsed_before_seconds: f64,
+    /// What this process wrote whole, by its path inside the directory.
+    written: RefCell<BTreeMap<String, Blake3Digest>>,
 }
 
 impl RunDirectory {
@@ -136,17 +151,23 @@ impl RunDirectory {
                 is_reached && !fields.nth(1).is_some_and(|metric| metric.starts_with("test/"))
             };
             let kept: Vec<String> = complete_lines(&root.join(METRICS))?.into_iter().filter(is_kept).collect();
-            run.write_file(METRICS, format!("{METRICS_HEADER}{}", whole(&kept)).as_bytes())?;
+            run.begin_again(METRICS, &format!("{METRICS_HEADER}{}", whole(&kept)))?;
             run.metrics = Some(append(root, METRICS)?);
         }
         if run.events.is_some() {
             let events = complete_lines(&root.join(EVENTS))?;
             run.elapsed_before_seconds = last_elapsed(&events);
             // Without a line that was cut, which the next one would be glued to.
-            run.write_file(EVENTS, whole(&events).as_bytes())?;
+            run.begin_again(EVENTS, &whole(&events))?;
             run.events = Some(append(root, EVENTS)?);
         }
         Ok(run)
+    }
+
+    /// Replaces a file that will be appended to.
+    fn begin_again(&self, name: &str, text: &str) -> Result<(), RunDirError> {
+        let path = self.root.join(name);
+        durable::write_whole(&path, text.as_bytes()).map_err(at(&path))
     }
 
     fn open(root: &Path, logger: LoggerSettings) -> Result<Self, RunDirError> {
@@ -166,6 +187,7 @@ impl RunDirectory {
             metrics: logger.metrics.then(|| append(root, METRICS)).transpose()?,
             debug_log: logger.debug_log.then(|| append(root, DEBUG_LOG)).transpose()?,
             elapsed_before_seconds: 0.0,
+            written: RefCell::default(),
         })
     }
 
@@ -242,7 +264,33 @@ impl RunDirectory {
     /// When it cannot be written.
     pub fn write_file(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirError> {
         let path = self.root.join(name);
-        durable::write_whole(&path, bytes).map_err(at(&path))
+        durable::write_whole(&path, bytes).map_err(at(&path))?;
+        self.written.borrow_mut().insert(name.to_owned(), FileDigest::of_bytes(bytes).blake3);
+        Ok(())
+    }
+
+    /// Reads back the step log and every file that this process wrote whole: are they as they were written?
+    ///
+    /// # Errors
+    /// [`RunDirError::Changed`] with the first that is not, and when one cannot be read.
+    pub fn check_unchanged(&self) -> Result<(), RunDirError> {
+        let path = self.root.join(STEP_LOG);
+        let mut log = MerkleLog::new();
+        for line in complete_lines(&path)? {
+            log.append(line.as_bytes());
+        }
+        let changed = |path, expected, got| Err(RunDirError::Changed { path, expected, got });
+        if (log.len(), log.root()) != (self.log.len(), self.log.root()) {
+            return changed(path, self.log.root(), log.root());
+        }
+        for (name, expected) in &*self.written.borrow() {
+            let path = self.root.join(name);
+            let got = FileDigest::of_file(&path).map_err(at(&path))?.blake3;
+            if got != *expected {
+                return changed(path, *expected, got);
+            }
+        }
+        Ok(())
     }
 
     /// Writes checkpoint `file`, points `last` and `best` at the right ones and removes those that are not kept.
@@ -281,6 +329,7 @@ impl RunDirectory {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if name.starts_with("step-") && !kept.iter().any(|kept| kept.file == name) {
                 fs::remove_file(&path).map_err(at(&path))?;
+                self.written.borrow_mut().remove(&format!("{CHECKPOINTS}/{name}"));
             }
         }
         Ok(())

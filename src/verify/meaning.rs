@@ -3,7 +3,12 @@
 /// The checks of a run and of golden cases, in the order an audit makes them, and what each proves when it passes.
 ///
 /// The names are stable: reports for other programs use them as rule ids.
-pub const MEANINGS: [(&str, &str); 12] = [
+pub const MEANINGS: [(&str, &str); 14] = [
+    (
+        "trust",
+        "The trust document is signed by its root, not expired, and not older than what this verifier saw before. It \
+         does not prove that the root belongs to whom you think.",
+    ),
     (
         "signature",
         "Holders of trusted keys signed exactly these bytes, for the run, challenge and nonce that were expected, if \
@@ -45,6 +50,7 @@ pub const MEANINGS: [(&str, &str); 12] = [
          for bit. The finding says with what probability a bad stretch would have been among them.",
     ),
     ("verdict", "A trusted verifier, who did not sign the run itself, signed a verdict about exactly this manifest."),
+    ("signing", "The verifier's own verdict on these checks was signed and written."),
     ("golden", "The golden case still gives the expected digests: this program computes what it computed before."),
 ];
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use spectramind::durable::{folder_of, write_whole};
-use spectramind::verify::{Report, Verdict};
+use spectramind::verify::{Finding, Report, Verdict};
 
 /// Which reports are asked for.
 #[derive(clap::Args)]
@@ -112,6 +112,14 @@ fn shown(text: &str) -> Cow<'_, str> {
     }
     let escape = |c: char| if is_hostile(c) { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(escape).collect::<String>().into()
+}
+
+/// A finding on one line; bad news say what they mean, as a check has good ones beside them.
+fn line(finding: &Finding) -> Cow<'_, str> {
+    match finding.verdict {
+        Verdict::Passed => shown(&finding.message),
+        verdict => format!("{}: {}", word(verdict), shown(&finding.message)).into(),
+    }
 }
 
 /// What the report says about the run that was signed, as (name, value).

@@ -136,6 +136,9 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
             RunDirError::StepsMissing { .. } => {
                 Some("the step log was changed after the checkpoint; start anew".into())
             }
+            RunDirError::Changed { .. } => {
+                Some("something else writes to the run directory: train again without it".into())
+            }
             RunDirError::Io { source, .. } => io_hint(source),
         };
     }

@@ -13,6 +13,8 @@ pub const VARIABLE: &str = "SPECTRAMIND_PASSPHRASE";
 
 /// Where the passphrase of an encrypted key comes from.
 #[derive(clap::Args)]
+// clap names a group after the struct, and commands flatten this beside others of that name.
+#[group(skip)]
 pub struct Arguments {
     /// Read the passphrase of an encrypted key from this file (mode 0600) [default: the environment variable
     /// SPECTRAMIND_PASSPHRASE, or a prompt]

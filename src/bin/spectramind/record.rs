@@ -14,6 +14,7 @@ use spectramind::engine::fit::Exit;
 use spectramind::engine::repro::{CPU_LEVEL_VARIABLE, NUMERICS_VERSION};
 use spectramind::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory, STEP_LOG, complete_lines};
 use spectramind::engine::settings::{Numerics, Precision, TrainerSettings};
+use spectramind::engine::snapshot::Snapshot;
 use spectramind::envelope::{Enforcement, Figures, NetworkFigure};
 use spectramind::manifest::dsse::Envelope;
 use spectramind::manifest::key::SigningKey;
@@ -292,7 +293,9 @@ pub fn sign(
     wall_seconds: f64,
     key: &SigningKey,
 ) -> Result<Blake3Digest> {
+    run.check_unchanged().context("the run is not signed")?;
     let step_root = check_step_log(run, trained.steps)?;
+    check_final_checkpoint(run, trained)?;
     let figures = Figures {
         wall_seconds,
         peak_host_bytes: peak_host_bytes(),
@@ -354,6 +357,16 @@ fn check_step_log(run: &RunDirectory, steps: u64) -> Result<Blake3Digest> {
         log.append(line.as_bytes());
     }
     Ok(log.root())
+}
+
+/// Reads the final checkpoint back: it must be the state that was claimed, also where another process wrote it.
+fn check_final_checkpoint(run: &RunDirectory, trained: &Trained) -> Result<()> {
+    let path = run.root().join(FINAL_CHECKPOINT);
+    let (expected, got) = (trained.state_digest, Snapshot::read(&path)?.state_digest());
+    if got != expected {
+        bail!("{}: expected a state with digest {expected}, got {got}; the run is not signed", path.display());
+    }
+    Ok(())
 }
 
 /// Every file of the run directory but the manifest and what a verifier says about an earlier one, in path order.

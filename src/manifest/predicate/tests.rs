@@ -155,7 +155,7 @@ fn a_claim_round_trips() {
 fn the_bytes_of_a_claim_are_stable() {
     assert_eq!(
         crate::digest::sha256(text(&example()).as_bytes()).to_string(),
-        "77e8884d620c8acff78d0b097f077a9e55343cd8ebaa85b0a9022b0c3848296f"
+        "67ba3225dd3ad78de3d95dde36e1c03a49aed835b9ea17aa1b327a14c91ea561"
     );
 }
 

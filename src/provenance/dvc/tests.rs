@@ -76,9 +76,9 @@ fn entries_are_found_below_beside_and_above_the_data_set() {
     write("dvc.lock", &format!("schema: '2.0'\nstages:\n  s:\n    {}", entry("a/set/x", "1").replace('\n', "\n    ")));
     write("unrelated.dvc", &entry("a/other", "0"));
     let expected = [
-        ("a.dvc", DvcPlace::Around(path("set"))),
-        ("a/set.dvc", DvcPlace::Whole),
         ("a/set/x.dvc", DvcPlace::Within(path("x"))),
+        ("a/set.dvc", DvcPlace::Whole),
+        ("a.dvc", DvcPlace::Around(path("set"))),
         ("dvc.lock", DvcPlace::Within(path("x"))),
         ("y.dvc", DvcPlace::Within(path("y"))),
     ];

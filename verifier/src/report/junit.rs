@@ -8,7 +8,7 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 use spectramind::verify::{Check, Finding, Report, Verdict};
 
-use super::{SELF_CHECK, facts, shown, word};
+use super::{SELF_CHECK, facts, line, shown, word};
 
 const NAME: &str = "spectramind-verify";
 
@@ -85,9 +85,5 @@ fn text_element(name: &str, text: &str, writer: &mut Writer<Vec<u8>>) -> io::Res
 }
 
 fn lines(findings: &[&Finding]) -> String {
-    let line = |finding: &&Finding| match finding.verdict {
-        Verdict::Passed => shown(&finding.message).into_owned(),
-        verdict => format!("{}: {}", word(verdict), shown(&finding.message)),
-    };
-    findings.iter().map(line).collect::<Vec<_>>().join("\n")
+    findings.iter().map(|finding| line(finding)).collect::<Vec<_>>().join("\n")
 }

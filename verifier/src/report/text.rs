@@ -2,7 +2,7 @@
 
 use spectramind::verify::Report;
 
-use super::{SELF_CHECK, facts, sentence, shown, word};
+use super::{SELF_CHECK, facts, line, sentence, shown, word};
 
 pub fn render(report: &Report) -> String {
     let mut lines = vec![shown(&report.subject).into_owned()];
@@ -15,7 +15,7 @@ pub fn render(report: &Report) -> String {
     for check in &report.checks {
         lines.push(format!("  {:<12} {}", word(check.verdict), shown(&check.name)));
         for finding in &check.findings {
-            lines.push(format!("               {}", shown(&finding.message)));
+            lines.push(format!("               {}", line(finding)));
         }
     }
     lines.push(format!("  {}", sentence(report.verdict())));
