@@ -5,6 +5,7 @@ mod audit;
 mod backends;
 mod calibration;
 mod configs;
+mod docs;
 mod doctor;
 mod dvc;
 mod errors;
