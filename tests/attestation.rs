@@ -224,6 +224,24 @@ fn a_signed_audit_is_believed_by_who_trusts_the_verifier() {
 }
 
 #[test]
+fn an_encrypted_key_signs_a_verdict_with_its_passphrase_and_not_without() {
+    let sandbox = with_verifier();
+    let secret = sandbox.path(".git/pass");
+    std::fs::write(&secret, "correct horse\n").expect("write");
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).expect("mode");
+    let key = ".git/encrypted.pem";
+    sandbox.done(&["keys", "generate", "--out", key, "--encrypted", "--passphrase-file", ".git/pass"]);
+    let audit = ["audit", "run", "--key", ".git/pub.pem", "--sign", key];
+    let outcome = sandbox.verify(&audit);
+    assert_eq!(outcome.code, 2, "{}{}", outcome.stdout, outcome.stderr);
+    assert!(outcome.stderr.contains("--passphrase-file"), "{}", outcome.stderr);
+    assert!(!sandbox.path("run/verdict.intoto.jsonl").exists());
+    let outcome = sandbox.verify(&[&audit[..], &["--passphrase-file", ".git/pass"]].concat());
+    assert_eq!(outcome.code, 0, "{}{}", outcome.stdout, outcome.stderr);
+    assert_eq!(sandbox.verify(&["verdict", "run", "--key", ".git/encrypted.pub.pem"]).code, 0);
+}
+
+#[test]
 fn a_verdict_signed_by_the_trainers_key_is_refused() {
     let sandbox = with_verifier();
     let shown = sandbox.done(&["keys", "show"]).stdout;
