@@ -1,6 +1,7 @@
 //! What we sign, read by programs that know nothing of us, and what they sign, read by us; verdicts; and a manifest
 //! that would like a replay to do more than train.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
