@@ -66,7 +66,7 @@ impl SigningKey {
     /// # Errors
     /// [`KeyError`]; on Unix also when its group or others may read, write or run the file.
     pub fn load(path: &Path) -> Result<Self, KeyError> {
-        Self::load_with(path, || Err(KeyError::Encrypted))
+        Self::load_with(path, || Err(in_file(path, KeyError::Encrypted)))
     }
 
     /// Reads the key file `path`; `passphrase` is asked only when the file is encrypted and what it asks for is sound.
