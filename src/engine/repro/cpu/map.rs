@@ -1,22 +1,14 @@
 //! Functions of one and two f32 over slices: the scalar code itself, compiled for each level so that it runs in lanes.
 
-use rayon::prelude::*;
-
 use super::super::kernels::{BinaryFunction, Function};
 use super::super::ops::fma::Fused;
 use super::super::ops::{Fma, Real, apply, apply_binary};
+use super::chunks::in_chunks;
 use super::level::{Level, PortableFma};
-
-/// Elements of one task.
-const CHUNK: usize = 1 << 14;
 
 /// Replaces each value by `function` of it.
 pub fn map(level: Level, function: Function, values: &mut [f32]) {
-    if values.len() > CHUNK {
-        values.par_chunks_mut(CHUNK).for_each(|values| map_chunk(level, function, values));
-    } else {
-        map_chunk(level, function, values);
-    }
+    in_chunks(values, |_, values| map_chunk(level, function, values));
 }
 
 fn map_chunk(level: Level, function: Function, values: &mut [f32]) {
@@ -71,12 +63,7 @@ fn each<F: Fma>(function: Function, values: &mut [f32]) {
 /// Replaces each value of `left` by `function` of it and the value of `right` beside it.
 pub fn zip(level: Level, function: BinaryFunction, left: &mut [f32], right: &[f32]) {
     assert_eq!(left.len(), right.len(), "operands of {function:?}");
-    if left.len() > CHUNK {
-        let chunks = left.par_chunks_mut(CHUNK).zip(right.par_chunks(CHUNK));
-        chunks.for_each(|(left, right)| zip_chunk(level, function, left, right));
-    } else {
-        zip_chunk(level, function, left, right);
-    }
+    in_chunks(left, |first, left| zip_chunk(level, function, left, &right[first..][..left.len()]));
 }
 
 fn zip_chunk(level: Level, function: BinaryFunction, left: &mut [f32], right: &[f32]) {
@@ -126,6 +113,7 @@ fn both<F: Fma>(function: BinaryFunction, left: &mut [f32], right: &[f32]) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::chunks::CHUNK;
     use super::*;
 
     fn scalar(function: Function, x: f32) -> f32 {

@@ -5,12 +5,8 @@
 
 use std::mem::MaybeUninit;
 
-use rayon::prelude::*;
-
 use super::super::kernels::Operation;
-
-/// Elements of one task.
-const CHUNK: usize = 1 << 14;
+use super::chunks::in_chunks;
 
 /// The elements of a tensor in row-major order of its shape.
 pub struct Strided<'a> {
@@ -191,17 +187,9 @@ fn filled(length: usize, fill: impl Fn(usize, &mut [MaybeUninit<f32>]) + Sync) -
     out
 }
 
-fn in_chunks<T: Send>(values: &mut [T], body: impl Fn(usize, &mut [T]) + Sync) {
-    if values.len() > CHUNK {
-        let chunks = values.par_chunks_mut(CHUNK).enumerate();
-        chunks.for_each(|(number, chunk)| body(number * CHUNK, chunk));
-    } else if !values.is_empty() {
-        body(0, values);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::chunks::CHUNK;
     use super::*;
 
     const OPERATIONS: [Operation; 4] = [Operation::Add, Operation::Subtract, Operation::Multiply, Operation::Divide];

@@ -1,25 +1,16 @@
 //! Many uniform random numbers at once: the blocks of [`CounterRng`] in lanes and on threads, the numbers themselves
 //! unchanged.
 
-use rayon::prelude::*;
-
+use super::chunks::in_chunks;
 use super::level::Level;
 use crate::engine::rng::{CounterRng, unit_f32};
 
 /// Blocks made side by side.
 const LANES: usize = 16;
 
-/// Numbers of one task.
-const CHUNK: usize = 1 << 14;
-
 /// Fills `out` with `uniform_f32` of the indices from 4 · `block` on.
 pub fn fill(level: Level, rng: CounterRng, block: u64, out: &mut [f32]) {
-    let body = |number: usize, chunk: &mut [f32]| fill_chunk(level, rng, block + (number * CHUNK / 4) as u64, chunk);
-    if out.len() > CHUNK {
-        out.par_chunks_mut(CHUNK).enumerate().for_each(|(number, chunk)| body(number, chunk));
-    } else {
-        body(0, out);
-    }
+    in_chunks(out, |first, out| fill_chunk(level, rng, block + first as u64 / 4, out));
 }
 
 fn fill_chunk(level: Level, rng: CounterRng, block: u64, out: &mut [f32]) {
@@ -64,6 +55,7 @@ fn lanes(rng: CounterRng, block: u64, out: &mut [f32]) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::chunks::CHUNK;
     use super::*;
     use crate::engine::rng::Stream;
 
