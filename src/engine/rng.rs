@@ -30,6 +30,7 @@ pub fn philox4x32(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 
 /// [`philox4x32`] of many counters under one key, in lanes: `[word][counter]` in and out.
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "the lanes of several arrays, side by side")]
 fn philox4x32_lanes<const N: usize>(mut counters: [[u32; N]; 4], mut key: [u32; 2]) -> [[u32; N]; 4] {
     for round in 0..ROUNDS {
         if round > 0 {
@@ -107,6 +108,7 @@ impl CounterRng {
     /// The words of blocks `first`, `first` + 1, …: `[word][block]`. Inlined, so that it is compiled for the
     /// instructions of its caller.
     #[inline(always)]
+    #[expect(clippy::needless_range_loop, reason = "the lanes of several arrays, side by side")]
     pub(in crate::engine) fn blocks<const N: usize>(&self, first: u64) -> [[u32; N]; 4] {
         let mut counters = [[0; N], [0; N], [self.step; N], [self.stream; N]];
         for lane in 0..N {

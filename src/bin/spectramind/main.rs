@@ -50,7 +50,7 @@ struct Arguments {
 enum Command {
     Simulate(simulate::Arguments),
     Calibrate(calibrate::Arguments),
-    Train(train::Arguments),
+    Train(Box<train::Arguments>),
     Predict(predict::Arguments),
     Evaluate(evaluate::Arguments),
     Config(config::Arguments),

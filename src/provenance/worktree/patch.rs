@@ -71,8 +71,8 @@ fn change(out: &mut Vec<u8>, path: &[u8], old: Option<Side<'_>>, new: Option<Sid
     let after = new.map_or(&[][..], |side| side.content);
     if before.contains(&0) || after.contains(&0) {
         line(out, &[b"GIT binary patch"]);
-        literal(out, &after)?;
-        return literal(out, &before);
+        literal(out, after)?;
+        return literal(out, before);
     }
     if before.is_empty() && after.is_empty() {
         return Ok(());
