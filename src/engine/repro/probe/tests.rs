@@ -117,13 +117,3 @@ fn an_op_that_panics_fails_by_name() {
     let Verdict::Failed(failure) = judge(0, &broken, &FlexDevice) else { panic!("a panic is a failure") };
     assert_eq!(failure.to_string(), "the numerics probe fails at `float_exp`: the device gave no result: device lost");
 }
-
-#[test]
-#[ignore = "prints how long each op takes"]
-fn time_per_op() {
-    for op in ops::<Flex>() {
-        let start = std::time::Instant::now();
-        run(&op, &FlexDevice).expect(op.name);
-        println!("{:8.2} ms  {}", start.elapsed().as_secs_f64() * 1e3, op.name);
-    }
-}
