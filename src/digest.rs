@@ -179,7 +179,12 @@ pub struct FileDigest {
 impl FileDigest {
     /// Digests bytes in memory.
     pub fn of_bytes(bytes: &[u8]) -> Self {
-        Self { size: bytes.len() as u64, blake3: Blake3Digest(*blake3::hash(bytes).as_bytes()), sha256: sha256(bytes) }
+        Self { size: bytes.len() as u64, blake3: Self::blake3_of_bytes(bytes), sha256: sha256(bytes) }
+    }
+
+    /// Plain BLAKE3 of bytes in memory.
+    pub fn blake3_of_bytes(bytes: &[u8]) -> Blake3Digest {
+        Blake3Digest(*blake3::hash(bytes).as_bytes())
     }
 
     /// Digests a file, streamed: memory does not grow with its size.
@@ -191,11 +196,18 @@ impl FileDigest {
         if !std::fs::metadata(path)?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
-        let mut file = File::open(path)?;
+        Self::of_reader(File::open(path)?)
+    }
+
+    /// Digests what is read to its end.
+    ///
+    /// # Errors
+    /// Whatever reading fails with.
+    pub fn of_reader(mut reader: impl Read) -> io::Result<Self> {
         let (mut blake3, mut sha256, mut size) = (blake3::Hasher::new(), sha2::Sha256::new(), 0);
         let mut buffer = vec![0; 1 << 16];
         loop {
-            match file.read(&mut buffer) {
+            match reader.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(count) => {
                     blake3.update(&buffer[..count]);

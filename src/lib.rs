@@ -11,6 +11,7 @@
 //! |---|---|---|
 //! | [`digest`] | BLAKE3 and SHA-256 digests, hashing of fields and files | nothing |
 //! | [`durable`] | writing files whole or not at all | nothing |
+//! | [`foreign`] | opening files that somebody else wrote | `digest` |
 //! | [`envelope`] | limits and verdicts over plain numbers | nothing |
 //! | [`merkle`] | an RFC 6962-shaped log over BLAKE3 | `digest` |
 //! | [`config`] | Hydra-compatible composition | `digest` |
@@ -38,6 +39,7 @@ pub mod config;
 pub mod digest;
 pub mod durable;
 pub mod envelope;
+pub mod foreign;
 pub mod manifest;
 pub mod merkle;
 pub mod provenance;

@@ -97,8 +97,9 @@ mod tests {
     }
 
     fn origin() -> RunOrigin {
-        let TrainingRun { run, config, git, data, environment, device, numerics, seed, started_at, .. } = example();
-        RunOrigin { run, config, git, data, environment, device, numerics, seed, started_at }
+        let TrainingRun { run, workload, config, git, data, environment, device, numerics, seed, started_at, .. } =
+            example();
+        RunOrigin { run, workload, config, git, data, environment, device, numerics, seed, started_at }
     }
 
     fn trust_document() -> TrustDocument {
@@ -250,7 +251,7 @@ mod tests {
             ("training-run.schema.json", "_type", "https://in-toto.io/Statement/v0.1".into()),
             ("training-run.schema.json", "subject", Value::Array(vec![])),
             ("slsa-provenance.schema.json", "predicateType", "https://slsa.dev/provenance/v0.2".into()),
-            ("replay-verdict.schema.json", "predicateType", "urn:x-spectramind:training-run:v1".into()),
+            ("replay-verdict.schema.json", "predicateType", "urn:x-spectramind:training-run:v2".into()),
             ("envelope.schema.json", "payloadType", "application/json".into()),
             ("envelope.schema.json", "signatures", Value::Array(vec![])),
             ("trust-document.schema.json", "version", 0.into()),

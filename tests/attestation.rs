@@ -86,7 +86,7 @@ fn securesystemslib_verifies_and_in_toto_parses_every_statement() {
         (
             "run/manifest.intoto.jsonl",
             ".git/pub.pem",
-            &["urn:x-spectramind:training-run:v1", "https://slsa.dev/provenance/v1"][..],
+            &["urn:x-spectramind:training-run:v2", "https://slsa.dev/provenance/v1"][..],
         ),
         (
             "run/verdict.intoto.jsonl",

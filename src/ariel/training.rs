@@ -86,6 +86,8 @@ pub struct Trained {
     pub state_digest: Blake3Digest,
     /// Figures on the held-out planets.
     pub metrics: Vec<Metric>,
+    /// Number of held-out samples that they were computed over.
+    pub test_samples: u64,
     /// Most bytes of device memory held after any step; 0 on the CPU, `None` where it cannot be told.
     pub peak_device_bytes: Option<u64>,
 }
@@ -178,6 +180,7 @@ impl Job for Fitting<'_> {
             steps: done.steps,
             state_digest: done.state_digest,
             metrics: done.metrics,
+            test_samples: done.test_samples,
             peak_device_bytes: None,
         })
     }

@@ -97,6 +97,8 @@ pub struct FitOutcome<M> {
     pub state_digest: Blake3Digest,
     /// Figures of the final test.
     pub metrics: Vec<Metric>,
+    /// Number of samples that they were computed over.
+    pub test_samples: u64,
 }
 
 /// A run that could not go on.
@@ -289,10 +291,11 @@ fn finish<B: AutodiffBackend, T: Task<B>>(
     run.write_file(FINAL_CHECKPOINT, &snapshot.to_bytes())?;
     let model = state.model.valid();
     let metrics = evaluate(task, &model, plan, Split::Test, device)?;
+    let test_samples = plan.evaluated(Split::Test, task.sample_ids(Split::Test).len()) as u64;
     run.append_metrics(step, snapshot.progress.position.epoch, &metrics)?;
     run.append_event("finished", step, plan.seconds())?;
     run.sync()?;
-    Ok(FitOutcome { exit, model, steps: step, state_digest: snapshot.state_digest(), metrics })
+    Ok(FitOutcome { exit, model, steps: step, state_digest: snapshot.state_digest(), metrics, test_samples })
 }
 
 fn save_checkpoint<B: AutodiffBackend, M: AutodiffModule<B>>(
@@ -322,13 +325,7 @@ fn evaluate<B: AutodiffBackend, T: Task<B>>(
     split: Split,
     device: &B::Device,
 ) -> Result<Vec<Metric>, FitError> {
-    let limit = match split {
-        Split::Train => plan.trainer.limit_train_batches,
-        Split::Val => plan.trainer.limit_val_batches,
-        Split::Test => plan.trainer.limit_test_batches,
-    };
-    let limit = limit.map_or(usize::MAX, |batches| plan.batch_size.saturating_mul(batches as usize));
-    let samples: Vec<_> = (0..task.sample_ids(split).len().min(limit)).collect();
+    let samples: Vec<_> = (0..plan.evaluated(split, task.sample_ids(split).len())).collect();
     if samples.is_empty() {
         return Ok(Vec::new());
     }
@@ -353,6 +350,16 @@ impl<'a> FitPlan<'a> {
     /// The arithmetic that the trainer profile asks for.
     pub fn arithmetic(&self) -> Arithmetic {
         Arithmetic { numerics: self.trainer.numerics, precision: self.trainer.precision }
+    }
+
+    /// How many of a split's samples are evaluated: the first ones, as its batch limit allows.
+    fn evaluated(&self, split: Split, samples: usize) -> usize {
+        let limit = match split {
+            Split::Train => self.trainer.limit_train_batches,
+            Split::Val => self.trainer.limit_val_batches,
+            Split::Test => self.trainer.limit_test_batches,
+        };
+        samples.min(limit.map_or(usize::MAX, |batches| self.batch_size.saturating_mul(batches as usize)))
     }
 
     fn epoch(&self, epoch: u32, samples: usize) -> EpochPlan {

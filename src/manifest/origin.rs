@@ -24,6 +24,8 @@ pub const ORIGIN: &str = "provenance.json";
 pub struct RunOrigin {
     /// Which run it is.
     pub run: RunRecord,
+    /// What is trained: the name of the workload.
+    pub workload: String,
     /// The composed configuration.
     pub config: ConfigRecord,
     /// The sources; `None` when they were in no git repository.
@@ -51,11 +53,13 @@ impl RunOrigin {
             (Some(left), Some(right)) => !left.has_files_of(right),
             (left, right) => left.is_some() != right.is_some(),
         };
-        let roots = |data: &[DataRecord]| data.iter().map(|d| (d.name.clone(), d.merkle_root)).collect::<Vec<_>>();
+        let roots =
+            |data: &[DataRecord]| data.iter().map(|d| (d.name.clone(), d.role, d.merkle_root)).collect::<Vec<_>>();
         // The list of DVC's outputs is written anew when a run goes on: it has to be the one that was recorded.
         let dvc = |data: &[DataRecord]| data.iter().map(|data| data.dvc.clone()).collect::<Vec<_>>();
         let native = self.numerics.profile == NumericsProfile::Native;
         let differences = [
+            ("workload", self.workload != other.workload),
             ("composed config", self.config.digest != other.config.digest),
             ("sources (git tree, uncommitted changes, submodules or LFS files)", other_sources),
             ("data", roots(&self.data) != roots(&other.data)),

@@ -21,8 +21,9 @@ use super::statement::{Predicate, StatementError};
 use super::strict_json::{DecimalU64, ExactF64, NonFinite};
 use super::timestamp::UtcTime;
 
-/// The URI of the predicate, version 1.
-pub const TRAINING_RUN: &str = "urn:x-spectramind:training-run:v1";
+/// The URI of the predicate, version 2: workload, role of each data set, size of each file, samples behind each metric, and
+/// what the program was built from are new in it.
+pub const TRAINING_RUN: &str = "urn:x-spectramind:training-run:v2";
 
 /// How a training run was made, and what came out of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +31,8 @@ pub const TRAINING_RUN: &str = "urn:x-spectramind:training-run:v1";
 pub struct TrainingRun {
     /// Which run it is.
     pub run: RunRecord,
+    /// What was trained: the name of the workload, which says how config and data become a model.
+    pub workload: String,
     /// The composed configuration.
     pub config: ConfigRecord,
     /// The sources; `None` when they were in no git repository.
@@ -49,6 +52,9 @@ pub struct TrainingRun {
     pub steps: StepsRecord,
     /// The checkpoints, in the order of their steps.
     pub checkpoints: Vec<CheckpointRecord>,
+    /// The signed files with their sizes, in the order of the statement's subjects: a file is refused by its size
+    /// before it is read.
+    pub files: Vec<FileRecord>,
     /// What was measured at the end.
     pub metrics: Vec<MetricRecord>,
     /// The limits and what was used of them.
@@ -153,6 +159,8 @@ pub struct ConfigSource {
 pub struct DataRecord {
     /// What the config calls it.
     pub name: String,
+    /// Whether an auditor brings it or a replay makes it.
+    pub role: DataRole,
     /// Where it was, as the config said. For people: a check takes the root as an argument.
     pub root: String,
     /// Number of files.
@@ -166,6 +174,16 @@ pub struct DataRecord {
     /// What DVC says of it; `null` when DVC says nothing.
     #[serde(deserialize_with = "Option::deserialize")]
     pub dvc: Option<DvcRecord>,
+}
+
+/// Where a data set comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum DataRole {
+    /// From outside: whoever replays the run brings it.
+    Raw,
+    /// A function of the config and of the data sets before it: a replay makes it again and compares.
+    Derived,
 }
 
 /// What DVC says of a data set: its entries are compared with the files when the run begins.
@@ -269,6 +287,16 @@ pub struct CheckpointRecord {
     pub state_digest: Blake3Digest,
 }
 
+/// One signed file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FileRecord {
+    /// Where it is, below the run directory.
+    pub path: RelativePath,
+    /// Size in bytes.
+    pub size: DecimalU64,
+}
+
 /// One figure of merit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -277,6 +305,8 @@ pub struct MetricRecord {
     pub name: String,
     /// Its value.
     pub value: ExactF64,
+    /// Number of held-out samples that it was computed over.
+    pub samples: DecimalU64,
 }
 
 /// The limits and what was used of them.
@@ -345,9 +375,17 @@ pub enum ExitReason {
 
 impl DataRecord {
     /// Records a data set whose list was written to `list`, below the run directory.
-    pub fn new(name: &str, root: &str, data: &DataManifest, list: RelativePath, dvc: Option<DvcRecord>) -> Self {
+    pub fn new(
+        name: &str,
+        role: DataRole,
+        root: &str,
+        data: &DataManifest,
+        list: RelativePath,
+        dvc: Option<DvcRecord>,
+    ) -> Self {
         Self {
             name: name.to_owned(),
+            role,
             root: root.to_owned(),
             files: data.files().len() as u64,
             bytes: DecimalU64(data.total_bytes()),

@@ -13,6 +13,7 @@
 
 mod cache;
 mod content;
+mod listed;
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -32,6 +33,7 @@ use super::md5::{Md5Digest, Md5Kind, Md5Kinds, Md5s};
 use super::path::{PathError, PathSet, RelativePath};
 
 pub use self::cache::{CacheFault, DigestCache};
+pub use self::listed::{ListedError, ListedFiles};
 
 /// Largest list that [`DataManifest::from_jsonl`] accepts, in bytes; some five million files.
 pub const MAX_LIST_BYTES: usize = 1 << 30;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::git::GitId;
 use crate::digest::{Blake3Digest, FileDigest};
 
 /// The lock file this library was built with.
@@ -47,10 +48,37 @@ pub struct Environment {
     pub binary: Blake3Digest,
     /// BLAKE3 of the `Cargo.lock` the library was built with.
     pub cargo_lock: Blake3Digest,
+    /// What the program says it was built from; `None` when its build could not tell. The program's own word: nothing
+    /// binds it to [`binary`](Self::binary).
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub built_from: Option<BuiltFrom>,
     /// Version of the library.
     pub version: String,
     /// The environment variables that the run reads, and no others; sorted by name.
     pub variables: Vec<Variable>,
+}
+
+/// The commit that a program was built from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BuiltFrom {
+    /// The commit at `HEAD`.
+    pub commit: GitId,
+    /// Whether the sources, manifests and lock file were the commit's.
+    pub clean: bool,
+}
+
+impl BuiltFrom {
+    /// What this very program was built from, where its build could tell.
+    pub fn own() -> Option<Self> {
+        let commit = env!("SPECTRAMIND_COMMIT").parse().ok()?;
+        Some(Self { commit, clean: env!("SPECTRAMIND_CLEAN") == "true" })
+    }
+
+    /// BLAKE3 of the `Cargo.lock` that this very program was built with.
+    pub fn own_cargo_lock() -> Blake3Digest {
+        FileDigest::blake3_of_bytes(CARGO_LOCK)
+    }
 }
 
 /// An environment variable that the run reads.
@@ -116,7 +144,8 @@ impl Environment {
             profile: env!("SPECTRAMIND_PROFILE").to_owned(),
             features: features(env!("SPECTRAMIND_FEATURES")),
             binary,
-            cargo_lock: FileDigest::of_bytes(CARGO_LOCK).blake3,
+            cargo_lock: BuiltFrom::own_cargo_lock(),
+            built_from: BuiltFrom::own(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             variables,
         })

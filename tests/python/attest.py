@@ -58,7 +58,7 @@ def check_summary(predicate):
 
 
 CHECKS = {
-    "urn:x-spectramind:training-run:v1": lambda predicate: None,
+    "urn:x-spectramind:training-run:v2": lambda predicate: None,
     "urn:x-spectramind:replay-verdict:v1": lambda predicate: None,
     "https://slsa.dev/provenance/v1": check_provenance,
     "https://in-toto.io/attestation/test-result/v0.1": check_test_result,

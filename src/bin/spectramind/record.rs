@@ -20,9 +20,9 @@ use spectramind::manifest::dsse::Envelope;
 use spectramind::manifest::key::SigningKey;
 use spectramind::manifest::origin::{ORIGIN, RunOrigin};
 use spectramind::manifest::predicate::{
-    CheckpointRecord, ConfigChoice, ConfigRecord, ConfigSource, DataRecord, DeviceRecord, DvcRecord, EnvelopeRecord,
-    ExitReason, ExitRecord, FiguresRecord, JobRecord, MetricRecord, NumericsProfile, NumericsRecord, PrecisionRecord,
-    ProbeRecord, RunRecord, StepsRecord, TrainingRun,
+    CheckpointRecord, ConfigChoice, ConfigRecord, ConfigSource, DataRecord, DataRole, DeviceRecord, DvcRecord,
+    EnvelopeRecord, ExitReason, ExitRecord, FiguresRecord, FileRecord, JobRecord, MetricRecord, NumericsProfile,
+    NumericsRecord, PrecisionRecord, ProbeRecord, RunRecord, StepsRecord, TrainingRun,
 };
 use spectramind::manifest::slsa::Provenance;
 use spectramind::manifest::statement::{Predicate, Statement, Subject};
@@ -35,6 +35,9 @@ use spectramind::provenance::environment::{Environment, Variable};
 use spectramind::provenance::git::{self, GitRecord, UNCOMMITTED_PATCH};
 use spectramind::provenance::path::RelativePath;
 use spectramind::verify::{MANIFEST, STEP_LEAVES, VERDICT};
+
+/// The workload that this program trains.
+const WORKLOAD: &str = "ariel";
 
 /// The data sets of a run.
 pub struct DataSets(Vec<DataSet>);
@@ -57,8 +60,9 @@ impl DataSets {
     /// Also when DVC says something else and the config does not say to record that.
     pub fn hash(config: &TrainConfig, cache: Option<&DigestCache>) -> Result<Self> {
         let DataConfig { name, root, .. } = &config.data;
-        let sets = [(name.clone(), root), (format!("{name}-calibrated"), &config.calib.out)];
-        let hash = |(name, root): (String, &PathBuf)| -> Result<_> {
+        let role = if config.data.simulation.is_some() { DataRole::Derived } else { DataRole::Raw };
+        let sets = [(name.clone(), role, root), (format!("{name}-calibrated"), DataRole::Derived, &config.calib.out)];
+        let hash = |(name, role, root): (String, DataRole, &PathBuf)| -> Result<_> {
             let entries = DvcEntries::about(root)?;
             let needed = entries.needed();
             let kinds = |path: &RelativePath| needed.of_file(path);
@@ -72,7 +76,7 @@ impl DataSets {
             }
             let list = RelativePath::parse(&format!("provenance/{name}.jsonl"))?;
             let dvc = DvcRecord::new(&outputs, RelativePath::parse(&format!("provenance/{name}.dvc.jsonl"))?);
-            let record = DataRecord::new(&name, &root.display().to_string(), hashed.manifest(), list, dvc);
+            let record = DataRecord::new(&name, role, &root.display().to_string(), hashed.manifest(), list, dvc);
             Ok(DataSet { record, root: root.clone(), hashed, entries, outputs })
         };
         Ok(Self(sets.into_iter().map(hash).collect::<Result<_>>()?))
@@ -189,6 +193,7 @@ pub fn origin(
             challenge: config.record.challenge.clone(),
             nonce: config.record.nonce.clone(),
         },
+        workload: WORKLOAD.to_owned(),
         config: config_record(composed, name)?,
         git: sources.record.clone(),
         data: data.0.iter().map(|set| set.record.clone()).collect(),
@@ -303,10 +308,13 @@ pub fn sign(
         network: NetworkFigure { mode: config.envelope.network, enforcement: Enforcement::SelfAsserted },
     };
     let metric = |metric: &spectramind::engine::task::Metric| -> Result<_> {
-        Ok(MetricRecord { name: metric.name.clone(), value: ExactF64::new(metric.value)? })
+        let samples = DecimalU64(trained.test_samples);
+        Ok(MetricRecord { name: metric.name.clone(), value: ExactF64::new(metric.value)?, samples })
     };
+    let (subjects, files) = signed_files(run.root())?;
     let predicate = TrainingRun {
         run: origin.run,
+        workload: origin.workload,
         config: origin.config,
         git: origin.git,
         data: origin.data,
@@ -320,6 +328,7 @@ pub fn sign(
             step: trained.steps,
             state_digest: trained.state_digest,
         }],
+        files,
         metrics: trained.metrics.iter().map(metric).collect::<Result<_>>()?,
         envelope: EnvelopeRecord {
             bounds: (&config.envelope.bounds()).into(),
@@ -329,7 +338,7 @@ pub fn sign(
         started_at: origin.started_at,
         finished_at: now(),
     };
-    let statement = Statement::new(subjects(run.root())?, predicate)?;
+    let statement = Statement::new(subjects, predicate)?;
     let provenance = Statement::new(statement.subject.clone(), Provenance::of(&statement.predicate))?;
     let bundle = [signed_line(&statement, key)?, signed_line(&provenance, key)?].concat();
     run.write_file(MANIFEST, &bundle)?;
@@ -370,15 +379,16 @@ fn check_final_checkpoint(run: &RunDirectory, trained: &Trained) -> Result<()> {
 }
 
 /// Every file of the run directory but the manifest and what a verifier says about an earlier one, in path order.
-fn subjects(root: &Path) -> Result<Vec<Subject>> {
-    let mut subjects = Vec::new();
+fn signed_files(root: &Path) -> Result<(Vec<Subject>, Vec<FileRecord>)> {
+    let (mut subjects, mut files) = (Vec::new(), Vec::new());
     for file in ReadData::of_tree(root)?.manifest().files() {
         if ![MANIFEST, VERDICT].contains(&file.path.as_str()) {
             let digest = FileDigest::of_file(&root.join(file.path.as_str()))?;
             subjects.push(Subject::new(file.path.clone(), digest.sha256));
+            files.push(FileRecord { path: file.path.clone(), size: DecimalU64(digest.size) });
         }
     }
-    Ok(subjects)
+    Ok((subjects, files))
 }
 
 fn exit_reason(exit: Exit) -> ExitReason {

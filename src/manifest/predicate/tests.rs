@@ -3,7 +3,7 @@
 use super::*;
 use crate::envelope::Enforcement;
 use crate::manifest::strict_json::{self, JsonError};
-use crate::provenance::environment::Variable;
+use crate::provenance::environment::{BuiltFrom, Variable};
 use crate::provenance::git::{ObjectFormat, RemoteRecord, SubmoduleRecord};
 
 fn digest(byte: u8) -> Blake3Digest {
@@ -24,6 +24,7 @@ pub(crate) fn example() -> TrainingRun {
             challenge: Some("ariel-2025".into()),
             nonce: Some("5c1d".into()),
         },
+        workload: "ariel".into(),
         config: ConfigRecord {
             name: "train".into(),
             digest: digest(2),
@@ -62,6 +63,7 @@ pub(crate) fn example() -> TrainingRun {
         }),
         data: vec![DataRecord {
             name: "train".into(),
+            role: DataRole::Raw,
             root: "data/train".into(),
             files: 2,
             bytes: DecimalU64(u64::MAX),
@@ -82,6 +84,7 @@ pub(crate) fn example() -> TrainingRun {
             features: vec!["git".into()],
             binary: digest(5),
             cargo_lock: digest(6),
+            built_from: Some(BuiltFrom { commit: "5".repeat(40).parse().expect("an id"), clean: true }),
             version: "0.1.0".into(),
             variables: vec![
                 Variable::shown("RAYON_NUM_THREADS", Some("2".as_ref())),
@@ -107,7 +110,12 @@ pub(crate) fn example() -> TrainingRun {
             step: 2,
             state_digest: digest(9),
         }],
-        metrics: vec![MetricRecord { name: "gll".into(), value: ExactF64::new(0.1).expect("finite") }],
+        files: vec![FileRecord { path: path("steps.jsonl"), size: DecimalU64(7) }],
+        metrics: vec![MetricRecord {
+            name: "gll".into(),
+            value: ExactF64::new(0.1).expect("finite"),
+            samples: DecimalU64(4),
+        }],
         envelope: EnvelopeRecord {
             bounds: BoundsRecord {
                 wall_seconds: Some(DecimalU64(32_400)),
@@ -132,6 +140,7 @@ pub(crate) fn sparse_example() -> TrainingRun {
     let mut run = example();
     (run.run.challenge, run.run.nonce, run.git, run.device.probe) = (None, None, None, None);
     (run.device.driver, run.device.memory_bytes) = (None, None);
+    run.environment.built_from = None;
     (run.config.job.number, run.environment.kernel, run.environment.cpu_model) = (None, None, None);
     (run.environment.logical_cpus, run.environment.memory_bytes) = (None, None);
     (run.envelope.bounds.wall_seconds, run.envelope.bounds.device_memory_bytes) = (None, None);
@@ -272,6 +281,6 @@ fn more_differing_outputs_than_outputs_are_refused() {
 fn a_data_set_is_recorded_with_its_totals() {
     let list = format!("{{\"path\":\"a\",\"size\":3,\"blake3\":\"{}\"}}\n", digest(1));
     let data = DataManifest::from_jsonl(list.as_bytes()).expect("a list");
-    let record = DataRecord::new("train", "data", &data, path("data/train.jsonl"), None);
+    let record = DataRecord::new("train", DataRole::Raw, "data", &data, path("data/train.jsonl"), None);
     assert_eq!((record.files, record.bytes, record.merkle_root), (1, DecimalU64(3), data.merkle_root()));
 }

@@ -419,7 +419,7 @@ fn another_predicate_type_is_refused() {
 
 #[test]
 fn a_later_version_of_the_predicate_is_refused() {
-    let error = refusal_of_signed(text().replace("training-run:v1", "training-run:v10"));
+    let error = refusal_of_signed(text().replace("training-run:v2", "training-run:v10"));
     assert!(matches!(error, VerificationError::Statement(StatementError::PredicateType { .. })), "{error}");
 }
 
