@@ -106,6 +106,11 @@ impl ForeignFile {
         self.size
     }
 
+    /// The file itself.
+    pub fn into_file(self) -> File {
+        self.file
+    }
+
     /// Its bytes, at most `limit` of them.
     ///
     /// # Errors

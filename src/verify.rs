@@ -4,32 +4,42 @@
 //! on a manifest that nobody vouched for. A check that could not be made is [`Verdict::NotChecked`], never a pass.
 
 mod config;
+mod coverage;
 mod data;
+mod end;
 mod envelope;
 mod expectation;
 mod files;
 mod git;
 mod meaning;
 mod policy;
+mod program;
+mod record;
 mod report;
 mod sampling;
+pub mod text;
 mod verdict;
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use crate::foreign::{self, ForeignError};
 use crate::manifest::dsse::{MAX_BUNDLE_BYTES, Profile};
 use crate::manifest::predicate::TrainingRun;
 use crate::manifest::trust::Trust;
 use crate::manifest::verified::{VerifiedManifest, verify_bundle};
 
+pub use self::config::ConfigsPlace;
+pub use self::data::{DataPlaces, Derived, SignedData};
 pub use self::expectation::Expectation;
-pub use self::files::STEP_LEAVES;
+pub use self::files::{STEP_LEAVES, Unsigned};
 pub use self::meaning::{MEANINGS, meaning};
 pub use self::policy::{Evidence, Policy, PolicyError, PolicyFile};
-pub use self::report::{Check, Finding, NOT_PROVED, Report, SelfAssertedTimes, SignedRun, SigningParty, Verdict};
+pub use self::program::ProgramPlace;
+pub use self::report::{
+    Check, Finding, NOT_PROVED, Report, SelfAssertedTimes, SignedRun, SigningParty, TrainedAgain, Verdict,
+};
 pub use self::sampling::detection_probability;
 pub use self::verdict::{Audit, VerdictError, check_verdict};
 
@@ -39,6 +49,9 @@ pub const MANIFEST: &str = "manifest.intoto.jsonl";
 /// Name of a verifier's verdict inside a run directory, unless it is kept elsewhere. No subject of the manifest: it is
 /// written after it.
 pub const VERDICT: &str = "verdict.intoto.jsonl";
+
+/// Largest signed file that is read into memory: a list of five million data files, or as many steps.
+const MAX_READ_BYTES: u64 = 1 << 30;
 
 /// A run directory whose manifest carries the signatures that the trust policy asks for.
 #[derive(Debug)]
@@ -54,10 +67,10 @@ impl VerifiedRun {
     pub fn open(root: &Path, trust: &Trust, at: Timestamp, profile: Profile) -> (Check, Option<Self>) {
         let mut check = Check::new("signature");
         let path = root.join(MANIFEST);
-        let bytes = match read_bundle(&path) {
+        let bytes = match read_bundle(root, MANIFEST) {
             Ok(bytes) => bytes,
             Err(error) => {
-                check.not_checked_at(&path, format!("{}: {error}", path.display()));
+                files::refuse(&path, error, &mut check);
                 return (check, None);
             }
         };
@@ -90,36 +103,11 @@ impl VerifiedRun {
     pub fn claim(&self) -> &TrainingRun {
         self.manifest.predicate()
     }
-
-    /// Reads a file that must be one of the signed subjects; otherwise the reason is in `check`: not checked when the
-    /// file is missing, failed when it is not the bytes that were signed.
-    fn read_subject(&self, name: &str, check: &mut Check) -> Option<Vec<u8>> {
-        let path = self.root.join(name);
-        let Some(subject) = self.manifest.statement().subject.iter().find(|subject| subject.name.as_str() == name)
-        else {
-            check.fail_at(&path, format!("{name} is not among the signed files"));
-            return None;
-        };
-        match std::fs::read(&path) {
-            Ok(bytes) if crate::digest::sha256(&bytes) == subject.digest.sha256 => Some(bytes),
-            Ok(bytes) => {
-                let got = crate::digest::sha256(&bytes);
-                check.fail_at(&path, format!("{name}: expected sha256 {}, got {got}", subject.digest.sha256));
-                None
-            }
-            Err(error) => {
-                check.not_checked_at(&path, format!("{name}: {error}"));
-                None
-            }
-        }
-    }
 }
 
-/// Reads a bundle. Of a hostile one, which would fill memory, no more than shows that it is too large.
-fn read_bundle(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(MAX_BUNDLE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// Reads a bundle of the run in `root`: of a hostile one, which would fill memory or never end, nothing.
+fn read_bundle(root: &Path, name: &str) -> Result<Vec<u8>, ForeignError> {
+    foreign::open(root, name)?.read(MAX_BUNDLE_BYTES as u64)
 }
 
 /// An error and its causes on one line.

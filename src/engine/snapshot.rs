@@ -99,6 +99,10 @@ impl Progress {
             task,
         }
     }
+
+    fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("progress is plain data")
+    }
 }
 
 /// Tensors and progress of a run at one step.
@@ -134,10 +138,11 @@ pub enum CheckpointError {
 }
 
 impl Snapshot {
-    /// Digest of parameters, moments and counters: (path, dtype, shape, little-endian bytes) in path order, NaNs made
-    /// one, then the position, and the loss scale where there is one.
+    /// Digest of everything that the next step or the end depends on: (path, dtype, shape, little-endian bytes) of every
+    /// tensor in path order, NaNs made one, then the progress, as the JSON that a checkpoint's metadata entry holds. So
+    /// no counter can be left out.
     pub fn state_digest(&self) -> Blake3Digest {
-        let mut hasher = DomainHasher::new("spectramind/state/v1");
+        let mut hasher = DomainHasher::new("spectramind/state/v2");
         hasher.u64(self.tensors.len() as u64);
         for (path, tensor) in &self.tensors {
             hasher.field(path.as_bytes()).field(b"f32").u64(tensor.shape.len() as u64);
@@ -146,11 +151,7 @@ impl Snapshot {
             }
             hasher.field(&bytes(&tensor.values));
         }
-        let Position { step, epoch, step_in_epoch } = self.progress.position;
-        hasher.u64(step).u64(u64::from(epoch)).u64(u64::from(step_in_epoch));
-        if let Some(LossScale { exponent, good_steps, skipped_steps }) = self.progress.loss_scale {
-            hasher.field(b"loss-scale").field(&exponent.to_le_bytes()).u64(good_steps.into()).u64(skipped_steps);
-        }
+        hasher.field(self.progress.to_json().as_bytes());
         hasher.finish()
     }
 
@@ -161,8 +162,7 @@ impl Snapshot {
         let views = data.iter().map(|(path, shape, bytes)| {
             (path.as_str(), TensorView::new(Dtype::F32, shape.to_vec(), bytes).expect("shape and bytes agree"))
         });
-        let progress = serde_json::to_string(&self.progress).expect("progress is plain data");
-        let metadata = [(METADATA.to_owned(), progress)].into_iter().collect();
+        let metadata = [(METADATA.to_owned(), self.progress.to_json())].into_iter().collect();
         safetensors::serialize(views, Some(metadata)).expect("tensor names are unique")
     }
 
@@ -242,6 +242,80 @@ mod tests {
             std::fs::write(&path, &bytes[..length]).expect("write");
             let error = Snapshot::read(&path).expect_err("refused").to_string();
             assert!(error.contains("cut.safetensors"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_state_digest_sees_every_field_of_a_snapshot() {
+        let full = || {
+            let mut snapshot = snapshot(1.0);
+            let kept =
+                KeptCheckpoint { file: "step-00000001.safetensors".into(), monitored_bits: Some("0".repeat(16)) };
+            snapshot.progress = Progress {
+                loss_scale: Some(LossScale::START),
+                best_bits: Some("0".repeat(16)),
+                monitored_bits: Some("0".repeat(16)),
+                kept: vec![kept],
+                ..snapshot.progress
+            };
+            snapshot
+        };
+        // Every leaf of the JSON that the progress is, in turn: a field that is added is tried, too.
+        let base = full().state_digest();
+        let json: serde_json::Value = serde_json::from_str(&full().progress.to_json()).expect("JSON");
+        let mut leaves = Vec::new();
+        leaves_of(&json, String::new(), &mut leaves);
+        let tried: Vec<_> = leaves.iter().map(String::as_str).collect();
+        assert_eq!(
+            tried,
+            [
+                "/format",
+                "/numerics",
+                "/lossScale/exponent",
+                "/lossScale/goodSteps",
+                "/lossScale/skippedSteps",
+                "/position/step",
+                "/position/epoch",
+                "/position/stepInEpoch",
+                "/bestBits",
+                "/validationsWithoutImprovement",
+                "/monitoredBits",
+                "/kept/0/file",
+                "/kept/0/monitoredBits",
+                "/task",
+            ]
+        );
+        for leaf in &leaves {
+            let mut changed = json.clone();
+            let value = changed.pointer_mut(leaf).expect("a leaf");
+            *value = match value.as_i64() {
+                Some(number) => (number + 1).into(),
+                None => "another".into(),
+            };
+            let progress = serde_json::from_value(changed).expect("progress");
+            assert_ne!(Snapshot { progress, ..full() }.state_digest(), base, "{leaf}");
+        }
+        let native = Arithmetic { numerics: crate::engine::settings::Numerics::Native, ..Arithmetic::PORTABLE };
+        let progress = Progress { arithmetic: native, ..full().progress };
+        assert_ne!(Snapshot { progress, ..full() }.state_digest(), base, "arithmetic");
+        let mut reshaped = full();
+        reshaped.tensors.get_mut("parameter/a").expect("a tensor").shape = vec![2, 1];
+        assert_ne!(reshaped.state_digest(), base, "shape");
+        let mut renamed = full();
+        let tensor = renamed.tensors.remove("parameter/a").expect("a tensor");
+        renamed.tensors.insert("parameter/c".into(), tensor);
+        assert_ne!(renamed.state_digest(), base, "name");
+    }
+
+    fn leaves_of(json: &serde_json::Value, path: String, leaves: &mut Vec<String>) {
+        match json {
+            serde_json::Value::Object(fields) => {
+                fields.iter().for_each(|(name, value)| leaves_of(value, format!("{path}/{name}"), leaves));
+            }
+            serde_json::Value::Array(items) => {
+                items.iter().enumerate().for_each(|(index, value)| leaves_of(value, format!("{path}/{index}"), leaves));
+            }
+            _ => leaves.push(path),
         }
     }
 
