@@ -7,7 +7,7 @@ use gix_glob::wildmatch;
 use gix_glob::wildmatch::Mode;
 use serde::Deserialize;
 
-use super::coverage::{Coverage, coverage};
+use super::coverage::{Coverage, METRICS_LOG, coverage};
 use super::{Check, MANIFEST, VERDICT, VerifiedRun};
 use crate::digest::{Blake3Digest, sha256};
 use crate::foreign::{self, ForeignError};
@@ -92,6 +92,12 @@ impl VerifiedRun {
         }
     }
 
+    /// The signed files that training writes, and so a replay makes again.
+    pub fn replayed_files(&self) -> Vec<&str> {
+        let names = self.manifest.statement().subject.iter().map(|subject| subject.name.as_str());
+        names.filter(|name| coverage(name, self.claim()) == Coverage::ByReplay || *name == METRICS_LOG).collect()
+    }
+
     /// Says which signed files no check looks into, or only a replay.
     fn name_unchecked(&self, check: &mut Check) {
         let of = |wanted: Coverage| -> Vec<&str> {
@@ -151,7 +157,7 @@ impl VerifiedRun {
 
     /// Reads a file that must be one of the signed subjects; otherwise the reason is in `check`: not checked when the
     /// file is missing, failed when it is not the bytes that were signed.
-    pub(super) fn read_subject(&self, name: &str, check: &mut Check) -> Option<Vec<u8>> {
+    pub fn read_subject(&self, name: &str, check: &mut Check) -> Option<Vec<u8>> {
         let path = self.root.join(name);
         let Some(subject) = self.manifest.statement().subject.iter().find(|subject| subject.name.as_str() == name)
         else {
@@ -248,7 +254,8 @@ fn check_positions(lines: &[&[u8]], name: &str, check: &mut Check) {
                 return check.fail(format!("{name}, leaf {number}: expected step {number} of epoch {epoch} or the next, got step {step} of epoch {found}"));
             }
             Err(error) => {
-                return check.fail(format!("{name}, leaf {number}: expected a step leaf, got something else ({error})"));
+                return check
+                    .fail(format!("{name}, leaf {number}: expected a step leaf, got something else ({error})"));
             }
         }
     }

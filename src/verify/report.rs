@@ -107,10 +107,11 @@ pub struct Report {
 }
 
 /// How much of the run was trained again here, and gave what was signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum TrainedAgain {
     /// Nothing: nothing here shows that the run ever happened.
+    #[default]
     Nothing,
     /// Some stretches of it.
     Part,
