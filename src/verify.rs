@@ -38,7 +38,8 @@ pub use self::meaning::{MEANINGS, meaning};
 pub use self::policy::{Evidence, Policy, PolicyError, PolicyFile};
 pub use self::program::ProgramPlace;
 pub use self::report::{
-    Check, Finding, NOT_PROVED, Report, SelfAssertedTimes, SignedRun, SigningParty, TrainedAgain, Verdict,
+    Check, Finding, NOT_PROVED, NamedCommit, NamedData, Report, SelfAssertedFigures, SelfAssertedTimes, SignedRun,
+    SigningParty, TrainedAgain, Verdict,
 };
 pub use self::sampling::detection_probability;
 pub use self::verdict::{Audit, VerdictError, check_verdict};
