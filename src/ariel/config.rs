@@ -51,13 +51,16 @@ pub struct TrainConfig {
 }
 
 /// What is recorded of the sources and the data beyond their digests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProvenanceConfig {
     /// Whether uncommitted changes are written as a patch beside the manifest.
     pub keep_diff: bool,
     /// What to do about data that differ from what DVC says of them.
     pub dvc: DvcPolicy,
+    /// Environment variables that are no secret: of those that the config reads, their values are recorded, so that an
+    /// audit composes the same without being given them.
+    pub variables: Vec<String>,
 }
 
 /// What to do about data that differ from their `.dvc` file or `dvc.lock`.

@@ -3,7 +3,7 @@
 /// The checks of a run and of golden cases, in the order an audit makes them, and what each proves when it passes.
 ///
 /// The names are stable: reports for other programs use them as rule ids.
-pub const MEANINGS: [(&str, &str); 14] = [
+pub const MEANINGS: [(&str, &str); 17] = [
     (
         "trust",
         "The trust document is signed by its root, not expired, and not older than what this verifier saw before. It \
@@ -16,38 +16,62 @@ pub const MEANINGS: [(&str, &str); 14] = [
     ),
     (
         "files",
-        "Every signed file of the run directory has the bytes that were signed. It does not prove how they came about.",
+        "Every signed file of the run directory has the bytes that were signed, and no other file is there but those that \
+         were allowed. It does not prove how they came about; the finding names those that nothing looks into.",
     ),
     (
         "steps",
-        "The step log is the one that was signed: no step was changed, removed, added or reordered since. It does not \
-         prove that the steps were ever computed; a replay does.",
+        "The step log and its list of hashes are those that were signed: no step was changed, removed, added or reordered \
+         since. It does not prove that the steps were ever computed; a replay does.",
+    ),
+    (
+        "record",
+        "What the run started from, the log of metrics and the log of events say what the signed statement says. It does \
+         not prove that any of it is true.",
     ),
     (
         "config",
-        "The config files have the recorded bytes, and composing them again with the recorded overrides gives the \
-         signed config.",
+        "The config files that are composed are the recorded ones, all of them, with the recorded bytes, and composing \
+         them with the recorded overrides gives the signed config, from which limits, seed, data sets and Hydra's files \
+         follow.",
     ),
-    ("git", "The work tree that was looked at is the recorded one, byte for byte, at the recorded commit."),
+    (
+        "git",
+        "The work tree that was looked at is the recorded one, byte for byte, at the recorded commit, and the config files \
+         that were composed are that commit's, or told of in the record.",
+    ),
+    (
+        "program",
+        "The trainer's program says that it was built from the recorded commit, or, where that was asked, from the commit \
+         that this verifier was built from. It is the program's own word.",
+    ),
     (
         "data",
-        "Every data file that the run used has the recorded bytes. It does not prove that the data are what they claim \
-         to be about.",
+        "In every data set that was looked at, the files are those of the signed list, with the recorded bytes, and no \
+         others. A finding names derived data that are not here; a replay makes them again. It does not prove that the \
+         data are what they claim to be about.",
     ),
     ("envelope", "The limits are kept by the figures in the record. The figures are the trainer's own word."),
+    (
+        "end",
+        "The run ended as its config plans, by the signed steps and figures: it did every epoch, or says that it stopped \
+         early or met its time limit. How long it took is the trainer's own word, so an end by the clock may have been \
+         picked.",
+    ),
     (
         "policy",
         "The record says what the verifier's policy demands. Whether the record is true is for the other checks.",
     ),
     (
         "replay",
-        "Calibrating and training again from the recorded config, sources and data gave every signed step, the \
-         metrics, the final checkpoint and the predictions, bit for bit.",
+        "Making derived data and training again, by this program, from the recorded config and through the signed lists of \
+         data, gave the signed data, every signed step, the metrics, every signed checkpoint and the predictions, bit for \
+         bit. The check program says whether the program is built from the recorded sources.",
     ),
     (
         "sample",
-        "Some randomly chosen stretches between checkpoints, trained again, gave their signed steps and states, bit \
-         for bit. The finding says with what probability a bad stretch would have been among them.",
+        "Some randomly chosen stretches between checkpoints, trained again, gave their signed steps and the signed \
+         checkpoints at their ends, bit for bit. The finding says with what probability a bad stretch would have been among them.",
     ),
     ("verdict", "A trusted verifier, who did not sign the run itself, signed a verdict about exactly this manifest."),
     ("signing", "The verifier's own verdict on these checks was signed and written."),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::VerifiedRun;
 use crate::digest::{Blake3Digest, Sha256Digest};
-use crate::manifest::predicate::{DataRecord, DataRole, ExitReason, MetricRecord};
+use crate::manifest::predicate::{DataRecord, DataRole, ExitReason, MetricRecord, TrainingRun};
 use crate::manifest::strict_json::{DecimalU64, ExactF64};
 use crate::manifest::timestamp::UtcTime;
 use crate::provenance::environment::BuiltFrom;
@@ -223,11 +223,18 @@ pub struct SelfAssertedTimes {
 
 impl From<&VerifiedRun> for SignedRun {
     fn from(run: &VerifiedRun) -> Self {
-        let (claim, manifest) = (run.claim(), run.manifest());
+        let manifest = run.manifest();
         let party = |signer: &crate::manifest::verified::Signer| SigningParty {
             name: signer.name.clone(),
             keyid: signer.keyid,
         };
+        Self::of(run.claim(), manifest.identity(), manifest.signers().iter().map(party).collect())
+    }
+}
+
+impl SignedRun {
+    /// A claim, the identity of its manifest, and who signed it.
+    pub(crate) fn of(claim: &TrainingRun, manifest: Sha256Digest, signers: Vec<SigningParty>) -> Self {
         Self {
             id: claim.run.id.clone(),
             workload: claim.workload.clone(),
@@ -242,8 +249,8 @@ impl From<&VerifiedRun> for SignedRun {
             built_from: claim.environment.built_from.clone(),
             challenge: claim.run.challenge.clone(),
             nonce: claim.run.nonce.clone(),
-            manifest: manifest.identity(),
-            signers: manifest.signers().iter().map(party).collect(),
+            manifest,
+            signers,
             self_asserted_times: SelfAssertedTimes { started_at: claim.started_at, finished_at: claim.finished_at },
             self_asserted_figures: SelfAssertedFigures {
                 wall_seconds: claim.envelope.figures.wall_seconds,

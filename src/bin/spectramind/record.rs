@@ -166,12 +166,13 @@ const WITHHELD_VARIABLES: [&str; 2] = ["SPECTRAMIND_PASSPHRASE", "SPECTRAMIND_SI
 
 /// The environment variables that the run reads, and no others. What a config names may be a secret: its value shows
 /// in the composed config or nowhere.
-fn variables(composed: &Config) -> Result<Vec<Variable>> {
+fn variables(composed: &Config, told: &[String]) -> Result<Vec<Variable>> {
     let names = composed.environment_names()?;
+    let told = told.iter().map(|name| Variable::shown(name, std::env::var_os(name).as_deref()));
     let shown = SHOWN_VARIABLES.iter().map(|name| Variable::shown(name, std::env::var_os(name).as_deref()));
     let withheld = WITHHELD_VARIABLES.iter().copied().chain(names.iter().map(String::as_str));
     let withheld = withheld.map(|name| Variable::withheld(name, std::env::var_os(name).is_some()));
-    Ok(shown.chain(withheld).collect())
+    Ok(shown.chain(told).chain(withheld).collect())
 }
 
 /// Gathers what the run starts from.
@@ -185,7 +186,7 @@ pub fn origin(
     choice: &Choice,
 ) -> Result<RunOrigin> {
     let program = std::env::current_exe().context("this program's own file cannot be found")?;
-    let environment = Environment::collect(&program, variables(composed)?)?;
+    let environment = Environment::collect(&program, variables(composed, &config.provenance.variables)?)?;
     Ok(RunOrigin {
         run: RunRecord {
             id: id.to_owned(),
@@ -254,10 +255,13 @@ fn config_record(composed: &Config, name: &str) -> Result<ConfigRecord> {
     })
 }
 
-/// Why an audit, which has the record and the configs but not this machine's environment and folders, would compose
-/// another config; none when it composes the same.
-pub fn audit_difference(record: &ConfigRecord, composer: &Composer) -> Option<String> {
-    let composer = composer.clone().env(Default::default()).cwd("/");
+/// Why an audit, which has the record and the configs but of this machine's environment only what is recorded, and not
+/// its folders, would compose another config; none when it composes the same.
+pub fn audit_difference(origin: &RunOrigin, composer: &Composer) -> Option<String> {
+    let record = &origin.config;
+    let told = origin.environment.variables.iter();
+    let told = told.filter_map(|variable| Some((variable.name.clone(), variable.value.clone()?)));
+    let composer = composer.clone().env(told.collect()).cwd("/");
     match record.compose(&composer).and_then(|config| config.digest()) {
         Ok(digest) if digest == record.digest => None,
         Ok(_) => Some("it depends on this run's folders".into()),

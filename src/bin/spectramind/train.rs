@@ -19,7 +19,7 @@ use spectramind::engine::settings::{Numerics, SupportedTrainer, UnsupportedSetti
 use spectramind::engine::snapshot::Snapshot;
 use spectramind::manifest::key::SigningKey;
 use spectramind::manifest::origin::{ORIGIN, RunOrigin};
-use spectramind::manifest::predicate::ExitReason;
+use spectramind::manifest::predicate::{DataRole, ExitReason};
 use spectramind::manifest::verified::read_unverified;
 use spectramind::provenance::path::RelativePath;
 use spectramind::verify::MANIFEST;
@@ -107,7 +107,7 @@ fn train_job(job: Job, arguments: &Arguments) -> Result<()> {
     let data = digests::with_cache(!arguments.no_cache, |cache| DataSets::hash(&config, cache))?;
     let task = training::build_task(&config)?;
     let Start { mut run, origin, checkpoint, unmeasured } = Start::of(job, directory, &config, &data, &choice)?;
-    if let Some(why) = record::audit_difference(&origin.config, &arguments.compose.selection.composer(PRIMARY)?) {
+    if let Some(why) = record::audit_difference(&origin, &arguments.compose.selection.composer(PRIMARY)?) {
         eprintln!("Warning: an audit will not compose the config that is signed: {why}");
     }
 
@@ -120,13 +120,14 @@ fn train_job(job: Job, arguments: &Arguments) -> Result<()> {
     };
     let trained = train(&config, &task, training, &mut run, &mut stages)?;
     let trained = Trained { peak_device_bytes: trained.peak_device_bytes.filter(|_| !unmeasured), ..trained };
+    let verify = verify_command(run.root(), arguments, &origin);
     stages.show("signing", 0, 1, "");
     data.check_unchanged()?;
     let wall_seconds = run.elapsed_before_seconds() + begin.elapsed().as_secs_f64();
     let root = record::sign(&run, origin, &config, &trained, wall_seconds, key)?;
     stages.finish();
     summarise(run.root(), &trainer, &computing, &trained, &root, key)?;
-    outln!("verify     {}", verify_command(run.root(), arguments));
+    outln!("verify     {verify}");
     Ok(())
 }
 
@@ -313,14 +314,24 @@ fn summarise(
     Ok(())
 }
 
-/// The command that re-checks the run, to paste.
-fn verify_command(run: &Path, arguments: &Arguments) -> String {
+/// The command that re-checks the run here, to paste.
+fn verify_command(run: &Path, arguments: &Arguments, origin: &RunOrigin) -> String {
     let mut words = vec![verifier(), "audit".into(), quoted(&run.display().to_string())];
     if let Some(key) = &arguments.signing_key {
         words.extend(["--key".into(), quoted(&keys::public_path(key).display().to_string())]);
     }
     if let Some(configs) = arguments.compose.config_path() {
         words.extend(["--configs".into(), quoted(&configs.display().to_string())]);
+    }
+    // An audit looks for data in the work tree, and nowhere that only the record names.
+    for data in &origin.data {
+        if data.role == DataRole::Raw && RelativePath::parse(&data.root).is_err() {
+            words.extend(["--data".into(), quoted(&format!("{}={}", data.name, data.root))]);
+        }
+    }
+    let commit = origin.git.as_ref().map(|git| &git.commit);
+    if origin.environment.built_from.as_ref().is_none_or(|built| Some(&built.commit) != commit) {
+        words.push("--program installed".into());
     }
     words.join(" ")
 }
