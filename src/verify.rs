@@ -25,8 +25,10 @@ use crate::manifest::predicate::TrainingRun;
 use crate::manifest::trust::Trust;
 use crate::manifest::verified::{VerifiedManifest, verify_bundle};
 
+pub use self::config::ConfigsPlace;
 pub use self::expectation::Expectation;
 pub use self::files::STEP_LEAVES;
+pub use self::git::GitEvidence;
 pub use self::meaning::{MEANINGS, meaning};
 pub use self::policy::{Evidence, Policy, PolicyError, PolicyFile};
 pub use self::report::{Check, Finding, NOT_PROVED, Report, SelfAssertedTimes, SignedRun, SigningParty, Verdict};

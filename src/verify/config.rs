@@ -9,6 +9,15 @@ use crate::config::{Composer, Config};
 use crate::digest::FileDigest;
 use crate::envelope::{Bounds, NetworkMode};
 
+/// Whether the configs have to lie in the repository of the sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigsPlace {
+    /// They have to: the commit then says what they are.
+    InRepository,
+    /// They may lie anywhere: the checker said so.
+    Elsewhere,
+}
+
 impl VerifiedRun {
     /// Hashes the recorded config files below `configs`, composes them with the recorded overrides and compares the
     /// digest, the choices, and what the record repeats from the config.

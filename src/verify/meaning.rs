@@ -28,7 +28,12 @@ pub const MEANINGS: [(&str, &str); 14] = [
         "The config files have the recorded bytes, and composing them again with the recorded overrides gives the \
          signed config.",
     ),
-    ("git", "The work tree that was looked at is the recorded one, byte for byte, at the recorded commit."),
+    (
+        "git",
+        "The work tree that was looked at is the recorded one, byte for byte, at the recorded commit; of a folder without \
+         a repository, its files are those of the recorded tree. Config files that were composed and that the commit does \
+         not hold are named, and the record names them, too.",
+    ),
     (
         "data",
         "Every data file that the run used has the recorded bytes. It does not prove that the data are what they claim \

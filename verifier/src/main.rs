@@ -20,7 +20,9 @@ use spectramind::envelope::Bounds;
 use spectramind::manifest::dsse::Profile;
 use spectramind::manifest::trust::{Role, Trust};
 use spectramind::manifest::verdict::ReplayRecord;
-use spectramind::verify::{Check, PolicyError, Report, SignedRun, VERDICT, Verdict, VerifiedRun, check_verdict};
+use spectramind::verify::{
+    Check, ConfigsPlace, PolicyError, Report, SignedRun, VERDICT, Verdict, VerifiedRun, check_verdict,
+};
 
 /// Every requested check passed.
 const PASSED: u8 = 0;
@@ -268,7 +270,9 @@ fn checked(command: Command) -> anyhow::Result<Report> {
     match command {
         Command::Manifest(run) => of_run(&run, |run| vec![run.check_files(), run.check_steps()]),
         Command::Config { run, configs } => of_run(&run, |run| vec![configs.check(run)]),
-        Command::Git { run, sources } => of_run(&run, |run| vec![run.check_git(&sources.repository)]),
+        Command::Git { run, sources } => {
+            of_run(&run, |run| vec![run.check_git(&sources.repository, &[], ConfigsPlace::InRepository).check])
+        }
         Command::Data { run, data } => of_run(&run, |run| vec![run.check_data(&data.roots)]),
         Command::Envelope { run, limits } => of_run(&run, |run| vec![limits.check(run)]),
         Command::Replay { run, configs, data, device, sample } => of_run(&run, |run| {
@@ -290,7 +294,7 @@ fn checked(command: Command) -> anyhow::Result<Report> {
                 run.check_files(),
                 run.check_steps(),
                 configs.check(&run),
-                run.check_git(&sources.repository),
+                run.check_git(&sources.repository, &[], ConfigsPlace::InRepository).check,
                 run.check_data(&data.roots),
                 limits.check(&run),
             ]);
