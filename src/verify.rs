@@ -34,6 +34,7 @@ pub use self::config::ConfigsPlace;
 pub use self::data::{DataPlaces, Derived, SignedData};
 pub use self::expectation::Expectation;
 pub use self::files::{STEP_LEAVES, Unsigned};
+pub use self::git::GitEvidence;
 pub use self::meaning::{MEANINGS, meaning};
 pub use self::policy::{Evidence, Policy, PolicyError, PolicyFile};
 pub use self::program::ProgramPlace;

@@ -37,8 +37,9 @@ pub const MEANINGS: [(&str, &str); 17] = [
     ),
     (
         "git",
-        "The work tree that was looked at is the recorded one, byte for byte, at the recorded commit, and the config files \
-         that were composed are that commit's, or told of in the record.",
+        "The work tree that was looked at is the recorded one, byte for byte, at the recorded commit; of a folder without \
+         a repository, its files are those of the recorded tree. Config files that were composed and that the commit does \
+         not hold are named, and the record names them, too.",
     ),
     (
         "program",
