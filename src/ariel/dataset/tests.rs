@@ -342,7 +342,6 @@ fn an_axis_of_a_few_kilobytes_that_holds_millions_of_rows_is_refused_at_once() {
     assert!(fs::metadata(&path).expect("there").len() < 1 << 16);
     let begin = std::time::Instant::now();
     assert_eq!(excess(AxisInfo::parse(loaded(&path))), "rows");
-    assert_eq!(excess(table(&path, 1)), "frames");
     assert!(begin.elapsed().as_millis() < 500, "{:?}", begin.elapsed());
 }
 
