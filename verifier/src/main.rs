@@ -458,12 +458,7 @@ impl Found {
         profile: Profile,
         report: &mut Report,
     ) -> bool {
-        let evidence = demands::Evidence {
-            config: self.config.as_ref(),
-            configs_not_held: &self.configs_not_held,
-            replayed: self.trained_again == TrainedAgain::Whole,
-        };
-        let judged = demands.judge(run, trust, at, profile, evidence);
+        let judged = demands.judge(run, trust, at, profile);
         report.checks.append(&mut self.checks);
         report.checks.extend(judged);
         report.trained_again = self.trained_again;

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use spectramind::ariel::config::TrainConfig;
+use spectramind::ariel::config::{CheckedTrain, TrainConfig};
 use spectramind::ariel::preparation;
 use spectramind::ariel::task::SpectrumTask;
 use spectramind::ariel::training::{self, PREDICTIONS, Trained, TrainingError, TrainingRun};
@@ -73,7 +73,7 @@ fn train_again(replay: &Replay<'_>, record: &mut Option<ReplayRecord>) -> Result
     let run = replay.run;
     let claim = run.claim();
     let begin = Instant::now();
-    let Stage { config, scratch, trainer, choice, signed, task } = Stage::set(replay)?;
+    let Stage { config, scratch, choice, signed, task } = Stage::set(replay)?;
     // The log of metrics has no time in it: it comes out again, too.
     let logger = LoggerSettings { metrics: config.logger.metrics, ..LoggerSettings::NONE };
     let mut again = RunDirectory::create(&scratch.path().join("run"), logger).map_err(not_checked)?;
@@ -85,7 +85,6 @@ fn train_again(replay: &Replay<'_>, record: &mut Option<ReplayRecord>) -> Result
         if difference.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let how = TrainingRun {
-        trainer: &trainer,
         device: &choice.device,
         checkpoint: None,
         // A run that met its time limit is replayed to the same step, whatever the clock says here.
@@ -143,9 +142,8 @@ fn device_record(choice: &Choice) -> DeviceRecord {
 
 /// Everything that training again needs, made from what was signed.
 struct Stage {
-    config: TrainConfig,
+    config: CheckedTrain,
     scratch: tempfile::TempDir,
-    trainer: SupportedTrainer,
     choice: Choice,
     /// The leaves of the step log on disk, which is the signed one.
     signed: Vec<StepLeaf>,
@@ -163,17 +161,17 @@ impl Stage {
             )));
         }
         let config: TrainConfig = replay.config.extract().map_err(failed)?;
+        let config = config.check().map_err(failed)?;
         let scratch = tempfile::tempdir().map_err(not_checked)?;
-        let trainer = config.trainer.clone().check().map_err(failed)?;
-        compare_numerics(claim, &trainer)?;
-        let choice = choose(claim, trainer.numerics, replay.accelerator)?;
+        compare_numerics(claim, config.trainer())?;
+        let choice = choose(claim, config.trainer().numerics, replay.accelerator)?;
         let signed = signed_leaves(replay.run)?;
         let raw = raw_files(&config, replay.data, scratch.path())?;
         let curves = scratch.path().join("calibrated");
         training::calibrate_listed(&config, &raw, &curves, &mut |_| {}).map_err(stop)?;
         let derived = made(&format!("{}-calibrated", config.data.name), &curves, replay.data)?;
         let task = training::build_task(&config, &raw, &derived).map_err(stop)?;
-        Ok(Self { config, scratch, trainer, choice, signed, task })
+        Ok(Self { config, scratch, choice, signed, task })
     }
 }
 
