@@ -16,9 +16,9 @@ use crate::provenance::git::{GitRecord, Inspected, SubmoduleRecord, inspect};
 pub struct GitEvidence {
     /// The check.
     pub check: Check,
-    /// Config files that were composed and that the commit does not hold, whether the record says so or not: ignored and
-    /// untracked ones below the work tree's root, others as absolute paths. Where nothing could be compared, none need be
-    /// named; the check has not passed then.
+    /// Config files that were composed and that the commit does not hold, whether the record says so or not: ignored
+    /// and untracked ones below the work tree's root, others as absolute paths. Where nothing could be compared, none
+    /// need be named; the check has not passed then.
     pub configs_not_held: Vec<String>,
 }
 

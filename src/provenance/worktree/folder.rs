@@ -1,12 +1,13 @@
 //! Sources without their repository, as an archive of a commit leaves them: is their tree the recorded one?
 //!
-//! The ids of the blobs and trees that git would make of a folder are computed from its files alone. Equal ids mean equal
-//! files; which file differs cannot be told without the objects.
+//! The ids of the blobs and trees that git would make of a folder are computed from its files alone. Equal ids mean
+//! equal files; which file differs cannot be told without the objects.
 //!
 //! Whoever unpacked an archive may have run something in it. So the folder is taken without what its own `.gitignore`
 //! files name first, and with it then: a commit may hold ignored files, too. For either, the bytes are taken as they
-//! are and then as the folder's own `.gitattributes` say that git would store them (CRLF, LFS), for `git archive` writes
-//! what a checkout would. Those lists are files of the tree, so that they are the commit's when it is the recorded one.
+//! are and then as the folder's own `.gitattributes` say that git would store them (CRLF, LFS), for `git archive`
+//! writes what a checkout would. Those lists are files of the tree, so that they are the commit's when it is the
+//! recorded one.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,6 +4,7 @@ use std::os::unix::fs::symlink;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use super::layout::MAX_ALTERNATES;
 use super::tests::{Repo, git};
 use super::*;
 
@@ -14,7 +15,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 fn inspected(dir: &Path) -> Result<Inspected, GitError> {
     let (sender, receiver) = mpsc::channel();
     let dir = dir.to_owned();
-    std::thread::spawn(move || sender.send(inspect(&dir, &[]).map(|found| found.expect("a repository"))));
+    std::thread::spawn(move || {
+        let found = inspect(&dir, &[]).map(|found| found.expect("a repository"));
+        // Nobody receives what came too late.
+        drop(sender.send(found));
+    });
     receiver.recv_timeout(PATIENCE).expect("it hangs")
 }
 
@@ -207,8 +212,7 @@ fn objects_that_borrow_from_each_other_or_from_nowhere_end() {
     fs::write(&list, "/nonexistent\n").expect("a file");
     assert_clean(repo.path());
     let many = tempfile::tempdir().expect("a temporary directory");
-    let folders = (0..=MAX).map(|index| many.path().join(index.to_string()));
-    const MAX: usize = 64;
+    let folders = (0..=MAX_ALTERNATES).map(|index| many.path().join(index.to_string()));
     let names = folders.map(|folder| {
         fs::create_dir(&folder).expect("a folder");
         format!("{}\n", folder.display())

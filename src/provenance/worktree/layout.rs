@@ -22,7 +22,7 @@ const MAX_POINTER_BYTES: u64 = 64 << 10;
 const MAX_REFERENCE_BYTES: u64 = 64 << 10;
 
 /// Most object folders that a repository borrows from.
-const MAX_ALTERNATES: usize = 64;
+pub(super) const MAX_ALTERNATES: usize = 64;
 
 /// Checks the repository of the work tree at `root`.
 ///

@@ -1,6 +1,7 @@
 //! Opens what a stranger's checkout holds: regular files and nothing else, no link followed, nothing waited for.
 //!
-//! A named pipe would block whoever opens it for ever, a device never ends, and a link leads to the reader's own secrets.
+//! A named pipe would block whoever opens it for ever, a device never ends, and a link leads to the reader's own
+//! secrets.
 
 use std::fs::{self, File, FileType, Metadata};
 use std::io::{self, Read};

@@ -22,7 +22,8 @@ use crate::digest::{Blake3Digest, FileDigest};
 /// Longest path in a tree, in bytes: what systems take.
 const MAX_PATH_BYTES: usize = 4096;
 
-/// Largest file that is hashed though its commit has one of another size: a file with holes can say that it has exabytes.
+/// Largest file that is hashed though its commit has one of another size: a file with holes can say that it has
+/// exabytes.
 const MAX_UNEXPECTED_BYTES: u64 = 4 << 30;
 
 /// Largest `.gitattributes` that counts; git itself stops at 100 MiB.

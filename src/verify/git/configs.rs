@@ -1,7 +1,7 @@
 //! Which of the config files that were composed no commit holds.
 //!
-//! The record has its own word for it, and a trainer could leave that out. So it is found out anew, and the record has to
-//! say the same.
+//! The record has its own word for it, and a trainer could leave that out. So it is found out anew, and the record has
+//! to say the same.
 
 use std::path::{Path, PathBuf};
 
