@@ -9,7 +9,6 @@ mod data;
 mod end;
 mod files;
 mod mutations;
-mod trust;
 
 use crate::sandbox::Outcome;
 

@@ -34,10 +34,21 @@ impl Sandbox {
         sandbox
     }
 
-    /// A new one with the simulated and calibrated data already in it, which take a while to make.
+    /// A new one with the simulated and calibrated data already in it, which take a while to make. They count as data
+    /// from outside, which a replay reads; with `data.simulation=tiny` it makes them again, which takes as long.
     pub fn with_data() -> Self {
-        let sandbox = Self::new();
+        let sandbox = Self::of_raw_data();
         copy_tree(&trained().path("data"), &sandbox.path("data"));
+        sandbox
+    }
+
+    /// A new one whose configs say that its data come from outside.
+    fn of_raw_data() -> Self {
+        let sandbox = Self::new();
+        let path = sandbox.path("configs/data/sim_tiny.yaml");
+        let text = std::fs::read_to_string(&path).expect("read").replace("simulation: tiny", "simulation: null");
+        std::fs::write(path, text).expect("write");
+        sandbox.git(&["commit", "--quiet", "--all", "--message=raw data"]);
         sandbox
     }
 
@@ -160,8 +171,19 @@ pub fn copy_tree(from: &Path, to: &Path) {
 pub fn trained() -> &'static Sandbox {
     static TRAINED: OnceLock<Sandbox> = OnceLock::new();
     TRAINED.get_or_init(|| {
-        let sandbox = Sandbox::new();
+        let sandbox = Sandbox::of_raw_data();
+        sandbox.done(&["simulate"]);
         sandbox.done(&["train", "trainer=ci_fast", "run.dir=run"]);
+        sandbox
+    })
+}
+
+/// The same of a run whose data are simulated: all that it read is derived from its config.
+pub fn simulated() -> &'static Sandbox {
+    static SIMULATED: OnceLock<Sandbox> = OnceLock::new();
+    SIMULATED.get_or_init(|| {
+        let sandbox = Sandbox::with_data();
+        sandbox.done(&["train", "trainer=ci_fast", "run.dir=run", "data.simulation=tiny"]);
         sandbox
     })
 }

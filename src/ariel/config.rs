@@ -288,7 +288,7 @@ pub(crate) mod tests {
             experiment: "test".into(),
             run: RunConfig { root: folder.join("runs"), dir: None },
             record: RecordConfig { challenge: None, nonce: None },
-            provenance: ProvenanceConfig { keep_diff: false, dvc: DvcPolicy::Record },
+            provenance: ProvenanceConfig { keep_diff: false, dvc: DvcPolicy::Record, variables: Vec::new() },
             audit: AuditSettings { state_digest_every: 10 },
             trainer: TrainerSettings::default(),
             model: ModelConfig { name: ModelName::RatioMlp, hidden: 4, channel_trust: 0.2 },

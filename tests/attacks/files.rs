@@ -57,7 +57,11 @@ fn a2_a_signed_file_that_contradicts_the_record_is_a_failure() {
             |sandbox| rewrite(sandbox, "provenance.json", |text| text.replace("\"seed\": \"123\"", "\"seed\": \"42\"")),
             "record: FAILED: provenance.json: seed",
         ),
-        ("steps.leaves", |sandbox| rewrite(sandbox, "steps.leaves", |_| "nonsense\n".into()), "steps: FAILED: steps.leaves"),
+        (
+            "steps.leaves",
+            |sandbox| rewrite(sandbox, "steps.leaves", |_| "nonsense\n".into()),
+            "steps: FAILED: steps.leaves",
+        ),
         (
             "logs/events.jsonl",
             |sandbox| rewrite(sandbox, "logs/events.jsonl", |text| text.replacen("\"step\":8", "\"step\":7", 9)),
@@ -94,12 +98,16 @@ fn a2_a_signed_file_that_no_run_writes_is_not_checked() {
     let sandbox = trained_copy();
     std::fs::copy(sandbox.path("run/predictions.csv"), sandbox.path("run/submission.csv")).expect("copy");
     forge(&sandbox, |statement| put_digest(&sandbox, statement, "submission.csv"));
-    assert_not_checked(&sandbox.audit(&["--replay"]), "submission.csv: signed, and no run of this program writes such a file");
+    assert_not_checked(
+        &sandbox.audit(&["--replay"]),
+        "submission.csv: signed, and no run of this program writes such a file",
+    );
 }
 
 #[test]
 fn a4_files_that_nobody_signed_are_a_failure_unless_they_are_allowed() {
-    let unsigned = ["submission.csv", "checkpoints/best.safetensors", "AUDIT.md", "Predictions.csv", ".git/config", "a:b"];
+    let unsigned =
+        ["submission.csv", "checkpoints/best.safetensors", "AUDIT.md", "Predictions.csv", ".git/config", "a:b"];
     for name in unsigned {
         let sandbox = trained_copy();
         let path = sandbox.path("run").join(name);
@@ -227,7 +235,7 @@ fn a33_a_run_that_never_happened_contradicts_its_logs() {
 fn the_first_screen_says_what_the_run_is() {
     let outcome = trained_copy().audit(&["--replay"]);
     assert_eq!(outcome.code, 0, "{}", outcome.stdout);
-    let first_screen: Vec<_> = outcome.stdout.lines().take(24).collect();
+    let first_screen: Vec<_> = outcome.stdout.lines().take(28).collect();
     let first_screen = first_screen.join("\n");
     for fact in [
         "workload     ariel",
@@ -236,7 +244,7 @@ fn the_first_screen_says_what_the_run_is() {
         "over 4 samples",
         "overrides    trainer=ci_fast run.dir=run",
         "seed         123",
-        "data         sim_tiny, derived: ",
+        "data         sim_tiny, raw: ",
         "commit       ",
         "program      says that it was built from ",
         "every step again here",

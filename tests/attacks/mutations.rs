@@ -24,7 +24,9 @@ const NOTHING: &str = "**nothing**: the trainer's own word";
 /// The leaves of a JSON value, as pointers.
 fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
     match value {
-        Value::Object(fields) => fields.iter().for_each(|(name, value)| leaves(value, &format!("{path}/{name}"), found)),
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, value)| leaves(value, &format!("{path}/{name}"), found))
+        }
         Value::Array(items) => {
             // The first and the last say what those between would say.
             let ends = [0, items.len().saturating_sub(1)];
@@ -40,8 +42,20 @@ fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
 /// Other values that may stand in the place of one.
 fn others(value: &Value) -> Vec<Value> {
     const NAMES: [&str; 14] = [
-        "earlyStopped", "completed", "native", "portable", "16-mixed", "32", "unrestricted", "none", "syscallFilter",
-        "raw", "derived", "sha256", "1999-01-01T00:00:00Z", "17",
+        "earlyStopped",
+        "completed",
+        "native",
+        "portable",
+        "16-mixed",
+        "32",
+        "unrestricted",
+        "none",
+        "syscallFilter",
+        "raw",
+        "derived",
+        "sha256",
+        "1999-01-01T00:00:00Z",
+        "17",
     ];
     match value {
         Value::Bool(value) => vec![(!value).into()],
@@ -137,7 +151,11 @@ fn every_field_of_the_record_is_checked_or_named() {
     // All at once, they say nothing either: no replay would have found one of them.
     if let Ok(all) = serde_json::from_value::<TrainingRun>(silent) {
         put(all);
-        assert_eq!(says(&sandbox.audit(&["--replay"])), NOTHING, "a replay looks at a field that is not listed as such");
+        assert_eq!(
+            says(&sandbox.audit(&["--replay"])),
+            NOTHING,
+            "a replay looks at a field that is not listed as such"
+        );
     }
     let mut page = String::new();
     for (field, answer) in &table {
