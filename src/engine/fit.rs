@@ -131,10 +131,19 @@ pub enum FitError {
         /// Its gradient norm.
         norm: f32,
     },
+    /// More steps than the random numbers of a run can be told apart for.
+    #[error("trainer.max_epochs: expected at most {MAX_STEPS} steps in all, got {planned}")]
+    TooManySteps {
+        /// Steps planned.
+        planned: u64,
+    },
     /// There is nothing to train on.
     #[error("no training samples: expected at least one, got an empty split")]
     NoSamples,
 }
+
+/// Steps of a run: each has 32 bits of a random number's counter.
+const MAX_STEPS: u64 = u32::MAX as u64;
 
 /// The model in inference mode.
 type Inference<B, T> = <<T as Task<B>>::Model as AutodiffModule<B>>::InnerModule;
@@ -156,9 +165,12 @@ pub fn fit<B: AutodiffBackend, T: Task<B>>(
     if ids.is_empty() {
         return Err(FitError::NoSamples);
     }
-    let mut state = begin(task, plan, checkpoint, device)?;
     let steps_per_epoch = plan.epoch(0, ids.len()).len() as u64;
-    let planned = steps_per_epoch * u64::from(trainer.max_epochs);
+    let planned = steps_per_epoch.saturating_mul(trainer.max_epochs.into());
+    if planned > MAX_STEPS {
+        return Err(FitError::TooManySteps { planned });
+    }
+    let mut state = begin(task, plan, checkpoint, device)?;
     let mut exit = match observer(Event::Started { done: state.progress.position.step, planned }) {
         ControlFlow::Break(()) => Some(Exit::Interrupted),
         // A run that was killed between its last validation and its end had stopped already.

@@ -14,9 +14,14 @@ use super::loss_scale::LossScale;
 use super::repro::Arithmetic;
 use super::settings::Precision;
 use crate::digest::{Blake3Digest, DomainHasher};
+use crate::foreign::{self, ForeignError};
 
 /// Name of the metadata entry.
 const METADATA: &str = "spectramind";
+/// Bytes of a checkpoint file: parameters and two moments of a model of 350 million, which this engine is not made for.
+pub const MAX_CHECKPOINT_BYTES: u64 = 1 << 32;
+/// Bytes of its header: names and shapes of tensors, and what the task says of itself.
+const MAX_HEADER_BYTES: u64 = 1 << 24;
 /// Version of the checkpoint layout.
 const FORMAT: u32 = 1;
 
@@ -133,6 +138,13 @@ pub enum CheckpointError {
     },
 }
 
+impl CheckpointError {
+    /// Whether the file is not there or cannot be read or written; otherwise it was read and is wrong.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Io { .. })
+    }
+}
+
 impl Snapshot {
     /// Digest of parameters, moments and counters: (path, dtype, shape, little-endian bytes) in path order, NaNs made
     /// one, then the position, and the loss scale where there is one.
@@ -166,19 +178,39 @@ impl Snapshot {
         safetensors::serialize(views, Some(metadata)).expect("tensor names are unique")
     }
 
-    /// Reads a checkpoint file.
+    /// Reads a checkpoint file that the user named, of at most [`MAX_CHECKPOINT_BYTES`].
     ///
     /// # Errors
-    /// When it cannot be read, is no safetensors file, or is not laid out as [`to_bytes`](Self::to_bytes) does it.
+    /// When it cannot be read, or as [`from_bytes`](Self::from_bytes).
     pub fn read(path: &Path) -> Result<Self, CheckpointError> {
-        let bytes = std::fs::read(path).map_err(|source| CheckpointError::Io { path: path.to_owned(), source })?;
+        match foreign::read_named(path, MAX_CHECKPOINT_BYTES) {
+            Ok(bytes) => Self::from_bytes(&bytes, path),
+            Err(ForeignError::Io { path, source }) => Err(CheckpointError::Io { path, source }),
+            Err(ForeignError::TooLarge { path, limit, got }) => {
+                Err(CheckpointError::Content { path, expected: format!("at most {limit} bytes"), got: got.to_string() })
+            }
+            Err(error) => {
+                Err(CheckpointError::Io { path: path.to_owned(), source: std::io::Error::other(error.to_string()) })
+            }
+        }
+    }
+
+    /// Reads the bytes of a checkpoint file; `path` is for errors.
+    ///
+    /// # Errors
+    /// When they are no safetensors file, or not laid out as [`to_bytes`](Self::to_bytes) does it.
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, CheckpointError> {
         let refuse = |expected: &str, got: String| CheckpointError::Content {
             path: path.to_owned(),
             expected: expected.to_owned(),
             got,
         };
-        let (_, header) = SafeTensors::read_metadata(&bytes)
-            .map_err(|error| refuse("a whole safetensors file", error.to_string()))?;
+        let length = bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
+        if length > MAX_HEADER_BYTES {
+            return Err(refuse(&format!("a header of at most {MAX_HEADER_BYTES} bytes"), length.to_string()));
+        }
+        let (_, header) =
+            SafeTensors::read_metadata(bytes).map_err(|error| refuse("a whole safetensors file", error.to_string()))?;
         let progress = header
             .metadata()
             .as_ref()
@@ -190,7 +222,7 @@ impl Snapshot {
             return Err(refuse(&format!("checkpoint format {FORMAT}"), progress.format.to_string()));
         }
         let file =
-            SafeTensors::deserialize(&bytes).map_err(|error| refuse("a whole safetensors file", error.to_string()))?;
+            SafeTensors::deserialize(bytes).map_err(|error| refuse("a whole safetensors file", error.to_string()))?;
         let mut tensors = BTreeMap::new();
         for (name, view) in file.tensors() {
             if view.dtype() != Dtype::F32 {
@@ -243,6 +275,39 @@ mod tests {
             let error = Snapshot::read(&path).expect_err("refused").to_string();
             assert!(error.contains("cut.safetensors"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_checkpoint_that_claims_more_than_it_holds_is_refused() {
+        let refused = |header: &str, length: u64| {
+            let bytes = [&length.to_le_bytes(), header.as_bytes()].concat();
+            match Snapshot::from_bytes(&bytes, Path::new("x")) {
+                Err(CheckpointError::Content { .. }) => {}
+                other => panic!("{header}: {other:?}"),
+            }
+        };
+        refused("{}", u64::MAX);
+        refused("{}", 1 << 40);
+        let progress = serde_json::to_string(&Progress::start(1, Arithmetic::PORTABLE, "{}".into())).expect("JSON");
+        let metadata = serde_json::json!({ METADATA: progress });
+        let header = |shape: &[u64], end: u64| {
+            let tensor = serde_json::json!({ "dtype": "F32", "shape": shape, "data_offsets": [0, end] });
+            serde_json::json!({ "__metadata__": metadata, "parameter/a": tensor }).to_string()
+        };
+        for (shape, end) in [(&[1 << 62, 4, 0][..], 0), (&[1 << 62, 4], 0), (&[1 << 40], 1 << 42), (&[u64::MAX, 2], 8)]
+        {
+            let header = header(shape, end);
+            refused(&header, header.len() as u64);
+        }
+    }
+
+    #[test]
+    fn a_giant_without_content_is_refused_before_it_is_read() {
+        let folder = tempfile::tempdir().expect("temp dir");
+        let path = folder.path().join("giant.safetensors");
+        std::fs::write(&path, 2u64.to_le_bytes()).expect("write");
+        std::fs::File::options().write(true).open(&path).expect("opens").set_len(1 << 40).expect("sparse");
+        assert!(matches!(Snapshot::read(&path), Err(CheckpointError::Content { .. })));
     }
 
     #[test]
