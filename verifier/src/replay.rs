@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use spectramind::ariel::calibration::light_curves_path;
-use spectramind::ariel::config::TrainConfig;
+use spectramind::ariel::config::{CheckedTrain, TrainConfig};
+use spectramind::ariel::preparation;
 use spectramind::ariel::task::SpectrumTask;
-use spectramind::ariel::training::{self, PREDICTIONS, Trained, TrainingRun};
+use spectramind::ariel::training::{self, PREDICTIONS, Trained, TrainingError, TrainingRun};
 use spectramind::config::Composer;
 use spectramind::digest::FileDigest;
 use spectramind::engine::device::{self, Choice};
@@ -24,7 +25,7 @@ use spectramind::manifest::predicate::{
 };
 use spectramind::manifest::strict_json::DecimalU64;
 use spectramind::manifest::verdict::ReplayRecord;
-use spectramind::provenance::data::DataManifest;
+use spectramind::provenance::data::{DataManifest, ListedFiles};
 use spectramind::verify::{Check, VerifiedRun};
 
 /// Why a replay ended without a verdict on the steps.
@@ -66,7 +67,7 @@ fn replay(
 ) -> Result<Vec<String>, Stop> {
     let claim = run.claim();
     let begin = Instant::now();
-    let Stage { config, scratch, trainer, choice, signed, task } = Stage::set(run, composer, roots, accelerator)?;
+    let Stage { config, scratch, choice, signed, task } = Stage::set(run, composer, roots, accelerator)?;
     let mut again = RunDirectory::create(&scratch.path().join("run"), LoggerSettings::NONE).map_err(not_checked)?;
     let mut difference = None;
     let mut observer = |event: Event<'_>| {
@@ -76,14 +77,13 @@ fn replay(
         if difference.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let how = TrainingRun {
-        trainer: &trainer,
         device: &choice.device,
         checkpoint: None,
         // A run that met its time limit is replayed to the same step, whatever the clock says here.
         stop_after_steps: Some(claim.steps.count),
         elapsed: &|| Duration::ZERO,
     };
-    let trained = training::train(&config, &task, how, &mut again, &mut observer).map_err(not_checked)?;
+    let trained = training::train(&config, &task, how, &mut again, &mut observer).map_err(refused)?;
     let root = again.step_log().root();
     *record = Some(ReplayRecord {
         device: device_record(&choice),
@@ -129,9 +129,8 @@ fn device_record(choice: &Choice) -> DeviceRecord {
 
 /// Everything that training again needs, made from what was signed.
 struct Stage {
-    config: TrainConfig,
+    config: CheckedTrain,
     scratch: tempfile::TempDir,
-    trainer: SupportedTrainer,
     choice: Choice,
     /// The leaves of the step log on disk.
     signed: Vec<StepLeaf>,
@@ -156,14 +155,22 @@ impl Stage {
         let mut config: TrainConfig = composed.extract().map_err(not_checked)?;
         let scratch = tempfile::tempdir().map_err(not_checked)?;
         place_data(&mut config, roots, scratch.path());
-        let trainer = config.trainer.clone().check().map_err(not_checked)?;
-        compare_numerics(claim, &trainer)?;
-        let choice = choose(claim, trainer.numerics, accelerator)?;
+        let config = config.check().map_err(|error| Stop::Failed(error.to_string()))?;
+        compare_numerics(claim, config.trainer())?;
+        let choice = choose(claim, config.trainer().numerics, accelerator)?;
         let signed = signed_leaves(run)?;
-        training::prepare(&config, &mut |_| {}).map_err(not_checked)?;
-        let task = training::build_task(&config).map_err(not_checked)?;
+        if !config.data.root.exists() {
+            let made = preparation::ensure_data_set(&config.data, &config.sim, &mut |_| {});
+            made.map_err(TrainingError::from).map_err(refused)?;
+        }
+        // From here on nothing of the data is read but what was signed, as it was signed.
+        let raw = ListedFiles::new(&config.data.root, signed_list(run, &config.data.name)?);
+        training::calibrate_listed(&config, &raw, &config.calib.out, &mut |_| {}).map_err(refused)?;
         compare_light_curves(run, &config)?;
-        Ok(Self { config, scratch, trainer, choice, signed, task })
+        let derived = signed_list(run, &format!("{}-calibrated", config.data.name))?;
+        let derived = ListedFiles::new(&config.calib.out, derived);
+        let task = training::build_task(&config, &raw, &derived).map_err(refused)?;
+        Ok(Self { config, scratch, choice, signed, task })
     }
 }
 
@@ -260,20 +267,34 @@ fn compare(signed: Option<&StepLeaf>, leaf: &StepLeaf) -> Option<String> {
 /// Compares the light curves calibrated here with those that were trained on.
 fn compare_light_curves(run: &VerifiedRun, config: &TrainConfig) -> Result<(), Stop> {
     let name = format!("{}-calibrated", config.data.name);
-    let record = run.claim().data.iter().find(|data| data.name == name);
-    let Some(record) = record else { return Err(Stop::Failed(format!("the record lists no data set {name}"))) };
-    let list = std::fs::read(run.root().join(record.list.as_str())).map_err(not_checked)?;
-    let signed = DataManifest::from_jsonl(&list).map_err(not_checked)?;
-    if signed.merkle_root() != record.merkle_root {
-        return Err(Stop::Failed(format!("{}: not the list that was signed", record.list.as_str())));
-    }
+    let signed = signed_list(run, &name)?;
     let path = light_curves_path(&config.calib.out);
     let got = FileDigest::of_file(&path).map_err(not_checked)?.blake3;
     let file_name = path.file_name().unwrap_or_default().to_string_lossy();
     match signed.files().iter().find(|file| file.path.as_str() == file_name) {
         Some(file) if file.blake3 == got => Ok(()),
         Some(file) => Err(Stop::Failed(format!("{file_name}: expected BLAKE3 {}, got {got}", file.blake3))),
-        None => Err(Stop::Failed(format!("{}: lists no {file_name}", record.list.as_str()))),
+        None => Err(Stop::Failed(format!("the list of data set {name} holds no {file_name}"))),
+    }
+}
+
+/// The signed list of a data set.
+fn signed_list(run: &VerifiedRun, name: &str) -> Result<DataManifest, Stop> {
+    let record = run.claim().data.iter().find(|data| data.name == name);
+    let Some(record) = record else { return Err(Stop::Failed(format!("the record lists no data set {name}"))) };
+    let list = std::fs::read(run.root().join(record.list.as_str())).map_err(not_checked)?;
+    let signed = DataManifest::from_jsonl(&list).map_err(not_checked)?;
+    match signed.merkle_root() == record.merkle_root {
+        true => Ok(signed),
+        false => Err(Stop::Failed(format!("{}: not the list that was signed", record.list.as_str()))),
+    }
+}
+
+/// What is not there is not checked; what is there and no good is a failure.
+fn refused(error: TrainingError) -> Stop {
+    match error.is_missing() {
+        true => not_checked(error),
+        false => Stop::Failed(format!("{:#}", anyhow::Error::from(error))),
     }
 }
 

@@ -29,7 +29,7 @@ use spectramind::manifest::statement::{Predicate, Statement, Subject};
 use spectramind::manifest::strict_json::{self, DecimalU64, ExactF64};
 use spectramind::manifest::timestamp::UtcTime;
 use spectramind::merkle::{MerkleLog, leaf_hash};
-use spectramind::provenance::data::{DigestCache, HashedData, ReadData};
+use spectramind::provenance::data::{DigestCache, HashedData, ListedFiles, ReadData};
 use spectramind::provenance::dvc::{DvcEntries, DvcOutput, outputs_to_jsonl};
 use spectramind::provenance::environment::{Environment, Variable};
 use spectramind::provenance::git::{self, GitRecord, UNCOMMITTED_PATCH};
@@ -39,8 +39,8 @@ use spectramind::verify::{MANIFEST, STEP_LEAVES, VERDICT};
 /// The workload that this program trains.
 const WORKLOAD: &str = "ariel";
 
-/// The data sets of a run.
-pub struct DataSets(Vec<DataSet>);
+/// The data sets of a run: the raw one, and the light curves that were made from it.
+pub struct DataSets([DataSet; 2]);
 
 /// A data set as it was when the run began.
 struct DataSet {
@@ -50,6 +50,12 @@ struct DataSet {
     /// What DVC says of it.
     entries: DvcEntries,
     outputs: Vec<DvcOutput>,
+}
+
+impl DataSet {
+    fn listed(&self) -> ListedFiles {
+        ListedFiles::new(&self.root, self.hashed.manifest().clone())
+    }
 }
 
 impl DataSets {
@@ -79,7 +85,18 @@ impl DataSets {
             let record = DataRecord::new(&name, role, &root.display().to_string(), hashed.manifest(), list, dvc);
             Ok(DataSet { record, root: root.clone(), hashed, entries, outputs })
         };
-        Ok(Self(sets.into_iter().map(hash).collect::<Result<_>>()?))
+        let [raw, derived] = sets;
+        Ok(Self([hash(raw)?, hash(derived)?]))
+    }
+
+    /// The raw data set as it was hashed: the only way in which a run reads it.
+    pub fn raw(&self) -> ListedFiles {
+        self.0[0].listed()
+    }
+
+    /// The light curves as they were hashed: the only way in which a run reads them.
+    pub fn derived(&self) -> ListedFiles {
+        self.0[1].listed()
     }
 
     /// Reads everything again and refuses data that changed while the run used them, or that the cache remembered

@@ -142,7 +142,6 @@ fn replay_stretch(run: &VerifiedRun, stage: &Stage, stretch: &Stretch) -> Result
         if difference.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let how = TrainingRun {
-        trainer: &stage.trainer,
         device: &stage.choice.device,
         checkpoint,
         stop_after_steps: Some(stretch.last),
