@@ -64,7 +64,7 @@ fn a_job_that_fails_does_not_keep_the_others_from_running_and_is_tried_again() {
         "trainer=ci_fast",
         "data.root=nowhere,data/sim_tiny",
         "data.simulation=null",
-        "calib.out=data/sim_tiny-calibrated",
+        "calib.out=data/curves",
         "hydra.sweep.dir=sweep",
     ]);
     assert_eq!(outcome.code, 1, "{}{}", outcome.stdout, outcome.stderr);
