@@ -3,6 +3,7 @@
 //! [`VerifiedRun::open`] checks the signature; every other check is a method of what it returns, so none can be made
 //! on a manifest that nobody vouched for. A check that could not be made is [`Verdict::NotChecked`], never a pass.
 
+mod commitment;
 mod config;
 mod data;
 mod envelope;
@@ -15,11 +16,11 @@ mod report;
 mod sampling;
 mod verdict;
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use crate::foreign::{self, ForeignError};
 use crate::manifest::dsse::{MAX_BUNDLE_BYTES, Profile};
 use crate::manifest::predicate::TrainingRun;
 use crate::manifest::trust::Trust;
@@ -28,10 +29,10 @@ use crate::manifest::verified::{VerifiedManifest, verify_bundle};
 pub use self::expectation::Expectation;
 pub use self::files::STEP_LEAVES;
 pub use self::meaning::{MEANINGS, meaning};
-pub use self::policy::{Evidence, Policy, PolicyError, PolicyFile};
+pub use self::policy::{BUILT_IN_POLICIES, Evidence, Policy, PolicyError, PolicyFile};
 pub use self::report::{Check, Finding, NOT_PROVED, Report, SelfAssertedTimes, SignedRun, SigningParty, Verdict};
 pub use self::sampling::detection_probability;
-pub use self::verdict::{Audit, VerdictError, check_verdict};
+pub use self::verdict::{Audit, VerdictError, VerdictReport, Verifiers, check_verdict};
 
 /// Name of the manifest inside a run directory.
 pub const MANIFEST: &str = "manifest.intoto.jsonl";
@@ -53,15 +54,17 @@ impl VerifiedRun {
     /// Returns the check that was made, and the run if it passed.
     pub fn open(root: &Path, trust: &Trust, at: Timestamp, profile: Profile) -> (Check, Option<Self>) {
         let mut check = Check::new("signature");
+        match read_bundle(root, MANIFEST, &mut check) {
+            Some(bytes) => Self::of_bundle(root, &bytes, trust, at, profile),
+            None => (check, None),
+        }
+    }
+
+    /// Verifies the manifest that was read from the run in `root`.
+    fn of_bundle(root: &Path, bytes: &[u8], trust: &Trust, at: Timestamp, profile: Profile) -> (Check, Option<Self>) {
+        let mut check = Check::new("signature");
         let path = root.join(MANIFEST);
-        let bytes = match read_bundle(&path) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                check.not_checked_at(&path, format!("{}: {error}", path.display()));
-                return (check, None);
-            }
-        };
-        match verify_bundle(&bytes, trust, at, profile) {
+        match verify_bundle(bytes, trust, at, profile) {
             Ok(manifest) => {
                 for signer in manifest.signers() {
                     check.note(format!("signed by {} (keyid {})", signer.name, signer.keyid));
@@ -115,11 +118,17 @@ impl VerifiedRun {
     }
 }
 
-/// Reads a bundle. Of a hostile one, which would fill memory, no more than shows that it is too large.
-fn read_bundle(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(MAX_BUNDLE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// Reads a bundle of signed statements; otherwise the reason is in `check`: not checked when it is missing or cannot be
+/// read, failed when it is nothing that a bundle could be. It may be hostile: a pipe that never ends, a link, terabytes.
+fn read_bundle(folder: &Path, name: &str, check: &mut Check) -> Option<Vec<u8>> {
+    match foreign::open(folder, name).and_then(|file| file.read(MAX_BUNDLE_BYTES as u64)) {
+        Ok(bytes) => return Some(bytes),
+        Err(error @ (ForeignError::Kind { .. } | ForeignError::TooLarge { .. })) => {
+            check.fail_at(&folder.join(name), error.to_string());
+        }
+        Err(error) => check.not_checked_at(&folder.join(name), error.to_string()),
+    }
+    None
 }
 
 /// An error and its causes on one line.

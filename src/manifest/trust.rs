@@ -157,7 +157,7 @@ impl Trust {
 
     /// Trusts the keys, for tests of what verification does with them.
     #[cfg(test)]
-    pub(super) fn of_keys(keys: Vec<TrustedKey>, thresholds: Thresholds) -> Self {
+    pub(crate) fn of_keys(keys: Vec<TrustedKey>, thresholds: Thresholds) -> Self {
         Self { keys, thresholds, source: None }
     }
 
