@@ -86,9 +86,19 @@ pub fn open(root: &Path, relative: &str) -> Result<ForeignFile, ForeignError> {
 /// # Errors
 /// [`ForeignError`].
 pub fn read_named(path: &Path, limit: u64) -> Result<Vec<u8>, ForeignError> {
+    let failed = |source| ForeignError::Io { path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut bytes));
-    read.map_err(|source| ForeignError::Io { path: path.to_owned(), source })?;
+    // A pipe has no size to go by.
+    if metadata.is_file() {
+        let got = metadata.len();
+        if got > limit {
+            return Err(ForeignError::TooLarge { path: path.to_owned(), limit, got });
+        }
+        bytes.reserve_exact(got as usize + 1);
+    }
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
     match bytes.len() as u64 {
         got if got > limit => Err(ForeignError::TooLarge { path: path.to_owned(), limit, got }),
         _ => Ok(bytes),
@@ -104,6 +114,11 @@ impl ForeignFile {
     /// Its size in bytes when it was opened.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// The file itself.
+    pub fn into_file(self) -> File {
+        self.file
     }
 
     /// Its bytes, at most `limit` of them.
@@ -337,6 +352,14 @@ mod tests {
         let listed: Vec<_> = listed.iter().map(|entry| (entry.name.as_str(), entry.odd)).collect();
         assert_eq!(listed, [("inner/file", None), ("inner/pipe", Some("named pipe")), ("root", Some("symbolic link"))]);
         assert!(matches!(list(folder.path(), 3), Err(ForeignError::TooLarge { limit: 3, .. })));
+    }
+
+    #[test]
+    fn a_named_giant_is_refused_before_it_is_read() {
+        let folder = folder();
+        let path = folder.path().join("giant");
+        std::fs::File::create(&path).expect("a file").set_len(1 << 40).expect("sparse");
+        assert!(matches!(read_named(&path, 1 << 32), Err(ForeignError::TooLarge { got, .. }) if got == 1 << 40));
     }
 
     #[test]

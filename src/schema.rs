@@ -79,7 +79,7 @@ mod tests {
     use crate::manifest::verdict::tests::example as verdict;
     use crate::provenance::dvc::outputs_from_jsonl;
     use crate::provenance::path::RelativePath;
-    use crate::verify::{Check, SelfAssertedTimes, SignedRun, SigningParty};
+    use crate::verify::{Check, SignedRun, SigningParty};
 
     fn path(text: &str) -> RelativePath {
         RelativePath::parse(text).expect("an acceptable path")
@@ -139,18 +139,12 @@ mod tests {
                 check.fail_at(Path::new("runs/x/manifest.intoto.jsonl"), "wrong".into());
                 report.checks.push(check);
                 let without_run = serde_json::to_value(&report).expect("JSON");
-                report.run = Some(SignedRun {
-                    id: "x".into(),
-                    challenge: Some("y".into()),
-                    nonce: None,
-                    manifest: sha256(b""),
-                    signers: vec![SigningParty { name: "ci".into(), keyid: sha256(b"") }],
-                    self_asserted_times: SelfAssertedTimes {
-                        started_at: example().started_at,
-                        finished_at: example().finished_at,
-                    },
-                });
-                return vec![without_run, serde_json::to_value(report).expect("JSON")];
+                let signers = vec![SigningParty { name: "ci".into(), keyid: sha256(b"") }];
+                let with = |claim| {
+                    let run = Some(SignedRun::of(claim, sha256(b""), signers.clone()));
+                    serde_json::to_value(Report { run, ..report.clone() }).expect("JSON")
+                };
+                return vec![without_run, with(&example()), with(&sparse_example())];
             }
             "replay-verdict.schema.json" => return statements(ReplayVerdict::clone),
             "slsa-provenance.schema.json" => {

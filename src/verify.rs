@@ -5,32 +5,44 @@
 
 mod commitment;
 mod config;
+mod coverage;
 mod data;
+mod end;
 mod envelope;
 mod expectation;
 mod files;
 mod git;
 mod meaning;
 mod policy;
+mod program;
+mod record;
 mod report;
 mod sampling;
+pub mod text;
 mod verdict;
 
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::foreign::{self, ForeignError};
+use crate::foreign;
 use crate::manifest::dsse::{MAX_BUNDLE_BYTES, Profile};
 use crate::manifest::predicate::TrainingRun;
 use crate::manifest::trust::Trust;
 use crate::manifest::verified::{VerifiedManifest, verify_bundle};
 
+pub use self::config::ConfigsPlace;
+pub use self::data::{DataPlaces, Derived, SignedData};
 pub use self::expectation::Expectation;
-pub use self::files::STEP_LEAVES;
+pub use self::files::{STEP_LEAVES, Unsigned};
+pub use self::git::GitEvidence;
 pub use self::meaning::{MEANINGS, meaning};
 pub use self::policy::{BUILT_IN_POLICIES, Evidence, Policy, PolicyError, PolicyFile};
-pub use self::report::{Check, Finding, NOT_PROVED, Report, SelfAssertedTimes, SignedRun, SigningParty, Verdict};
+pub use self::program::ProgramPlace;
+pub use self::report::{
+    Check, Finding, NOT_PROVED, NamedCommit, NamedData, Report, SelfAssertedFigures, SelfAssertedTimes, SignedRun,
+    SigningParty, TrainedAgain, Verdict,
+};
 pub use self::sampling::detection_probability;
 pub use self::verdict::{Audit, VerdictError, VerdictReport, Verifiers, check_verdict};
 
@@ -40,6 +52,9 @@ pub const MANIFEST: &str = "manifest.intoto.jsonl";
 /// Name of a verifier's verdict inside a run directory, unless it is kept elsewhere. No subject of the manifest: it is
 /// written after it.
 pub const VERDICT: &str = "verdict.intoto.jsonl";
+
+/// Largest signed file that is read into memory: a list of five million data files, or as many steps.
+const MAX_READ_BYTES: u64 = 1 << 30;
 
 /// A run directory whose manifest carries the signatures that the trust policy asks for.
 #[derive(Debug)]
@@ -93,42 +108,18 @@ impl VerifiedRun {
     pub fn claim(&self) -> &TrainingRun {
         self.manifest.predicate()
     }
-
-    /// Reads a file that must be one of the signed subjects; otherwise the reason is in `check`: not checked when the
-    /// file is missing, failed when it is not the bytes that were signed.
-    fn read_subject(&self, name: &str, check: &mut Check) -> Option<Vec<u8>> {
-        let path = self.root.join(name);
-        let Some(subject) = self.manifest.statement().subject.iter().find(|subject| subject.name.as_str() == name)
-        else {
-            check.fail_at(&path, format!("{name} is not among the signed files"));
-            return None;
-        };
-        match std::fs::read(&path) {
-            Ok(bytes) if crate::digest::sha256(&bytes) == subject.digest.sha256 => Some(bytes),
-            Ok(bytes) => {
-                let got = crate::digest::sha256(&bytes);
-                check.fail_at(&path, format!("{name}: expected sha256 {}, got {got}", subject.digest.sha256));
-                None
-            }
-            Err(error) => {
-                check.not_checked_at(&path, format!("{name}: {error}"));
-                None
-            }
-        }
-    }
 }
 
-/// Reads a bundle of signed statements; otherwise the reason is in `check`: not checked when it is missing or cannot be
-/// read, failed when it is nothing that a bundle could be. It may be hostile: a pipe that never ends, a link, terabytes.
+/// Reads a bundle of signed statements from a folder, which may be hostile: a pipe that never ends, a link, terabytes.
+/// Otherwise the reason is in `check`.
 fn read_bundle(folder: &Path, name: &str, check: &mut Check) -> Option<Vec<u8>> {
     match foreign::open(folder, name).and_then(|file| file.read(MAX_BUNDLE_BYTES as u64)) {
-        Ok(bytes) => return Some(bytes),
-        Err(error @ (ForeignError::Kind { .. } | ForeignError::TooLarge { .. })) => {
-            check.fail_at(&folder.join(name), error.to_string());
+        Ok(bytes) => Some(bytes),
+        Err(error) => {
+            files::refuse(&folder.join(name), error, check);
+            None
         }
-        Err(error) => check.not_checked_at(&folder.join(name), error.to_string()),
     }
-    None
 }
 
 /// An error and its causes on one line.

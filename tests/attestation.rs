@@ -11,7 +11,7 @@ use spectramind::manifest::key::SigningKey;
 use spectramind::manifest::strict_json;
 use spectramind::manifest::verified::read_unverified;
 
-use crate::audit::forge;
+use crate::forgery::forge;
 use crate::sandbox::{Outcome, Sandbox, present, repository, trained, trained_copy};
 
 /// A Python with what `tests/python/requirements.txt` lists: `SPECTRAMIND_PYTHON`, or `python3`.
@@ -64,7 +64,8 @@ fn with_verifier() -> Sandbox {
     sandbox
 }
 
-const SIGNED_AUDIT: [&str; 6] = ["audit", "run", "--key", ".git/pub.pem", "--sign", ".git/verifier.pem"];
+const SIGNED_AUDIT: [&str; 8] =
+    ["audit", "run", "--program", "installed", "--key", ".git/pub.pem", "--sign", ".git/verifier.pem"];
 const VERDICT: [&str; 4] = ["verdict", "run", "--key", ".git/verifier.pub.pem"];
 
 /// The same with a verdict on a replayed run, for tests that only look.
@@ -221,7 +222,7 @@ fn a_signed_audit_is_believed_by_who_trusts_the_verifier() {
     // The trainer's key is no verifier's, and the verdict is no file of the run.
     let outcome = sandbox.verify(&["verdict", "run", "--key", ".git/pub.pem"]);
     assert_eq!(outcome.code, 1, "{}", outcome.stdout);
-    assert_eq!(sandbox.verify(&["audit", "run", "--key", ".git/pub.pem"]).code, 0);
+    assert_eq!(sandbox.audit(&["--key", ".git/pub.pem"]).code, 0);
 }
 
 #[test]
@@ -232,7 +233,7 @@ fn an_encrypted_key_signs_a_verdict_with_its_passphrase_and_not_without() {
     std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).expect("mode");
     let key = ".git/encrypted.pem";
     sandbox.done(&["keys", "generate", "--out", key, "--encrypted", "--passphrase-file", ".git/pass"]);
-    let audit = ["audit", "run", "--key", ".git/pub.pem", "--sign", key];
+    let audit = ["audit", "run", "--program", "installed", "--key", ".git/pub.pem", "--sign", key];
     let outcome = sandbox.verify(&audit);
     assert_eq!(outcome.code, 2, "{}{}", outcome.stdout, outcome.stderr);
     assert!(outcome.stderr.contains("--passphrase-file"), "{}", outcome.stderr);
@@ -247,7 +248,7 @@ fn a_verdict_signed_by_the_trainers_key_is_refused() {
     let sandbox = with_verifier();
     let shown = sandbox.done(&["keys", "show"]).stdout;
     let own = crate::sandbox::field(&shown, "file ");
-    let outcome = sandbox.verify(&["audit", "run", "--key", ".git/pub.pem", "--sign", own]);
+    let outcome = sandbox.audit(&["--key", ".git/pub.pem", "--sign", own]);
     assert_eq!(outcome.code, 2, "{}{}", outcome.stdout, outcome.stderr);
     assert!(outcome.stderr.contains("nobody is their own verifier"), "{}", outcome.stderr);
     assert!(!sandbox.path("run/verdict.intoto.jsonl").exists());

@@ -4,20 +4,17 @@ use std::path::Path;
 
 use spectramind::manifest::predicate::{ExitReason, TrainingRun};
 use spectramind::manifest::statement::Statement;
-use spectramind::manifest::strict_json::{self, ExactF64};
-use spectramind::manifest::{dsse, key::SigningKey, verified::read_unverified};
-use spectramind::merkle::{MerkleLog, leaf_hash};
+use spectramind::manifest::strict_json::ExactF64;
+use spectramind::merkle::leaf_hash;
 
+use crate::forgery::{forge, forge_step, put_digest};
 use crate::sandbox::{Outcome, Sandbox, field, repository, trained, trained_copy};
-
-const AUDIT: [&str; 4] = ["audit", "run", "--key", "pub.pem"];
 
 /// The audit of somebody who was given the public key.
 fn audit(sandbox: &Sandbox) -> Outcome {
     let key = sandbox.done(&["keys", "show", "--public"]).stdout;
     std::fs::write(sandbox.path(".git/pub.pem"), key).expect("write key");
-    let arguments = AUDIT.map(|word| if word == "pub.pem" { ".git/pub.pem" } else { word });
-    sandbox.verify(&arguments)
+    sandbox.audit(&["--key", ".git/pub.pem"])
 }
 
 fn flip(path: &Path, at: usize) {
@@ -62,7 +59,7 @@ const DATA_FILE: &str = "data/sim_tiny/train.csv";
 #[test]
 fn an_honest_run_passes_every_check_and_its_replay() {
     let sandbox = trained_copy();
-    let outcome = sandbox.verify(&["audit", "run", "--replay", "--kaggle"]);
+    let outcome = sandbox.audit(&["--replay", "--kaggle"]);
     assert_eq!(outcome.code, 0, "{}{}", outcome.stdout, outcome.stderr);
     for check in ["signature", "files", "steps", "config", "git", "data", "envelope", "replay"] {
         let line = format!("passed       {check}");
@@ -233,7 +230,7 @@ fn a_replay_of_a_forged_step_log_names_the_first_step_and_field() {
     let sandbox = Sandbox::with_data();
     sandbox.done(&["train", "trainer=ci_fast", "run.dir=run", "trainer.max_epochs=2"]);
     forge_step(&sandbox, 10);
-    let light = sandbox.verify(&["audit", "run"]);
+    let light = sandbox.audit(&[]);
     assert_eq!(light.code, 0, "without a replay the forgery is consistent\n{}", light.stdout);
     let outcome = sandbox.verify(&["replay", "run"]);
     assert_eq!(outcome.code, 1, "{}", outcome.stdout);
@@ -271,51 +268,6 @@ fn a_replay_finds_what_was_signed_and_never_computed() {
     }
 }
 
-/// Changes the statement and signs it with the user's own key, as a dishonest trainer can.
-pub fn forge(sandbox: &Sandbox, change: impl FnOnce(&mut Statement<TrainingRun>)) {
-    let path = sandbox.path("run/manifest.intoto.jsonl");
-    let mut statement = read_unverified(&std::fs::read(&path).expect("read")).expect("a statement");
-    change(&mut statement);
-    let shown = sandbox.done(&["keys", "show"]).stdout;
-    let file = shown.lines().find_map(|line| line.strip_prefix("file ")).expect("a file").trim();
-    let key = SigningKey::load(Path::new(file)).expect("key");
-    let payload = strict_json::to_vec(&statement).expect("payload");
-    let envelope = dsse::Envelope::sign(&payload, &[&key]).expect("signs");
-    std::fs::write(&path, envelope.to_line().expect("line")).expect("write");
-}
-
-/// Signs another loss than was computed at a step.
-pub fn forge_step(sandbox: &Sandbox, step: usize) {
-    let honest = std::fs::read_to_string(sandbox.path("run/steps.jsonl")).expect("read");
-    let mut lines: Vec<_> = honest.lines().map(str::to_owned).collect();
-    let mut leaf: serde_json::Value = serde_json::from_str(&lines[step - 1]).expect("a leaf");
-    let bits = leaf["lossBits"].as_str().expect("bits").to_owned();
-    leaf["lossBits"] = serde_json::Value::String(bits.chars().rev().collect());
-    lines[step - 1] = leaf.to_string();
-    forge(sandbox, |statement| put_steps(sandbox, statement, &(lines.join("\n") + "\n")));
-}
-
-/// Puts another step log into the run and claims it.
-fn put_steps(sandbox: &Sandbox, statement: &mut Statement<TrainingRun>, steps: &str) {
-    let (mut log, mut leaves) = (MerkleLog::new(), String::new());
-    for line in steps.lines() {
-        log.append(line.as_bytes());
-        leaves += &format!("{}\n", leaf_hash(line.as_bytes()));
-    }
-    statement.predicate.steps.merkle_root = log.root();
-    for (name, text) in [("steps.jsonl", steps), ("steps.leaves", &leaves)] {
-        std::fs::write(sandbox.path("run").join(name), text).expect("write");
-        put_digest(sandbox, statement, name);
-    }
-}
-
-/// Claims the file of the run as it is.
-pub fn put_digest(sandbox: &Sandbox, statement: &mut Statement<TrainingRun>, name: &str) {
-    let bytes = std::fs::read(sandbox.path("run").join(name)).expect("read");
-    let subject = statement.subject.iter_mut().find(|subject| subject.name.as_str() == name).expect("a subject");
-    subject.digest.sha256 = spectramind::digest::sha256(&bytes);
-}
-
 #[test]
 fn a_record_of_other_data_than_were_trained_on_is_found() {
     let sandbox = trained_copy();
@@ -332,7 +284,7 @@ fn light_curves_that_were_edited_by_hand_do_not_survive_a_replay() {
     let size = std::fs::metadata(&curves).expect("curves").len() as usize;
     flip(&curves, size - 2000);
     sandbox.done(&["train", "trainer=ci_fast", "run.dir=run"]);
-    assert_eq!(sandbox.verify(&["audit", "run"]).code, 0, "the record is true of what was trained on");
+    assert_eq!(sandbox.audit(&[]).code, 0, "the record is true of what was trained on");
     let outcome = sandbox.verify(&["replay", "run"]);
     assert_eq!(outcome.code, 1, "{}", outcome.stdout);
 }
@@ -350,7 +302,7 @@ fn the_printed_command_verifies_a_run_signed_with_ones_own_key() {
 
 #[test]
 fn the_json_report_follows_its_schema() {
-    let outcome = trained().verify(&["audit", "run", "--json"]);
+    let outcome = trained().audit(&["--json"]);
     let report: serde_json::Value = serde_json::from_str(&outcome.stdout).expect("JSON");
     let schema = std::fs::read(repository().join("schemas/report.schema.json")).expect("schema");
     let schema: serde_json::Value = serde_json::from_slice(&schema).expect("JSON");

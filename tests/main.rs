@@ -1,5 +1,6 @@
 //! Behaviour of the programs, with real files, real binaries and a real git repository.
 
+mod attacks;
 mod attestation;
 mod audit;
 mod backends;
@@ -10,6 +11,7 @@ mod doctor;
 mod dvc;
 mod errors;
 mod example;
+mod forgery;
 mod git;
 mod golden;
 mod hydra;

@@ -5,7 +5,7 @@ use std::path::Path;
 use spectramind::engine::device::{Kind, devices};
 use spectramind::manifest::predicate::NumericsProfile;
 
-use crate::audit::forge;
+use crate::forgery::forge;
 use crate::sandbox::{Outcome, Sandbox, field, trained};
 use crate::training::{assert_same_results, bytes, kill_after};
 
@@ -31,7 +31,7 @@ fn mixed_precision_and_native_runs_replay_bit_for_bit_on_any_threads_and_after_a
         let numerics = if mode[0].contains("native") { "native numerics" } else { "portable numerics 1" };
         assert!(device.contains(numerics), "{device}");
         assert!(device.ends_with("chosen because accelerator=cpu"), "{device}");
-        let audit = whole.verify(&["audit", "run", "--replay"]);
+        let audit = whole.audit(&["--replay"]);
         assert_eq!(audit.code, 0, "{mode:?}\n{}", audit.stdout);
 
         for threads in ["1", "5"] {
@@ -155,5 +155,5 @@ fn the_kaggle_profile_trains() {
     let short = ["trainer.max_epochs=1", "trainer.limit_train_batches=2", "trainer.accelerator=cpu"];
     let outcome = sandbox.done(&[&["train", "trainer=kaggle_safe", "run.dir=run"], &short[..]].concat());
     assert!(field(&outcome.stdout, "device ").contains("precision 16-mixed"), "{}", outcome.stdout);
-    assert_eq!(sandbox.verify(&["audit", "run", "--replay", "--kaggle"]).code, 0);
+    assert_eq!(sandbox.audit(&["--replay", "--kaggle"]).code, 0);
 }

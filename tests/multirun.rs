@@ -15,7 +15,7 @@ fn every_job_is_a_signed_run_of_its_own() {
     let sandbox = Sandbox::with_data();
     sandbox.done(&["train", "-m", "trainer=ci_fast", "trainer.seed=1,2", "hydra.sweep.dir=sweep"]);
     let root = |job: &str| {
-        let audit = sandbox.verify(&["audit", &format!("sweep/{job}")]);
+        let audit = sandbox.verify(&["audit", &format!("sweep/{job}"), "--program", "installed"]);
         assert_eq!(audit.code, 0, "{}{}", audit.stdout, audit.stderr);
         std::fs::read(sandbox.path(format!("sweep/{job}/steps.jsonl"))).expect("read")
     };
@@ -49,7 +49,7 @@ fn a_killed_multirun_goes_on_where_it_stopped() {
     for job in 0..3 {
         let steps = |sweep: &str| std::fs::read(sandbox.path(format!("{sweep}/{job}/steps.jsonl"))).expect("read");
         assert_eq!(steps("killed"), steps("whole"), "job {job}");
-        assert_eq!(sandbox.verify(&["audit", &format!("killed/{job}")]).code, 0);
+        assert_eq!(sandbox.verify(&["audit", &format!("killed/{job}"), "--program", "installed"]).code, 0);
     }
     let nothing = sandbox.done(&["train", "--resume", "killed"]);
     assert!(nothing.stderr.contains("Launching 0 jobs"), "{}", nothing.stderr);
@@ -192,12 +192,12 @@ fn a_run_whose_config_names_its_job_and_its_time_passes_an_audit() {
     let sandbox = Sandbox::with_data();
     let experiment = "experiment='${hydra:job.name}-${hydra:job.num}-${now:%Y%m%dT%H%M%S}'";
     sandbox.done(&["train", "-m", "trainer=ci_fast", "trainer.seed=5", experiment, "hydra.sweep.dir=sweep"]);
-    let audit = sandbox.verify(&["audit", "sweep/0"]);
+    let audit = sandbox.verify(&["audit", "sweep/0", "--program", "installed"]);
     assert_eq!(audit.code, 0, "{}{}", audit.stdout, audit.stderr);
     let alone = "experiment='${hydra:job.name}-${now:%Y%m%dT%H%M%S}'";
     let outcome = sandbox.done(&["train", "trainer=ci_fast", alone, "run.dir=alone"]);
     assert!(!outcome.stderr.contains("Warning"), "{}", outcome.stderr);
-    assert_eq!(sandbox.verify(&["audit", "alone"]).code, 0);
+    assert_eq!(sandbox.verify(&["audit", "alone", "--program", "installed"]).code, 0);
 }
 
 #[test]

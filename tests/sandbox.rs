@@ -66,6 +66,11 @@ impl Sandbox {
         Outcome::of(self.prepare(Command::new(verifier())).args(arguments))
     }
 
+    /// The audit of the run in `run`. The repository here holds the configs and no program: it counts as installed.
+    pub fn audit(&self, more: &[&str]) -> Outcome {
+        self.verify(&[&["audit", "run", "--program", "installed"], more].concat())
+    }
+
     /// Runs `spectramind`.
     pub fn run(&self, arguments: &[&str]) -> Outcome {
         Outcome::of(&mut self.spectramind(arguments))
@@ -78,7 +83,8 @@ impl Sandbox {
         outcome
     }
 
-    fn prepare(&self, mut command: Command) -> Command {
+    /// A command in the sandbox, with its home and without the environment of the test.
+    pub fn prepare(&self, mut command: Command) -> Command {
         command
             .current_dir(self.path(""))
             .env_clear()

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::audit::forge;
+use crate::forgery::forge;
 use crate::sandbox::{Outcome, Sandbox, repository, trained, trained_copy};
 
 /// A run made for a challenge, with a nonce, and its id.
@@ -243,7 +243,7 @@ fn the_junit_report_has_a_case_for_each_check_and_counts_what_was_not_checked_as
 
 #[test]
 fn a_passed_junit_report_has_neither_failures_nor_errors() {
-    let outcome = trained().verify(&["audit", "run", "--junit", "-"]);
+    let outcome = trained().audit(&["--junit", "-"]);
     assert_code(&outcome, 0);
     let all = elements(&outcome.stdout);
     assert_eq!(all.iter().filter(|(_, name, _)| name == "testcase").count(), 7);
@@ -253,7 +253,7 @@ fn a_passed_junit_report_has_neither_failures_nor_errors() {
 #[test]
 fn the_sarif_report_follows_the_schema_of_oasis_and_names_the_file() {
     let sandbox = trained_copy();
-    let clean = sandbox.verify(&["audit", "run", "--sarif", "-"]);
+    let clean = sandbox.audit(&["--sarif", "-"]);
     assert_code(&clean, 0);
     std::fs::remove_file(sandbox.path("run/predictions.csv")).expect("remove");
     std::fs::write(sandbox.path("run/checkpoints/final.safetensors"), "other").expect("write");
@@ -298,7 +298,7 @@ fn the_sarif_report_follows_the_schema_of_oasis_and_names_the_file() {
 #[test]
 fn the_html_report_loads_and_runs_nothing() {
     let sandbox = trained_copy();
-    assert_code(&sandbox.verify(&["audit", "run", "--html", "report.html"]), 0);
+    assert_code(&sandbox.audit(&["--html", "report.html"]), 0);
     let page = read(sandbox.path("report.html"));
     for forbidden in ["<script", "<link", "<img", "<iframe", "src=", "href=", "url(", "@import", "http:", "https:"] {
         assert!(!page.to_lowercase().contains(forbidden), "{forbidden} in\n{page}");
@@ -394,7 +394,7 @@ fn a_sampled_replay_passes_on_an_honest_run_and_says_what_it_would_find() {
 fn a_sampled_replay_finds_a_forged_step_exactly_when_its_stretch_is_looked_at() {
     let sandbox = run_with_checkpoints();
     // Step 12 lies in the second of three stretches of 8.
-    crate::audit::forge_step(&sandbox, 12);
+    crate::forgery::forge_step(&sandbox, 12);
     let codes: Vec<_> = (0..6)
         .map(|seed| {
             let outcome = sandbox.verify(&["replay", "run", "--sample", "1", "--seed", &seed.to_string()]);
@@ -417,7 +417,7 @@ fn a_sampled_replay_refuses_a_checkpoint_that_is_not_the_state_of_the_log() {
     // Signed by the trainer as the state after step 8, and the state after step 16.
     std::fs::copy(sandbox.path(second), sandbox.path(first)).expect("copy");
     forge(&sandbox, |statement| {
-        crate::audit::put_digest(&sandbox, statement, "checkpoints/step-00000008.safetensors");
+        crate::forgery::put_digest(&sandbox, statement, "checkpoints/step-00000008.safetensors");
     });
     let outcome = sandbox.verify(&["replay", "run", "--sample", "3"]);
     assert_code(&outcome, 1);

@@ -2,17 +2,20 @@
 //!
 //! Every field is required and every unknown key refused, so what a command reads is exactly what its YAML says.
 
+use std::ops::Deref;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::calibration::CalibConfig;
+use super::dataset::MAX_TABLE_ROWS;
 use super::loss::LossConfig;
 use super::model::ModelConfig;
 use super::simulator::SimConfig;
 use crate::engine::settings::{
-    Accelerator, AuditSettings, LoggerSettings, OptimizerSettings, TrainerSettings, UnsupportedSetting, required,
+    Accelerator, AuditSettings, LoggerSettings, OptimizerSettings, SupportedTrainer, TrainerSettings,
+    UnsupportedSetting, required, within,
 };
 use crate::envelope::{Bounds, NetworkMode};
 
@@ -50,14 +53,73 @@ pub struct TrainConfig {
     pub envelope: EnvelopeConfig,
 }
 
+/// A config that was checked: what training, replaying and making data for them take.
+///
+/// The only way to make one is [`TrainConfig::check`], so no command can forget to look at what somebody else's config
+/// asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckedTrain {
+    config: TrainConfig,
+    trainer: SupportedTrainer,
+}
+
+/// Bytes of the gradients of one step: each shard with samples has its own until they are summed.
+const MAX_GRADIENT_BYTES: u64 = 1 << 32;
+
+impl TrainConfig {
+    /// Refuses, by key, what this version cannot do, what makes no sense, and what would take more memory or disk than any
+    /// run has a use for.
+    ///
+    /// # Errors
+    /// The first such setting.
+    pub fn check(self) -> Result<CheckedTrain, UnsupportedSetting> {
+        let trainer = self.trainer.clone().check()?;
+        self.optimizer.check()?;
+        self.data.check()?;
+        self.model.check()?;
+        self.loss.check()?;
+        self.calib.check()?;
+        self.sim.check()?;
+        let shards = u64::from(trainer.micro_shards).min(self.data.batch_size as u64);
+        // With the bounds above no product overflows.
+        let gradients = shards * u64::from(trainer.accumulate_grad_batches) * self.model.parameters() * 4;
+        if gradients > MAX_GRADIENT_BYTES {
+            return Err(UnsupportedSetting::Invalid {
+                key: "model.hidden, trainer.micro_shards and trainer.accumulate_grad_batches",
+                expected: "gradients of at most 4 GiB in a step",
+                got: format!("{gradients} bytes"),
+            });
+        }
+        Ok(CheckedTrain { config: self, trainer })
+    }
+}
+
+impl CheckedTrain {
+    /// The trainer profile, checked.
+    pub fn trainer(&self) -> &SupportedTrainer {
+        &self.trainer
+    }
+}
+
+impl Deref for CheckedTrain {
+    type Target = TrainConfig;
+
+    fn deref(&self) -> &TrainConfig {
+        &self.config
+    }
+}
+
 /// What is recorded of the sources and the data beyond their digests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProvenanceConfig {
     /// Whether uncommitted changes are written as a patch beside the manifest.
     pub keep_diff: bool,
     /// What to do about data that differ from what DVC says of them.
     pub dvc: DvcPolicy,
+    /// Environment variables that are no secret: of those that the config reads, their values are recorded, so that an
+    /// audit composes the same without being given them.
+    pub variables: Vec<String>,
 }
 
 /// What to do about data that differ from their `.dvc` file or `dvc.lock`.
@@ -132,7 +194,7 @@ pub struct DataConfig {
     #[serde(deserialize_with = "required")]
     pub simulation: Option<String>,
     /// Planets per batch.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 100_000))]
     pub batch_size: usize,
     /// Share of the labelled planets held out to stop by.
     #[schemars(range(min = 0, max = 1))]
@@ -151,9 +213,7 @@ impl DataConfig {
     /// The first such setting.
     pub fn check(&self) -> Result<(), UnsupportedSetting> {
         let refuse = |key, expected, got: String| Err(UnsupportedSetting::Invalid { key, expected, got });
-        if self.batch_size == 0 {
-            return refuse("data.batch_size", "at least 1", "0".into());
-        }
+        within("data.batch_size", 1..=MAX_TABLE_ROWS as usize, self.batch_size)?;
         let shares = [("data.val_fraction", self.val_fraction), ("data.test_fraction", self.test_fraction)];
         if self.val_fraction + self.test_fraction >= 1.0 {
             let got = format!("{} in all", self.val_fraction + self.test_fraction);
@@ -209,5 +269,84 @@ impl EnvelopeConfig {
     /// The bounds without the name.
     pub fn bounds(&self) -> Bounds {
         Bounds { wall_seconds: self.wall_seconds, device_memory_bytes: self.device_memory_bytes, network: self.network }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::ariel::calibration::{CalibOutput, CalibSteps};
+    use crate::ariel::dataset::Split;
+    use crate::ariel::loss::LossName;
+    use crate::ariel::model::ModelName;
+    use crate::ariel::simulator::tests::quiet;
+
+    /// A config whose data lie in `folder`, of a size for tests.
+    pub(crate) fn example(folder: &std::path::Path) -> TrainConfig {
+        let data = folder.join("data");
+        TrainConfig {
+            experiment: "test".into(),
+            run: RunConfig { root: folder.join("runs"), dir: None },
+            record: RecordConfig { challenge: None, nonce: None },
+            provenance: ProvenanceConfig { keep_diff: false, dvc: DvcPolicy::Record },
+            audit: AuditSettings { state_digest_every: 10 },
+            trainer: TrainerSettings::default(),
+            model: ModelConfig { name: ModelName::RatioMlp, hidden: 4, channel_trust: 0.2 },
+            data: DataConfig {
+                name: "test".into(),
+                root: data.clone(),
+                split: Split::Train,
+                simulation: Some("test".into()),
+                batch_size: 2,
+                val_fraction: 0.0,
+                test_fraction: 0.0,
+                split_seed: 7,
+            },
+            sim: SimConfig { planets: 2, ..quiet(&data) },
+            calib: CalibConfig {
+                out: folder.join("calibrated"),
+                output: CalibOutput::LightCurve,
+                airs_bin: 1,
+                fgs1_bin: 1,
+                steps: CalibSteps { mask: true, linearity: true, dark: true, flat: true },
+            },
+            loss: LossConfig { name: LossName::GaussianNll, fgs1_weight: 57.846, airs_weight: 1.0 },
+            optimizer: OptimizerSettings::default(),
+            logger: LoggerSettings::NONE,
+            envelope: EnvelopeConfig {
+                name: "none".into(),
+                wall_seconds: None,
+                device_memory_bytes: None,
+                network: NetworkMode::None,
+            },
+        }
+    }
+
+    #[test]
+    fn a_config_that_would_take_all_memory_is_refused_by_key() {
+        let config = example(std::path::Path::new("x"));
+        assert!(config.clone().check().is_ok());
+        let refused = |change: &dyn Fn(&mut TrainConfig)| {
+            let mut config = config.clone();
+            change(&mut config);
+            config.check().expect_err("refused").to_string()
+        };
+        for hidden in [0, 40_000_000, 2_000_000_000, usize::MAX] {
+            assert!(refused(&|config| config.model.hidden = hidden).contains("model.hidden"), "{hidden}");
+        }
+        assert!(refused(&|config| config.model.channel_trust = f64::NAN).contains("model.channel_trust"));
+        assert!(refused(&|config| config.trainer.micro_shards = 4_000_000_000).contains("trainer.micro_shards"));
+        assert!(refused(&|config| config.data.batch_size = usize::MAX).contains("data.batch_size"));
+        assert!(refused(&|config| config.data.val_fraction = f64::NAN).contains("data.val_fraction"));
+        assert!(refused(&|config| config.loss.airs_weight = f64::INFINITY).contains("loss.airs_weight"));
+        assert!(refused(&|config| config.sim.planets = usize::MAX).contains("sim.planets"));
+        assert!(refused(&|config| config.calib.airs_bin = 0).contains("calib.airs_bin"));
+        assert!(refused(&|config| config.calib.fgs1_bin = usize::MAX).contains("calib.fgs1_bin"));
+        // Each number is acceptable by itself, but not all of them.
+        let wide = |config: &mut TrainConfig| {
+            (config.model.hidden, config.data.batch_size) = (16_384, 4096);
+            (config.trainer.micro_shards, config.trainer.accumulate_grad_batches) = (4096, 4096);
+        };
+        assert!(refused(&wide).contains("4 GiB"));
     }
 }

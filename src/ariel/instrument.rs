@@ -40,6 +40,15 @@ impl Instrument {
         }
     }
 
+    /// More reads than a visit has: two to three times the competition's 11250 and 135000. A calibrated visit, a number
+    /// per pixel and pair of reads at worst, is bounded by it.
+    pub const fn most_reads(self) -> usize {
+        match self {
+            Self::AirsCh0 => 1 << 15,
+            Self::Fgs1 => 1 << 18,
+        }
+    }
+
     /// Pixels of a frame; pixel `row · columns + column` is the signal file's `column_<pixel>`.
     pub const fn pixels(self) -> usize {
         ROWS * self.columns()

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::instrument::{AIRS_WAVELENGTHS, WAVELENGTHS};
 use super::model::Spectrum;
+use crate::engine::settings::{UnsupportedSetting, within};
 
 /// The `loss` group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -15,8 +16,10 @@ pub struct LossConfig {
     /// Which loss.
     pub name: LossName,
     /// Weight of the FGS1 wavelength.
+    #[schemars(range(min = 0, max = 1_000_000))]
     pub fgs1_weight: f64,
     /// Weight of each AIRS wavelength.
+    #[schemars(range(min = 0, max = 1_000_000))]
     pub airs_weight: f64,
 }
 
@@ -28,7 +31,26 @@ pub enum LossName {
     GaussianNll,
 }
 
+/// A weight is relative to the other one.
+const MAX_WEIGHT: f64 = 1e6;
+
 impl LossConfig {
+    /// Refuses weights that say nothing.
+    ///
+    /// # Errors
+    /// The first such setting.
+    pub fn check(&self) -> Result<(), UnsupportedSetting> {
+        within("loss.fgs1_weight", 0.0..=MAX_WEIGHT, self.fgs1_weight)?;
+        within("loss.airs_weight", 0.0..=MAX_WEIGHT, self.airs_weight)?;
+        match self.fgs1_weight + self.airs_weight > 0.0 {
+            true => Ok(()),
+            false => {
+                let (key, expected) = ("loss.fgs1_weight and loss.airs_weight", "one of them above 0");
+                Err(UnsupportedSetting::Invalid { key, expected, got: "0 and 0".into() })
+            }
+        }
+    }
+
     /// Sum over samples of the weighted mean over wavelengths of `((y − μ)/σ)²/2 + log σ`, shape `[1]`.
     ///
     /// # Shapes

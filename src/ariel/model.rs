@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::features::INPUTS;
 use super::instrument::{AIRS_WAVELENGTHS, WAVELENGTHS};
+use crate::engine::settings::{UnsupportedSetting, within};
 
 /// The `model` group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,7 +25,7 @@ pub struct ModelConfig {
     /// The architecture.
     pub name: ModelName,
     /// Width of the hidden layer.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 16_384))]
     pub hidden: usize,
     /// How far each channel's own ratio is trusted over the white-light one before training, 0 to 1.
     #[schemars(range(min = 0, max = 1))]
@@ -58,7 +59,25 @@ pub struct RatioMlp<B: Backend> {
     log_sigma: Param<Tensor<B, 1>>,
 }
 
+/// Width of the hidden layer: five million parameters.
+const MAX_HIDDEN: usize = 1 << 14;
+
 impl ModelConfig {
+    /// Refuses numbers that no model can be made with.
+    ///
+    /// # Errors
+    /// The first such setting.
+    pub fn check(&self) -> Result<(), UnsupportedSetting> {
+        within("model.hidden", 1..=MAX_HIDDEN, self.hidden)?;
+        within("model.channel_trust", 0.0..=1.0, self.channel_trust)
+    }
+
+    /// Numbers that are trained; of a model that was [checked](Self::check).
+    pub fn parameters(&self) -> u64 {
+        let linear = |inputs: usize, outputs: usize| (inputs as u64 + 1) * outputs as u64;
+        linear(INPUTS, self.hidden) + linear(self.hidden, WAVELENGTHS + 2) + 2 * WAVELENGTHS as u64
+    }
+
     /// A model whose σ starts at `sigma_fgs1` and `sigma_airs`, in units of the targets' standard deviation.
     pub fn init<B: Backend>(&self, sigma_fgs1: f64, sigma_airs: f64, device: &B::Device) -> RatioMlp<B> {
         // Corrections start at nothing.

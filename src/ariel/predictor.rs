@@ -47,7 +47,7 @@ pub enum MeasureError {
     },
 }
 
-/// Measures the transit of every visit.
+/// Measures the transit of every visit; `stars` are in ascending order of planets.
 ///
 /// # Errors
 /// When a planet has no star, or a light curve no flux or too few bins.
@@ -56,7 +56,8 @@ pub fn measure(curves: &LightCurves, stars: &[Star]) -> Result<Vec<MeasuredVisit
     let rows = curves.visits.iter().zip(curves.values.chunks_exact(row_length));
     rows.map(|(visit, curve)| {
         let (planet, visit) = (visit.planet, visit.number);
-        let star = stars.iter().find(|star| star.planet_id == planet).ok_or(MeasureError::NoStar { planet })?;
+        let row = stars.binary_search_by_key(&planet, |star| star.planet_id);
+        let star = row.map(|row| &stars[row]).map_err(|_| MeasureError::NoStar { planet })?;
         let depths = Depths::measure(curve, transit_hours(star)).map_err(|source| MeasureError::Depth {
             planet,
             visit,
@@ -96,6 +97,20 @@ pub struct Inputs {
 }
 
 impl Predictor {
+    /// Reads what a checkpoint says of its task.
+    ///
+    /// # Errors
+    /// Why it is no predictor, or none that anything can be predicted with.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let predictor: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        predictor.model.check().map_err(|error| error.to_string())?;
+        let [means, sds] = [&predictor.input_means, &predictor.input_sds].map(Vec::len);
+        if (means, sds) != (INPUTS, INPUTS) {
+            return Err(format!("expected {INPUTS} means and deviations of inputs, got {means} and {sds}"));
+        }
+        Ok(predictor)
+    }
+
     /// Learns the scaling from the training visits and their true spectra (`[283]` each), in float64.
     pub fn learn(model: ModelConfig, visits: &[&MeasuredVisit], truths: &[&[f64]]) -> Self {
         let column = |index: usize| visits.iter().map(move |visit| visit.inputs[index]);

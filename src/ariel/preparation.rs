@@ -2,16 +2,21 @@
 //!
 //! Simulated data that are missing are simulated; light curves that are missing are calibrated. What is there is used
 //! only if it was made with the settings composed now.
+//!
+//! There are two ways. From folders as they are now: for results that nobody signs, and to make data before they are
+//! hashed. From [`ListedFiles`]: for training and replaying, where what was checked has to be what is used.
 
 use std::path::{Path, PathBuf};
 
 use super::calibration::{
-    self, CalibConfig, CalibOutput, CalibSettings, CalibrationError, LightCurves, light_curves_path, read_settings,
+    self, CalibConfig, CalibOutput, CalibSettings, CalibrationError, LIGHT_CURVES, LightCurves, light_curves_path,
+    read_settings,
 };
 use super::config::DataConfig;
-use super::dataset::{DataError, DataSet};
+use super::dataset::{DataError, DataSet, DataSource};
 use super::simulator::{self, SimConfig, SimulationError};
 use crate::durable;
+use crate::provenance::data::ListedFiles;
 
 /// What is being done, for a person who waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +74,15 @@ pub enum PreparationError {
         /// The light curves.
         path: PathBuf,
     },
+    /// Something beside the light curves where nothing but light curves belong: a replay, which makes the folder again,
+    /// would not have it.
+    #[error("{folder}: expected {LIGHT_CURVES} and nothing else, got {found}", folder = folder.display())]
+    NotAlone {
+        /// The folder of calibrated files.
+        folder: PathBuf,
+        /// What is there.
+        found: String,
+    },
     /// Only light curves can be trained on.
     #[error("calib.output: expected light_curve for training and prediction, got cube")]
     CubesAsked,
@@ -81,6 +95,24 @@ pub enum PreparationError {
     /// The data set cannot be read.
     #[error("{0}")]
     Data(#[from] DataError),
+}
+
+impl PreparationError {
+    /// Whether something is not there or cannot be read or written. Otherwise what is there was read and is wrong, is not
+    /// what was listed, or was asked for in a way that cannot be.
+    pub fn is_missing(&self) -> bool {
+        match self {
+            Self::Missing { .. } => true,
+            Self::Simulation(error) => error.is_missing(),
+            Self::Calibration(error) => error.is_missing(),
+            Self::Data(error) => error.is_missing(),
+            Self::WrongSimulation { .. }
+            | Self::StaleSimulation { .. }
+            | Self::StaleCalibration { .. }
+            | Self::NotAlone { .. }
+            | Self::CubesAsked => false,
+        }
+    }
 }
 
 /// Simulates a data set into `sim.out`.
@@ -105,13 +137,21 @@ pub fn calibrate(
     calib: &CalibConfig,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Vec<PathBuf>, PreparationError> {
-    let data_set = open(data)?;
+    calibrate_set(&open(data)?, data, calib, progress)
+}
+
+fn calibrate_set(
+    data_set: &DataSet,
+    data: &DataConfig,
+    calib: &CalibConfig,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Vec<PathBuf>, PreparationError> {
     if calib.out.is_dir() {
         durable::remove_leftovers(&calib.out).map_err(|source| DataError::io("clean", &calib.out, source))?;
     }
     let visits = data_set.visits(data.split)?.len();
     progress(Progress::Calibrating { out: &calib.out, done: 0, visits });
-    Ok(calibration::calibrate(&data_set, data.split, calib, &mut |now| {
+    Ok(calibration::calibrate(data_set, data.split, calib, &mut |now| {
         progress(Progress::Calibrating { out: &calib.out, done: now.done, visits: now.total });
     })?)
 }
@@ -125,15 +165,32 @@ pub fn ensure_data_set(
     sim: &SimConfig,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<(), PreparationError> {
-    let Some(expected) = &data.simulation else { return open(data).map(drop) };
-    if *expected != sim.name {
-        let (data, expected, got) = (data.name.clone(), expected.clone(), sim.name.clone());
-        return Err(PreparationError::WrongSimulation { data, expected, got });
+    if !is_simulated(data, sim)? {
+        return open(data).map(drop);
     }
     if data.root.symlink_metadata().is_err() {
         return simulate(&SimConfig { out: data.root.clone(), ..sim.clone() }, progress);
     }
-    if sim.made(&data.root) { Ok(()) } else { Err(PreparationError::StaleSimulation { path: data.root.clone() }) }
+    check_simulation(&open(data)?, sim)
+}
+
+/// Whether the data set is one that `sim` makes.
+fn is_simulated(data: &DataConfig, sim: &SimConfig) -> Result<bool, PreparationError> {
+    match &data.simulation {
+        None => Ok(false),
+        Some(expected) if *expected == sim.name => Ok(true),
+        Some(expected) => {
+            let (data, expected, got) = (data.name.clone(), expected.clone(), sim.name.clone());
+            Err(PreparationError::WrongSimulation { data, expected, got })
+        }
+    }
+}
+
+fn check_simulation(data_set: &DataSet, sim: &SimConfig) -> Result<(), PreparationError> {
+    match sim.made(data_set)? {
+        true => Ok(()),
+        false => Err(PreparationError::StaleSimulation { path: data_set.root().to_owned() }),
+    }
 }
 
 /// Makes sure that the light curves of the configured split are there: calibrates them when they are missing.
@@ -145,9 +202,7 @@ pub fn ensure_light_curves(
     calib: &CalibConfig,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<(), PreparationError> {
-    if calib.output != CalibOutput::LightCurve {
-        return Err(PreparationError::CubesAsked);
-    }
+    refuse_cubes(calib)?;
     let data_set = open(data)?;
     let path = light_curves_path(&calib.out);
     if path.symlink_metadata().is_err() {
@@ -163,7 +218,81 @@ pub fn ensure_light_curves(
 /// # Errors
 /// When they are missing or broken.
 pub fn read_light_curves(data: &DataConfig, calib: &CalibConfig) -> Result<(DataSet, LightCurves), PreparationError> {
-    Ok((open(data)?, LightCurves::read(&light_curves_path(&calib.out))?))
+    Ok((open(data)?, LightCurves::read(&DataSource::Folder(calib.out.clone()))?))
+}
+
+/// Refuses a folder of light curves that holds anything else, which would be signed and which no replay makes.
+///
+/// # Errors
+/// [`PreparationError::NotAlone`], or when the folder cannot be listed.
+pub fn check_alone(calib: &CalibConfig) -> Result<(), PreparationError> {
+    let refuse = |source| DataError::reading("folder of calibrated files", &calib.out, source);
+    for entry in std::fs::read_dir(&calib.out).map_err(refuse)? {
+        let name = entry.map_err(refuse)?.file_name();
+        if name != LIGHT_CURVES {
+            return Err(PreparationError::NotAlone {
+                folder: calib.out.clone(),
+                found: name.to_string_lossy().into_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The raw data set that a list names.
+///
+/// # Errors
+/// When it is to be a simulated one, and is not the one composed now.
+pub fn listed_data_set(data: &DataConfig, sim: &SimConfig, raw: &ListedFiles) -> Result<DataSet, PreparationError> {
+    let data_set = DataSet::listed(raw.clone());
+    if is_simulated(data, sim)? {
+        check_simulation(&data_set, sim)?;
+    }
+    Ok(data_set)
+}
+
+/// Calibrates light curves of the files of a list into `out`, whatever `calib.out` says.
+///
+/// # Errors
+/// As [`calibrate`], and for a file that is not listed, or not as listed.
+pub fn calibrate_listed(
+    data_set: &DataSet,
+    data: &DataConfig,
+    calib: &CalibConfig,
+    out: &Path,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<(), PreparationError> {
+    refuse_cubes(calib)?;
+    calibrate_set(data_set, data, &CalibConfig { out: out.to_owned(), ..calib.clone() }, progress).map(drop)
+}
+
+/// Reads the light curves that a list names, which have to be those of the raw data set with the settings composed now.
+///
+/// # Errors
+/// When they are not, or the list names anything else; see [`DataSource::read`].
+pub fn listed_light_curves(
+    data_set: &DataSet,
+    data: &DataConfig,
+    calib: &CalibConfig,
+    derived: &ListedFiles,
+) -> Result<LightCurves, PreparationError> {
+    refuse_cubes(calib)?;
+    if let Some(other) = derived.list().files().iter().find(|file| file.path.as_str() != LIGHT_CURVES) {
+        let (folder, found) = (derived.root().to_owned(), other.path.to_string());
+        return Err(PreparationError::NotAlone { folder, found });
+    }
+    let curves = LightCurves::read(&DataSource::Listed(derived.clone()))?;
+    match curves.settings == CalibSettings::of(data_set, data.split, calib)? {
+        true => Ok(curves),
+        false => Err(PreparationError::StaleCalibration { path: light_curves_path(derived.root()) }),
+    }
+}
+
+fn refuse_cubes(calib: &CalibConfig) -> Result<(), PreparationError> {
+    match calib.output {
+        CalibOutput::LightCurve => Ok(()),
+        CalibOutput::Cube => Err(PreparationError::CubesAsked),
+    }
 }
 
 fn open(data: &DataConfig) -> Result<DataSet, PreparationError> {

@@ -1,13 +1,13 @@
 //! The workload end to end, as the commands and a replay use it: data to task to trained model to predictions.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 
-use super::config::{EvaluateConfig, PredictConfig, TrainConfig};
+use super::config::{CheckedTrain, EvaluateConfig, PredictConfig};
 use super::dataset::{DataError, Targets};
 use super::metric::{self, MetricError, NaivePrediction, Score};
 use super::predictor::{MeasureError, MeasuredVisit, Predictor, measure};
@@ -19,10 +19,11 @@ use crate::engine::device::{Device, Job};
 use crate::engine::fit::{Event, Exit, FitError, FitPlan, fit};
 use crate::engine::repro::with_arithmetic;
 use crate::engine::run_dir::{RunDirError, RunDirectory};
-use crate::engine::settings::SupportedTrainer;
+use crate::engine::settings::UnsupportedSetting;
 use crate::engine::snapshot::{CheckpointError, Snapshot};
 use crate::engine::state::{SnapshotMismatch, load_parameters};
 use crate::engine::task::{Metric, Split, Task};
+use crate::provenance::data::ListedFiles;
 
 /// Predictions for the held-out planets, inside the run directory.
 pub const PREDICTIONS: &str = "predictions.csv";
@@ -30,6 +31,9 @@ pub const PREDICTIONS: &str = "predictions.csv";
 /// A training, prediction or evaluation that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainingError {
+    /// A setting is wrong.
+    #[error("{0}")]
+    Setting(#[from] UnsupportedSetting),
     /// The data cannot be had.
     #[error("{0}")]
     Preparation(#[from] PreparationError),
@@ -75,6 +79,27 @@ pub enum TrainingError {
     },
 }
 
+impl TrainingError {
+    /// Whether something is not there or cannot be read or written: then nothing is known. Otherwise what is there was
+    /// read and is wrong, or is not what was listed: then it is known to be no good.
+    pub fn is_missing(&self) -> bool {
+        match self {
+            Self::Preparation(error) => error.is_missing(),
+            Self::Data(error) => error.is_missing(),
+            Self::Checkpoint(error) => error.is_missing(),
+            Self::RunDir(error) | Self::Fit(FitError::RunDir(error)) => !matches!(error, RunDirError::Changed { .. }),
+            Self::Setting(_)
+            | Self::Measure(_)
+            | Self::Task(_)
+            | Self::Fit(_)
+            | Self::Mismatch(_)
+            | Self::Foreign { .. }
+            | Self::Metric(_)
+            | Self::Planets { .. } => false,
+        }
+    }
+}
+
 /// What training ended with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trained {
@@ -94,8 +119,6 @@ pub struct Trained {
 
 /// How a training goes beside its config.
 pub struct TrainingRun<'a> {
-    /// The checked trainer profile.
-    pub trainer: &'a SupportedTrainer,
     /// Where to compute.
     pub device: &'a Device,
     /// Where to go on from.
@@ -106,21 +129,41 @@ pub struct TrainingRun<'a> {
     pub elapsed: &'a (dyn Fn() -> Duration + Sync),
 }
 
-/// Makes sure that data and light curves are there: simulates and calibrates what is missing.
+/// Makes sure, before they are hashed, that data and light curves are there: simulates and calibrates what is missing.
 ///
 /// # Errors
-/// When they cannot be had.
-pub fn prepare(config: &TrainConfig, progress: &mut dyn FnMut(Progress<'_>)) -> Result<(), TrainingError> {
+/// When they cannot be had, or where the light curves lie there is something else.
+pub fn prepare(config: &CheckedTrain, progress: &mut dyn FnMut(Progress<'_>)) -> Result<(), TrainingError> {
     preparation::ensure_data_set(&config.data, &config.sim, progress)?;
-    Ok(preparation::ensure_light_curves(&config.data, &config.calib, progress)?)
+    preparation::ensure_light_curves(&config.data, &config.calib, progress)?;
+    Ok(preparation::check_alone(&config.calib)?)
 }
 
-/// Builds the task from data and light curves that are there.
+/// Calibrates the light curves of the configured split into `out`, from the listed files and no others.
 ///
 /// # Errors
-/// When they cannot be used.
-pub fn build_task(config: &TrainConfig) -> Result<SpectrumTask, TrainingError> {
-    let (data_set, curves) = read_light_curves(&config.data, &config.calib)?;
+/// When a file is missing, not listed, not as listed, or cannot be used.
+pub fn calibrate_listed(
+    config: &CheckedTrain,
+    raw: &ListedFiles,
+    out: &Path,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<(), TrainingError> {
+    let data_set = preparation::listed_data_set(&config.data, &config.sim, raw)?;
+    Ok(preparation::calibrate_listed(&data_set, &config.data, &config.calib, out, progress)?)
+}
+
+/// Builds the task from the listed files of the raw data set and of the light curves made from it, and no others.
+///
+/// # Errors
+/// When a file is missing, not listed, not as listed, or cannot be used.
+pub fn build_task(
+    config: &CheckedTrain,
+    raw: &ListedFiles,
+    derived: &ListedFiles,
+) -> Result<SpectrumTask, TrainingError> {
+    let data_set = preparation::listed_data_set(&config.data, &config.sim, raw)?;
+    let curves = preparation::listed_light_curves(&data_set, &config.data, &config.calib, derived)?;
     let measured = measure(&curves, &data_set.stars(config.data.split)?)?;
     let targets = data_set.targets(config.data.split)?;
     Ok(SpectrumTask::new(measured, &targets, &config.data, &config.model, &config.loss)?)
@@ -131,14 +174,14 @@ pub fn build_task(config: &TrainConfig) -> Result<SpectrumTask, TrainingError> {
 /// # Errors
 /// See [`TrainingError`].
 pub fn train(
-    config: &TrainConfig,
+    config: &CheckedTrain,
     task: &SpectrumTask,
     training: TrainingRun<'_>,
     run: &mut RunDirectory,
     observer: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
 ) -> Result<Trained, TrainingError> {
     let plan = FitPlan {
-        trainer: training.trainer,
+        trainer: config.trainer(),
         optimizer: config.optimizer,
         audit: config.audit,
         batch_size: config.data.batch_size,
@@ -196,9 +239,9 @@ pub fn predict(
     device: &Device,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Submission, TrainingError> {
-    let predictor: Predictor = serde_json::from_str(&snapshot.progress.task).map_err(|error| {
-        TrainingError::Foreign { path: config.checkpoint.display().to_string(), reason: error.to_string() }
-    })?;
+    config.data.check()?;
+    let predictor = Predictor::parse(&snapshot.progress.task)
+        .map_err(|reason| TrainingError::Foreign { path: config.checkpoint.display().to_string(), reason })?;
     preparation::ensure_light_curves(&config.data, &config.calib, progress)?;
     let (data_set, curves) = read_light_curves(&config.data, &config.calib)?;
     let measured = measure(&curves, &data_set.stars(config.data.split)?)?;
@@ -236,4 +279,144 @@ pub fn evaluate(config: &EvaluateConfig) -> Result<Score, TrainingError> {
         .for_planets(&truths.planet_ids)
         .map_err(|source| TrainingError::Planets { truth: config.truth.clone(), source })?;
     Ok(metric::score(&truths.depths, &mean, &sigma, naive)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::ariel::calibration::{LIGHT_CURVES, light_curves_path};
+    use crate::ariel::config::TrainConfig;
+    use crate::ariel::config::tests::example;
+    use crate::ariel::dataset::Layout;
+    use crate::provenance::data::{DataManifest, ReadData};
+
+    fn config(folder: &Path) -> TrainConfig {
+        let mut config = example(folder);
+        (config.sim.airs_frames, config.sim.fgs1_frames) = (24, 24);
+        config.sim.noise.photon = true;
+        config.sim.spectrum.depth_sd = 0.01;
+        config
+    }
+
+    fn listed(root: &Path) -> ListedFiles {
+        ListedFiles::new(root, ReadData::of_tree(root).expect("hashes").manifest().clone())
+    }
+
+    /// Prepared data, and the lists that are signed.
+    fn prepared(config: &CheckedTrain) -> (ListedFiles, ListedFiles) {
+        prepare(config, &mut |_| {}).expect("prepared");
+        (listed(&config.data.root), listed(&config.calib.out))
+    }
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().expect("a temporary folder")
+    }
+
+    #[test]
+    fn planted_files_are_not_trained_on_and_listed_ones_have_to_be_there() {
+        let folder = folder();
+        let config = config(folder.path()).check().expect("sensible");
+        let (raw, derived) = prepared(&config);
+        let task = format!("{:?}", build_task(&config, &raw, &derived).expect("a task"));
+        let layout = Layout::new(&config.data.root);
+        fs::create_dir_all(layout.split(config.data.split).join("77")).expect("created");
+        for name in ["FGS1_signal_0.parquet", "AIRS-CH0_signal_0.parquet"] {
+            fs::write(layout.split(config.data.split).join("77").join(name), "planted").expect("written");
+        }
+        assert_eq!(task, format!("{:?}", build_task(&config, &raw, &derived).expect("the same task")));
+        let again = folder.path().join("again");
+        calibrate_listed(&config, &raw, &again, &mut |_| {}).expect("calibrated");
+        let bytes = |out: &Path| fs::read(light_curves_path(out)).expect("readable");
+        assert!(bytes(&again) == bytes(&config.calib.out));
+        // The signed list of light curves holds for those made again, and for no others.
+        let signed = ListedFiles::new(&again, derived.list().clone());
+        assert_eq!(task, format!("{:?}", build_task(&config, &raw, &signed).expect("the same task")));
+        let mut edited = bytes(&again);
+        *edited.last_mut().expect("not empty") ^= 1;
+        fs::write(light_curves_path(&again), edited).expect("written");
+        let error = build_task(&config, &raw, &signed).expect_err("edited");
+        assert!(!error.is_missing() && error.to_string().contains(LIGHT_CURVES), "{error}");
+        fs::remove_file(layout.star_info(config.data.split)).expect("removed");
+        let error = build_task(&config, &raw, &derived).expect_err("no stars");
+        assert!(error.is_missing() && error.to_string().contains("train_star_info.csv"), "{error}");
+    }
+
+    #[test]
+    fn a_list_without_what_is_needed_is_refused_as_such() {
+        let folder = folder();
+        let config = config(folder.path()).check().expect("sensible");
+        let (raw, derived) = prepared(&config);
+        let without = |listed: &ListedFiles, part: &str| {
+            let lines = listed.list().to_jsonl();
+            let kept: String = lines.split_inclusive('\n').filter(|line| !line.contains(part)).collect();
+            ListedFiles::new(listed.root(), DataManifest::from_jsonl(kept.as_bytes()).expect("a list"))
+        };
+        let refused = |raw: &ListedFiles, derived: &ListedFiles| {
+            let out = folder.path().join("again");
+            let error =
+                calibrate_listed(&config, raw, &out, &mut |_| {}).and_then(|()| build_task(&config, raw, derived));
+            let error = error.expect_err("refused");
+            assert!(!error.is_missing(), "{error}");
+            error
+        };
+        let data = |error: TrainingError| match error {
+            TrainingError::Data(error)
+            | TrainingError::Preparation(PreparationError::Data(error))
+            | TrainingError::Preparation(PreparationError::Calibration(
+                crate::ariel::calibration::CalibrationError::Data(error),
+            )) => error,
+            other => panic!("{other:?}"),
+        };
+        for part in ["wavelengths.csv", "axis_info", "adc_info", "train_star_info", "dark.parquet", "FGS1_signal"] {
+            let error = data(refused(&without(&raw, part), &derived));
+            assert!(matches!(error, DataError::NotListed { .. }), "{part}: {error}");
+        }
+        assert!(matches!(data(refused(&raw, &without(&derived, LIGHT_CURVES))), DataError::NotListed { .. }));
+        // An empty list, and one without the simulation's settings, are not those of the simulation that was composed.
+        for part in ["", "simulation.json"] {
+            let error = refused(&without(&raw, part), &derived);
+            assert!(
+                matches!(error, TrainingError::Preparation(PreparationError::StaleSimulation { .. })),
+                "{part:?}: {error}"
+            );
+        }
+        let truths = without(&raw, "\"path\":\"train.csv\"");
+        assert!(matches!(data(refused(&truths, &derived)), DataError::NotListed { .. }));
+    }
+
+    #[test]
+    fn anything_beside_the_light_curves_is_named_before_training() {
+        let folder = folder();
+        let config = config(folder.path()).check().expect("sensible");
+        let (raw, _) = prepared(&config);
+        fs::write(config.calib.out.join("notes.txt"), "mine").expect("written");
+        for error in [
+            prepare(&config, &mut |_| {}).expect_err("refused"),
+            build_task(&config, &raw, &listed(&config.calib.out)).expect_err("refused"),
+        ] {
+            assert!(
+                matches!(&error, TrainingError::Preparation(PreparationError::NotAlone { found, .. }) if found == "notes.txt"),
+                "{error}"
+            );
+            assert!(!error.is_missing());
+        }
+    }
+
+    #[test]
+    fn light_curves_of_another_data_set_or_other_settings_are_refused() {
+        let folder = folder();
+        let config = config(folder.path());
+        let checked = config.clone().check().expect("sensible");
+        let (raw, derived) = prepared(&checked);
+        let mut other = config.clone();
+        other.calib.steps.flat = false;
+        let error = build_task(&other.check().expect("sensible"), &raw, &derived).expect_err("other steps");
+        assert!(matches!(error, TrainingError::Preparation(PreparationError::StaleCalibration { .. })), "{error}");
+        let mut other = config;
+        other.sim.seed += 1;
+        let error = build_task(&other.check().expect("sensible"), &raw, &derived).expect_err("another simulation");
+        assert!(matches!(error, TrainingError::Preparation(PreparationError::StaleSimulation { .. })), "{error}");
+    }
 }

@@ -66,6 +66,14 @@ impl Composer {
         self
     }
 
+    /// Variables beside those that are there; one that is there already keeps its value.
+    pub fn add_env(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        for (name, value) in variables {
+            self.env.entry(name).or_insert(value);
+        }
+        self
+    }
+
     /// The directory that `hydra.runtime.cwd` names and that relative entries of `hydra.searchpath` start from.
     pub fn cwd(mut self, cwd: impl Into<PathBuf>) -> Self {
         self.cwd = cwd.into();

@@ -14,6 +14,7 @@ use super::hydra_node;
 use super::limits::MAX_FILE_BYTES;
 use super::yaml::{self, Located};
 use crate::digest::FileDigest;
+use crate::foreign;
 
 /// The directories that configs are looked for in, in order.
 #[derive(Debug, Clone, Default)]
@@ -336,7 +337,8 @@ fn read(path: &Path, size: u64) -> Result<(String, FileDigest), ConfigError> {
         let message = format!("{shown}: expected at most {MAX_FILE_BYTES} bytes, got {size}");
         return Err(ConfigError::new(ErrorKind::Limit, message));
     }
-    let bytes = std::fs::read(path).map_err(|error| failed(format!("{shown}: {error}")))?;
+    // It may have grown since it was looked at.
+    let bytes = foreign::read_named(path, MAX_FILE_BYTES).map_err(|error| failed(error.to_string()))?;
     let digest = FileDigest::of_bytes(&bytes);
     let text = String::from_utf8(bytes).map_err(|error| {
         let (valid, rest) = error.as_bytes().split_at(error.utf8_error().valid_up_to());

@@ -1,7 +1,7 @@
 //! The training loop.
 //!
-//! One optimizer step: prepare the shards of its batches, sum their gradients in the fixed tree, clip, AdamW, write the
-//! leaf. After an epoch: validate, decide, checkpoint. Nothing here prints or reads a clock: time comes in through
+//! One optimizer step: prepare the shards of its batches, sum their gradients in the fixed tree, clip, AdamW; after an
+//! epoch validate and decide; write the leaf, and the checkpoint that is due. Nothing here prints or reads a clock: time comes in through
 //! [`FitPlan::elapsed`], news go out through the observer.
 
 use std::ops::ControlFlow;
@@ -131,10 +131,19 @@ pub enum FitError {
         /// Its gradient norm.
         norm: f32,
     },
+    /// More steps than the random numbers of a run can be told apart for.
+    #[error("trainer.max_epochs: expected at most {MAX_STEPS} steps in all, got {planned}")]
+    TooManySteps {
+        /// Steps planned.
+        planned: u64,
+    },
     /// There is nothing to train on.
     #[error("no training samples: expected at least one, got an empty split")]
     NoSamples,
 }
+
+/// Steps of a run: each has 32 bits of a random number's counter.
+const MAX_STEPS: u64 = u32::MAX as u64;
 
 /// The model in inference mode.
 type Inference<B, T> = <<T as Task<B>>::Model as AutodiffModule<B>>::InnerModule;
@@ -156,9 +165,12 @@ pub fn fit<B: AutodiffBackend, T: Task<B>>(
     if ids.is_empty() {
         return Err(FitError::NoSamples);
     }
-    let mut state = begin(task, plan, checkpoint, device)?;
     let steps_per_epoch = plan.epoch(0, ids.len()).len() as u64;
-    let planned = steps_per_epoch * u64::from(trainer.max_epochs);
+    let planned = steps_per_epoch.saturating_mul(trainer.max_epochs.into());
+    if planned > MAX_STEPS {
+        return Err(FitError::TooManySteps { planned });
+    }
+    let mut state = begin(task, plan, checkpoint, device)?;
     let mut exit = match observer(Event::Started { done: state.progress.position.step, planned }) {
         ControlFlow::Break(()) => Some(Exit::Interrupted),
         // A run that was killed between its last validation and its end had stopped already.
@@ -194,8 +206,17 @@ pub fn fit<B: AutodiffBackend, T: Task<B>>(
             if epoch_done {
                 (position.epoch, position.step_in_epoch) = (epoch + 1, 0);
             }
-            let checkpoint_due = trainer.checkpoint.every_n_steps.is_some_and(|n| step.is_multiple_of(n.into()));
-            let digest_due = checkpoint_due || epoch_done || plan.state_digest_due(step);
+            let metrics = match epoch_done {
+                true => Some(evaluate(task, &state.model.valid(), plan, Split::Val, device)?),
+                false => None,
+            };
+            // Before the leaf: its digest covers what the end of the run and the next checkpoint depend on, too.
+            let give_up = match &metrics {
+                Some(metrics) => early_stop::observe(&mut state.progress, trainer.early_stopping.as_ref(), metrics)?,
+                None => false,
+            };
+            let checkpoint =
+                plan.checkpoint_due(step, epoch_done.then_some(epoch)).then(|| Due::at(step, &mut state, plan));
             let leaf = StepLeaf {
                 step,
                 epoch,
@@ -204,7 +225,8 @@ pub fn fit<B: AutodiffBackend, T: Task<B>>(
                 loss_bits: f32_bits(loss),
                 gradient_norm_bits: f32_bits(norm),
                 loss_scale: scale.map(|scale| ScaledStep { exponent: scale.exponent, skipped }),
-                state: digest_due.then(|| state.snapshot().state_digest()),
+                state: (checkpoint.is_some() || epoch_done || plan.state_digest_due(step))
+                    .then(|| state.snapshot().state_digest()),
             };
             run.append_step(&leaf)?;
             if step.is_multiple_of(trainer.log_every_n_steps.into()) {
@@ -213,37 +235,30 @@ pub fn fit<B: AutodiffBackend, T: Task<B>>(
                 run.append_metrics(step, epoch, &figures)?;
                 run.append_event("step", step, plan.seconds())?;
             }
-            if checkpoint_due && !epoch_done {
-                save_checkpoint(&mut state, plan, run, observer)?;
-            }
             exit = exit.or(match observer(Event::Step { leaf: &leaf, loss }) {
                 ControlFlow::Break(()) => Some(Exit::Interrupted),
                 ControlFlow::Continue(()) => plan.limit_reached(step),
             });
-            Ok(if exit.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        };
-        let _ = prepared_in_order(trainer.dataloader, remaining, prepare, train_step)?;
-
-        if state.progress.position.epoch > epoch {
-            let metrics = evaluate(task, &state.model.valid(), plan, Split::Val, device)?;
-            let step = state.progress.position.step;
-            run.append_metrics(step, epoch, &metrics)?;
-            run.append_event("validated", step, plan.seconds())?;
-            let give_up = early_stop::observe(&mut state.progress, trainer.early_stopping.as_ref(), &metrics)?;
-            let due = |every: Option<u32>, count: u64| every.is_some_and(|n| count.is_multiple_of(n.into()));
-            if due(trainer.checkpoint.every_n_epochs, u64::from(epoch) + 1)
-                || due(trainer.checkpoint.every_n_steps, step)
-            {
-                save_checkpoint(&mut state, plan, run, observer)?;
+            if let Some(metrics) = &metrics {
+                run.append_metrics(step, epoch, metrics)?;
+                run.append_event("validated", step, plan.seconds())?;
             }
-            if observer(Event::Validated { epoch, metrics: &metrics }).is_break() {
+            if let Some(checkpoint) = checkpoint {
+                checkpoint.write(&state, plan, run)?;
+                let _ = observer(Event::Checkpoint { file: &checkpoint.file });
+            }
+            if let Some(metrics) = &metrics
+                && observer(Event::Validated { epoch, metrics }).is_break()
+            {
                 exit = exit.or(Some(Exit::Interrupted));
             }
             // A run that is over anyway did not meet a limit.
             if give_up && exit != Some(Exit::Interrupted) {
                 exit = Some(Exit::EarlyStopped);
             }
-        }
+            Ok(if exit.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        };
+        let _ = prepared_in_order(trainer.dataloader, remaining, prepare, train_step)?;
     }
     // The last step may meet the time limit as well as the end of the plan: a finished run is a finished run.
     let exit = match exit {
@@ -298,23 +313,37 @@ fn finish<B: AutodiffBackend, T: Task<B>>(
     Ok(FitOutcome { exit, model, steps: step, state_digest: snapshot.state_digest(), metrics, test_samples })
 }
 
-fn save_checkpoint<B: AutodiffBackend, M: AutodiffModule<B>>(
-    state: &mut TrainState<B, M>,
-    plan: &FitPlan<'_>,
-    run: &mut RunDirectory,
-    observer: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
-) -> Result<(), FitError> {
-    let trainer = plan.trainer;
-    let step = state.progress.position.step;
-    let file = format!("step-{step:08}.safetensors");
-    let early_stopping = trainer.early_stopping.as_ref();
-    let best = early_stop::keep(&mut state.progress, early_stopping, &file, trainer.checkpoint.save_top_k);
-    let kept = state.progress.kept.clone();
-    run.write_checkpoint(&file, &state.snapshot().to_bytes(), &kept, best.as_deref())?;
-    run.append_event("checkpoint", step, plan.seconds())?;
-    run.note(&format!("- step {step}: wrote {CHECKPOINTS}/{file}"))?;
-    let _ = observer(Event::Checkpoint { file: &file });
-    Ok(())
+/// A checkpoint that is due: noted in the state, and not written yet.
+struct Due {
+    file: String,
+    best: Option<String>,
+}
+
+impl Due {
+    fn at<B: AutodiffBackend, M: AutodiffModule<B>>(
+        step: u64,
+        state: &mut TrainState<B, M>,
+        plan: &FitPlan<'_>,
+    ) -> Self {
+        let trainer = plan.trainer;
+        let file = format!("step-{step:08}.safetensors");
+        let early_stopping = trainer.early_stopping.as_ref();
+        let best = early_stop::keep(&mut state.progress, early_stopping, &file, trainer.checkpoint.save_top_k);
+        Self { file, best }
+    }
+
+    fn write<B: AutodiffBackend, M: AutodiffModule<B>>(
+        &self,
+        state: &TrainState<B, M>,
+        plan: &FitPlan<'_>,
+        run: &mut RunDirectory,
+    ) -> Result<(), FitError> {
+        let Self { file, best } = self;
+        let step = state.progress.position.step;
+        run.write_checkpoint(file, &state.snapshot().to_bytes(), &state.progress.kept, best.as_deref())?;
+        run.append_event("checkpoint", step, plan.seconds())?;
+        Ok(run.note(&format!("- step {step}: wrote {CHECKPOINTS}/{file}"))?)
+    }
 }
 
 /// Figures over a split's first samples, as many as its batch limit allows; none for an empty split.
@@ -376,6 +405,14 @@ impl<'a> FitPlan<'a> {
             (!samples.is_empty()).then(|| Shard { batch: task.batch(Split::Train, samples), samples: samples.len() })
         };
         batches.iter().flat_map(|batch| (0..shards).map(move |shard| shard_of(batch, shard))).collect()
+    }
+
+    /// Whether a checkpoint is due after a step, which may have been the last one of an epoch.
+    fn checkpoint_due(&self, step: u64, done_epoch: Option<u32>) -> bool {
+        let due = |every: Option<u32>, count: u64| every.is_some_and(|n| count.is_multiple_of(n.into()));
+        let settings = &self.trainer.checkpoint;
+        due(settings.every_n_steps, step)
+            || done_epoch.is_some_and(|epoch| due(settings.every_n_epochs, u64::from(epoch) + 1))
     }
 
     fn state_digest_due(&self, step: u64) -> bool {

@@ -25,6 +25,8 @@ pub const STEP_LOG: &str = "steps.jsonl";
 pub const CHECKPOINTS: &str = "checkpoints";
 /// The newest checkpoint, relative to the run directory.
 pub const LAST_CHECKPOINT: &str = "checkpoints/last.safetensors";
+/// The checkpoint with the best monitored metric, relative to the run directory.
+pub const BEST_CHECKPOINT: &str = "checkpoints/best.safetensors";
 /// The state the run ended with, relative to the run directory.
 pub const FINAL_CHECKPOINT: &str = "checkpoints/final.safetensors";
 
@@ -88,6 +90,8 @@ pub struct RunDirectory {
     metrics: Option<File>,
     debug_log: Option<File>,
     elapsed_before_seconds: f64,
+    /// Whether only a part of a run is made here, which began at a checkpoint that lies elsewhere.
+    is_part: bool,
     /// What this process wrote whole, by its path inside the directory.
     written: RefCell<BTreeMap<String, Blake3Digest>>,
 }
@@ -110,6 +114,15 @@ impl RunDirectory {
             metrics.write_all(METRICS_HEADER.as_bytes()).map_err(at(&root.join(METRICS)))?;
         }
         Ok(run)
+    }
+
+    /// As [`create`](Self::create), for a part of a run that begins at a checkpoint from elsewhere: the checkpoints
+    /// that were kept before are not here, so `best` is not written where it is one of them.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn create_part(root: &Path, logger: LoggerSettings) -> Result<Self, RunDirError> {
+        Ok(Self { is_part: true, ..Self::create(root, logger)? })
     }
 
     /// Opens the directory of a run that ended after `step` steps were checkpointed, and drops what came after.
@@ -187,6 +200,7 @@ impl RunDirectory {
             metrics: logger.metrics.then(|| append(root, METRICS)).transpose()?,
             debug_log: logger.debug_log.then(|| append(root, DEBUG_LOG)).transpose()?,
             elapsed_before_seconds: 0.0,
+            is_part: false,
             written: RefCell::default(),
         })
     }
@@ -310,8 +324,12 @@ impl RunDirectory {
         self.write_file(&format!("{CHECKPOINTS}/{file}"), bytes)?;
         if let Some(best) = best {
             let source = folder.join(best);
-            let bytes = fs::read(&source).map_err(at(&source))?;
-            self.write_file(&format!("{CHECKPOINTS}/best.safetensors"), &bytes)?;
+            match fs::read(&source) {
+                Ok(bytes) => self.write_file(BEST_CHECKPOINT, &bytes)?,
+                // The checkpoints from before a part of a run are not here.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_part => {}
+                Err(source_error) => return Err(at(&source)(source_error)),
+            }
         }
         // Last, because a run goes on from it: what is missing before it is made again.
         self.write_file(LAST_CHECKPOINT, bytes)?;

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -188,6 +189,7 @@ pub struct TrainerSettings {
     /// Arithmetic promised.
     pub numerics: Numerics,
     /// Epochs to train at most.
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub max_epochs: u32,
     /// Wall-clock guard: the run stops after the step that crosses it.
     #[serde(deserialize_with = "required")]
@@ -202,7 +204,7 @@ pub struct TrainerSettings {
     #[serde(deserialize_with = "required")]
     pub limit_test_batches: Option<u32>,
     /// Batches whose gradients make one optimizer step.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4096))]
     pub accumulate_grad_batches: u32,
     /// Upper bound of the gradient's Euclidean norm.
     #[serde(deserialize_with = "required")]
@@ -225,7 +227,7 @@ pub struct TrainerSettings {
     pub sync_batchnorm: bool,
     /// Shards that the gradient of every batch is summed over, in a fixed tree. Part of the result: a run with
     /// another number has other bits. Workers divide the shards among them.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4096))]
     pub micro_shards: u32,
 }
 
@@ -269,6 +271,7 @@ pub struct CheckpointSettings {
     #[serde(deserialize_with = "required")]
     pub every_n_steps: Option<u32>,
     /// How many to keep, best first by the monitored metric; the newest is kept besides.
+    #[schemars(range(max = 10_000))]
     pub save_top_k: u32,
 }
 
@@ -299,8 +302,10 @@ pub enum MonitorMode {
 #[serde(deny_unknown_fields)]
 pub struct DataloaderSettings {
     /// Threads beside the training thread; 0 prepares each batch when it is needed.
+    #[schemars(range(max = 256))]
     pub workers: u32,
     /// Batches that each worker may be ahead; `null` with 0 workers.
+    #[schemars(range(min = 1, max = 1024))]
     #[serde(deserialize_with = "required")]
     pub prefetch: Option<u32>,
 }
@@ -374,6 +379,18 @@ pub enum UnsupportedSetting {
         /// What was asked for.
         got: String,
     },
+    /// A number that no version can work with, or that is beyond any use.
+    #[error("{key}: expected a number from {smallest} to {largest}, got {got}")]
+    OutOfRange {
+        /// Dotted key.
+        key: &'static str,
+        /// The smallest number that would do.
+        smallest: String,
+        /// The largest.
+        largest: String,
+        /// What was asked for.
+        got: String,
+    },
     /// A value no version can work with.
     #[error("{key}: expected {expected}, got {got}")]
     Invalid {
@@ -385,6 +402,37 @@ pub enum UnsupportedSetting {
         got: String,
     },
 }
+
+/// Refuses a number outside of a range, and what is no number.
+pub(crate) fn within<N: PartialOrd + fmt::Display>(
+    key: &'static str,
+    range: RangeInclusive<N>,
+    got: N,
+) -> Result<(), UnsupportedSetting> {
+    match range.contains(&got) {
+        true => Ok(()),
+        false => {
+            let (smallest, largest) = (range.start().to_string(), range.end().to_string());
+            Err(UnsupportedSetting::OutOfRange { key, smallest, largest, got: got.to_string() })
+        }
+    }
+}
+
+// A config is signed by somebody else and replayed here: what it asks for must not take this machine's memory. Each of
+// these is far beyond what a run has a use for.
+
+/// Epochs of a run.
+pub const MAX_EPOCHS: u32 = 1_000_000;
+/// Batches of a step.
+pub const MAX_ACCUMULATED_BATCHES: u32 = 4096;
+/// Shards of a batch.
+pub const MAX_MICRO_SHARDS: u32 = 4096;
+/// Threads that prepare batches.
+pub const MAX_LOADER_WORKERS: u32 = 256;
+/// Batches that a thread may be ahead; each has a place in a queue that is made when the epoch begins.
+pub const MAX_PREFETCH: u32 = 1024;
+/// Checkpoints that are kept.
+pub const MAX_KEPT_CHECKPOINTS: u32 = 10_000;
 
 /// Settings that were checked: what the engine takes.
 ///
@@ -421,16 +469,19 @@ impl TrainerSettings {
         if !self.deterministic {
             invalid("trainer.deterministic", "true: every run is deterministic", "false".into())?;
         }
+        within("trainer.accumulate_grad_batches", 1..=MAX_ACCUMULATED_BATCHES, self.accumulate_grad_batches)?;
+        within("trainer.micro_shards", 1..=MAX_MICRO_SHARDS, self.micro_shards)?;
+        within("trainer.max_epochs", 1..=MAX_EPOCHS, self.max_epochs)?;
+        within("trainer.checkpoint.save_top_k", 0..=MAX_KEPT_CHECKPOINTS, self.checkpoint.save_top_k)?;
+        within("trainer.dataloader.workers", 0..=MAX_LOADER_WORKERS, self.dataloader.workers)?;
+        within("trainer.dataloader.prefetch", 0..=MAX_PREFETCH, self.dataloader.prefetch.unwrap_or(0))?;
         let positive = [
-            ("trainer.accumulate_grad_batches", Some(self.accumulate_grad_batches)),
             ("trainer.log_every_n_steps", Some(self.log_every_n_steps)),
-            ("trainer.micro_shards", Some(self.micro_shards)),
             ("trainer.limit_train_batches", self.limit_train_batches),
             ("trainer.limit_val_batches", self.limit_val_batches),
             ("trainer.limit_test_batches", self.limit_test_batches),
             ("trainer.checkpoint.every_n_epochs", self.checkpoint.every_n_epochs),
             ("trainer.checkpoint.every_n_steps", self.checkpoint.every_n_steps),
-            ("trainer.max_epochs", Some(self.max_epochs)),
         ];
         for (key, value) in positive {
             if value == Some(0) {
@@ -489,6 +540,33 @@ mod tests {
         for bad in ["\"9:60:00\"", "\"nine\"", "-1", "\"\"", "1.5"] {
             assert_eq!(read(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn settings_that_would_take_all_memory_are_refused_by_key() {
+        let refused = |change: fn(&mut TrainerSettings)| {
+            let mut settings = TrainerSettings::default();
+            change(&mut settings);
+            match settings.check() {
+                Err(UnsupportedSetting::OutOfRange { key, .. }) => key,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(refused(|trainer| trainer.micro_shards = 4_000_000_000), "trainer.micro_shards");
+        assert_eq!(refused(|trainer| trainer.micro_shards = 0), "trainer.micro_shards");
+        assert_eq!(refused(|trainer| trainer.max_epochs = u32::MAX), "trainer.max_epochs");
+        assert_eq!(refused(|trainer| trainer.accumulate_grad_batches = u32::MAX), "trainer.accumulate_grad_batches");
+        assert_eq!(refused(|trainer| trainer.dataloader.workers = u32::MAX), "trainer.dataloader.workers");
+        assert_eq!(refused(|trainer| trainer.dataloader.prefetch = Some(4_000_000_000)), "trainer.dataloader.prefetch");
+        assert_eq!(refused(|trainer| trainer.checkpoint.save_top_k = u32::MAX), "trainer.checkpoint.save_top_k");
+    }
+
+    #[test]
+    fn what_is_no_number_is_in_no_range() {
+        for got in [f64::NAN, f64::INFINITY, -0.1, 1.1] {
+            assert!(matches!(within("key", 0.0..=1.0, got), Err(UnsupportedSetting::OutOfRange { .. })), "{got}");
+        }
+        assert_eq!(within("key", 0.0..=1.0, 1.0), Ok(()));
     }
 
     #[test]

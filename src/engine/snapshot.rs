@@ -14,9 +14,14 @@ use super::loss_scale::LossScale;
 use super::repro::Arithmetic;
 use super::settings::Precision;
 use crate::digest::{Blake3Digest, DomainHasher};
+use crate::foreign::{self, ForeignError};
 
 /// Name of the metadata entry.
 const METADATA: &str = "spectramind";
+/// Bytes of a checkpoint file: parameters and two moments of a model of 350 million, which this engine is not made for.
+pub const MAX_CHECKPOINT_BYTES: u64 = 1 << 32;
+/// Bytes of its header: names and shapes of tensors, and what the task says of itself.
+const MAX_HEADER_BYTES: u64 = 1 << 24;
 /// Version of the checkpoint layout.
 const FORMAT: u32 = 1;
 
@@ -99,6 +104,10 @@ impl Progress {
             task,
         }
     }
+
+    fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("progress is plain data")
+    }
 }
 
 /// Tensors and progress of a run at one step.
@@ -133,11 +142,19 @@ pub enum CheckpointError {
     },
 }
 
+impl CheckpointError {
+    /// Whether the file is not there or cannot be read or written; otherwise it was read and is wrong.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Io { .. })
+    }
+}
+
 impl Snapshot {
-    /// Digest of parameters, moments and counters: (path, dtype, shape, little-endian bytes) in path order, NaNs made
-    /// one, then the position, and the loss scale where there is one.
+    /// Digest of everything that the next step or the end depends on: (path, dtype, shape, little-endian bytes) of every
+    /// tensor in path order, NaNs made one, then the progress, as the JSON that a checkpoint's metadata entry holds. So
+    /// no counter can be left out.
     pub fn state_digest(&self) -> Blake3Digest {
-        let mut hasher = DomainHasher::new("spectramind/state/v1");
+        let mut hasher = DomainHasher::new("spectramind/state/v2");
         hasher.u64(self.tensors.len() as u64);
         for (path, tensor) in &self.tensors {
             hasher.field(path.as_bytes()).field(b"f32").u64(tensor.shape.len() as u64);
@@ -146,11 +163,7 @@ impl Snapshot {
             }
             hasher.field(&bytes(&tensor.values));
         }
-        let Position { step, epoch, step_in_epoch } = self.progress.position;
-        hasher.u64(step).u64(u64::from(epoch)).u64(u64::from(step_in_epoch));
-        if let Some(LossScale { exponent, good_steps, skipped_steps }) = self.progress.loss_scale {
-            hasher.field(b"loss-scale").field(&exponent.to_le_bytes()).u64(good_steps.into()).u64(skipped_steps);
-        }
+        hasher.field(self.progress.to_json().as_bytes());
         hasher.finish()
     }
 
@@ -161,24 +174,43 @@ impl Snapshot {
         let views = data.iter().map(|(path, shape, bytes)| {
             (path.as_str(), TensorView::new(Dtype::F32, shape.to_vec(), bytes).expect("shape and bytes agree"))
         });
-        let progress = serde_json::to_string(&self.progress).expect("progress is plain data");
-        let metadata = [(METADATA.to_owned(), progress)].into_iter().collect();
+        let metadata = [(METADATA.to_owned(), self.progress.to_json())].into_iter().collect();
         safetensors::serialize(views, Some(metadata)).expect("tensor names are unique")
     }
 
-    /// Reads a checkpoint file.
+    /// Reads a checkpoint file that the user named, of at most [`MAX_CHECKPOINT_BYTES`].
     ///
     /// # Errors
-    /// When it cannot be read, is no safetensors file, or is not laid out as [`to_bytes`](Self::to_bytes) does it.
+    /// When it cannot be read, or as [`from_bytes`](Self::from_bytes).
     pub fn read(path: &Path) -> Result<Self, CheckpointError> {
-        let bytes = std::fs::read(path).map_err(|source| CheckpointError::Io { path: path.to_owned(), source })?;
+        match foreign::read_named(path, MAX_CHECKPOINT_BYTES) {
+            Ok(bytes) => Self::from_bytes(&bytes, path),
+            Err(ForeignError::Io { path, source }) => Err(CheckpointError::Io { path, source }),
+            Err(ForeignError::TooLarge { path, limit, got }) => {
+                Err(CheckpointError::Content { path, expected: format!("at most {limit} bytes"), got: got.to_string() })
+            }
+            Err(error) => {
+                Err(CheckpointError::Io { path: path.to_owned(), source: std::io::Error::other(error.to_string()) })
+            }
+        }
+    }
+
+    /// Reads the bytes of a checkpoint file; `path` is for errors.
+    ///
+    /// # Errors
+    /// When they are no safetensors file, or not laid out as [`to_bytes`](Self::to_bytes) does it.
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, CheckpointError> {
         let refuse = |expected: &str, got: String| CheckpointError::Content {
             path: path.to_owned(),
             expected: expected.to_owned(),
             got,
         };
-        let (_, header) = SafeTensors::read_metadata(&bytes)
-            .map_err(|error| refuse("a whole safetensors file", error.to_string()))?;
+        let length = bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
+        if length > MAX_HEADER_BYTES {
+            return Err(refuse(&format!("a header of at most {MAX_HEADER_BYTES} bytes"), length.to_string()));
+        }
+        let (_, header) =
+            SafeTensors::read_metadata(bytes).map_err(|error| refuse("a whole safetensors file", error.to_string()))?;
         let progress = header
             .metadata()
             .as_ref()
@@ -190,7 +222,7 @@ impl Snapshot {
             return Err(refuse(&format!("checkpoint format {FORMAT}"), progress.format.to_string()));
         }
         let file =
-            SafeTensors::deserialize(&bytes).map_err(|error| refuse("a whole safetensors file", error.to_string()))?;
+            SafeTensors::deserialize(bytes).map_err(|error| refuse("a whole safetensors file", error.to_string()))?;
         let mut tensors = BTreeMap::new();
         for (name, view) in file.tensors() {
             if view.dtype() != Dtype::F32 {
@@ -243,6 +275,113 @@ mod tests {
             let error = Snapshot::read(&path).expect_err("refused").to_string();
             assert!(error.contains("cut.safetensors"), "{error}");
         }
+    }
+
+    #[test]
+    fn the_state_digest_sees_every_field_of_a_snapshot() {
+        let full = || {
+            let mut snapshot = snapshot(1.0);
+            let kept =
+                KeptCheckpoint { file: "step-00000001.safetensors".into(), monitored_bits: Some("0".repeat(16)) };
+            snapshot.progress = Progress {
+                loss_scale: Some(LossScale::START),
+                best_bits: Some("0".repeat(16)),
+                monitored_bits: Some("0".repeat(16)),
+                kept: vec![kept],
+                ..snapshot.progress
+            };
+            snapshot
+        };
+        // Every leaf of the JSON that the progress is, in turn: a field that is added is tried, too.
+        let base = full().state_digest();
+        let json: serde_json::Value = serde_json::from_str(&full().progress.to_json()).expect("JSON");
+        let mut leaves = Vec::new();
+        leaves_of(&json, String::new(), &mut leaves);
+        let tried: Vec<_> = leaves.iter().map(String::as_str).collect();
+        assert_eq!(
+            tried,
+            [
+                "/format",
+                "/numerics",
+                "/lossScale/exponent",
+                "/lossScale/goodSteps",
+                "/lossScale/skippedSteps",
+                "/position/step",
+                "/position/epoch",
+                "/position/stepInEpoch",
+                "/bestBits",
+                "/validationsWithoutImprovement",
+                "/monitoredBits",
+                "/kept/0/file",
+                "/kept/0/monitoredBits",
+                "/task",
+            ]
+        );
+        for leaf in &leaves {
+            let mut changed = json.clone();
+            let value = changed.pointer_mut(leaf).expect("a leaf");
+            *value = match value.as_i64() {
+                Some(number) => (number + 1).into(),
+                None => "another".into(),
+            };
+            let progress = serde_json::from_value(changed).expect("progress");
+            assert_ne!(Snapshot { progress, ..full() }.state_digest(), base, "{leaf}");
+        }
+        let native = Arithmetic { numerics: crate::engine::settings::Numerics::Native, ..Arithmetic::PORTABLE };
+        let progress = Progress { arithmetic: native, ..full().progress };
+        assert_ne!(Snapshot { progress, ..full() }.state_digest(), base, "arithmetic");
+        let mut reshaped = full();
+        reshaped.tensors.get_mut("parameter/a").expect("a tensor").shape = vec![2, 1];
+        assert_ne!(reshaped.state_digest(), base, "shape");
+        let mut renamed = full();
+        let tensor = renamed.tensors.remove("parameter/a").expect("a tensor");
+        renamed.tensors.insert("parameter/c".into(), tensor);
+        assert_ne!(renamed.state_digest(), base, "name");
+    }
+
+    fn leaves_of(json: &serde_json::Value, path: String, leaves: &mut Vec<String>) {
+        match json {
+            serde_json::Value::Object(fields) => {
+                fields.iter().for_each(|(name, value)| leaves_of(value, format!("{path}/{name}"), leaves));
+            }
+            serde_json::Value::Array(items) => {
+                items.iter().enumerate().for_each(|(index, value)| leaves_of(value, format!("{path}/{index}"), leaves));
+            }
+            _ => leaves.push(path),
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_that_claims_more_than_it_holds_is_refused() {
+        let refused = |header: &str, length: u64| {
+            let bytes = [&length.to_le_bytes(), header.as_bytes()].concat();
+            match Snapshot::from_bytes(&bytes, Path::new("x")) {
+                Err(CheckpointError::Content { .. }) => {}
+                other => panic!("{header}: {other:?}"),
+            }
+        };
+        refused("{}", u64::MAX);
+        refused("{}", 1 << 40);
+        let progress = serde_json::to_string(&Progress::start(1, Arithmetic::PORTABLE, "{}".into())).expect("JSON");
+        let metadata = serde_json::json!({ METADATA: progress });
+        let header = |shape: &[u64], end: u64| {
+            let tensor = serde_json::json!({ "dtype": "F32", "shape": shape, "data_offsets": [0, end] });
+            serde_json::json!({ "__metadata__": metadata, "parameter/a": tensor }).to_string()
+        };
+        for (shape, end) in [(&[1 << 62, 4, 0][..], 0), (&[1 << 62, 4], 0), (&[1 << 40], 1 << 42), (&[u64::MAX, 2], 8)]
+        {
+            let header = header(shape, end);
+            refused(&header, header.len() as u64);
+        }
+    }
+
+    #[test]
+    fn a_giant_without_content_is_refused_before_it_is_read() {
+        let folder = tempfile::tempdir().expect("temp dir");
+        let path = folder.path().join("giant.safetensors");
+        std::fs::write(&path, 2u64.to_le_bytes()).expect("write");
+        std::fs::File::options().write(true).open(&path).expect("opens").set_len(1 << 40).expect("sparse");
+        assert!(matches!(Snapshot::read(&path), Err(CheckpointError::Content { .. })));
     }
 
     #[test]

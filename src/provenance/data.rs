@@ -27,6 +27,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Blake3Digest;
+use crate::foreign::ForeignError;
 use crate::merkle::MerkleLog;
 
 use super::md5::{Md5Digest, Md5Kind, Md5Kinds, Md5s};
@@ -125,6 +126,9 @@ pub enum DataError {
         /// Which, and why.
         source: PathError,
     },
+    /// Somebody put something else there between the look and the opening.
+    #[error(transparent)]
+    Foreign(#[from] ForeignError),
     /// The file was written to while it was read.
     #[error("{path} changed while it was hashed")]
     Changed {

@@ -278,19 +278,11 @@ impl DvcOutput {
         self.found == Some(self.recorded)
     }
 
-    /// What the files of the data set in `root` yield now; only those count that `counts` accepts, by their path in the
-    /// data set.
-    ///
-    /// # Errors
-    /// [`DvcError`]: the other files of an output around the data set cannot be hashed.
-    pub fn find_again(
-        &self,
-        root: &Path,
-        data: &ReadData,
-        counts: impl Fn(&str) -> bool,
-    ) -> Result<Option<DvcChecksum>, DvcError> {
+    /// What the files of a data set yield now; only those count that `counts` accepts, by their path in the data set.
+    /// Of an output around the data set: what the data set's part of it alone would yield.
+    pub fn find_again(&self, data: &ReadData, counts: impl Fn(&str) -> bool) -> Option<DvcChecksum> {
         if !self.recorded.directory {
-            return Ok(self.place.file(self.hash, data));
+            return self.place.file(self.hash, data);
         }
         let counted = |path: &str| match &self.place {
             DvcPlace::Within(place) => counts(&format!("{}/{path}", place.as_str())),
@@ -299,15 +291,8 @@ impl DvcOutput {
         };
         let mut members = self.place.members(self.hash, data);
         members.retain(|(path, _)| counted(path));
-        if let DvcPlace::Around(inner) = &self.place {
-            let root = located(root).map_err(|source| read_error(root, source))?;
-            let around = root.ancestors().nth(inner.as_str().split('/').count());
-            let around = around.filter(|around| around.join(inner.as_str()) == root);
-            let elsewhere = || read_error(&root, io::Error::other(format!("it does not lie at {inner} any more")));
-            members.extend(others(around.ok_or_else(elsewhere)?, inner, self.hash)?);
-        }
         members.retain(|(path, _)| self.ignored.binary_search_by(|ignored| ignored.as_str().cmp(path)).is_err());
-        Ok(Some(of_directory(members)))
+        Some(of_directory(members))
     }
 }
 

@@ -11,4 +11,4 @@ pub mod md5;
 pub mod path;
 
 #[cfg(feature = "git")]
-mod worktree;
+pub(crate) mod worktree;

@@ -10,12 +10,19 @@
 //!   text files CRLF in place of LF. `ident` and `working-tree-encoding` count as differences.
 //! - The commit and every tree is hashed again when read, so a doctored object database shows. Of blobs only LFS
 //!   pointers, `.gitattributes` and, for a patch, those that changed are read, and hashed again, too.
-//! - Ignored means: by a `.gitignore` in the work tree or by the repository's own configuration. The user's global list
-//!   does not count.
+//! - Ignored means: by a `.gitignore` in the work tree or by the repository's own `info/exclude`. No list that lies
+//!   elsewhere counts.
+//! - Whoever made the checkout may be hostile: before git's library opens a repository, what it will open is looked at
+//!   (`layout`), everything else is opened by `opener`, and what a repository may cost is counted (`budget`).
 //! - A submodule that is checked out is compared in the same way, and those within it.
 //! - Files that a sparse checkout left out count as deleted.
 
 mod attributes;
+mod budget;
+mod folder;
+mod ignore;
+mod layout;
+mod opener;
 mod patch;
 mod reads;
 mod remotes;
@@ -24,6 +31,7 @@ mod walk;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
 use gix::bstr::{BStr, BString, ByteSlice};
@@ -31,14 +39,20 @@ use gix::objs::tree::EntryKind;
 use gix::objs::{CommitRef, Kind};
 use gix::{ObjectId, Repository};
 
+use self::budget::Budget;
+pub use self::folder::{Folder, read_folder};
+use self::opener::read_at_most;
 use self::patch::Side;
 use self::reads::{Reads, join};
-use self::walk::{Change, Difference, Found, Gitlink, read_at_most};
+use self::walk::{Change, Difference, Found, Gitlink, MAX_TEXT_BYTES};
 use super::git::{GitId, GitRecord, MAX_CHANGED_PATHS, ObjectFormat, SubmoduleRecord};
 use crate::digest::{Blake3Digest, DomainHasher};
 
 /// Largest patch that is kept, in bytes.
 pub const MAX_PATCH_BYTES: u64 = 64 << 20;
+
+/// Largest object that is read into memory, and largest of those that it is stored as a difference to.
+const MAX_OBJECT_BYTES: u64 = 256 << 20;
 
 /// Most submodules within each other: each holds the stack of those around it.
 const MAX_SUBMODULE_DEPTH: usize = 16;
@@ -106,11 +120,35 @@ pub enum GitError {
         /// The submodule.
         path: PathBuf,
     },
-    /// The tree names more files than is reasonable.
-    #[error("the git tree at HEAD in {path} has more than a million files")]
+    /// There is more of something than is reasonable.
+    #[error("{path} cannot be compared: expected at most {most} {unit}, got more")]
     TooLarge {
         /// The work tree.
         path: PathBuf,
+        /// Most that there may be.
+        most: u64,
+        /// Of what.
+        unit: &'static str,
+    },
+    /// A file is larger than anything that belongs there.
+    #[error("{path}: expected at most {most} bytes, got {got}")]
+    FileTooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Most bytes it may have.
+        most: u64,
+        /// How many it has.
+        got: u64,
+    },
+    /// Something of another kind than what has to stand there; it was not opened.
+    #[error("{path}: expected a {expected}, got a {got}")]
+    Kind {
+        /// What stands there.
+        path: PathBuf,
+        /// What may stand there.
+        expected: &'static str,
+        /// What it is.
+        got: &'static str,
     },
 }
 
@@ -123,7 +161,7 @@ pub enum GitError {
 /// # Errors
 /// [`GitError`]; also when there is no commit yet.
 pub fn read(dir: &Path, reads: &[PathBuf]) -> Result<Option<GitRecord>, GitError> {
-    record(dir, reads, None)
+    Ok(compare(dir, reads, None)?.map(|compared| compared.record))
 }
 
 /// As [`read`], and yields the uncommitted changes as a patch that `git apply --binary` takes on the recorded commit,
@@ -137,17 +175,78 @@ pub fn read(dir: &Path, reads: &[PathBuf]) -> Result<Option<GitRecord>, GitError
 /// [`GitError`]; also when the patch would be larger than [`MAX_PATCH_BYTES`].
 pub fn read_with_patch(dir: &Path, reads: &[PathBuf]) -> Result<Option<(GitRecord, Vec<u8>)>, GitError> {
     let mut patch = Patch::default();
-    Ok(record(dir, reads, Some(&mut patch))?.map(|record| (record, patch.into_bytes())))
+    Ok(compare(dir, reads, Some(&mut patch))?.map(|compared| (compared.record, patch.into_bytes())))
 }
 
-fn record(dir: &Path, reads: &[PathBuf], patch: Option<&mut Patch>) -> Result<Option<GitRecord>, GitError> {
-    let canonical = |path: &Path| fs::canonicalize(path).map_err(|source| read_error(path, source));
+/// A work tree as a checker finds it.
+#[derive(Debug)]
+pub struct Inspected {
+    /// Its root.
+    pub root: PathBuf,
+    /// What a run made from it would record.
+    pub record: GitRecord,
+    /// Of what was read, the files that do not lie in it; links are resolved.
+    pub outside: Vec<PathBuf>,
+    /// Whether there are differences and each is a file with CRLF where the commit has LF, as git writes them with
+    /// `core.autocrlf=true`.
+    pub only_line_endings: bool,
+}
+
+/// As [`read`], with what tells a checker why something differs.
+///
+/// # Errors
+/// [`GitError`].
+pub fn inspect(dir: &Path, reads: &[PathBuf]) -> Result<Option<Inspected>, GitError> {
+    let Some(Compared { root, record, differences, reads }) = compare(dir, reads, None)? else { return Ok(None) };
+    let outside = reads.into_iter().filter(|path| !path.starts_with(&root)).collect();
+    let mut only_line_endings = !differences.is_empty();
+    for one in &differences {
+        only_line_endings = only_line_endings && has_other_line_endings(&root, one)?;
+    }
+    Ok(Some(Inspected { root, record, outside, only_line_endings }))
+}
+
+/// Whether the file is the commit's but for CRLF in place of LF.
+fn has_other_line_endings(root: &Path, difference: &Difference) -> Result<bool, GitError> {
+    let Difference { path, tracked, found, .. } = difference;
+    if found.kind != Some(tracked.kind) || !matches!(tracked.kind, EntryKind::Blob | EntryKind::BlobExecutable) {
+        return Ok(false);
+    }
+    let file = root.join(gix::path::from_bstr(path.as_bstr()).map_err(|error| repository_error(root, &error))?);
+    let Some(bytes) = read_at_most(&file, MAX_TEXT_BYTES)? else { return Ok(false) };
+    let id = gix::objs::compute_hash(tracked.id.kind(), Kind::Blob, &bytes.replace("\r\n", "\n"));
+    Ok(id.map_err(|error| repository_error(root, &error))? == tracked.id)
+}
+
+/// A work tree that was compared with its commit.
+struct Compared {
+    root: PathBuf,
+    record: GitRecord,
+    differences: Vec<Difference>,
+    /// What was read, links resolved.
+    reads: Vec<PathBuf>,
+}
+
+fn compare(dir: &Path, reads: &[PathBuf], patch: Option<&mut Patch>) -> Result<Option<Compared>, GitError> {
     let dir = canonical(dir)?;
     let Some(root) = dir.ancestors().find(|ancestor| fs::symlink_metadata(ancestor.join(".git")).is_ok()) else {
         return Ok(None);
     };
     let reads: Vec<_> = reads.iter().map(|path| canonical(path)).collect::<Result<_, _>>()?;
-    WorkTree::open(root, BString::default())?.record(&reads, patch).map(Some)
+    let budget = Budget::default();
+    let compared = || WorkTree::open(root, BString::default(), &budget)?.record(&reads, patch);
+    // Git's library indexes into packs that somebody else wrote; where it panics, the repository is what is wrong.
+    let compared = panic::catch_unwind(AssertUnwindSafe(compared)).map_err(|payload| {
+        let said = payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied());
+        let message = format!("git's library gave up on it: {}", said.unwrap_or("no reason given"));
+        GitError::Repository { path: root.to_owned(), message }
+    });
+    let (record, differences) = compared??;
+    Ok(Some(Compared { root: root.to_owned(), record, differences, reads }))
+}
+
+fn canonical(path: &Path) -> Result<PathBuf, GitError> {
+    fs::canonicalize(path).map_err(|source| read_error(path, source))
 }
 
 struct WorkTree<'a> {
@@ -155,6 +254,7 @@ struct WorkTree<'a> {
     /// Where it is, below the outermost work tree.
     prefix: BString,
     repository: Repository,
+    budget: &'a Budget,
 }
 
 /// What there is to say of a work tree and the submodules in it; paths are below its root.
@@ -192,10 +292,14 @@ impl Patch {
 }
 
 impl<'a> WorkTree<'a> {
-    fn open(root: &'a Path, prefix: BString) -> Result<Self, GitError> {
+    fn open(root: &'a Path, prefix: BString, budget: &'a Budget) -> Result<Self, GitError> {
+        layout::check(root, budget)?;
+        let largest = format!("gitoxide.objects.allocLimit={MAX_OBJECT_BYTES}");
         let repository = gix::open::Options::isolated()
-            .config_overrides(["core.useReplaceRefs=false"])
-            .open(root)
+            .config_overrides(["core.useReplaceRefs=false", &largest])
+            // Nothing else is tried, the work tree itself as a bare repository for one: it was not looked at as such.
+            .open_path_as_is(true)
+            .open(root.join(".git"))
             .map_err(|error| repository_error(root, &error))?
             .to_thread_local();
         // Otherwise a dirty tree could be passed off as a clean one that lies elsewhere.
@@ -203,10 +307,10 @@ impl<'a> WorkTree<'a> {
         if named.as_deref() != Some(root) {
             return Err(GitError::WorkTreeElsewhere { path: root.to_owned(), got: named });
         }
-        Ok(Self { root, prefix, repository })
+        Ok(Self { root, prefix, repository, budget })
     }
 
-    fn record(&self, reads: &[PathBuf], patch: Option<&mut Patch>) -> Result<GitRecord, GitError> {
+    fn record(&self, reads: &[PathBuf], patch: Option<&mut Patch>) -> Result<(GitRecord, Vec<Difference>), GitError> {
         let (commit, tree) = self.head()?;
         let head = self.repository.head_name().map_err(|error| self.error(&error))?;
         let branch = head.map(|name| printable(name.shorten()));
@@ -221,7 +325,7 @@ impl<'a> WorkTree<'a> {
         let mut submodules: Vec<_> = state.submodules.iter().map(Submodule::record).collect();
         submodules.sort_by(|left, right| left.path.cmp(&right.path));
         let commit = git_id(commit);
-        Ok(GitRecord {
+        let record = GitRecord {
             object_format: ObjectFormat::of(&commit),
             commit,
             tree: git_id(tree),
@@ -241,7 +345,8 @@ impl<'a> WorkTree<'a> {
             read_untracked: state.read_untracked.iter().map(shown).collect(),
             read_ignored: state.read_ignored.iter().map(shown).collect(),
             patch: None,
-        })
+        };
+        Ok((record, state.differences))
     }
 
     /// The commit at `HEAD` and its tree.
@@ -306,7 +411,7 @@ impl<'a> WorkTree<'a> {
             state.submodules.push(Submodule { path, commit: tracked.id, checked_out, difference });
             return Ok(());
         };
-        let inner = WorkTree::open(&root, join(self.prefix.as_bstr(), path.as_bstr()))?;
+        let inner = WorkTree::open(&root, join(self.prefix.as_bstr(), path.as_bstr()), self.budget)?;
         let (commit, tree) = inner.head()?;
         let found = inner.state(tree, reads, patch, depth + 1)?;
         let difference = digest(&found.differences);
@@ -372,6 +477,9 @@ impl<'a> WorkTree<'a> {
         for path in untracked.iter().filter(|path| staged.contains(*path) || reads.is_read(path)) {
             let file = self.on_disk(path)?;
             let metadata = fs::symlink_metadata(&file).map_err(|source| read_error(&file, source))?;
+            if metadata.len() > MAX_PATCH_BYTES {
+                return Err(GitError::PatchTooLarge { path: self.root.to_owned() });
+            }
             self.add_section(patch, path, None, self.found(&file, &metadata)?)?;
         }
         Ok(())
@@ -404,7 +512,7 @@ impl<'a> WorkTree<'a> {
         let (Some(kind), Some(expected)) = (found.kind, found.content) else { return Ok(None) };
         let file = self.on_disk(path)?;
         let content = match kind {
-            EntryKind::Link => self.link_target(&file)?.into(),
+            EntryKind::Link => walk::link_target(&file)?.into(),
             _ => read_at_most(&file, MAX_PATCH_BYTES)?
                 .ok_or_else(|| GitError::PatchTooLarge { path: self.root.to_owned() })?,
         };
@@ -481,7 +589,11 @@ fn repository_error(path: &Path, error: &dyn std::error::Error) -> GitError {
 
 #[cfg(test)]
 mod content_tests;
+#[cfg(test)]
+mod folder_tests;
+#[cfg(all(test, unix))]
+mod hostile_tests;
 #[cfg(all(test, unix))]
 mod patch_tests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -5,39 +5,61 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::{Check, VerifiedRun, chain};
-use crate::config::{Composer, Config};
+use crate::config::{Composer, Config, SourceFile, Value, to_yaml};
 use crate::digest::FileDigest;
 use crate::envelope::{Bounds, NetworkMode};
+use crate::foreign;
+use crate::manifest::predicate::{ConfigSource, DataRole};
+
+/// Whether the configs have to lie in the repository of the sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigsPlace {
+    /// They have to: the commit then says what they are.
+    InRepository,
+    /// They may lie anywhere: the checker said so.
+    Elsewhere,
+}
 
 impl VerifiedRun {
-    /// Hashes the recorded config files below `configs`, composes them with the recorded overrides and compares the
-    /// digest, the choices, and what the record repeats from the config.
-    pub fn check_config(&self, composer: &Composer, configs: &Path) -> Check {
+    /// Composes the config again from `configs` with the recorded overrides, and compares the files that took part, the
+    /// digest, the choices, what the record repeats from the config, and Hydra's own record of it.
+    ///
+    /// Returns the config that was composed, if it is the signed one.
+    pub fn check_config(&self, composer: &Composer, configs: &Path) -> (Check, Option<Config>) {
         let mut check = Check::new("config");
         let claim = &self.claim().config;
-        for source in &claim.sources {
-            let path = configs.join(source.path.as_str());
-            match FileDigest::of_file(&path) {
-                Ok(found) if found.blake3 == source.blake3 => {}
-                Ok(found) => {
-                    let (expected, got) = (source.blake3, found.blake3);
-                    check.fail_at(&path, format!("{}: expected BLAKE3 {expected}, got {got}", path.display()));
+        let composed = match self.recompose(composer) {
+            Ok(config) => {
+                let sources: Result<Vec<_>, _> = config.sources().iter().map(source).collect();
+                match sources {
+                    Ok(sources) => compare_sources(&claim.sources, &sources, configs, &mut check),
+                    Err(error) => check.fail(format!("composed config: {error}")),
                 }
-                Err(error) => check.not_checked_at(&path, format!("{}: {error}", path.display())),
+                self.compare_config(&config, &mut check);
+                Some(config)
             }
-        }
-        match self.recompose(composer) {
-            Ok(config) => self.compare_config(&config, &mut check),
-            // Without a source there is nothing to compose; with changed ones the change is what counts.
-            Err(error) => check.not_checked(format!("cannot compose {}: {error}", claim.name)),
-        }
+            Err(error) => {
+                // Which of the recorded files are not what they were says more than why nothing can be composed.
+                self.hash_sources(configs, &mut check);
+                let variables = withheld(self);
+                check.not_checked(format!("cannot compose {}: {error}", claim.name));
+                if !variables.is_empty() {
+                    check.note(format!(
+                        "environment variables that the config read and the record withholds: {}; to give one: --env NAME=VALUE",
+                        variables.join(", ")
+                    ));
+                }
+                None
+            }
+        };
         check.note(format!(
             "{} files, {} overrides, digest {}",
             claim.sources.len(),
             claim.overrides.len(),
             claim.digest
         ));
-        check
+        let config = composed.filter(|config| config.digest().is_ok_and(|digest| digest == claim.digest));
+        (check, config)
     }
 
     /// Composes the recorded config again.
@@ -45,7 +67,24 @@ impl VerifiedRun {
     /// # Errors
     /// What is wrong with it, as text.
     pub fn recompose(&self, composer: &Composer) -> Result<Config, String> {
-        self.claim().config.compose(composer).map_err(|error| chain(&error))
+        let shown = self.claim().environment.variables.iter();
+        let values = shown.filter_map(|variable| Some((variable.name.clone(), variable.value.clone()?)));
+        self.claim().config.compose(&composer.clone().add_env(values)).map_err(|error| chain(&error))
+    }
+
+    /// Hashes the recorded files below `configs`.
+    fn hash_sources(&self, configs: &Path, check: &mut Check) {
+        for source in &self.claim().config.sources {
+            let path = configs.join(source.path.as_str());
+            match foreign::open(configs, source.path.as_str()).and_then(|file| file.digest(source.size)) {
+                Ok(found) if found.blake3 == source.blake3 => {}
+                Ok(_) => {
+                    check.fail_at(&path, format!("{}: expected BLAKE3 {}, got another", path.display(), source.blake3))
+                }
+                Err(error @ foreign::ForeignError::Io { .. }) => check.not_checked_at(&path, error.to_string()),
+                Err(error) => check.fail_at(&path, error.to_string()),
+            }
+        }
     }
 
     fn compare_config(&self, config: &Config, check: &mut Check) {
@@ -64,7 +103,82 @@ impl VerifiedRun {
             Ok(repeated) => repeated.compare(self, check),
             Err(error) => check.fail(format!("composed config: {}", chain(&error))),
         }
+        self.compare_hydra(config, check);
     }
+
+    /// Compares what Hydra writes about a run into its directory with what it would write of the composed config; but
+    /// for its own node, which tells of the trainer's folders.
+    fn compare_hydra(&self, config: &Config, check: &mut Check) {
+        let folder = match config.hydra_value("output_subdir") {
+            Ok(Value::Null) => return,
+            Ok(folder) => folder.to_string(),
+            Err(error) => return check.fail(format!("hydra.output_subdir: {}", chain(&error))),
+        };
+        let overrides = config.overrides().iter().map(|text| Value::from(text.as_str())).collect();
+        for (name, expected) in
+            [("config.yaml", config.to_yaml()), ("overrides.yaml", to_yaml(&Value::List(overrides)))]
+        {
+            let name = format!("{folder}/{name}");
+            if let Some(got) = self.read_subject(&name, check)
+                && got != expected.as_bytes()
+            {
+                check.fail_at(
+                    &self.root().join(&name),
+                    format!("{name}: expected what the composed config gives, got another text"),
+                );
+            }
+        }
+    }
+}
+
+/// A file that was composed, as a record names it.
+fn source(source: &SourceFile) -> Result<(ConfigSource, &SourceFile), String> {
+    let path = crate::provenance::path::RelativePath::parse(&source.path).map_err(|error| error.to_string())?;
+    let FileDigest { size, blake3, .. } = source.digest;
+    Ok((ConfigSource { path, size, blake3 }, source))
+}
+
+/// Compares the files that the record names with those that were composed: all of them, in their order.
+fn compare_sources(
+    recorded: &[ConfigSource],
+    composed: &[(ConfigSource, &SourceFile)],
+    configs: &Path,
+    check: &mut Check,
+) {
+    let shown = |source: &SourceFile| match &source.absolute {
+        Some(path) => path.display().to_string(),
+        None => configs.join(&source.path).display().to_string(),
+    };
+    for (index, (found, file)) in composed.iter().enumerate() {
+        match recorded.get(index) {
+            Some(source) if source == found => {}
+            Some(source) if source.path == found.path => {
+                let (expected, got) = (source.blake3, found.blake3);
+                let finding = format!("{}: expected BLAKE3 {expected}, got {got}", shown(file));
+                check.fail_at(Path::new(&shown(file)), finding);
+            }
+            Some(source) => {
+                check.fail(format!(
+                    "file {} that is composed: expected {}, got {}",
+                    index + 1,
+                    source.path,
+                    shown(file)
+                ));
+            }
+            None => check.fail(format!("{} is composed, and the record does not name it", shown(file))),
+        }
+    }
+    for source in recorded.iter().skip(composed.len()) {
+        check.fail(format!("the record names {}, which takes no part in the composed config", source.path));
+    }
+}
+
+/// The names of the variables that were set when the run was made and whose values the record withholds, but for those
+/// that lead to a key.
+fn withheld(run: &VerifiedRun) -> Vec<&str> {
+    let variables = run.claim().environment.variables.iter();
+    let is_withheld = |name: &str| !name.starts_with("SPECTRAMIND_");
+    variables.filter(|v| v.set && v.value.is_none() && is_withheld(&v.name)).map(|v| v.name.as_str()).collect()
 }
 
 /// What the record states beside the config and must agree with it: a trainer could sign other limits than were set, or
@@ -75,12 +189,15 @@ struct Repeated {
     envelope: Envelope,
     data: Data,
     calib: Calibration,
+    experiment: String,
+    record: Record,
 }
 
 #[derive(Deserialize)]
 struct Data {
     name: String,
     root: String,
+    simulation: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -91,6 +208,12 @@ struct Calibration {
 #[derive(Deserialize)]
 struct Trainer {
     seed: u64,
+}
+
+#[derive(Deserialize)]
+struct Record {
+    challenge: Option<String>,
+    nonce: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -107,14 +230,25 @@ impl Repeated {
         if Bounds::from(&claim.envelope.bounds) != (Bounds { wall_seconds, device_memory_bytes, network }) {
             check.fail("envelope bounds: expected those of the composed config, got others".into());
         }
-        let expected =
-            [(self.data.name.clone(), self.data.root), (format!("{}-calibrated", self.data.name), self.calib.out)];
-        if !claim.data.iter().map(|data| (&data.name, &data.root)).eq(expected.iter().map(|(name, root)| (name, root)))
-        {
-            check.fail("data sets: expected those of the composed config, got others".into());
+        // Data that are simulated are made again by a replay, like those that are calibrated.
+        let role = if self.data.simulation.is_some() { DataRole::Derived } else { DataRole::Raw };
+        let calibrated = format!("{}-calibrated", self.data.name);
+        let expected = [(self.data.name, role, self.data.root), (calibrated, DataRole::Derived, self.calib.out)];
+        let expected = expected.iter().map(|(name, role, root)| (name, role, root));
+        if !claim.data.iter().map(|data| (&data.name, &data.role, &data.root)).eq(expected) {
+            check.fail("data sets: expected those of the composed config, by name, role and root, got others".into());
         }
         if claim.seed.0 != self.trainer.seed {
             check.fail(format!("seed: expected {}, got {}", self.trainer.seed, claim.seed.0));
+        }
+        for (what, expected, got) in [
+            ("experiment", Some(&self.experiment), Some(&claim.run.experiment)),
+            ("challenge", self.record.challenge.as_ref(), claim.run.challenge.as_ref()),
+            ("nonce", self.record.nonce.as_ref(), claim.run.nonce.as_ref()),
+        ] {
+            if expected != got {
+                check.fail(format!("{what}: expected {expected:?}, as the config says, got {got:?}"));
+            }
         }
     }
 }

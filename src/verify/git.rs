@@ -1,39 +1,73 @@
 //! The sources: is this work tree the one the run was made from?
 
-use std::path::Path;
-
-use super::{Check, VerifiedRun};
 #[cfg(feature = "git")]
-use crate::provenance::git::{GitRecord, SubmoduleRecord, read};
+mod configs;
+#[cfg(feature = "git")]
+mod folder;
+
+use std::path::{Path, PathBuf};
+
+use super::{Check, ConfigsPlace, VerifiedRun};
+#[cfg(feature = "git")]
+use crate::provenance::git::{GitRecord, Inspected, SubmoduleRecord, inspect};
+
+/// What the check of the sources found.
+#[derive(Debug, Clone)]
+pub struct GitEvidence {
+    /// The check.
+    pub check: Check,
+    /// Config files that were composed and that the commit does not hold, whether the record says so or not: ignored
+    /// and untracked ones below the work tree's root, others as absolute paths. Where nothing could be compared, none
+    /// need be named; the check has not passed then.
+    pub configs_not_held: Vec<String>,
+}
 
 impl VerifiedRun {
-    /// Compares the work tree at `work_tree` with the recorded one, byte for byte, submodules included.
+    /// Compares the work tree at `work_tree` with the recorded one, byte for byte, submodules included, and finds out
+    /// which of the config files that were composed, `reads` (absolute paths), its commit does not hold.
+    ///
+    /// A folder in no repository is compared by the id of its tree.
     #[cfg(feature = "git")]
-    pub fn check_git(&self, work_tree: &Path) -> Check {
-        let mut check = Check::new("git");
-        let Some(claim) = &self.claim().git else {
-            check.not_checked("the run was made outside a git repository: there is nothing to compare with".into());
-            return check;
-        };
-        match read(work_tree, &[]) {
-            Ok(Some(found)) => compare(&mut check, claim, &found, work_tree),
-            Ok(None) => check.not_checked(format!("{} is in no git repository", work_tree.display())),
-            Err(error) => check.not_checked(super::chain(&error)),
-        }
-        check
+    pub fn check_git(&self, work_tree: &Path, reads: &[PathBuf], place: ConfigsPlace) -> GitEvidence {
+        evidence(self.claim().git.as_ref(), work_tree, reads, place)
     }
 
     /// Without the `git` feature the sources cannot be compared.
     #[cfg(not(feature = "git"))]
-    pub fn check_git(&self, _: &Path) -> Check {
+    pub fn check_git(&self, _: &Path, _: &[PathBuf], _: ConfigsPlace) -> GitEvidence {
         let mut check = Check::new("git");
         check.not_checked("this program was built without the git feature".into());
-        check
+        GitEvidence { check, configs_not_held: Vec::new() }
     }
 }
 
 #[cfg(feature = "git")]
-fn compare(check: &mut Check, claim: &GitRecord, found: &GitRecord, work_tree: &Path) {
+fn evidence(claim: Option<&GitRecord>, work_tree: &Path, reads: &[PathBuf], place: ConfigsPlace) -> GitEvidence {
+    let mut check = Check::new("git");
+    let Some(claim) = claim else {
+        check.not_checked("the run was made outside a git repository: there is nothing to compare with".into());
+        // No commit holds anything.
+        let configs_not_held = reads.iter().map(|path| path.display().to_string()).collect();
+        return GitEvidence { check, configs_not_held };
+    };
+    let configs_not_held = match inspect(work_tree, reads) {
+        Ok(Some(found)) => {
+            compare(&mut check, claim, &found, work_tree);
+            let not_held = found.record.read_untracked.iter().chain(&found.record.read_ignored).cloned().collect();
+            configs::compare(&mut check, claim, not_held, &found.outside, (&found.root, place))
+        }
+        Ok(None) => folder::check(&mut check, claim, work_tree, reads, place),
+        Err(error) => {
+            check.not_checked(super::chain(&error));
+            Vec::new()
+        }
+    };
+    GitEvidence { check, configs_not_held }
+}
+
+#[cfg(feature = "git")]
+fn compare(check: &mut Check, claim: &GitRecord, inspected: &Inspected, work_tree: &Path) {
+    let Inspected { root, record: found, .. } = inspected;
     if claim.object_format != found.object_format {
         // The same files have other ids there: nothing could ever be equal.
         let (expected, got) = (claim.object_format, found.object_format);
@@ -47,6 +81,10 @@ fn compare(check: &mut Check, claim: &GitRecord, found: &GitRecord, work_tree: &
         check.fail(format!("commit: expected {}, got {}", claim.commit.as_str(), found.commit.as_str()));
         check.note(checkout(claim));
     }
+    if claim.commit != found.commit && work_tree.canonicalize().is_ok_and(|work_tree| work_tree != *root) {
+        let (work_tree, root) = (work_tree.display(), root.display());
+        check.note(format!("{work_tree} is in the repository at {root}, which is what was compared"));
+    }
     match (&claim.difference, &found.difference) {
         (None, None) => check.note(format!("commit {}, clean", claim.commit.as_str())),
         (Some(claimed), Some(got)) if claimed == got => {
@@ -55,16 +93,24 @@ fn compare(check: &mut Check, claim: &GitRecord, found: &GitRecord, work_tree: &
         (Some(_), _) => {
             check.fail(format!("the run was made with uncommitted changes in {}", paths(claim)));
             if let Some(patch) = &claim.patch {
-                check.note(format!("to get them: git apply --binary RUN/{patch}"));
+                check.note(format!("to get them: git apply --binary RUN/{}", quoted(patch.as_str())));
             }
         }
-        (None, Some(_)) if are_only_missing(found, work_tree) => {
+        (None, Some(_)) if are_only_missing(found, root) => {
             check.not_checked(format!("missing from the work tree: {}", paths(found)));
+        }
+        (None, Some(_)) if inspected.only_line_endings => {
+            let paths = paths(found);
+            check.not_checked(format!(
+                "CRLF in the work tree where the commit has LF, as core.autocrlf=true writes it, in {paths}"
+            ));
+            let commands = with_committed_line_endings(found);
+            check.note(format!("to get the commit's bytes, in {}: {commands}", root.display()));
         }
         (None, Some(_)) => check.fail(format!("uncommitted changes in {}", paths(found))),
     }
     compare_submodules(check, claim, found);
-    compare_lfs(check, claim, found);
+    compare_lfs(check, claim, &found.lfs_pointers, found.lfs_pointer_count);
     tell(check, claim, found);
 }
 
@@ -79,7 +125,7 @@ fn compare_submodules(check: &mut Check, claim: &GitRecord, found: &GitRecord) {
         match (&claimed.checked_out, of(found, path).and_then(|submodule| submodule.checked_out)) {
             (Some(expected), Some(got)) if *expected != got => {
                 check.fail(format!("submodule {path}: expected commit {expected}, got {got}"));
-                check.note(format!("to get it: git -C {path} checkout {expected}"));
+                check.note(format!("to get it: git -C {} checkout {expected}", quoted(path)));
             }
             (Some(_), Some(_)) | (None, None) => {}
             (Some(expected), None) => {
@@ -93,16 +139,14 @@ fn compare_submodules(check: &mut Check, claim: &GitRecord, found: &GitRecord) {
 
 /// An LFS pointer is the file the commit names, and yet not what a program reads that was given the content.
 #[cfg(feature = "git")]
-fn compare_lfs(check: &mut Check, claim: &GitRecord, found: &GitRecord) {
-    let list = |record: &GitRecord| listed(&record.lfs_pointers, record.lfs_pointer_count);
-    if found.lfs_pointers.iter().any(|path| !claim.lfs_pointers.contains(path))
-        || found.lfs_pointer_count > claim.lfs_pointer_count
-    {
-        check.not_checked(format!("only the LFS pointer is here of {}", list(found)));
+fn compare_lfs(check: &mut Check, claim: &GitRecord, pointers: &[String], count: u64) {
+    if pointers.iter().any(|path| !claim.lfs_pointers.contains(path)) || count > claim.lfs_pointer_count {
+        check.not_checked(format!("only the LFS pointer is here of {}", listed(pointers, count)));
         check.note("to get the content: git lfs pull".into());
     }
     if claim.lfs_pointer_count > 0 {
-        check.note(format!("the run had only the LFS pointer of {}", list(claim)));
+        let pointers = listed(&claim.lfs_pointers, claim.lfs_pointer_count);
+        check.note(format!("the run had only the LFS pointer of {pointers}"));
     }
 }
 
@@ -139,13 +183,37 @@ fn checkout(claim: &GitRecord) -> String {
     format!("to get it{of}: git checkout {}{submodules}", claim.commit)
 }
 
+/// The commands that write every file again as the commit has it. Git believes that they are up to date, so that a
+/// checkout alone would write none.
+#[cfg(feature = "git")]
+fn with_committed_line_endings(found: &GitRecord) -> String {
+    let is_in = |path: &str, folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+    let innermost = |path: &str| {
+        let around = found.submodules.iter().map(|submodule| submodule.path.as_str());
+        around.filter(|folder| is_in(path, folder)).max_by_key(|folder| folder.len())
+    };
+    let places: std::collections::BTreeSet<_> = found.changed.iter().map(|path| innermost(path)).collect();
+    let command = |place: &Option<&str>| {
+        let git = place.map_or_else(|| "git".to_owned(), |folder| format!("git -C {}", quoted(folder)));
+        format!("{git} config core.autocrlf false && {git} read-tree --empty && {git} reset -q --hard")
+    };
+    places.iter().map(command).collect::<Vec<_>>().join(" && ")
+}
+
 /// Whether every path that differs is one that is not there: nothing was changed, something cannot be compared.
 #[cfg(feature = "git")]
-fn are_only_missing(found: &GitRecord, work_tree: &Path) -> bool {
+fn are_only_missing(found: &GitRecord, root: &Path) -> bool {
     let is_all = found.changed.len() as u64 == found.changed_count;
-    let Ok(work_tree) = work_tree.canonicalize() else { return false };
-    let root = work_tree.ancestors().find(|folder| folder.join(".git").symlink_metadata().is_ok());
-    is_all && root.is_some_and(|root| found.changed.iter().all(|path| root.join(path).symlink_metadata().is_err()))
+    is_all && found.changed.iter().all(|path| root.join(path).symlink_metadata().is_err())
+}
+
+/// A name inside a command that somebody will type: whoever chose the name must not choose the command.
+#[cfg(feature = "git")]
+fn quoted(name: &str) -> String {
+    match name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./+@:".contains(&byte)) {
+        true => name.to_owned(),
+        false => format!("'{}'", name.replace('\'', r"'\''")),
+    }
 }
 
 #[cfg(feature = "git")]
@@ -161,95 +229,4 @@ fn listed(paths: &[String], count: u64) -> String {
 }
 
 #[cfg(all(test, feature = "git"))]
-mod tests {
-    use super::*;
-    use crate::manifest::predicate::tests::example;
-    use crate::provenance::git::ObjectFormat;
-    use crate::verify::Verdict;
-
-    fn clean() -> GitRecord {
-        let example = example().git.expect("the example has sources");
-        let submodule = |path: &str| SubmoduleRecord {
-            path: path.into(),
-            commit: example.commit.clone(),
-            checked_out: Some(example.commit.clone()),
-            difference: None,
-        };
-        GitRecord {
-            clean: true,
-            difference: None,
-            changed: Vec::new(),
-            changed_count: 0,
-            submodules: vec![submodule("a"), submodule("b")],
-            lfs_pointers: Vec::new(),
-            lfs_pointer_count: 0,
-            read_untracked: Vec::new(),
-            read_ignored: Vec::new(),
-            replaced: false,
-            patch: None,
-            ..example
-        }
-    }
-
-    /// The verdict and the findings, a line each.
-    fn compared(claim: &GitRecord, found: &GitRecord) -> (Verdict, String) {
-        let mut check = Check::new("git");
-        compare(&mut check, claim, found, Path::new("/nonexistent"));
-        (check.verdict, check.findings.into_iter().map(|finding| finding.message).collect::<Vec<_>>().join("\n"))
-    }
-
-    #[test]
-    fn the_same_work_tree_passes_and_says_only_that() {
-        let (verdict, findings) = compared(&clean(), &clean());
-        assert_eq!((verdict, findings.lines().count()), (Verdict::Passed, 1), "{findings}");
-    }
-
-    #[test]
-    fn another_commit_is_found_and_how_to_get_the_right_one() {
-        let other = GitRecord { tree: "9".repeat(40).parse().expect("an id"), ..clean() };
-        let (verdict, findings) = compared(&clean(), &other);
-        assert_eq!(verdict, Verdict::Failed);
-        let command = format!("git checkout {} && git submodule update --init --recursive", clean().commit);
-        assert!(findings.contains(&command) && findings.contains("https://example.org/a.git"), "{findings}");
-    }
-
-    #[test]
-    fn a_submodule_that_is_not_there_is_not_checked_and_one_at_another_commit_fails() {
-        let mut absent = clean();
-        absent.submodules[1].checked_out = None;
-        let (verdict, findings) = compared(&clean(), &absent);
-        assert_eq!(verdict, Verdict::NotChecked);
-        assert!(findings.contains("submodule b") && findings.contains("update --init"), "{findings}");
-        assert_eq!(compared(&absent, &clean()).0, Verdict::Passed, "the run could not read what was not there");
-        let mut other = clean();
-        other.submodules[0].checked_out = Some("8".repeat(40).parse().expect("an id"));
-        let (verdict, findings) = compared(&clean(), &other);
-        assert_eq!(verdict, Verdict::Failed);
-        assert!(findings.contains("git -C a checkout"), "{findings}");
-    }
-
-    #[test]
-    fn a_pointer_in_place_of_the_content_is_not_checked_unless_the_run_had_no_more() {
-        let pointer = GitRecord { lfs_pointers: vec!["big".into()], lfs_pointer_count: 1, ..clean() };
-        let (verdict, findings) = compared(&clean(), &pointer);
-        assert_eq!(verdict, Verdict::NotChecked);
-        assert!(findings.contains("git lfs pull"), "{findings}");
-        let (verdict, findings) = compared(&pointer, &pointer);
-        assert_eq!(verdict, Verdict::Passed);
-        assert!(findings.contains("the run had only the LFS pointer of big"), "{findings}");
-    }
-
-    #[test]
-    fn a_repository_with_another_hash_cannot_be_compared() {
-        let other = GitRecord { object_format: ObjectFormat::Sha256, ..clean() };
-        assert_eq!(compared(&clean(), &other).0, Verdict::NotChecked);
-    }
-
-    #[test]
-    fn what_git_does_not_hold_and_the_run_read_is_told() {
-        let claim = GitRecord { read_ignored: vec!["data".into()], replaced: true, ..clean() };
-        let (verdict, findings) = compared(&claim, &clean());
-        assert_eq!(verdict, Verdict::Passed);
-        assert!(findings.contains("ignored files") && findings.contains("replace refs"), "{findings}");
-    }
-}
+mod tests;

@@ -3,53 +3,91 @@
 /// The checks of a run and of golden cases, in the order an audit makes them, and what each proves when it passes.
 ///
 /// The names are stable: reports for other programs use them as rule ids.
-pub const MEANINGS: [(&str, &str); 14] = [
+pub const MEANINGS: [(&str, &str); 18] = [
     (
         "trust",
-        "The trust document is signed by its root, not expired, and not older than what this verifier saw before. It \
-         does not prove that the root belongs to whom you think.",
+        "The trust document is signed by a root that was named now, or earlier with the wish to remember it (the finding says \
+         which), not expired, and not older than what this verifier saw of that root before. It does not prove that the root \
+         belongs to whom you think.",
     ),
     (
         "signature",
         "Holders of trusted keys signed exactly these bytes, for the run, challenge and nonce that were expected, if \
-         any were. It does not prove that what they say is true.",
+         any were. It does not prove that what they say is true, nor that the run is their own work.",
     ),
     (
         "files",
-        "Every signed file of the run directory has the bytes that were signed. It does not prove how they came about.",
+        "Every signed file of the run directory has the bytes that were signed, and no other file is there but those that \
+         were allowed. It does not prove how they came about; the finding names those that nothing looks into.",
     ),
     (
         "steps",
-        "The step log is the one that was signed: no step was changed, removed, added or reordered since. It does not \
-         prove that the steps were ever computed; a replay does.",
+        "The step log and its list of hashes are those that were signed: no step was changed, removed, added or reordered \
+         since. It does not prove that the steps were ever computed; a replay does.",
+    ),
+    (
+        "record",
+        "What the run started from, the log of metrics and the log of events say what the signed statement says. It does \
+         not prove that any of it is true.",
     ),
     (
         "config",
-        "The config files have the recorded bytes, and composing them again with the recorded overrides gives the \
-         signed config.",
+        "The config files that are composed are the recorded ones, all of them, with the recorded bytes, and composing \
+         them with the recorded overrides gives the signed config, from which limits, seed, data sets and Hydra's files \
+         follow.",
     ),
-    ("git", "The work tree that was looked at is the recorded one, byte for byte, at the recorded commit."),
+    (
+        "git",
+        "The work tree that was looked at is the recorded one, byte for byte, at the recorded commit; of a folder without \
+         a repository, its files are those of the recorded tree. Config files that were composed and that the commit does \
+         not hold are named, and the record names them, too.",
+    ),
+    (
+        "program",
+        "The trainer's program says that it was built from the recorded commit, or, where that was asked, from the commit \
+         that this verifier was built from. It is the program's own word.",
+    ),
     (
         "data",
-        "Every data file that the run used has the recorded bytes. It does not prove that the data are what they claim \
-         to be about.",
+        "In every data set that was looked at, the files are those of the signed list, with the recorded bytes, and no \
+         others. A finding names derived data that are not here; a replay makes them again. It does not prove that the \
+         data are what they claim to be about.",
     ),
     ("envelope", "The limits are kept by the figures in the record. The figures are the trainer's own word."),
     (
+        "end",
+        "The run ended as its config plans, by the signed steps and figures: it did every epoch, or says that it stopped \
+         early or met its time limit. How long it took is the trainer's own word, so an end by the clock may have been \
+         picked.",
+    ),
+    (
+        "commitment",
+        "A signer of the manifest also signed the file that was given as the commitment, and it names the digest of the \
+         run's config. That the config was chosen before the run follows only if you received that file before the run, \
+         which no file can show.",
+    ),
+    (
         "policy",
-        "The record says what the verifier's policy demands. Whether the record is true is for the other checks.",
+        "The record says what the verifier's policy demands; of the rules config, replay, commitment, nonce and \
+         roles.verifier it was found here. Whether the record is true is for the other checks.",
     ),
     (
         "replay",
-        "Calibrating and training again from the recorded config, sources and data gave every signed step, the \
-         metrics, the final checkpoint and the predictions, bit for bit.",
+        "Making derived data and training again, by this program, from the recorded config and through the signed lists of \
+         data, gave the signed data, every signed step, the metrics, every signed checkpoint and the predictions, bit for \
+         bit. The check program says whether the program is built from the recorded sources.",
     ),
     (
         "sample",
-        "Some randomly chosen stretches between checkpoints, trained again, gave their signed steps and states, bit \
-         for bit. The finding says with what probability a bad stretch would have been among them.",
+        "Some randomly chosen stretches between checkpoints, trained again, gave their signed steps and the signed \
+         checkpoints at their ends, bit for bit. The finding says with what probability a bad stretch would have been among them.",
     ),
-    ("verdict", "A trusted verifier, who did not sign the run itself, signed a verdict about exactly this manifest."),
+    (
+        "verdict",
+        "A verifier whose key is trusted now, and did not sign the run itself, signed a verdict about exactly this manifest: \
+         every check passed, and the run was trained again. The check signature says whether the trainer's key is trusted \
+         now. None of the verifier's checks was made again, but for the files.",
+    ),
     ("signing", "The verifier's own verdict on these checks was signed and written."),
     ("golden", "The golden case still gives the expected digests: this program computes what it computed before."),
 ];

@@ -6,8 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::VerifiedRun;
-use crate::digest::Sha256Digest;
+use crate::digest::{Blake3Digest, Sha256Digest};
+use crate::manifest::predicate::{DataRecord, DataRole, ExitReason, MetricRecord, TrainingRun};
+use crate::manifest::strict_json::{DecimalU64, ExactF64};
 use crate::manifest::timestamp::UtcTime;
+use crate::provenance::environment::BuiltFrom;
+use crate::provenance::git::GitId;
 
 /// Outcome of one check, from best to worst news.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -94,18 +98,55 @@ pub struct Report {
     /// The run that the signatures vouch for; `null` when they vouch for none.
     #[serde(deserialize_with = "Option::deserialize")]
     pub run: Option<SignedRun>,
+    /// Whether anything was trained again here, and gave what was signed.
+    pub trained_again: TrainedAgain,
     /// The checks, in the order they were made.
     pub checks: Vec<Check>,
     /// What no check here proves.
     pub not_proved: Vec<String>,
 }
 
-/// Which run the signatures vouch for.
+/// How much of the run was trained again here, and gave what was signed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum TrainedAgain {
+    /// Nothing: nothing here shows that the run ever happened.
+    #[default]
+    Nothing,
+    /// Some stretches of it.
+    Part,
+    /// Every step.
+    Whole,
+}
+
+/// Which run the signatures vouch for, and what it says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SignedRun {
     /// The run's id.
     pub id: String,
+    /// What was trained.
+    pub workload: String,
+    /// Why it ended.
+    pub exit: ExitReason,
+    /// Optimizer steps done.
+    pub steps: u64,
+    /// What was measured at the end.
+    pub metrics: Vec<MetricRecord>,
+    /// Digest of the composed config.
+    pub config: Blake3Digest,
+    /// The overrides, as given.
+    pub overrides: Vec<String>,
+    /// The seed of every random stream.
+    pub seed: DecimalU64,
+    /// The data sets.
+    pub data: Vec<NamedData>,
+    /// The recorded commit, where the sources were in a git repository.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub commit: Option<NamedCommit>,
+    /// What the program that trained says it was built from.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub built_from: Option<BuiltFrom>,
     /// The challenge it was made for.
     #[serde(deserialize_with = "Option::deserialize")]
     pub challenge: Option<String>,
@@ -118,6 +159,45 @@ pub struct SignedRun {
     pub signers: Vec<SigningParty>,
     /// When it is said to have been made.
     pub self_asserted_times: SelfAssertedTimes,
+    /// What it is said to have used.
+    pub self_asserted_figures: SelfAssertedFigures,
+}
+
+/// A data set of the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NamedData {
+    /// What the config calls it.
+    pub name: String,
+    /// Where it comes from.
+    pub role: DataRole,
+    /// Number of files.
+    pub files: u64,
+    /// Merkle root over path, size and content of every file.
+    pub merkle_root: Blake3Digest,
+}
+
+/// The recorded commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NamedCommit {
+    /// Its id.
+    pub id: GitId,
+    /// Whether the work tree is said to have been the commit's.
+    pub clean: bool,
+}
+
+/// Figures of the trainer's machine, which nobody else measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SelfAssertedFigures {
+    /// Monotonic seconds from start to end.
+    pub wall_seconds: ExactF64,
+    /// Most bytes of device memory.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub peak_device_bytes: Option<DecimalU64>,
+    /// Name of the device.
+    pub device: String,
 }
 
 /// A trusted key that signed.
@@ -143,19 +223,47 @@ pub struct SelfAssertedTimes {
 
 impl From<&VerifiedRun> for SignedRun {
     fn from(run: &VerifiedRun) -> Self {
-        let (claim, manifest) = (run.claim(), run.manifest());
+        let manifest = run.manifest();
         let party = |signer: &crate::manifest::verified::Signer| SigningParty {
             name: signer.name.clone(),
             keyid: signer.keyid,
         };
+        Self::of(run.claim(), manifest.identity(), manifest.signers().iter().map(party).collect())
+    }
+}
+
+impl SignedRun {
+    /// A claim, the identity of its manifest, and who signed it.
+    pub(crate) fn of(claim: &TrainingRun, manifest: Sha256Digest, signers: Vec<SigningParty>) -> Self {
         Self {
             id: claim.run.id.clone(),
+            workload: claim.workload.clone(),
+            exit: claim.exit.reason,
+            steps: claim.steps.count,
+            metrics: claim.metrics.clone(),
+            config: claim.config.digest,
+            overrides: claim.config.overrides.clone(),
+            seed: claim.seed,
+            data: claim.data.iter().map(NamedData::from).collect(),
+            commit: claim.git.as_ref().map(|git| NamedCommit { id: git.commit.clone(), clean: git.clean }),
+            built_from: claim.environment.built_from.clone(),
             challenge: claim.run.challenge.clone(),
             nonce: claim.run.nonce.clone(),
-            manifest: manifest.identity(),
-            signers: manifest.signers().iter().map(party).collect(),
+            manifest,
+            signers,
             self_asserted_times: SelfAssertedTimes { started_at: claim.started_at, finished_at: claim.finished_at },
+            self_asserted_figures: SelfAssertedFigures {
+                wall_seconds: claim.envelope.figures.wall_seconds,
+                peak_device_bytes: claim.envelope.figures.peak_device_bytes,
+                device: format!("{} ({})", claim.device.name, claim.device.accelerator),
+            },
         }
+    }
+}
+
+impl From<&DataRecord> for NamedData {
+    fn from(data: &DataRecord) -> Self {
+        Self { name: data.name.clone(), role: data.role, files: data.files, merkle_root: data.merkle_root }
     }
 }
 
@@ -176,7 +284,7 @@ impl Report {
     /// A report about `subject` with no checks yet.
     pub fn new(subject: String, self_check: bool) -> Self {
         let not_proved = NOT_PROVED.map(str::to_owned).to_vec();
-        Self { subject, self_check, run: None, checks: Vec::new(), not_proved }
+        Self { subject, self_check, run: None, trained_again: TrainedAgain::Nothing, checks: Vec::new(), not_proved }
     }
 
     /// The worst verdict; of no check at all, `NotChecked`.

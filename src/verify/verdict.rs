@@ -4,8 +4,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::files::hash_subjects;
-use super::{Check, MANIFEST, Report, SignedRun, VERDICT, Verdict, VerifiedRun, chain, read_bundle};
+use super::{Check, MANIFEST, Report, SignedRun, Unsigned, VERDICT, Verdict, VerifiedRun, chain, read_bundle};
 use crate::digest::Sha256Digest;
 use crate::durable::folder_of;
 use crate::foreign;
@@ -178,19 +177,21 @@ fn outcome(verdict: Verdict) -> Outcome {
 pub struct VerdictReport {
     /// Whose run the verdict is about; none when nobody who is trusted now signed the manifest.
     pub run: Option<SignedRun>,
-    /// The checks: `signature` of the manifest, `verdict`, and `files`.
+    /// The checks: `signature` of the manifest, `verdict`, and `files` where both signatures are good.
     pub checks: Vec<Check>,
 }
 
 /// Checks the verdict in the file `verdict`, or the one in the run directory, on the run in `root`, at time `at`: that the
 /// manifest carries the signatures that `trust` asks for **now**, that a trusted verifier signed a verdict about exactly
-/// it, with every check passed and the run trained again, and that the files are those that it is about.
+/// it, with every check passed and the run trained again, and that the files are those that it is about and, but for
+/// those that are `unsigned`, no others.
 ///
 /// Nothing else is checked again: that somebody trusted did so is what a verdict says. The manifest is: a verifier may
 /// have believed whom you do not, and a key that counted then may be revoked by now.
 pub fn check_verdict(
     root: &Path,
     verdict: Option<&Path>,
+    unsigned: &Unsigned,
     trust: &Trust,
     at: Timestamp,
     profile: Profile,
@@ -232,18 +233,16 @@ pub fn check_verdict(
         match verified {
             Ok(verified) => {
                 judge(&verified, &mut check);
-                if run.is_none() {
-                    check.not_checked("the manifest that it is about did not pass the check signature".into());
+                match &run {
+                    // The subjects of the verdict are those of the manifest.
+                    Some(run) => files = Some(run.check_files(unsigned)),
+                    None => check.not_checked("the manifest that it is about did not pass the check signature".into()),
                 }
-                let mut hashed = Check::new("files");
-                hash_subjects(root, &verified.statement().subject, &mut hashed);
-                files = Some(hashed);
             }
-            Err(error) => check.fail(format!(
-                "{}: {}",
-                verdict.map_or_else(|| root.join(VERDICT), Path::to_owned).display(),
-                chain(&error)
-            )),
+            Err(error) => {
+                let path = verdict.map_or_else(|| root.join(VERDICT), Path::to_owned);
+                check.fail_at(&path, format!("{}: {}", path.display(), chain(&error)));
+            }
         }
     }
     VerdictReport {

@@ -15,7 +15,7 @@ use spectramind::engine::device;
 use spectramind::engine::repro::NUMERICS_VERSION;
 use spectramind::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory};
 use spectramind::engine::settings::{Accelerator, LoggerSettings};
-use spectramind::provenance::data::ReadData;
+use spectramind::provenance::data::{ListedFiles, ReadData};
 use spectramind::verify::{Check, Report};
 
 /// What a case runs.
@@ -98,24 +98,21 @@ fn run(folder: &Path, composer: &Composer, accelerator: Accelerator) -> Result<D
     let scratch = tempfile::tempdir()?;
     config.data.root = scratch.path().join("data");
     config.calib.out = scratch.path().join("calibrated");
-    let trainer = config.trainer.clone().check()?;
-    let device = device::choose(accelerator, trainer.numerics)?.device;
+    let config = config.check()?;
+    let device = device::choose(accelerator, config.trainer().numerics)?.device;
 
     training::prepare(&config, &mut |_| {})?;
-    let task = training::build_task(&config)?;
+    let [raw, derived] = [&config.data.root, &config.calib.out]
+        .map(|root| -> Result<_> { Ok(ListedFiles::new(root, ReadData::of_tree(root)?.manifest().clone())) });
+    let (raw, derived) = (raw?, derived?);
+    let task = training::build_task(&config, &raw, &derived)?;
     let mut run = RunDirectory::create(&scratch.path().join("run"), LoggerSettings::NONE)?;
-    let how = TrainingRun {
-        trainer: &trainer,
-        device: &device,
-        checkpoint: None,
-        stop_after_steps: None,
-        elapsed: &|| Duration::ZERO,
-    };
+    let how = TrainingRun { device: &device, checkpoint: None, stop_after_steps: None, elapsed: &|| Duration::ZERO };
     let trained = training::train(&config, &task, how, &mut run, &mut |_| ControlFlow::Continue(()))?;
     let blake3 = |path: &Path| -> Result<_> { Ok(FileDigest::of_file(path)?.blake3) };
     Ok(Digests {
         numerics: NUMERICS_VERSION,
-        data: ReadData::of_tree(&config.data.root)?.manifest().merkle_root(),
+        data: raw.list().merkle_root(),
         light_curves: blake3(&spectramind::ariel::calibration::light_curves_path(&config.calib.out))?,
         steps: trained.steps,
         step_root: run.step_log().root(),

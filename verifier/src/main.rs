@@ -15,12 +15,17 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
-use spectramind::config::{Composer, ErrorKind, SearchPath};
+use spectramind::config::{Composer, Config, ErrorKind, SearchPath};
 use spectramind::envelope::Bounds;
 use spectramind::manifest::dsse::Profile;
 use spectramind::manifest::trust::{Role, Trust};
 use spectramind::manifest::verdict::ReplayRecord;
-use spectramind::verify::{Check, PolicyError, Report, SignedRun, VERDICT, Verdict, VerifiedRun, check_verdict};
+use spectramind::provenance::environment::BuiltFrom;
+use spectramind::verify::text::shown;
+use spectramind::verify::{
+    Check, ConfigsPlace, DataPlaces, Derived, GitEvidence, PolicyError, ProgramPlace, Report, SignedData, SignedRun,
+    TrainedAgain, Unsigned, Verdict, VerifiedRun, check_verdict,
+};
 
 /// Every requested check passed.
 const PASSED: u8 = 0;
@@ -48,26 +53,33 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// The signature, every signed file, and the step log
-    Manifest(RunArguments),
+    /// The signature, every signed file and none besides, the step log, and the record against itself
+    Manifest {
+        #[command(flatten)]
+        run: RunArguments,
+        #[command(flatten)]
+        files: FileArguments,
+    },
     /// The config, composed again from its sources
     Config {
         #[command(flatten)]
         run: RunArguments,
         #[command(flatten)]
-        configs: ConfigArguments,
+        sources: SourceArguments,
     },
-    /// The sources: commit, tree, uncommitted changes
+    /// The sources: commit, tree, uncommitted changes, and whether the commit holds the configs
     Git {
         #[command(flatten)]
         run: RunArguments,
         #[command(flatten)]
-        sources: GitArguments,
+        sources: SourceArguments,
     },
     /// The data, hashed again
     Data {
         #[command(flatten)]
         run: RunArguments,
+        #[command(flatten)]
+        sources: SourceArguments,
         #[command(flatten)]
         data: DataArguments,
     },
@@ -78,12 +90,12 @@ enum Command {
         #[command(flatten)]
         limits: LimitArguments,
     },
-    /// Train again and compare every step, bit for bit
+    /// Train again from the verified data and compare every step and file, bit for bit
     Replay {
         #[command(flatten)]
         run: RunArguments,
         #[command(flatten)]
-        configs: ConfigArguments,
+        sources: SourceArguments,
         #[command(flatten)]
         data: DataArguments,
         #[command(flatten)]
@@ -96,14 +108,16 @@ enum Command {
         #[command(flatten)]
         run: RunArguments,
         #[command(flatten)]
-        configs: ConfigArguments,
+        files: FileArguments,
         #[command(flatten)]
-        sources: GitArguments,
+        sources: SourceArguments,
+        #[command(flatten)]
+        program: ProgramArguments,
         #[command(flatten)]
         data: DataArguments,
         #[command(flatten)]
         limits: LimitArguments,
-        /// Train again and compare every step, too
+        /// Train again and compare every step and file, too
         #[arg(long)]
         replay: bool,
         #[command(flatten)]
@@ -111,12 +125,18 @@ enum Command {
         #[command(flatten)]
         sign: sign::Signing,
     },
-    /// What a verifier signed about a run: by whom, about exactly this manifest, and that every check passed
+    /// What a verifier signed about a run: by whom, about exactly this manifest, that every check passed and the run was
+    /// trained again; and whether the manifest is signed by a trainer who is trusted now
     Verdict {
         /// The run directory
         run: PathBuf,
         #[command(flatten)]
         trust: trust::Arguments,
+        /// The trainer's public key, which the manifest has to carry, beside that of the verifier (--key)
+        #[arg(long, value_name = "PUB", conflicts_with = "trust")]
+        trainer_key: Option<PathBuf>,
+        #[command(flatten)]
+        files: FileArguments,
         #[command(flatten)]
         profile: ProfileArguments,
         /// The signed verdict [default: verdict.intoto.jsonl in the run directory]
@@ -128,8 +148,9 @@ enum Command {
         /// Folder of the cases
         #[arg(default_value = "golden")]
         golden: PathBuf,
-        #[command(flatten)]
-        configs: ConfigArguments,
+        /// Folder of the primary configs
+        #[arg(long, value_name = "DIR", default_value = "configs")]
+        configs: PathBuf,
         #[command(flatten)]
         device: DeviceArguments,
         /// Write the digests instead of comparing them; a change needs a CHANGELOG line that says why
@@ -161,17 +182,41 @@ struct ProfileArguments {
 }
 
 #[derive(Args)]
-struct ConfigArguments {
-    /// Folder of the primary configs
-    #[arg(long, value_name = "DIR", default_value = "configs")]
-    configs: PathBuf,
+struct FileArguments {
+    /// Let files lie in the run directory that nobody signed: a pattern as in .gitignore, such as `submission.csv`
+    #[arg(long = "allow-unsigned", value_name = "PATTERN")]
+    allow_unsigned: Vec<String>,
 }
 
 #[derive(Args)]
-struct GitArguments {
-    /// Work tree of the sources
+struct SourceArguments {
+    /// Work tree of the sources; configs and data are looked for in it, where the record says
     #[arg(long, value_name = "DIR", default_value = ".")]
     repository: PathBuf,
+    /// Folder of the primary configs [default: configs in the repository]
+    #[arg(long, value_name = "DIR")]
+    configs: Option<PathBuf>,
+    /// Let configs lie outside the repository, whose commit then says nothing of them
+    #[arg(long)]
+    configs_elsewhere: bool,
+    /// A value of an environment variable that the config reads and the record withholds; without =VALUE, your own
+    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = variable)]
+    variables: Vec<(String, String)>,
+}
+
+#[derive(Args)]
+struct ProgramArguments {
+    /// Where the sources of the program that trained are
+    #[arg(long, value_enum, default_value_t = Program::Recorded)]
+    program: Program,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Program {
+    /// In the recorded repository: it was built from the recorded commit
+    Recorded,
+    /// Elsewhere: it was installed, and is the one that this verifier was built with
+    Installed,
 }
 
 #[derive(Args)]
@@ -219,6 +264,14 @@ fn named_folder(text: &str) -> Result<(String, PathBuf), String> {
     Ok((name.to_owned(), folder.into()))
 }
 
+fn variable(text: &str) -> Result<(String, String), String> {
+    if let Some((name, value)) = text.split_once('=') {
+        return Ok((name.to_owned(), value.to_owned()));
+    }
+    let value = std::env::var(text).map_err(|error| format!("{text}: {error}"))?;
+    Ok((text.to_owned(), value))
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // The panic's own message is on standard error already.
@@ -227,11 +280,11 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> ExitCode {
     let Arguments { command, outputs } = arguments;
-    let report = match outputs.check().and_then(|()| checked(command)) {
-        Ok(report) => report,
+    let Checked { report, bug } = match outputs.check().and_then(|()| checked(command)) {
+        Ok(checked) => checked,
         Err(error) => return refused(&error),
     };
-    let code = exit_code(report.verdict());
+    let code = if bug { BUG } else { exit_code(report.verdict()) };
     match outputs.write(&report) {
         Ok(()) => ExitCode::from(code),
         // Bad news of the run outweighs a report that could not be written; a pass that nobody can read is none.
@@ -240,6 +293,19 @@ fn run(arguments: Arguments) -> ExitCode {
             refused(&error);
             ExitCode::from(code)
         }
+    }
+}
+
+/// What was checked.
+struct Checked {
+    report: Report,
+    /// Whether this program failed at a check, which is then not checked: its other findings stay.
+    bug: bool,
+}
+
+impl From<Report> for Checked {
+    fn from(report: Report) -> Self {
+        Self { report, bug: false }
     }
 }
 
@@ -252,78 +318,183 @@ fn exit_code(verdict: Verdict) -> u8 {
 }
 
 fn refused(error: &anyhow::Error) -> ExitCode {
-    eprintln!("Error: {error:#}");
+    eprintln!("Error: {}", shown(&format!("{error:#}")));
     if let Some(PolicyError::Config(error)) = error.downcast_ref()
         && error.kind() == ErrorKind::UnknownKey
         && let Some(hint) = error.hint()
     {
-        eprintln!("Hint: {hint}");
+        eprintln!("Hint: {}", shown(&hint));
     }
     ExitCode::from(USAGE)
 }
 
-fn checked(command: Command) -> anyhow::Result<Report> {
+fn checked(command: Command) -> anyhow::Result<Checked> {
     #[cfg(feature = "replay")]
     replay::choose_cpu_level()?;
     match command {
-        Command::Manifest(run) => of_run(&run, |run| vec![run.check_files(), run.check_steps()]),
-        Command::Config { run, configs } => of_run(&run, |run| vec![configs.check(run)]),
-        Command::Git { run, sources } => of_run(&run, |run| vec![run.check_git(&sources.repository)]),
-        Command::Data { run, data } => of_run(&run, |run| vec![run.check_data(&data.roots)]),
-        Command::Envelope { run, limits } => of_run(&run, |run| vec![limits.check(run)]),
-        Command::Replay { run, configs, data, device, sample } => of_run(&run, |run| {
-            vec![match sample.sample {
-                Some(count) => {
-                    replay_sample(run, &configs.configs, &data.roots, device.accelerator, count, sample.seed)
-                }
-                None => replay(run, &configs.configs, &data.roots, device.accelerator).0,
-            }]
+        Command::Manifest { run, files } => of_run(&run, |run, found| {
+            found.checks([run.check_files(&files.unsigned()), run.check_steps(), run.check_record()]);
         }),
-        Command::Audit { run: arguments, configs, sources, data, limits, replay: asked, device, sign } => {
+        Command::Config { run, sources } => of_run(&run, |run, found| {
+            let (check, config) = sources.compose(run);
+            found.checks([check]);
+            found.config = config;
+        }),
+        Command::Git { run, sources } => of_run(&run, |run, found| {
+            let (_, config) = sources.compose(run);
+            found.git(sources.git(run, config.as_ref()));
+            found.config = config;
+        }),
+        Command::Data { run, sources, data } => of_run(&run, |run, found| {
+            found.checks([run.check_data(data.places(&sources), Derived::NotLookedAt).0]);
+        }),
+        Command::Envelope { run, limits } => of_run(&run, |run, found| found.checks([limits.check(run)])),
+        Command::Replay { run, sources, data, device, sample } => of_run(&run, |run, found| {
+            let (composed, config) = sources.compose(run);
+            let (data, signed) = run.check_data(data.places(&sources), Derived::ByReplay);
+            found.checks([composed, data, run.check_end(config.as_ref())]);
+            let again = Again { run, config: config.as_ref(), data: &signed, accelerator: device.accelerator };
+            match sample.sample {
+                Some(count) => found.sampled(|| again.sample(count, sample.seed)),
+                None => found.replayed(|| again.replay()),
+            }
+            found.config = config;
+        }),
+        Command::Audit { run: arguments, files, sources, program, data, limits, replay, device, sign } => {
             let Opened { mut report, run, demands, at } = open(&arguments)?;
             let Some((run, trust)) = run else {
                 sign.warn_unsigned();
-                return Ok(report);
+                return Ok(report.into());
             };
             let signer = sign.signer(&run)?;
-            report.checks.extend([
-                run.check_files(),
-                run.check_steps(),
-                configs.check(&run),
-                run.check_git(&sources.repository),
-                run.check_data(&data.roots),
-                limits.check(&run),
-            ]);
-            let mut replayed = None;
-            if asked {
-                let (check, record) = replay(&run, &configs.configs, &data.roots, device.accelerator);
-                report.checks.push(check);
-                replayed = record;
+            let mut found = Found::default();
+            let (composed, config) = sources.compose(&run);
+            found.checks([run.check_files(&files.unsigned()), run.check_steps(), run.check_record(), composed]);
+            found.git(sources.git(&run, config.as_ref()));
+            let derived = if replay { Derived::ByReplay } else { Derived::NotLookedAt };
+            let (data, signed) = run.check_data(data.places(&sources), derived);
+            let end = run.check_end(config.as_ref());
+            found.checks([program.check(&run), data, limits.check(&run), end]);
+            if replay {
+                let again =
+                    Again { run: &run, config: config.as_ref(), data: &signed, accelerator: device.accelerator };
+                found.replayed(|| again.replay());
             }
-            report.checks.extend(demands.judge(&run, &trust, at, arguments.profile.profile()));
+            found.config = config;
+            let bug = found.judge(&demands, &run, &trust, at, arguments.profile.profile(), &mut report);
             // A verdict that cannot be written must not hide what was found.
-            if let Some(Err(error)) = signer.map(|signer| signer.sign(&run, &report, replayed)) {
+            if let Some(Err(error)) = signer.map(|signer| signer.sign(&run, &report, found.record)) {
                 let mut check = Check::new("signing");
                 check.not_checked(format!("{error:#}"));
                 report.checks.push(check);
             }
-            Ok(report)
+            Ok(Checked { report, bug })
         }
-        Command::Verdict { run, trust, profile, verdict } => of_verdict(&run, &trust, profile.profile(), verdict),
+        Command::Verdict { run, trust, trainer_key, files, profile, verdict } => {
+            let believed = trust.resolve(Role::Verifier)?.with_trainer(trainer_key.as_deref());
+            Ok(of_verdict(&run, believed, &files.unsigned(), profile.profile(), verdict.as_deref()).into())
+        }
         Command::Golden { golden, configs, device, update } => {
-            Ok(run_golden(&golden, &configs.configs, device.accelerator, update))
+            Ok(run_golden(&golden, &configs, device.accelerator, update).into())
         }
     }
 }
 
-/// Opens the run and makes the checks on it; a run nobody vouches for is not checked further.
-fn of_run(arguments: &RunArguments, checks: impl FnOnce(&VerifiedRun) -> Vec<Check>) -> anyhow::Result<Report> {
-    let Opened { mut report, run, demands, at } = open(arguments)?;
-    if let Some((run, trust)) = run {
-        report.checks.extend(checks(&run));
-        report.checks.extend(demands.judge(&run, &trust, at, arguments.profile.profile()));
+/// What the checks of a run found, as they are made.
+#[derive(Default)]
+struct Found {
+    checks: Vec<Check>,
+    /// The signed config, if it was composed.
+    config: Option<Config>,
+    /// Config files that the commit does not hold.
+    configs_not_held: Vec<String>,
+    trained_again: TrainedAgain,
+    /// What was trained again.
+    record: Option<ReplayRecord>,
+    bug: bool,
+}
+
+impl Found {
+    fn checks(&mut self, checks: impl IntoIterator<Item = Check>) {
+        self.checks.extend(checks);
     }
-    Ok(report)
+
+    fn git(&mut self, evidence: GitEvidence) {
+        self.checks.push(evidence.check);
+        self.configs_not_held = evidence.configs_not_held;
+    }
+
+    /// Replays; a replay that this program fails at must not take the other findings with it.
+    fn replayed(&mut self, replay: impl FnOnce() -> (Check, Option<ReplayRecord>)) {
+        match caught("replay", replay) {
+            Ok((check, record)) => {
+                if check.verdict == Verdict::Passed {
+                    self.trained_again = TrainedAgain::Whole;
+                }
+                self.checks.push(check);
+                self.record = record;
+            }
+            Err(check) => self.failed(check),
+        }
+    }
+
+    fn sampled(&mut self, sample: impl FnOnce() -> Check) {
+        match caught("sample", sample) {
+            Ok(check) => {
+                if check.verdict == Verdict::Passed {
+                    self.trained_again = TrainedAgain::Part;
+                }
+                self.checks.push(check);
+            }
+            Err(check) => self.failed(check),
+        }
+    }
+
+    fn failed(&mut self, check: Check) {
+        self.bug = true;
+        self.checks.push(check);
+    }
+
+    /// Judges what was found by what is demanded, and moves it into the report; says whether there was a bug.
+    fn judge(
+        &mut self,
+        demands: &demands::Demands,
+        run: &VerifiedRun,
+        trust: &Trust,
+        at: Timestamp,
+        profile: Profile,
+        report: &mut Report,
+    ) -> bool {
+        let found = demands::Found {
+            config: self.config.as_ref(),
+            replayed: self.trained_again == TrainedAgain::Whole,
+            configs_not_held: &self.configs_not_held,
+        };
+        let judged = demands.judge(run, trust, at, profile, &found);
+        report.checks.append(&mut self.checks);
+        report.checks.extend(judged);
+        report.trained_again = self.trained_again;
+        self.bug
+    }
+}
+
+/// Does a part of the work; where this program fails at it, a check of that name which was not made.
+fn caught<T>(name: &str, work: impl FnOnce() -> T) -> Result<T, Check> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).map_err(|_| {
+        let mut check = Check::new(name);
+        check.not_checked("this program failed at it: that is a bug, please report it (exit code 70)".into());
+        check
+    })
+}
+
+/// Opens the run and makes the checks on it; a run nobody vouches for is not checked further.
+fn of_run(arguments: &RunArguments, checks: impl FnOnce(&VerifiedRun, &mut Found)) -> anyhow::Result<Checked> {
+    let Opened { mut report, run, demands, at } = open(arguments)?;
+    let Some((run, trust)) = run else { return Ok(report.into()) };
+    let mut found = Found::default();
+    checks(&run, &mut found);
+    let bug = found.judge(&demands, &run, &trust, at, arguments.profile.profile(), &mut report);
+    Ok(Checked { report, bug })
 }
 
 /// A report with the check of a run's signature, and the run if that passed.
@@ -359,19 +530,22 @@ fn open(arguments: &RunArguments) -> anyhow::Result<Opened> {
 /// Checks what a verifier signed about a run.
 fn of_verdict(
     run: &Path,
-    trust: &trust::Arguments,
+    believed: trust::Believed,
+    unsigned: &Unsigned,
     profile: Profile,
-    verdict: Option<PathBuf>,
-) -> anyhow::Result<Report> {
-    let believed = trust.resolve(Role::Verifier)?;
+    verdict: Option<&Path>,
+) -> Report {
     let mut report = Report::new(run.display().to_string(), believed.is_self);
-    let verdict = verdict.unwrap_or_else(|| run.join(VERDICT));
     report.checks.extend(believed.check);
-    report.checks.extend(match believed.trust {
-        Ok(trust) => check_verdict(run, &verdict, &trust, trust::now(), profile),
-        Err(check) => vec![check],
-    });
-    Ok(report)
+    match believed.trust {
+        Ok(trust) => {
+            let found = check_verdict(run, verdict, unsigned, &trust, trust::now(), profile);
+            report.run = found.run;
+            report.checks.extend(found.checks);
+        }
+        Err(check) => report.checks.push(check),
+    }
+    report
 }
 
 impl ProfileArguments {
@@ -380,9 +554,49 @@ impl ProfileArguments {
     }
 }
 
-impl ConfigArguments {
+impl FileArguments {
+    fn unsigned(&self) -> Unsigned {
+        Unsigned(self.allow_unsigned.clone())
+    }
+}
+
+impl SourceArguments {
+    fn configs(&self) -> PathBuf {
+        self.configs.clone().unwrap_or_else(|| self.repository.join("configs"))
+    }
+
+    /// Composes the signed config again, with no variable of this environment but those that were named.
+    fn compose(&self, run: &VerifiedRun) -> (Check, Option<Config>) {
+        let configs = self.configs();
+        let composer = composer(&configs).cwd(&self.repository).add_env(self.variables.iter().cloned());
+        let (mut check, config) = run.check_config(&composer, &configs);
+        if !configs.is_dir() {
+            check.note("say where the work tree is with --repository DIR, or the configs with --configs DIR".into());
+        }
+        (check, config)
+    }
+
+    fn git(&self, run: &VerifiedRun, config: Option<&Config>) -> GitEvidence {
+        let sources = config.iter().flat_map(|config| config.sources());
+        let reads: Vec<_> = sources.filter_map(|source| source.absolute.clone()).collect();
+        let place = if self.configs_elsewhere { ConfigsPlace::Elsewhere } else { ConfigsPlace::InRepository };
+        run.check_git(&self.repository, &reads, place)
+    }
+}
+
+impl ProgramArguments {
     fn check(&self, run: &VerifiedRun) -> Check {
-        run.check_config(&composer(&self.configs), &self.configs)
+        let place = match self.program {
+            Program::Recorded => ProgramPlace::Recorded,
+            Program::Installed => ProgramPlace::Installed,
+        };
+        run.check_program(place, BuiltFrom::own().as_ref())
+    }
+}
+
+impl DataArguments {
+    fn places<'a>(&'a self, sources: &'a SourceArguments) -> DataPlaces<'a> {
+        DataPlaces { named: &self.roots, work_tree: &sources.repository }
     }
 }
 
@@ -397,35 +611,47 @@ fn composer(configs: &Path) -> Composer {
     Composer::new(SearchPath::of_directory(configs))
 }
 
-#[cfg(feature = "replay")]
-fn replay(
-    run: &VerifiedRun,
-    configs: &Path,
-    roots: &[(String, PathBuf)],
+/// What a run is trained again from.
+struct Again<'a> {
+    run: &'a VerifiedRun,
+    config: Option<&'a Config>,
+    data: &'a SignedData,
     accelerator: Accelerator,
-) -> (Check, Option<ReplayRecord>) {
-    replay::check(run, &composer(configs), roots, accelerator.into())
 }
 
 #[cfg(feature = "replay")]
-fn replay_sample(
-    run: &VerifiedRun,
-    configs: &Path,
-    roots: &[(String, PathBuf)],
-    accelerator: Accelerator,
-    count: u32,
-    seed: Option<u64>,
-) -> Check {
-    let seed = match seed.map_or_else(getrandom::u64, Ok) {
-        Ok(seed) => seed,
-        Err(error) => {
-            let mut check = Check::new("sample");
-            check.not_checked(format!("no random seed: {error}"));
-            return check;
+impl Again<'_> {
+    fn replay(&self) -> (Check, Option<ReplayRecord>) {
+        match self.verified() {
+            Some(replay) => replay::check(&replay),
+            None => (without_config("replay"), None),
         }
-    };
-    let sample = replay::sample::Sample { stretches: count as usize, seed };
-    replay::sample::check(run, &composer(configs), roots, accelerator.into(), sample)
+    }
+
+    fn sample(&self, count: u32, seed: Option<u64>) -> Check {
+        let Some(replay) = self.verified() else { return without_config("sample") };
+        let seed = match seed.map_or_else(getrandom::u64, Ok) {
+            Ok(seed) => seed,
+            Err(error) => {
+                let mut check = Check::new("sample");
+                check.not_checked(format!("no random seed: {error}"));
+                return check;
+            }
+        };
+        replay::sample::check(&replay, replay::sample::Sample { stretches: count as usize, seed })
+    }
+
+    fn verified(&self) -> Option<replay::Replay<'_>> {
+        let Self { run, config, data, accelerator } = *self;
+        Some(replay::Replay { run, config: config?, data, accelerator: accelerator.into() })
+    }
+}
+
+#[cfg(feature = "replay")]
+fn without_config(name: &str) -> Check {
+    let mut check = Check::new(name);
+    check.not_checked("the signed config was not composed: there is nothing to train by".into());
+    check
 }
 
 #[cfg(feature = "replay")]
@@ -446,13 +672,15 @@ impl From<Accelerator> for spectramind::engine::settings::Accelerator {
 }
 
 #[cfg(not(feature = "replay"))]
-fn replay(_: &VerifiedRun, _: &Path, _: &[(String, PathBuf)], _: Accelerator) -> (Check, Option<ReplayRecord>) {
-    (without_engine("replay"), None)
-}
+impl Again<'_> {
+    fn replay(&self) -> (Check, Option<ReplayRecord>) {
+        let Self { run: _, config: _, data: _, accelerator: _ } = self;
+        (without_engine("replay"), None)
+    }
 
-#[cfg(not(feature = "replay"))]
-fn replay_sample(_: &VerifiedRun, _: &Path, _: &[(String, PathBuf)], _: Accelerator, _: u32, _: Option<u64>) -> Check {
-    without_engine("sample")
+    fn sample(&self, _: u32, _: Option<u64>) -> Check {
+        without_engine("sample")
+    }
 }
 
 #[cfg(not(feature = "replay"))]

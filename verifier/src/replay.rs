@@ -1,31 +1,48 @@
-//! Training again in a temporary directory, and comparing every step with the signed one.
+//! Training again in a temporary directory, and comparing everything that comes out with what was signed.
+//!
+//! A replay reads through what was verified and nothing else: raw data file by file against their signed list as they are
+//! read; simulated and calibrated data are made again here and have to be the signed ones, all of them and no more.
 
 pub mod sample;
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use spectramind::ariel::calibration::light_curves_path;
-use spectramind::ariel::config::TrainConfig;
+use spectramind::ariel::config::{CheckedTrain, TrainConfig};
+use spectramind::ariel::preparation;
 use spectramind::ariel::task::SpectrumTask;
-use spectramind::ariel::training::{self, PREDICTIONS, Trained, TrainingRun};
-use spectramind::config::Composer;
+use spectramind::ariel::training::{self, PREDICTIONS, Trained, TrainingError, TrainingRun};
+use spectramind::config::Config;
 use spectramind::digest::FileDigest;
 use spectramind::engine::device::{self, Choice};
 use spectramind::engine::fit::{Event, Exit};
 use spectramind::engine::repro::{CPU_LEVEL_VARIABLE, CpuLevel, NUMERICS_VERSION};
-use spectramind::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory, complete_lines};
+use spectramind::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory};
 use spectramind::engine::settings::{Accelerator, LoggerSettings, Numerics, Precision, SupportedTrainer};
+use spectramind::engine::snapshot::Snapshot;
 use spectramind::engine::step_log::StepLeaf;
 use spectramind::manifest::predicate::{
-    DeviceRecord, ExitReason, NumericsProfile, NumericsRecord, PrecisionRecord, ProbeRecord, TrainingRun as Claim,
+    DataRole, DeviceRecord, ExitReason, NumericsProfile, NumericsRecord, PrecisionRecord, ProbeRecord,
+    TrainingRun as Claim,
 };
 use spectramind::manifest::strict_json::DecimalU64;
 use spectramind::manifest::verdict::ReplayRecord;
-use spectramind::provenance::data::DataManifest;
-use spectramind::verify::{Check, VerifiedRun};
+use spectramind::provenance::data::{ListedFiles, ReadData};
+use spectramind::verify::{Check, SignedData, Verdict, VerifiedRun};
+
+/// What a replay is made from: all of it verified.
+pub struct Replay<'a> {
+    /// The run.
+    pub run: &'a VerifiedRun,
+    /// The signed config, composed again.
+    pub config: &'a Config,
+    /// The signed data.
+    pub data: &'a SignedData,
+    /// Where to train.
+    pub accelerator: Accelerator,
+}
 
 /// Why a replay ended without a verdict on the steps.
 enum Stop {
@@ -40,16 +57,11 @@ pub fn choose_cpu_level() -> anyhow::Result<()> {
     chosen.with_context(|| format!("environment variable {CPU_LEVEL_VARIABLE}"))
 }
 
-/// Replays the run and compares every step leaf, the final state and the predictions. Returns what was trained, too, as
-/// far as it went.
-pub fn check(
-    run: &VerifiedRun,
-    composer: &Composer,
-    roots: &[(String, PathBuf)],
-    accelerator: Accelerator,
-) -> (Check, Option<ReplayRecord>) {
+/// Replays the run and compares every step leaf, the final state and every file that training writes. Returns what was
+/// trained, too, as far as it went.
+pub fn check(replay: &Replay<'_>) -> (Check, Option<ReplayRecord>) {
     let (mut check, mut record) = (Check::new("replay"), None);
-    match replay(run, composer, roots, accelerator, &mut record) {
+    match train_again(replay, &mut record) {
         Ok(findings) => findings.into_iter().for_each(|finding| check.note(finding)),
         Err(Stop::Failed(finding)) => check.fail(finding),
         Err(Stop::NotChecked(finding)) => check.not_checked(finding),
@@ -57,17 +69,14 @@ pub fn check(
     (check, record)
 }
 
-fn replay(
-    run: &VerifiedRun,
-    composer: &Composer,
-    roots: &[(String, PathBuf)],
-    accelerator: Accelerator,
-    record: &mut Option<ReplayRecord>,
-) -> Result<Vec<String>, Stop> {
+fn train_again(replay: &Replay<'_>, record: &mut Option<ReplayRecord>) -> Result<Vec<String>, Stop> {
+    let run = replay.run;
     let claim = run.claim();
     let begin = Instant::now();
-    let Stage { config, scratch, trainer, choice, signed, task } = Stage::set(run, composer, roots, accelerator)?;
-    let mut again = RunDirectory::create(&scratch.path().join("run"), LoggerSettings::NONE).map_err(not_checked)?;
+    let Stage { config, scratch, choice, signed, task } = Stage::set(replay)?;
+    // The log of metrics has no time in it: it comes out again, too.
+    let logger = LoggerSettings { metrics: config.logger.metrics, ..LoggerSettings::NONE };
+    let mut again = RunDirectory::create(&scratch.path().join("run"), logger).map_err(not_checked)?;
     let mut difference = None;
     let mut observer = |event: Event<'_>| {
         if let Event::Step { leaf, .. } = event {
@@ -76,14 +85,13 @@ fn replay(
         if difference.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let how = TrainingRun {
-        trainer: &trainer,
         device: &choice.device,
         checkpoint: None,
         // A run that met its time limit is replayed to the same step, whatever the clock says here.
         stop_after_steps: Some(claim.steps.count),
         elapsed: &|| Duration::ZERO,
     };
-    let trained = training::train(&config, &task, how, &mut again, &mut observer).map_err(not_checked)?;
+    let trained = training::train(&config, &task, how, &mut again, &mut observer).map_err(stop)?;
     let root = again.step_log().root();
     *record = Some(ReplayRecord {
         device: device_record(&choice),
@@ -104,14 +112,19 @@ fn replay(
     compare_end(run, &trained)?;
     compare_file(run, again.root(), FINAL_CHECKPOINT)?;
     compare_file(run, again.root(), PREDICTIONS)?;
+    let files = compare_outputs(run, again.root())?;
+    compare_checkpoints(run, again.root())?;
     Ok(vec![
         format!(
-            "light curves, {} steps, metrics, final checkpoint and predictions are bit for bit the signed ones",
+            "data that were made, {} steps, metrics and {files} files are bit for bit the signed ones",
             trained.steps
         ),
         format!("step root {root}"),
         time_taken(claim, begin.elapsed()),
-        format!("replayed on {}; recorded on {}, {}", choice.device, claim.device.name, claim.device.accelerator),
+        format!(
+            "replayed on {}; the run says {}, {} (self-asserted)",
+            choice.device, claim.device.name, claim.device.accelerator
+        ),
     ])
 }
 
@@ -129,41 +142,66 @@ fn device_record(choice: &Choice) -> DeviceRecord {
 
 /// Everything that training again needs, made from what was signed.
 struct Stage {
-    config: TrainConfig,
+    config: CheckedTrain,
     scratch: tempfile::TempDir,
-    trainer: SupportedTrainer,
     choice: Choice,
-    /// The leaves of the step log on disk.
+    /// The leaves of the step log on disk, which is the signed one.
     signed: Vec<StepLeaf>,
     task: SpectrumTask,
 }
 
 impl Stage {
-    /// Composes the config, finds a device, and calibrates the data again; light curves that are not the signed ones are
-    /// a failure.
-    fn set(
-        run: &VerifiedRun,
-        composer: &Composer,
-        roots: &[(String, PathBuf)],
-        accelerator: Accelerator,
-    ) -> Result<Self, Stop> {
-        let claim = run.claim();
-        let composed = run.recompose(composer).map_err(Stop::NotChecked)?;
-        if composed.digest().map_err(not_checked)? != claim.config.digest {
-            let reason = "the composed config is not the signed one: there is nothing to replay";
-            return Err(Stop::NotChecked(reason.into()));
+    /// Finds a device, and makes derived data again; those that are not the signed ones are a failure.
+    fn set(replay: &Replay<'_>) -> Result<Self, Stop> {
+        let claim = replay.run.claim();
+        if claim.workload != WORKLOAD {
+            let got = &claim.workload;
+            return Err(Stop::NotChecked(format!(
+                "this program replays the workload {WORKLOAD}, the run is of {got:?}"
+            )));
         }
-        let mut config: TrainConfig = composed.extract().map_err(not_checked)?;
+        let config: TrainConfig = replay.config.extract().map_err(failed)?;
+        let config = config.check().map_err(failed)?;
         let scratch = tempfile::tempdir().map_err(not_checked)?;
-        place_data(&mut config, roots, scratch.path());
-        let trainer = config.trainer.clone().check().map_err(not_checked)?;
-        compare_numerics(claim, &trainer)?;
-        let choice = choose(claim, trainer.numerics, accelerator)?;
-        let signed = signed_leaves(run)?;
-        training::prepare(&config, &mut |_| {}).map_err(not_checked)?;
-        let task = training::build_task(&config).map_err(not_checked)?;
-        compare_light_curves(run, &config)?;
-        Ok(Self { config, scratch, trainer, choice, signed, task })
+        compare_numerics(claim, config.trainer())?;
+        let choice = choose(claim, config.trainer().numerics, replay.accelerator)?;
+        let signed = signed_leaves(replay.run)?;
+        let raw = raw_files(&config, replay.data, scratch.path())?;
+        let curves = scratch.path().join("calibrated");
+        training::calibrate_listed(&config, &raw, &curves, &mut |_| {}).map_err(stop)?;
+        let derived = made(&format!("{}-calibrated", config.data.name), &curves, replay.data)?;
+        let task = training::build_task(&config, &raw, &derived).map_err(stop)?;
+        Ok(Self { config, scratch, choice, signed, task })
+    }
+}
+
+/// The workload that this program replays.
+const WORKLOAD: &str = "ariel";
+
+/// The raw data: those that the checker has, or, where they are simulated, made again in the scratch folder.
+fn raw_files(config: &TrainConfig, data: &SignedData, scratch: &Path) -> Result<ListedFiles, Stop> {
+    let name = &config.data.name;
+    if config.data.simulation.is_some() && data.role(name) == Some(DataRole::Derived) {
+        let root = scratch.join("data");
+        let mut placed = config.data.clone();
+        placed.root.clone_from(&root);
+        preparation::ensure_data_set(&placed, &config.sim, &mut |_| {}).map_err(|error| stop(error.into()))?;
+        return made(name, &root, data);
+    }
+    data.files(name).ok_or_else(|| {
+        Stop::NotChecked(format!("data set {name}: its files are not here, or not those that were signed"))
+    })
+}
+
+/// Data that were made here, if they are the signed ones: every file of the list, and no other.
+fn made(name: &str, root: &Path, data: &SignedData) -> Result<ListedFiles, Stop> {
+    let Some(list) = data.list(name) else {
+        return Err(Stop::NotChecked(format!("data set {name}: there is no signed list of it")));
+    };
+    let found = ReadData::of_tree(root).map_err(not_checked)?;
+    match list.compare(&found).first() {
+        None => Ok(ListedFiles::new(root, list.clone())),
+        Some(difference) => Err(Stop::Failed(format!("data set {name}, made again: {difference}"))),
     }
 }
 
@@ -226,29 +264,23 @@ fn choose(claim: &Claim, numerics: Numerics, accelerator: Accelerator) -> Result
     Ok(choice)
 }
 
-/// Reads the raw data where the checker has them; simulated data that are nowhere are made again in the scratch folder.
-/// Light curves are always calibrated there, so a replay writes nothing anywhere else.
-fn place_data(config: &mut TrainConfig, roots: &[(String, PathBuf)], scratch: &Path) {
-    let given = |name: &str| roots.iter().find(|(given, _)| given == name).map(|(_, root)| root.clone());
-    if let Some(root) = given(&config.data.name) {
-        config.data.root = root;
-    }
-    if !config.data.root.exists() && config.data.simulation.is_some() {
-        config.data.root = scratch.join("data");
-    }
-    // Calibration is part of what is replayed: light curves that were edited by hand must not pass.
-    config.calib.out = scratch.join("calibrated");
+fn signed_leaves(run: &VerifiedRun) -> Result<Vec<StepLeaf>, Stop> {
+    let mut check = Check::new("steps");
+    let Some(text) = run.read_subject(run.claim().steps.file.as_str(), &mut check) else { return Err(worst(check)) };
+    let text = String::from_utf8(text).map_err(failed)?;
+    let parse = |(number, line): (usize, &str)| {
+        serde_json::from_str(line)
+            .map_err(|error| Stop::Failed(format!("step {number}: expected a step leaf, got something else ({error})")))
+    };
+    (1..).zip(text.lines()).map(parse).collect()
 }
 
-fn signed_leaves(run: &VerifiedRun) -> Result<Vec<StepLeaf>, Stop> {
-    let path = run.root().join(run.claim().steps.file.as_str());
-    let lines = complete_lines(&path).map_err(not_checked)?;
-    let parse = |(index, line): (usize, String)| {
-        serde_json::from_str(&line).map_err(|error| {
-            Stop::Failed(format!("step {}: expected a step leaf, got something else ({error})", index + 1))
-        })
-    };
-    lines.into_iter().enumerate().map(parse).collect()
+/// The worst finding of a check that did not pass.
+fn worst(check: Check) -> Stop {
+    let verdict = check.verdict;
+    let finding = check.findings.into_iter().find(|finding| finding.verdict == verdict);
+    let message = finding.map_or_else(|| "it could not be checked".to_owned(), |finding| finding.message);
+    if verdict == Verdict::Failed { Stop::Failed(message) } else { Stop::NotChecked(message) }
 }
 
 fn compare(signed: Option<&StepLeaf>, leaf: &StepLeaf) -> Option<String> {
@@ -257,32 +289,13 @@ fn compare(signed: Option<&StepLeaf>, leaf: &StepLeaf) -> Option<String> {
     Some(format!("step {}, {field}: expected {expected}, got {got}", leaf.step))
 }
 
-/// Compares the light curves calibrated here with those that were trained on.
-fn compare_light_curves(run: &VerifiedRun, config: &TrainConfig) -> Result<(), Stop> {
-    let name = format!("{}-calibrated", config.data.name);
-    let record = run.claim().data.iter().find(|data| data.name == name);
-    let Some(record) = record else { return Err(Stop::Failed(format!("the record lists no data set {name}"))) };
-    let list = std::fs::read(run.root().join(record.list.as_str())).map_err(not_checked)?;
-    let signed = DataManifest::from_jsonl(&list).map_err(not_checked)?;
-    if signed.merkle_root() != record.merkle_root {
-        return Err(Stop::Failed(format!("{}: not the list that was signed", record.list.as_str())));
-    }
-    let path = light_curves_path(&config.calib.out);
-    let got = FileDigest::of_file(&path).map_err(not_checked)?.blake3;
-    let file_name = path.file_name().unwrap_or_default().to_string_lossy();
-    match signed.files().iter().find(|file| file.path.as_str() == file_name) {
-        Some(file) if file.blake3 == got => Ok(()),
-        Some(file) => Err(Stop::Failed(format!("{file_name}: expected BLAKE3 {}, got {got}", file.blake3))),
-        None => Err(Stop::Failed(format!("{}: lists no {file_name}", record.list.as_str()))),
-    }
-}
-
 /// Compares what the run is claimed to have ended with: why, in which state, with which figures.
 fn compare_end(run: &VerifiedRun, trained: &Trained) -> Result<(), Stop> {
     let claim = run.claim();
     let reached = match trained.exit {
         Exit::Completed => &[ExitReason::Completed][..],
         Exit::EarlyStopped => &[ExitReason::EarlyStopped],
+        // By whose will it ended there, no replay can tell: see the check `end`.
         Exit::StepLimit | Exit::MaxTime | Exit::Interrupted => &[ExitReason::MaxTime, ExitReason::Interrupted],
     };
     if !reached.contains(&claim.exit.reason) {
@@ -295,10 +308,14 @@ fn compare_end(run: &VerifiedRun, trained: &Trained) -> Result<(), Stop> {
         let (expected, got) = (last.state_digest, trained.state_digest);
         return Err(Stop::Failed(format!("final state: expected digest {expected}, got {got}")));
     }
-    let claimed = claim.metrics.iter().map(|metric| (metric.name.as_str(), metric.value.get().to_bits()));
-    if !claimed.eq(trained.metrics.iter().map(|metric| (metric.name.as_str(), metric.value.to_bits()))) {
+    let claimed = claim.metrics.iter().map(|m| (m.name.as_str(), m.value.get().to_bits(), m.samples.0));
+    if !claimed.eq(trained.metrics.iter().map(|m| (m.name.as_str(), m.value.to_bits(), trained.test_samples))) {
         let got: Vec<_> = trained.metrics.iter().map(|metric| format!("{} = {}", metric.name, metric.value)).collect();
-        return Err(Stop::Failed(format!("metrics: expected those of the record, got {}", got.join(", "))));
+        return Err(Stop::Failed(format!(
+            "metrics: expected those of the record, got {} over {} samples",
+            got.join(", "),
+            trained.test_samples
+        )));
     }
     Ok(())
 }
@@ -309,6 +326,9 @@ fn compare_file(run: &VerifiedRun, again: &Path, name: &str) -> Result<(), Stop>
     let Some(signed) = subjects.iter().find(|subject| subject.name.as_str() == name) else {
         return Err(Stop::Failed(format!("{name} is not among the signed files")));
     };
+    if !again.join(name).is_file() {
+        return Err(Stop::Failed(format!("{name}: signed, and training again writes no such file")));
+    }
     let got = FileDigest::of_file(&again.join(name)).map_err(not_checked)?.sha256;
     if got == signed.digest.sha256 {
         return Ok(());
@@ -316,6 +336,41 @@ fn compare_file(run: &VerifiedRun, again: &Path, name: &str) -> Result<(), Stop>
     Err(Stop::Failed(format!("{name}: expected sha256 {}, got {got}", signed.digest.sha256)))
 }
 
+/// Compares every signed file that training writes; returns how many there are.
+fn compare_outputs(run: &VerifiedRun, again: &Path) -> Result<usize, Stop> {
+    let names = run.replayed_files();
+    names.iter().try_for_each(|name| compare_file(run, again, name))?;
+    Ok(names.len())
+}
+
+/// Compares what the record says of each checkpoint with the one that was made again.
+fn compare_checkpoints(run: &VerifiedRun, again: &Path) -> Result<(), Stop> {
+    for claimed in &run.claim().checkpoints {
+        let name = claimed.file.as_str();
+        if !again.join(name).is_file() {
+            return Err(Stop::Failed(format!("{name}: claimed, and training again writes no such checkpoint")));
+        }
+        let made = Snapshot::read(&again.join(name)).map_err(not_checked)?;
+        let (step, digest) = (made.progress.position.step, made.state_digest());
+        if (claimed.step, claimed.state_digest) != (step, digest) {
+            return Err(Stop::Failed(format!(
+                "{name}: expected step {} with state {}, got step {step} with state {digest}",
+                claimed.step, claimed.state_digest
+            )));
+        }
+    }
+    Ok(())
+}
+
 fn not_checked(error: impl Into<anyhow::Error>) -> Stop {
     Stop::NotChecked(format!("{:#}", error.into()))
+}
+
+fn failed(error: impl Into<anyhow::Error>) -> Stop {
+    Stop::Failed(format!("{:#}", error.into()))
+}
+
+/// What is not there was not checked; what is there and of no use cannot be what the run was trained on.
+fn stop(error: TrainingError) -> Stop {
+    if error.is_missing() { not_checked(error) } else { failed(error) }
 }

@@ -12,7 +12,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use spectramind::durable::{folder_of, write_whole};
-use spectramind::verify::{Finding, Report, Verdict};
+use spectramind::manifest::predicate::DataRole;
+use spectramind::provenance::environment::BuiltFrom;
+use spectramind::verify::text::shown;
+use spectramind::verify::{Finding, NamedCommit, Report, TrainedAgain, Verdict};
 
 /// Which reports are asked for.
 #[derive(clap::Args)]
@@ -97,21 +100,15 @@ fn sentence(verdict: Verdict) -> &'static str {
 /// What is said when the key believed is the checker's own.
 const SELF_CHECK: &str = "self-check: the key believed is your own, so nobody else vouches for this run";
 
-/// Text that others wrote, on one line and as it is.
-///
-/// A run's id may hold escape sequences that repaint a terminal, line ends that fake a line of the report, characters
-/// that no XML may hold, and marks that make text run backwards.
-fn shown(text: &str) -> Cow<'_, str> {
-    let is_hostile = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-            || matches!(c, '\u{fffe}' | '\u{ffff}')
-    };
-    if !text.contains(is_hostile) {
-        return text.into();
+/// How much was trained again, as a sentence.
+fn trained_again(again: TrainedAgain) -> &'static str {
+    match again {
+        TrainedAgain::Nothing => {
+            "nothing again here: nothing below shows that the run ever happened (--replay trains it again)"
+        }
+        TrainedAgain::Part => "some stretches again here, with what was signed",
+        TrainedAgain::Whole => "every step again here, with what was signed",
     }
-    let escape = |c: char| if is_hostile(c) { c.escape_default().to_string() } else { c.to_string() };
-    text.chars().map(escape).collect::<String>().into()
 }
 
 /// A finding on one line; bad news say what they mean, as a check has good ones beside them.
@@ -125,15 +122,49 @@ fn line(finding: &Finding) -> Cow<'_, str> {
 /// What the report says about the run that was signed, as (name, value).
 fn facts(report: &Report) -> Vec<(&'static str, Cow<'_, str>)> {
     let Some(run) = &report.run else { return Vec::new() };
-    let times = run.self_asserted_times;
-    let mut facts = vec![("run", shown(&run.id))];
+    let mut facts = vec![("run", shown(&run.id)), ("workload", shown(&run.workload))];
+    let exit = serde_json::to_value(run.exit).ok().and_then(|exit| exit.as_str().map(str::to_owned));
+    facts.push(("exit", format!("{}, after {} steps", exit.unwrap_or_default(), run.steps).into()));
+    for metric in &run.metrics {
+        let (name, value) = (shown(&metric.name), metric.value.get());
+        facts.push(("measured", format!("{name} = {value} over {} samples", metric.samples.0).into()));
+    }
+    let overrides = run.overrides.join(" ");
+    let overrides = if overrides.is_empty() { "none".into() } else { shown(&overrides).into_owned().into() };
+    facts.extend([("overrides", overrides), ("seed", run.seed.0.to_string().into())]);
+    facts.push(("config", format!("digest {}", run.config).into()));
+    for data in &run.data {
+        let role = match data.role {
+            DataRole::Raw => "raw",
+            DataRole::Derived => "derived",
+        };
+        let (name, files, root) = (shown(&data.name), data.files, data.merkle_root);
+        facts.push(("data", format!("{name}, {role}: {files} files, Merkle root {root}").into()));
+    }
+    facts.push(match &run.commit {
+        Some(NamedCommit { id, clean: true }) => ("commit", format!("{id}, said to be clean").into()),
+        Some(NamedCommit { id, clean: false }) => ("commit", format!("{id} with uncommitted changes").into()),
+        None => ("commit", "none: the sources were in no git repository".into()),
+    });
+    facts.push(match &run.built_from {
+        Some(BuiltFrom { commit, clean: true }) => ("program", format!("says that it was built from {commit}").into()),
+        Some(BuiltFrom { commit, clean: false }) => {
+            ("program", format!("says that it was built from {commit} with uncommitted changes").into())
+        }
+        None => ("program", "does not say what it was built from".into()),
+    });
     facts.extend(run.challenge.as_ref().map(|challenge| ("challenge", shown(challenge))));
     facts.extend(run.nonce.as_ref().map(|nonce| ("nonce", shown(nonce))));
     facts.push(("manifest", format!("sha256 {}", run.manifest).into()));
     for signer in &run.signers {
         facts.push(("signed by", format!("{} (keyid {})", shown(&signer.name), signer.keyid).into()));
     }
+    let times = run.self_asserted_times;
     let times = format!("{} to {}, self-asserted: by the trainer's own clock", times.started_at, times.finished_at);
     facts.push(("made", times.into()));
+    let figures = &run.self_asserted_figures;
+    let memory = figures.peak_device_bytes.map_or("not measured".to_owned(), |bytes| format!("{} bytes", bytes.0));
+    let (seconds, device) = (figures.wall_seconds.get(), shown(&figures.device));
+    facts.push(("used", format!("{seconds} s, device memory {memory}, on {device}, self-asserted").into()));
     facts
 }

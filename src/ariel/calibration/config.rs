@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{CalibrationError, output};
 use crate::ariel::dataset::{DataSet, Split};
+use crate::ariel::instrument::Instrument;
 use crate::digest::Blake3Digest;
+use crate::engine::settings::{UnsupportedSetting, within};
 
 /// What a calibration writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -42,11 +44,27 @@ pub struct CalibConfig {
     /// What is written.
     pub output: CalibOutput,
     /// AIRS-CH0 pairs of reads per time bin.
+    #[schemars(range(min = 1, max = 131_072))]
     pub airs_bin: usize,
     /// FGS1 pairs of reads per time bin.
+    #[schemars(range(min = 1, max = 131_072))]
     pub fgs1_bin: usize,
     /// Which steps are taken.
     pub steps: CalibSteps,
+}
+
+/// Pairs of reads in a time bin: as many as FGS1 has in the longest visit.
+const MAX_BIN: usize = Instrument::Fgs1.most_reads() / 2;
+
+impl CalibConfig {
+    /// Refuses numbers that nothing can be calibrated with.
+    ///
+    /// # Errors
+    /// The first such setting.
+    pub fn check(&self) -> Result<(), UnsupportedSetting> {
+        within("calib.airs_bin", 1..=MAX_BIN, self.airs_bin)?;
+        within("calib.fgs1_bin", 1..=MAX_BIN, self.fgs1_bin)
+    }
 }
 
 /// What a calibrated file says about how it was made; equal settings and equal inputs give equal bytes.

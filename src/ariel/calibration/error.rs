@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::ariel::dataset::{DataError, Visit};
+use crate::engine::settings::UnsupportedSetting;
 
 /// Why a visit cannot be calibrated.
 #[derive(Debug, thiserror::Error)]
@@ -76,15 +77,8 @@ pub enum CalibrationError {
         got: usize,
     },
     /// A setting that makes no sense.
-    #[error("wrong calibration setting {key}: expected {expected}, got {got}")]
-    Setting {
-        /// The setting's key.
-        key: &'static str,
-        /// What is accepted.
-        expected: &'static str,
-        /// What was given.
-        got: String,
-    },
+    #[error("{0}")]
+    Setting(#[from] UnsupportedSetting),
     /// A calibrated file that is not one.
     #[error("{} is not a calibrated file: {reason}", path.display())]
     NotCalibrated {
@@ -93,4 +87,11 @@ pub enum CalibrationError {
         /// What is wrong.
         reason: String,
     },
+}
+
+impl CalibrationError {
+    /// Whether something is not there or cannot be read or written; see [`DataError::is_missing`].
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Data(error) if error.is_missing())
+    }
 }

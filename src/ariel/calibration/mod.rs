@@ -3,7 +3,7 @@
 //! Seven steps, in this order: electrons from counts; mask of dead and hot pixels; linearity; dark current; difference
 //! of the two reads of a pair (CDS); sum of pairs in time bins; flat field. Every pixel is on its own until a light
 //! curve sums them, so pixels are spread over threads and the result is the same on any number of them. One visit is
-//! in memory at a time, and of its raw reads only a few pixels'.
+//! in memory at a time: its files as they are, packed, and of its unpacked reads only a few pixels'.
 
 mod config;
 mod error;
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 pub use config::{CalibConfig, CalibOutput, CalibSettings, CalibSteps};
 pub use error::CalibrationError;
 pub use hot_pixels::hot_pixels;
-pub use output::{LightCurves, cube_path, light_curves_path, read_settings};
+pub use output::{LIGHT_CURVES, LightCurves, cube_path, light_curves_path, read_settings};
 
 use super::dataset::{AdcInfo, AxisInfo, CalibrationFrames, DataError, DataSet, FrameTable, Split, Visit};
 use super::instrument::{AIRS_WAVELENGTHS, Instrument, ROWS, WAVELENGTHS};
@@ -114,12 +114,7 @@ impl<'a> Calibrator<'a> {
     /// # Errors
     /// When a table is missing or wrong, the AIRS axis is not that of the spectra, or a bin is empty.
     pub fn new(data: &'a DataSet, split: Split, config: &CalibConfig) -> Result<Self, CalibrationError> {
-        for (key, bin) in [("airs_bin", config.airs_bin), ("fgs1_bin", config.fgs1_bin)] {
-            if bin == 0 {
-                let expected = "at least one pair of reads";
-                return Err(CalibrationError::Setting { key, expected, got: bin.to_string() });
-            }
-        }
+        config.check()?;
         let axis = data.axis_info()?;
         let order = column_order(&axis.airs_wavelengths_um, &data.wavelengths_um()?)?;
         Ok(Self {

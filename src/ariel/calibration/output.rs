@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo, TensorView};
 
 use super::{CalibSettings, CalibrationError, Cube};
-use crate::ariel::dataset::{CalibrationFrames, DataError, DataSet, Split, Visit, write_atomically};
+use crate::ariel::dataset::{
+    CalibrationFrames, DataError, DataSet, DataSource, LoadedFile, Split, Visit, write_atomically,
+};
 use crate::ariel::instrument::{AIRS_WAVELENGTHS, Instrument, ROWS, WAVELENGTHS};
 use crate::digest::{Blake3Digest, DomainHasher};
 
@@ -23,10 +25,19 @@ pub fn cube_path(out: &Path, visit: Visit) -> PathBuf {
     out.join(format!("{}_{}.safetensors", visit.planet, visit.number))
 }
 
+/// The file of light curves, the only one that such a calibration makes.
+pub const LIGHT_CURVES: &str = "light_curves.safetensors";
+
 /// `<out>/light_curves.safetensors`.
 pub fn light_curves_path(out: &Path) -> PathBuf {
-    out.join("light_curves.safetensors")
+    out.join(LIGHT_CURVES)
 }
+
+/// Bytes of a calibrated file: 1140 visits take 0.5 billion in bins of 144 seconds and 3.6 in bins of 20, the finest in
+/// use.
+const MAX_CALIBRATED_BYTES: u64 = 1 << 32;
+/// Bytes of a header: far more than three tensors and the settings need; a foreign file may claim anything.
+const MAX_HEADER_BYTES: u64 = 1 << 20;
 
 /// The light curves of a split, one row per visit.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,24 +53,29 @@ pub struct LightCurves {
 }
 
 impl LightCurves {
-    /// Reads `light_curves.safetensors`.
+    /// Reads `light_curves.safetensors` of a folder of calibrated files.
     ///
     /// # Errors
-    /// When the file is missing or does not hold light curves.
-    pub fn read(path: &Path) -> Result<Self, CalibrationError> {
-        let bytes = std::fs::read(path).map_err(|source| DataError::reading("file of light curves", path, source))?;
-        let file = CalibratedFile::parse(path, &bytes)?;
+    /// When the file is missing or does not hold light curves; see [`DataSource::read`].
+    pub fn read(source: &DataSource) -> Result<Self, CalibrationError> {
+        let path = light_curves_path(source.root());
+        let loaded = source.read("file of light curves", &path, MAX_CALIBRATED_BYTES)?;
+        let file = CalibratedFile::parse(&loaded.path, &loaded.bytes)?;
         let (shape, values) = file.tensor("light_curves", Dtype::F64, f64::from_le_bytes)?;
         let (_, planets) = file.tensor("planet_ids", Dtype::I64, i64::from_le_bytes)?;
         let (_, numbers) = file.tensor("visits", Dtype::I64, i64::from_le_bytes)?;
         let &[rows, bins, WAVELENGTHS] = shape.as_slice() else {
             return Err(file.refuse(format!("expected light_curves [visits, bins, {WAVELENGTHS}], got {shape:?}")));
         };
+        // An empty table may claim any number of rows or bins.
+        if values.is_empty() {
+            return Err(file.refuse(format!("expected at least one light curve, got {shape:?}")));
+        }
         if planets.len() != rows || numbers.len() != rows {
             let got = format!("expected {rows} planet_ids and visits, got {} and {}", planets.len(), numbers.len());
             return Err(file.refuse(got));
         }
-        let visits = planets
+        let visits: Vec<Visit> = planets
             .into_iter()
             .zip(numbers)
             .map(|(planet, number)| match u32::try_from(number) {
@@ -67,6 +83,9 @@ impl LightCurves {
                 Err(_) => Err(file.refuse(format!("expected a visit's number, got {number}"))),
             })
             .collect::<Result<_, _>>()?;
+        if let Some(pair) = visits.windows(2).find(|pair| pair[0] >= pair[1]) {
+            return Err(file.refuse(format!("expected visits in ascending order, got {} after {}", pair[1], pair[0])));
+        }
         Ok(Self { values, bins, visits, settings: file.settings()? })
     }
 }
@@ -77,8 +96,6 @@ impl LightCurves {
 /// When the file is missing or is not a calibrated file.
 pub fn read_settings(path: &Path) -> Result<CalibSettings, CalibrationError> {
     use std::io::Read;
-    /// Far more than a header with three tensors and the settings needs; a foreign file may claim anything.
-    const MAX_HEADER_BYTES: u64 = 1 << 20;
     let what = "calibrated file";
     let mut file = File::open(path).map_err(|source| DataError::reading(what, path, source))?;
     let refuse = |reason: String| CalibrationError::NotCalibrated { path: path.to_owned(), reason };
@@ -86,7 +103,7 @@ pub fn read_settings(path: &Path) -> Result<CalibSettings, CalibrationError> {
     file.read_exact(&mut length).map_err(|_| refuse("shorter than its header's length".to_owned()))?;
     let length = u64::from_le_bytes(length);
     if length > MAX_HEADER_BYTES {
-        return Err(refuse(format!("expected a header of at most {MAX_HEADER_BYTES} bytes, got {length}")));
+        return Err(refuse(oversized_header(length)));
     }
     let mut header = Vec::new();
     file.take(length).read_to_end(&mut header).map_err(|source| DataError::io("read", path, source))?;
@@ -96,15 +113,14 @@ pub fn read_settings(path: &Path) -> Result<CalibSettings, CalibrationError> {
 
 /// Digest of what a calibration reads: the bytes of the tables and of every frame of the split.
 pub(super) fn digest_inputs(data: &DataSet, split: Split) -> Result<Blake3Digest, CalibrationError> {
-    let layout = data.layout();
+    let (layout, source) = (data.layout(), data.source());
     let mut hasher = DomainHasher::new("spectramind/ariel/calibration-inputs/v1");
     for path in [layout.wavelengths(), layout.adc_info(), layout.axis_info()] {
-        hasher.field(&std::fs::read(&path).map_err(|source| DataError::reading("table", &path, source))?);
+        hasher.field(&data.table("table", &path)?.bytes);
     }
-    match std::fs::read(layout.simulation()) {
-        Ok(bytes) => hasher.field(&bytes),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => hasher.field(b""),
-        Err(source) => return Err(DataError::io("read", &layout.simulation(), source).into()),
+    match data.simulation()? {
+        Some(settings) => hasher.field(&settings.bytes),
+        None => hasher.field(b""),
     };
     for visit in data.visits(split)? {
         hasher.u64(visit.planet as u64).u64(u64::from(visit.number));
@@ -112,8 +128,7 @@ pub(super) fn digest_inputs(data: &DataSet, split: Split) -> Result<Blake3Digest
             let frames = layout.calibration_folder(split, visit, instrument);
             let frames = CalibrationFrames::FILES.map(|name| frames.join(name));
             for path in [layout.signal(split, visit, instrument)].iter().chain(&frames) {
-                let digest = crate::digest::blake3_of_file(path);
-                hasher.digest(&digest.map_err(|source| DataError::reading("file of frames", path, source))?);
+                hasher.digest(&source.digest("file of frames", path)?);
             }
         }
     }
@@ -135,8 +150,8 @@ pub(super) fn write_cube(path: &Path, cube: &Cube, settings: &CalibSettings) -> 
 }
 
 pub(super) fn read_cube(path: &Path) -> Result<(Cube, CalibSettings), CalibrationError> {
-    let bytes = std::fs::read(path).map_err(|source| DataError::reading("cube", path, source))?;
-    let file = CalibratedFile::parse(path, &bytes)?;
+    let loaded = LoadedFile::named("cube", path, MAX_CALIBRATED_BYTES)?;
+    let file = CalibratedFile::parse(path, &loaded.bytes)?;
     let tensor = |name: &str, columns: usize| {
         let (shape, values) = file.tensor(name, Dtype::F64, f64::from_le_bytes)?;
         match shape.as_slice() {
@@ -222,6 +237,10 @@ fn write_f64(file: &mut impl Write, values: &[f64]) -> std::io::Result<()> {
     Ok(())
 }
 
+fn oversized_header(length: u64) -> String {
+    format!("expected a header of at most {MAX_HEADER_BYTES} bytes, got {length}")
+}
+
 struct CalibratedFile<'a> {
     path: &'a Path,
     metadata: Metadata,
@@ -230,10 +249,12 @@ struct CalibratedFile<'a> {
 
 impl<'a> CalibratedFile<'a> {
     fn parse(path: &'a Path, bytes: &'a [u8]) -> Result<Self, CalibrationError> {
-        let refuse = |error: safetensors::SafeTensorError| CalibrationError::NotCalibrated {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        };
+        let not_calibrated = |reason| CalibrationError::NotCalibrated { path: path.to_owned(), reason };
+        let refuse = |error: safetensors::SafeTensorError| not_calibrated(error.to_string());
+        let length = bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
+        if length > MAX_HEADER_BYTES {
+            return Err(not_calibrated(oversized_header(length)));
+        }
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(refuse)?;
         Ok(Self { path, metadata, tensors: SafeTensors::deserialize(bytes).map_err(refuse)? })
     }

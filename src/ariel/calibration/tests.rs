@@ -2,9 +2,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::ariel::dataset::{FrameLayout, FrameWriteOptions, write_frames};
+use crate::ariel::dataset::{DataSource, FrameLayout, FrameWriteOptions, write_frames};
 use crate::ariel::simulator::simulate;
 use crate::ariel::simulator::tests::quiet;
+use crate::provenance::data::{ListedFiles, ReadData};
 
 const ALL_STEPS: CalibSteps = CalibSteps { mask: true, linearity: true, dark: true, flat: true };
 
@@ -33,6 +34,10 @@ fn config(folder: &Path, output: CalibOutput, airs_bin: usize, fgs1_bin: usize) 
 
 fn calibrator<'a>(data: &'a DataSet, config: &CalibConfig) -> Calibrator<'a> {
     Calibrator::new(data, Split::Train, config).expect("tables")
+}
+
+fn curves_in(folder: &Path) -> Result<LightCurves, CalibrationError> {
+    LightCurves::read(&DataSource::Folder(folder.to_owned()))
 }
 
 fn folder() -> tempfile::TempDir {
@@ -165,7 +170,7 @@ fn light_curves_are_sums_of_the_cube_from_short_to_long_wavelengths() {
     let written = calibrate(&data, Split::Train, &curves, &mut |progress| seen.push(progress.done)).expect("curves");
     assert_eq!((written.as_slice(), seen.as_slice()), ([light_curves_path(&curves.out)].as_slice(), &[1, 2, 3][..]));
 
-    let read = LightCurves::read(&written[0]).expect("read");
+    let read = curves_in(&curves.out).expect("read");
     assert_eq!((read.bins, read.visits.as_slice()), (2, visits.as_slice()));
     for (row, path) in paths.iter().enumerate() {
         let (cube, settings) = Cube::read(path).expect("read");
@@ -197,7 +202,7 @@ fn a_calibrated_file_has_one_metadata_entry_with_its_settings() {
     let mut other = config.clone();
     other.steps.linearity = false;
     assert_ne!(settings, CalibSettings::of(&data, Split::Train, &other).expect("settings"));
-    assert_eq!(LightCurves::read(&path).expect("read").settings, settings);
+    assert_eq!(curves_in(&config.out).expect("read").settings, settings);
 }
 
 #[test]
@@ -221,14 +226,14 @@ fn a_foreign_or_cut_calibrated_file_is_refused() {
     for bytes in [&b"short"[..], &[0xff; 64], b"\x02\0\0\0\0\0\0\0{}"] {
         fs::write(&path, bytes).expect("written");
         assert!(matches!(read_settings(&path), Err(CalibrationError::NotCalibrated { .. })));
-        assert!(matches!(LightCurves::read(&path), Err(CalibrationError::NotCalibrated { .. })));
+        assert!(matches!(curves_in(folder.path()), Err(CalibrationError::NotCalibrated { .. })));
     }
     let data = data_set(folder.path(), 4, 4);
     let config = config(folder.path(), CalibOutput::LightCurve, 1, 1);
     let written = calibrate(&data, Split::Train, &config, &mut |_| {}).expect("calibrated").remove(0);
     let bytes = fs::read(&written).expect("readable");
     fs::write(&path, &bytes[..bytes.len() - 1]).expect("written");
-    assert!(matches!(LightCurves::read(&path), Err(CalibrationError::NotCalibrated { .. })));
+    assert!(matches!(curves_in(folder.path()), Err(CalibrationError::NotCalibrated { .. })));
     assert!(matches!(Cube::read(&written), Err(CalibrationError::NotCalibrated { .. })));
 }
 
@@ -297,4 +302,131 @@ fn unequal_bins_of_the_instruments_make_no_light_curve() {
     let config = config(folder.path(), CalibOutput::LightCurve, 1, 2);
     let error = calibrate(&data, Split::Train, &config, &mut |_| {}).expect_err("four and two");
     assert!(matches!(error, CalibrationError::UnequalBins { expected: 4, got: 2, .. }), "{error}");
+}
+
+#[test]
+fn light_curves_that_claim_more_than_they_hold_are_refused() {
+    let folder = folder();
+    let data = data_set(folder.path(), 4, 4);
+    let config = config(folder.path(), CalibOutput::LightCurve, 1, 1);
+    let path = calibrate(&data, Split::Train, &config, &mut |_| {}).expect("calibrated").remove(0);
+    let settings = serde_json::to_string(&read_settings(&path).expect("settings")).expect("JSON");
+    let refused = |shape: &[u64], visits: &[i64]| {
+        let (rows, mut end) = (visits.len() as u64, 0);
+        let mut tensor = |dtype: &str, shape: &[u64]| {
+            let start = end;
+            end += shape.iter().fold(8u64, |bytes, length| bytes.wrapping_mul(*length));
+            serde_json::json!({ "dtype": dtype, "shape": shape, "data_offsets": [start, end] })
+        };
+        let header = serde_json::json!({
+            "__metadata__": { "calibration": settings },
+            "light_curves": tensor("F64", shape),
+            "planet_ids": tensor("I64", &[rows]),
+            "visits": tensor("I64", &[rows]),
+        });
+        let header = header.to_string();
+        let mut bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat();
+        let claimed = end.saturating_sub(16 * rows).min(1 << 16);
+        bytes.resize(bytes.len() + claimed as usize, 0);
+        bytes.extend([visits, visits].concat().iter().flat_map(|number| number.to_le_bytes()));
+        fs::write(&path, bytes).expect("written");
+        match curves_in(&config.out) {
+            Err(CalibrationError::NotCalibrated { reason, .. }) => reason,
+            other => panic!("{shape:?}: {other:?}"),
+        }
+    };
+    assert!(refused(&[0, 1 << 62, 283], &[]).contains("at least one light curve"));
+    assert!(refused(&[1, 0, 283], &[1]).contains("at least one light curve"));
+    refused(&[1 << 62, 4, 0], &[1]);
+    refused(&[u64::MAX, 2, 283], &[1]);
+    assert!(refused(&[2, 1, 283], &[2, 1]).contains("ascending order"));
+    assert!(refused(&[2, 1, 283], &[1, 1]).contains("ascending order"));
+    fs::write(&path, [&u64::MAX.to_le_bytes()[..], b"{}"].concat()).expect("written");
+    assert!(matches!(curves_in(&config.out), Err(CalibrationError::NotCalibrated { .. })));
+}
+
+#[test]
+fn listed_files_are_calibrated_like_a_folder_and_nothing_else_is() {
+    let folder = folder();
+    let data = three_visits(folder.path(), 4, 4);
+    let curves = config(folder.path(), CalibOutput::LightCurve, 1, 1);
+    let path = calibrate(&data, Split::Train, &curves, &mut |_| {}).expect("calibrated").remove(0);
+    let list = ReadData::of_tree(data.root()).expect("hashes").manifest().clone();
+    // An attacker's visits, which nobody signed.
+    let visit = first_visit(&data);
+    for instrument in Instrument::ALL {
+        let [from, to] =
+            [visit, Visit { number: 9, ..visit }].map(|v| data.layout().signal(Split::Train, v, instrument));
+        fs::copy(from, to).expect("copied");
+    }
+    let listed = DataSet::listed(ListedFiles::new(data.root(), list.clone()));
+    assert_eq!(
+        (data.visits(Split::Train).expect("listed").len(), listed.visits(Split::Train).expect("listed").len()),
+        (4, 3)
+    );
+    let again = CalibConfig { out: folder.path().join("again"), ..curves.clone() };
+    let copy = calibrate(&listed, Split::Train, &again, &mut |_| {}).expect("calibrated").remove(0);
+    assert!(fs::read(path).expect("readable") == fs::read(copy).expect("readable"));
+    // One bit of one signal.
+    let signal = data.layout().signal(Split::Train, visit, Instrument::Fgs1);
+    let mut bytes = fs::read(&signal).expect("readable");
+    bytes[100] ^= 1;
+    fs::write(&signal, bytes).expect("written");
+    let error = calibrate(&listed, Split::Train, &again, &mut |_| {}).expect_err("refused");
+    assert!(
+        matches!(&error, CalibrationError::Data(DataError::NotAsListed { path, .. }) if *path == signal),
+        "{error}"
+    );
+}
+
+/// Most memory that this process ever held, in MiB.
+fn peak_mebibytes() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").expect("Linux");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    peak.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024
+}
+
+/// A measurement, to be run alone: `cargo test --lib -- --ignored --nocapture --exact` and its name.
+#[test]
+#[ignore = "a measurement"]
+fn memory_of_the_sample_planet_and_of_a_visit_of_the_real_size() {
+    let folder = folder();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/ariel/sample");
+    let files = |root: &Path| ReadData::of_tree(root).expect("hashes").manifest().clone();
+    let measure = |name: &str, root: &Path, bin: [usize; 2]| {
+        let data = DataSet::listed(ListedFiles::new(root, files(root)));
+        // What was needed before is forgotten.
+        fs::write("/proc/self/clear_refs", "5").expect("Linux");
+        let before = peak_mebibytes();
+        let begin = std::time::Instant::now();
+        let config = config(&folder.path().join(name), CalibOutput::LightCurve, bin[0], bin[1]);
+        calibrate(&data, Split::Train, &config, &mut |_| {}).expect("calibrated");
+        let seconds = begin.elapsed().as_secs_f64();
+        let signals = files(root).files().iter().map(|file| file.size >> 20).max().unwrap_or(0);
+        let peak = peak_mebibytes();
+        eprintln!("{name}: largest file {signals} MiB, {seconds:.1} s, peak {peak} MiB, {before} MiB before");
+    };
+    if sample.is_dir() {
+        measure("sample", &sample, [1, 1]);
+    }
+    let mut config = quiet(&folder.path().join("sim"));
+    (config.airs_frames, config.fgs1_frames, config.noise.photon) = (11_250, 135_000, true);
+    simulate(&config, &mut |_| {}).expect("simulated");
+    for layout in [FrameLayout::Columns, FrameLayout::Flattened] {
+        if layout == FrameLayout::Flattened {
+            let data = DataSet::open(&config.out).expect("opened");
+            let visit = first_visit(&data);
+            let signal = data.signal(Split::Train, visit, Instrument::Fgs1).expect("opened");
+            let (frames, width, path) = (signal.frames(), signal.width(), signal.path().to_owned());
+            let mut table = vec![Vec::new(); width];
+            let all: Vec<usize> = (0..width).collect();
+            signal
+                .for_each_series(&all, &mut table, |series, _, values| series.extend(values.iter().map(|v| *v as u16)))
+                .expect("read");
+            let options = FrameWriteOptions { layout, ..FrameWriteOptions::zstd() };
+            write_frames(&path, frames, width, options, |pixel, series| series.extend_from_slice(&table[pixel]))
+                .expect("written");
+        }
+        measure(&format!("{layout:?}"), &config.out, [30, 360]);
+    }
 }

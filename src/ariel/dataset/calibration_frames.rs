@@ -5,10 +5,16 @@ use std::path::Path;
 use super::DataError;
 use super::frame_table::FrameTable;
 use super::parquet_writer::{write_bool_matrix, write_matrix};
+use super::source::DataSource;
 use crate::ariel::instrument::{Instrument, ROWS};
 
 /// Coefficients of the linearity polynomial of a pixel.
 pub const LINEARITY_COEFFICIENTS: usize = 6;
+
+/// Bytes of a file of calibration frames. The largest, six coefficients of 11392 pixels in float64, takes half a million.
+const MAX_FILE_BYTES: u64 = 1 << 25;
+/// Rows of a file of calibration frames. Which number is right is said with another error.
+const MAX_ROWS: usize = 1 << 12;
 
 /// Calibration frames, each `[32, columns]` row by row over the whole detector.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,13 +36,14 @@ impl CalibrationFrames {
     pub const FILES: [&'static str; 5] =
         ["dark.parquet", "dead.parquet", "flat.parquet", "linear_corr.parquet", "read.parquet"];
 
-    /// Reads `dark`, `dead`, `flat`, `read` and `linear_corr.parquet` of a folder.
+    /// Reads `dark`, `dead`, `flat`, `read` and `linear_corr.parquet` of a folder of the data set.
     ///
     /// # Errors
     /// When a file is missing, not parquet, or of another shape or type.
-    pub fn read(folder: &Path, instrument: Instrument) -> Result<Self, DataError> {
+    pub fn read(source: &DataSource, folder: &Path, instrument: Instrument) -> Result<Self, DataError> {
         let columns = instrument.columns();
-        let open = |name: &str| FrameTable::open(&folder.join(name), columns);
+        let load = |name: &str| source.read("table of frames", &folder.join(name), MAX_FILE_BYTES);
+        let open = |name: &str| FrameTable::parse(load(name)?, columns, MAX_ROWS);
         let matrix = |table: FrameTable, rows: usize| {
             if table.frames() != rows {
                 let expected = format!("{rows} rows of {columns} numbers");
@@ -44,7 +51,7 @@ impl CalibrationFrames {
             }
             table.read_all()
         };
-        let dead = matrix(FrameTable::open_flags(&folder.join("dead.parquet"), columns)?, ROWS)?
+        let dead = matrix(FrameTable::parse_flags(load("dead.parquet")?, columns, MAX_ROWS)?, ROWS)?
             .into_iter()
             .enumerate()
             .map(|(pixel, value)| match value {

@@ -1,11 +1,18 @@
 //! CSV files with columns found by name.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::DataError;
 use super::atomic_file::write_atomically;
+use super::source::LoadedFile;
+
+/// Bytes of a table. The spectra of the competition's 1100 planets take six million.
+pub(crate) const MAX_TABLE_BYTES: u64 = 1 << 28;
+/// Rows of a table, so of planets: a hundred times the competition's.
+pub(crate) const MAX_TABLE_ROWS: u64 = 100_000;
+/// Columns of a table; a submission has 567.
+const MAX_TABLE_COLUMNS: u64 = 1000;
 
 /// Writes comma-separated rows; no field of the data set's tables needs quotes.
 pub(crate) fn write_csv<R: AsRef<[u8]>>(
@@ -33,13 +40,30 @@ pub(crate) struct CsvTable {
 }
 
 impl CsvTable {
+    /// Reads a table that the user named.
     pub(crate) fn read(what: &'static str, path: &Path) -> Result<Self, DataError> {
-        let file = File::open(path).map_err(|source| DataError::reading(what, path, source))?;
-        let refuse = |source| DataError::Csv { path: path.to_owned(), source };
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
+        Self::parse(LoadedFile::named(what, path, MAX_TABLE_BYTES)?)
+    }
+
+    pub(crate) fn parse(LoadedFile { path, bytes }: LoadedFile) -> Result<Self, DataError> {
+        let refuse = |source| DataError::Csv { path: path.clone(), source };
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes.as_ref());
         let header = reader.headers().map_err(refuse)?.clone();
-        let rows = reader.records().collect::<Result<_, _>>().map_err(refuse)?;
-        Ok(Self { path: path.to_owned(), header, rows })
+        DataError::within(&path, "columns", MAX_TABLE_COLUMNS, header.len() as u64)?;
+        let mut rows = Vec::new();
+        for row in reader.records() {
+            rows.push(row.map_err(refuse)?);
+            DataError::within(&path, "rows", MAX_TABLE_ROWS, rows.len() as u64)?;
+        }
+        Ok(Self { path, header, rows })
+    }
+
+    /// The row of a table that has one.
+    pub(crate) fn only_row(&self) -> Result<&csv::StringRecord, DataError> {
+        match self.rows.as_slice() {
+            [row] => Ok(row),
+            rows => Err(DataError::shape(&self.path, "one row", format!("{} rows", rows.len()))),
+        }
     }
 
     pub(crate) fn column_count(&self) -> usize {

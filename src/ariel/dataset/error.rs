@@ -5,6 +5,10 @@ use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
 
+use crate::digest::Blake3Digest;
+use crate::foreign::ForeignError;
+use crate::provenance::data::ListedError;
+
 /// Why a file of the data set cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
@@ -25,6 +29,40 @@ pub enum DataError {
         path: PathBuf,
         /// Why not.
         source: io::Error,
+    },
+    /// A file that is needed and that the list of the data set does not name, whether or not it is there: nobody checked
+    /// it.
+    #[error("{what} is not in the list of the data set: {}", path.display())]
+    NotListed {
+        /// What the layout calls it.
+        what: &'static str,
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// A file whose bytes are not those that the list names.
+    #[error("{}: expected {size} bytes with BLAKE3 {expected}, as the list of the data set says, got other ones", path.display())]
+    NotAsListed {
+        /// The file.
+        path: PathBuf,
+        /// Its size by the list.
+        size: u64,
+        /// Its digest by the list.
+        expected: Blake3Digest,
+    },
+    /// A listed file that is no regular file, or that changed while it was read.
+    #[error("{0}")]
+    Foreign(ForeignError),
+    /// A file that is, or says it is, larger than any such file has to be. What it promises was not allocated.
+    #[error("{}: expected at most {limit} {unit}, got {got}", path.display())]
+    TooMuch {
+        /// The file.
+        path: PathBuf,
+        /// What is counted.
+        unit: &'static str,
+        /// How many there may be.
+        limit: u64,
+        /// How many there are, or are said to be.
+        got: u64,
     },
     /// A file that is not a whole, well-formed parquet file, or of a codec other than Snappy and Zstd.
     #[error("{} cannot be read as parquet", path.display())]
@@ -79,6 +117,38 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// Whether something is not there or cannot be read or written. Everything else was read and is wrong, or is not what
+    /// was listed.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing { .. } | Self::Io { .. })
+    }
+
+    /// As [`reading`](Self::reading), for what stands in the way of a file that somebody else wrote.
+    pub(super) fn foreign(what: &'static str, error: ForeignError) -> Self {
+        match error {
+            ForeignError::Io { path, source } => Self::reading(what, &path, source),
+            ForeignError::TooLarge { path, limit, got } => Self::TooMuch { path, unit: "bytes", limit, got },
+            error => Self::Foreign(error),
+        }
+    }
+
+    /// Why a file of a list is not handed out.
+    pub(super) fn listed(what: &'static str, error: ListedError) -> Self {
+        match error {
+            ListedError::NotListed { path } => Self::NotListed { what, path },
+            ListedError::Foreign(error) => Self::foreign(what, error),
+            ListedError::Other { path, size, expected } => Self::NotAsListed { path, size, expected },
+        }
+    }
+
+    /// Refuses a number above its limit.
+    pub(crate) fn within(path: &Path, unit: &'static str, limit: u64, got: u64) -> Result<(), Self> {
+        match got > limit {
+            true => Err(Self::TooMuch { path: path.to_owned(), unit, limit, got }),
+            false => Ok(()),
+        }
+    }
+
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { action, path: path.to_owned(), source }
     }

@@ -1,21 +1,17 @@
 //! Tables of detector frames: one frame per row, in every layout that real tools write.
 //!
 //! A frame table is what signal files are (a row per read, a column per pixel) and what calibration frames are (a row
-//! per detector row, a column per detector column). It is read without ever holding the whole of it.
+//! per detector row, a column per detector column). Its file is in memory as it is, packed; of what it unpacks to, only a
+//! few columns are.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
-use std::sync::Arc;
 
-use bytes::Bytes;
-use parquet::errors::ParquetError;
-use parquet::file::reader::{ChunkReader, Length};
 use rayon::prelude::*;
 
 use super::DataError;
 use super::parquet_file::{Batch, ColumnKind, ParquetFile};
+use super::source::LoadedFile;
 
 /// How a table of frames lies in its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,24 +43,24 @@ const FRAMES_PER_BATCH: usize = 4096;
 const VALUES_PER_BLOCK: usize = 1 << 20;
 
 impl FrameTable {
-    /// Opens a table whose frames have `width` numbers.
+    /// A table of at most `most_frames` frames of `width` numbers each.
     ///
     /// # Errors
-    /// When the file is missing, not parquet, holds frames of another width, or columns that are not numbers.
-    pub fn open(path: &Path, width: usize) -> Result<Self, DataError> {
-        Self::open_kind(path, width, ColumnKind::Numbers)
+    /// When the file is not parquet, holds frames of another width or more of them, or columns that are not numbers.
+    pub fn parse(file: LoadedFile, width: usize, most_frames: usize) -> Result<Self, DataError> {
+        Self::parse_kind(file, width, most_frames, ColumnKind::Numbers)
     }
 
-    /// Opens a table of booleans, which read as 0 and 1.
+    /// A table of booleans, which read as 0 and 1.
     ///
     /// # Errors
-    /// See [`open`](Self::open).
-    pub fn open_flags(path: &Path, width: usize) -> Result<Self, DataError> {
-        Self::open_kind(path, width, ColumnKind::Flags)
+    /// See [`parse`](Self::parse).
+    pub fn parse_flags(file: LoadedFile, width: usize, most_frames: usize) -> Result<Self, DataError> {
+        Self::parse_kind(file, width, most_frames, ColumnKind::Flags)
     }
 
-    fn open_kind(path: &Path, width: usize, kind: ColumnKind) -> Result<Self, DataError> {
-        let file = ParquetFile::open("table of frames", path)?;
+    fn parse_kind(file: LoadedFile, width: usize, most_frames: usize, kind: ColumnKind) -> Result<Self, DataError> {
+        let file = ParquetFile::parse(file)?;
         let names: Vec<String> = file.columns().iter().map(|column| column.path().string()).collect();
         // pandas stores a row index beside the data when told to.
         let data: Vec<usize> =
@@ -78,15 +74,16 @@ impl FrameTable {
             [only] if width > 1 => {
                 if !rows.is_multiple_of(width) {
                     let expected = format!("one flattened column with a multiple of {width} rows");
-                    return Err(DataError::shape(path, expected, format!("{rows} rows")));
+                    return Err(DataError::shape(file.path(), expected, format!("{rows} rows")));
                 }
                 (FrameLayout::Flattened, rows / width, vec![only])
             }
             _ => (FrameLayout::Columns, rows, order_columns(&file, &names, &data, width)?),
         };
         if frames == 0 {
-            return Err(DataError::shape(path, "at least one frame", "none"));
+            return Err(DataError::shape(file.path(), "at least one frame", "none"));
         }
+        DataError::within(file.path(), "frames", most_frames as u64, frames as u64)?;
         Ok(Self { file, layout, frames, width, column_of_element })
     }
 
@@ -165,12 +162,10 @@ impl FrameTable {
         visit: &(impl Fn(&mut S, usize, &[f64]) + Sync),
     ) -> Result<(), DataError> {
         let columns: Vec<usize> = elements.iter().map(|&element| self.column_of_element[element]).collect();
-        let handle = self.file.handle()?;
         let mut next_frame = vec![0; elements.len()];
         for row_group in 0..self.file.row_groups() {
-            let source = Arc::new(Window::load(&self.file, &handle, row_group, &columns)?);
             for ((&column, state), next_frame) in columns.iter().zip(states.iter_mut()).zip(&mut next_frame) {
-                self.file.read_chunk(&source, row_group, column, FRAMES_PER_BATCH, &mut |batch| {
+                self.file.read_chunk((row_group, column), 1, FRAMES_PER_BATCH, &mut |batch| {
                     self.check(&batch, column)?;
                     visit(state, *next_frame, batch.values);
                     *next_frame += batch.values.len();
@@ -189,9 +184,9 @@ impl FrameTable {
     ) -> Result<(), DataError> {
         let column = self.column_of_element[0];
         let frames_per_block = (VALUES_PER_BLOCK / self.width).max(1);
-        let batch_rows = match self.layout {
-            FrameLayout::Lists => frames_per_block,
-            _ => frames_per_block * self.width,
+        let (leaves_per_row, batch_rows) = match self.layout {
+            FrameLayout::Lists => (self.width, frames_per_block),
+            _ => (1, frames_per_block * self.width),
         };
         let mut pending: Vec<f64> = Vec::new();
         let (mut leaves, mut frames_done) = (0usize, 0usize);
@@ -205,9 +200,8 @@ impl FrameTable {
             frames_done += frames;
             pending.drain(..frames * self.width);
         };
-        let source = Arc::new(self.file.handle()?);
         for row_group in 0..self.file.row_groups() {
-            self.file.read_chunk(&source, row_group, column, batch_rows, &mut |batch| {
+            self.file.read_chunk((row_group, column), leaves_per_row, batch_rows, &mut |batch| {
                 self.check(&batch, column)?;
                 // A list begins where the repetition level is 0: at every multiple of the width and nowhere else.
                 for &level in batch.repetition {
@@ -274,67 +268,4 @@ fn order_columns(file: &ParquetFile, names: &[String], data: &[usize], width: us
         }
     }
     Ok(by_element.into_values().collect())
-}
-
-/// The part of a file that holds a few columns, in memory: one read instead of three per page.
-enum Window {
-    Loaded {
-        start: u64,
-        bytes: Bytes,
-    },
-    /// The columns lie far apart.
-    Scattered(File),
-}
-
-impl Window {
-    fn load(file: &ParquetFile, handle: &File, row_group: usize, columns: &[usize]) -> Result<Self, DataError> {
-        let refuse = |source| DataError::io("read", file.path(), source);
-        let (mut start, mut end, mut wanted) = (u64::MAX, 0, 0u64);
-        for &column in columns {
-            let range = file.byte_range(row_group, column)?;
-            start = start.min(range.start);
-            end = end.max(range.end);
-            wanted = wanted.saturating_add(range.end - range.start);
-        }
-        let length = end.saturating_sub(start);
-        if length > wanted.saturating_mul(4) {
-            return Ok(Self::Scattered(file.handle()?));
-        }
-        let mut handle = handle;
-        handle.seek(SeekFrom::Start(start)).map_err(refuse)?;
-        let mut bytes = Vec::new();
-        handle.take(length).read_to_end(&mut bytes).map_err(refuse)?;
-        Ok(Self::Loaded { start, bytes: bytes.into() })
-    }
-}
-
-impl Length for Window {
-    fn len(&self) -> u64 {
-        match self {
-            Self::Loaded { start, bytes } => start + bytes.len() as u64,
-            Self::Scattered(file) => file.len(),
-        }
-    }
-}
-
-impl ChunkReader for Window {
-    type T = Box<dyn Read>;
-
-    fn get_read(&self, position: u64) -> Result<Self::T, ParquetError> {
-        match self {
-            Self::Loaded { start, bytes } => Ok(Box::new(bytes.get_read(offset(*start, position)?)?)),
-            Self::Scattered(file) => Ok(Box::new(file.get_read(position)?)),
-        }
-    }
-
-    fn get_bytes(&self, position: u64, length: usize) -> Result<Bytes, ParquetError> {
-        match self {
-            Self::Loaded { start, bytes } => bytes.get_bytes(offset(*start, position)?, length),
-            Self::Scattered(file) => file.get_bytes(position, length),
-        }
-    }
-}
-
-fn offset(start: u64, position: u64) -> Result<u64, ParquetError> {
-    position.checked_sub(start).ok_or_else(|| ParquetError::EOF("a page lies before its column chunk".to_owned()))
 }

@@ -1,14 +1,14 @@
 //! The names of the competition's files and folders.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::DataError;
+use super::source::DataSource;
 use crate::ariel::instrument::Instrument;
 
 /// Which half of the data set.
@@ -121,19 +121,17 @@ impl Layout {
     /// Every visit of a split that has signal files, in numeric order of planet, then visit.
     ///
     /// Entries whose names are not planet ids, as file browsers leave them, are passed over.
-    pub(super) fn visits(&self, split: Split) -> Result<Vec<Visit>, DataError> {
+    pub(super) fn visits(&self, source: &DataSource, split: Split) -> Result<Vec<Visit>, DataError> {
         let folder = self.split(split);
-        let mut planets = BTreeMap::new();
-        for (name, path) in entries("folder of planets", &folder)? {
-            if let Some(planet) = canonical_number::<i64>(&name) {
-                planets.insert(planet, path);
-            }
-        }
+        let names = source.names("folder of planets", &folder)?;
+        let planets: BTreeSet<i64> = names.iter().filter_map(|name| canonical_number(name)).collect();
         let mut visits = Vec::new();
-        for (planet, path) in planets {
-            let mut numbers: Vec<u32> = entries("planet's folder", &path)?
+        for planet in planets {
+            let folder = self.planet(split, planet);
+            let mut numbers: Vec<u32> = source
+                .names("planet's folder", &folder)?
                 .iter()
-                .filter_map(|(name, _)| {
+                .filter_map(|name| {
                     let stem = name.strip_suffix(".parquet")?;
                     Instrument::ALL.iter().find_map(|instrument| {
                         canonical_number(stem.strip_prefix(instrument.name())?.strip_prefix("_signal_")?)
@@ -143,27 +141,15 @@ impl Layout {
             numbers.sort_unstable();
             numbers.dedup();
             if numbers.is_empty() {
-                return Err(DataError::Missing { what: "signal of a visit (FGS1_signal_<k>.parquet)", path });
+                return Err(source.lacks("signal of a visit (FGS1_signal_<k>.parquet)", folder));
             }
             visits.extend(numbers.into_iter().map(|number| Visit { planet, number }));
         }
         if visits.is_empty() {
-            return Err(DataError::Missing { what: "planet in the split's folder", path: folder });
+            return Err(source.lacks("planet in the split's folder", folder));
         }
         Ok(visits)
     }
-}
-
-fn entries(what: &'static str, folder: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
-    let refuse = |source| DataError::reading(what, folder, source);
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(folder).map_err(refuse)? {
-        let entry = entry.map_err(refuse)?;
-        if let Ok(name) = entry.file_name().into_string() {
-            entries.push((name, entry.path()));
-        }
-    }
-    Ok(entries)
 }
 
 /// A number spelled the one way in which the layout spells it, so that no two folders are one planet.
@@ -173,7 +159,10 @@ fn canonical_number<N: std::str::FromStr + ToString>(text: &str) -> Option<N> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::provenance::data::{ListedFiles, ReadData};
 
     #[test]
     fn visits_come_in_numeric_order_and_foreign_entries_are_passed_over() {
@@ -184,19 +173,29 @@ mod tests {
             fs::create_dir_all(&folder).expect("created");
             fs::write(folder.join(format!("FGS1_signal_{number}.parquet")), "").expect("written");
         }
-        let visits = layout.visits(Split::Train).expect("listed");
-        let pairs: Vec<_> = visits.iter().map(|visit| (visit.planet, visit.number)).collect();
-        assert_eq!(pairs, [(9, 2), (9, 10), (100, 0), (100, 1)]);
+        let folder = DataSource::Folder(root.path().to_owned());
+        let list = ReadData::of_tree(root.path()).expect("hashes").manifest().clone();
+        let listed = DataSource::Listed(ListedFiles::new(root.path(), list));
+        let pairs = |source| -> Vec<_> {
+            let visits = layout.visits(source, Split::Train).expect("listed");
+            visits.iter().map(|visit| (visit.planet, visit.number)).collect()
+        };
+        assert_eq!(pairs(&folder), [(9, 2), (9, 10), (100, 0), (100, 1)]);
+        assert_eq!(pairs(&listed), pairs(&folder));
+        // A visit that is planted after the list was made.
+        fs::write(layout.split(Split::Train).join("9/FGS1_signal_3.parquet"), "").expect("written");
+        assert_eq!((pairs(&listed).len(), pairs(&folder).len()), (4, 5));
     }
 
     #[test]
     fn a_missing_split_and_a_planet_without_signals_are_named() {
         let root = tempfile::tempdir().expect("a temporary folder");
         let layout = Layout::new(root.path());
-        let error = layout.visits(Split::Test).expect_err("no test folder");
+        let source = DataSource::Folder(root.path().to_owned());
+        let error = layout.visits(&source, Split::Test).expect_err("no test folder");
         assert!(matches!(&error, DataError::Missing { path, .. } if path.ends_with("test")), "{error}");
         fs::create_dir_all(layout.planet(Split::Test, 5)).expect("created");
-        let error = layout.visits(Split::Test).expect_err("no signal");
+        let error = layout.visits(&source, Split::Test).expect_err("no signal");
         assert!(matches!(&error, DataError::Missing { path, .. } if path.ends_with("test/5")), "{error}");
     }
 }

@@ -1,25 +1,27 @@
 //! Numbers out of parquet files, one column chunk at a time.
 //!
 //! Works on parquet's physical types rather than on Arrow's: a signal file has 11392 columns, and decoding them one
-//! after the other needs the memory of one. A file is foreign bytes, so every offset is checked before it is used.
+//! after the other needs the memory of one. A file is foreign bytes, so every offset is checked before it is used, and
+//! what it promises is held against [bounds](super::parquet_bounds) before it is believed.
 
-use std::fs::File;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use parquet::basic::{ConvertedType, LogicalType, Type as PhysicalType};
 use parquet::column::page::PageReader;
 use parquet::column::reader::ColumnReaderImpl;
 use parquet::data_type::{BoolType, DataType, DoubleType, FloatType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
-use parquet::file::reader::ChunkReader;
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::{ColumnDescPtr, ColumnDescriptor};
 
 use super::DataError;
+use super::parquet_bounds::{check_footer, check_pages};
+use super::source::LoadedFile;
 
 /// What a column is expected to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,11 +41,12 @@ impl ColumnKind {
     }
 }
 
-/// A parquet file whose footer has been read.
+/// A parquet file in memory whose footer has been read.
 #[derive(Debug, Clone)]
 pub(super) struct ParquetFile {
-    path: PathBuf,
-    size: u64,
+    file: LoadedFile,
+    /// The same bytes, as the decoder wants to hold them.
+    source: Arc<Bytes>,
     metadata: Arc<ParquetMetaData>,
 }
 
@@ -67,16 +70,17 @@ impl Batch<'_> {
 }
 
 impl ParquetFile {
-    pub fn open(what: &'static str, path: &Path) -> Result<Self, DataError> {
-        let file = File::open(path).map_err(|source| DataError::reading(what, path, source))?;
-        let size = file.metadata().map_err(|source| DataError::reading(what, path, source))?.len();
-        let metadata =
-            ParquetMetaDataReader::new().parse_and_finish(&file).map_err(|source| DataError::parquet(path, source))?;
-        Ok(Self { path: path.to_owned(), size, metadata: Arc::new(metadata) })
+    pub fn parse(file: LoadedFile) -> Result<Self, DataError> {
+        let path = file.path.as_path();
+        check_footer(path, &file.bytes)?;
+        // A schema of kinds that do not go together panics in parquet 60.
+        let parse = || ParquetMetaDataReader::new().parse_and_finish(&file.bytes);
+        let metadata = caught("the footer's reader", parse).map_err(|source| DataError::parquet(path, source))?;
+        Ok(Self { source: Arc::new(file.bytes.clone()), metadata: Arc::new(metadata), file })
     }
 
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.file.path
     }
 
     pub fn columns(&self) -> &[ColumnDescPtr] {
@@ -94,7 +98,7 @@ impl ParquetFile {
             let group_rows = usize::try_from(group.num_rows()).ok();
             rows = group_rows
                 .and_then(|group_rows| rows.checked_add(group_rows))
-                .ok_or_else(|| DataError::shape(&self.path, "a number of rows", group.num_rows().to_string()))?;
+                .ok_or_else(|| DataError::shape(self.path(), "a number of rows", group.num_rows().to_string()))?;
         }
         Ok(rows)
     }
@@ -111,46 +115,42 @@ impl ParquetFile {
         if accepted { Ok(()) } else { Err(self.dtype_error(descriptor, kind)) }
     }
 
-    /// A handle of its own, so that threads do not share a file position.
-    pub fn handle(&self) -> Result<File, DataError> {
-        File::open(&self.path).map_err(|source| DataError::io("read", &self.path, source))
-    }
-
     /// The bytes of a column chunk in the file.
-    pub fn byte_range(&self, row_group: usize, column: usize) -> Result<Range<u64>, DataError> {
+    fn byte_range(&self, row_group: usize, column: usize) -> Result<Range<usize>, DataError> {
         let chunk = self.chunk(row_group, column);
         let start = chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset());
-        let range = u64::try_from(start).ok().zip(u64::try_from(chunk.compressed_size()).ok());
+        let range = usize::try_from(start).ok().zip(usize::try_from(chunk.compressed_size()).ok());
         range
             .and_then(|(start, length)| Some(start..start.checked_add(length)?))
-            .filter(|range| range.end <= self.size)
+            .filter(|range| range.end <= self.file.bytes.len())
             .ok_or_else(|| {
                 let reason = format!("column chunk {column} of row group {row_group} lies outside of the file");
-                DataError::parquet(&self.path, ParquetError::EOF(reason))
+                DataError::parquet(self.path(), ParquetError::EOF(reason))
             })
     }
 
-    /// Decodes one column chunk out of `source`, handing on at most `batch_rows` rows at a time.
+    /// Decodes one column chunk, of at most `leaves_per_row` values in a row, handing on at most `batch_rows` rows at a
+    /// time.
     ///
     /// # Errors
     /// When the bytes are not what the footer says, or what `visit` returns.
-    pub fn read_chunk<R: ChunkReader + 'static>(
+    pub fn read_chunk(
         &self,
-        source: &Arc<R>,
-        row_group: usize,
-        column: usize,
+        (row_group, column): (usize, usize),
+        leaves_per_row: usize,
         batch_rows: usize,
         visit: &mut dyn FnMut(Batch<'_>) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
-        self.byte_range(row_group, column)?;
+        let range = self.byte_range(row_group, column)?;
         let chunk = self.chunk(row_group, column);
         let descriptor = &self.columns()[column];
         let rows = usize::try_from(self.metadata.row_group(row_group).num_rows()).unwrap_or(0);
+        check_pages(self.path(), &self.file.bytes[range], (rows as u64).saturating_mul(leaves_per_row as u64))?;
         let pages: Box<dyn PageReader> = Box::new(
-            SerializedPageReader::new(Arc::clone(source), chunk, rows, None)
-                .map_err(|source| DataError::parquet(&self.path, source))?,
+            SerializedPageReader::new(Arc::clone(&self.source), chunk, rows, None)
+                .map_err(|source| DataError::parquet(self.path(), source))?,
         );
-        let mut decoder = ChunkDecoder { path: &self.path, descriptor, rows, batch_rows, visit };
+        let mut decoder = ChunkDecoder { path: self.path(), descriptor, rows, batch_rows, visit };
         let unsigned = is_unsigned(descriptor);
         match descriptor.physical_type() {
             PhysicalType::BOOLEAN => decoder.run::<BoolType>(pages, |&value| f64::from(u8::from(value))),
@@ -175,7 +175,12 @@ impl ParquetFile {
             ConvertedType::NONE => descriptor.physical_type().to_string(),
             converted => format!("{} ({converted})", descriptor.physical_type()),
         };
-        DataError::Dtype { path: self.path.clone(), column: descriptor.path().string(), expected: kind.expected(), got }
+        DataError::Dtype {
+            path: self.file.path.clone(),
+            column: descriptor.path().string(),
+            expected: kind.expected(),
+            got,
+        }
     }
 }
 
@@ -200,11 +205,9 @@ impl ChunkDecoder<'_> {
             definition.clear();
             repetition.clear();
             // On damaged data the delta decoder of parquet 60 subtracts past zero, which panics in a debug build.
-            let (rows, _, _) = catch_unwind(AssertUnwindSafe(|| {
-                reader.read_records(self.batch_rows, Some(&mut definition), Some(&mut repetition), &mut raw)
-            }))
-            .unwrap_or_else(|_| Err(ParquetError::General("the decoder panicked: damaged data".to_owned())))
-            .map_err(refuse)?;
+            let mut read =
+                || reader.read_records(self.batch_rows, Some(&mut definition), Some(&mut repetition), &mut raw);
+            let (rows, _, _) = caught("the decoder", &mut read).map_err(refuse)?;
             if rows == 0 {
                 break;
             }
@@ -224,6 +227,12 @@ impl ChunkDecoder<'_> {
         }
         Ok(())
     }
+}
+
+/// What `read` returns, or an error where it panics on damaged data.
+fn caught<T>(who: &str, read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    let damaged = |_| Err(ParquetError::General(format!("{who} panicked: damaged data")));
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(damaged)
 }
 
 fn is_integer(descriptor: &ColumnDescriptor) -> bool {

@@ -1,12 +1,12 @@
 //! The small tables: wavelengths, converters, axes, stars, spectra.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use super::DataError;
 use super::csv_table::{CsvTable, write_csv};
 use super::parquet_file::{ColumnKind, ParquetFile};
 use super::parquet_writer::write_doubles;
+use super::source::LoadedFile;
 use crate::ariel::instrument::{Instrument, WAVELENGTHS};
 
 /// `wl_1` … `wl_283`, the names of a spectrum's columns.
@@ -41,11 +41,9 @@ impl AdcInfo {
         }
     }
 
-    pub(super) fn read(path: &Path) -> Result<Self, DataError> {
-        let table = CsvTable::read("table of converters", path)?;
-        let [row] = table.rows.as_slice() else {
-            return Err(DataError::shape(path, "one row", format!("{} rows", table.rows.len())));
-        };
+    pub(super) fn parse(file: LoadedFile) -> Result<Self, DataError> {
+        let table = CsvTable::parse(file)?;
+        let row = table.only_row()?;
         let conversion = |instrument: Instrument| {
             let gain_column = table.column(&format!("{}_adc_gain", instrument.name()))?;
             let gain = table.number(row, gain_column)?;
@@ -82,14 +80,19 @@ pub struct AxisInfo {
     pub fgs1_hours: Vec<f64>,
 }
 
+/// Rows of the table of axes: a row per read, of which FGS1 has most.
+const MAX_AXIS_ROWS: u64 = Instrument::Fgs1.most_reads() as u64;
+
 const AIRS_HOURS: &str = "AIRS-CH0-axis0-h";
 const AIRS_WAVELENGTHS_UM: &str = "AIRS-CH0-axis2-um";
 const AIRS_INTEGRATION_SECONDS: &str = "AIRS-CH0-integration_time";
 const FGS1_HOURS: &str = "FGS1-axis0-h";
 
 impl AxisInfo {
-    pub(super) fn read(path: &Path) -> Result<Self, DataError> {
-        let file = ParquetFile::open("table of axes", path)?;
+    pub(super) fn parse(file: LoadedFile) -> Result<Self, DataError> {
+        let file = ParquetFile::parse(file)?;
+        DataError::within(file.path(), "rows", MAX_AXIS_ROWS, file.rows()? as u64)?;
+        let path = file.path();
         let axis = |name: &str| read_axis(&file, name);
         let info = Self {
             airs_hours: axis(AIRS_HOURS)?,
@@ -136,11 +139,10 @@ fn read_axis(file: &ParquetFile, name: &str) -> Result<Vec<f64>, DataError> {
         return Err(DataError::shape(file.path(), format!("a column {name:?}"), "none of that name"));
     };
     file.check_kind(column, ColumnKind::Numbers)?;
-    let source = Arc::new(file.handle()?);
     let mut axis: Vec<f64> = Vec::new();
     let mut filling = false;
     for row_group in 0..file.row_groups() {
-        file.read_chunk(&source, row_group, column, 1 << 16, &mut |batch| {
+        file.read_chunk((row_group, column), 1, 1 << 16, &mut |batch| {
             let mut values = batch.values.iter();
             let present = batch.definition.iter().map(|&level| level == batch.max_definition);
             let all = std::iter::repeat_n(true, if batch.definition.is_empty() { batch.values.len() } else { 0 });
@@ -187,8 +189,8 @@ pub struct Star {
 const STAR_COLUMNS: [&str; 8] = ["Rs", "Ms", "Ts", "Mp", "e", "P", "sma", "i"];
 
 impl Star {
-    pub(super) fn read_table(path: &Path) -> Result<Vec<Self>, DataError> {
-        let table = CsvTable::read("table of stars", path)?;
+    pub(super) fn parse_table(file: LoadedFile) -> Result<Vec<Self>, DataError> {
+        let table = CsvTable::parse(file)?;
         let columns = STAR_COLUMNS.iter().map(|name| table.column(name)).collect::<Result<Vec<_>, _>>()?;
         let ids = table.planet_ids()?;
         let mut stars = Vec::with_capacity(table.rows.len());
@@ -256,12 +258,19 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// Reads a table of true spectra.
+    /// Reads a table of true spectra that the user named.
     ///
     /// # Errors
     /// When it is missing, or not such a table.
     pub fn read(path: &Path) -> Result<Self, DataError> {
-        let table = CsvTable::read("table of true spectra", path)?;
+        Self::from_table(&CsvTable::read("table of true spectra", path)?)
+    }
+
+    pub(super) fn parse(file: LoadedFile) -> Result<Self, DataError> {
+        Self::from_table(&CsvTable::parse(file)?)
+    }
+
+    fn from_table(table: &CsvTable) -> Result<Self, DataError> {
         let columns = wavelength_names().map(|name| table.column(&name)).collect::<Result<Vec<_>, _>>()?;
         let mut rows: Vec<_> = table.planet_ids()?.into_iter().zip(&table.rows).collect();
         rows.sort_by_key(|(planet, _)| *planet);
@@ -298,11 +307,9 @@ impl Targets {
     }
 }
 
-pub(super) fn read_wavelengths(path: &Path) -> Result<Vec<f64>, DataError> {
-    let table = CsvTable::read("table of wavelengths", path)?;
-    let [row] = table.rows.as_slice() else {
-        return Err(DataError::shape(path, "one row", format!("{} rows", table.rows.len())));
-    };
+pub(super) fn parse_wavelengths(file: LoadedFile) -> Result<Vec<f64>, DataError> {
+    let table = CsvTable::parse(file)?;
+    let row = table.only_row()?;
     wavelength_names().map(|name| table.number(row, table.column(&name)?)).collect()
 }
 

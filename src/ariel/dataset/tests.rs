@@ -26,6 +26,15 @@ fn expected() -> Vec<f64> {
     (0..FRAMES).flat_map(|frame| (0..WIDTH).map(move |element| f64::from(value(frame, element)))).collect()
 }
 
+/// A table of frames that lies in a file of its own.
+fn table(path: &Path, width: usize) -> Result<FrameTable, DataError> {
+    FrameTable::parse(LoadedFile::named("table of frames", path, 1 << 30)?, width, 1 << 18)
+}
+
+fn loaded(path: &Path) -> LoadedFile {
+    LoadedFile::named("table", path, 1 << 30).expect("readable")
+}
+
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
@@ -41,7 +50,7 @@ fn a_signal_reads_alike_in_every_layout_and_codec() {
     for layout in [FrameLayout::Columns, FrameLayout::Flattened, FrameLayout::Lists] {
         for compression in [Compression::SNAPPY, FrameWriteOptions::zstd().compression, Compression::UNCOMPRESSED] {
             write(&path, layout, compression);
-            let table = FrameTable::open(&path, WIDTH).expect("opened");
+            let table = table(&path, WIDTH).expect("opened");
             assert_eq!((table.layout(), table.frames(), table.width()), (layout, FRAMES, WIDTH));
             assert_eq!(table.read_all().expect("read"), expected(), "{layout:?} {compression:?}");
         }
@@ -56,7 +65,7 @@ fn a_series_visits_the_wanted_elements_in_order_of_frames() {
         write(&path, layout, Compression::SNAPPY);
         let wanted = [3, 128, 77];
         let mut series = vec![Vec::new(); wanted.len()];
-        let table = FrameTable::open(&path, WIDTH).expect("opened");
+        let table = table(&path, WIDTH).expect("opened");
         table
             .for_each_series(&wanted, &mut series, |series, first, values| {
                 assert_eq!(first, series.len());
@@ -80,7 +89,7 @@ fn columns_are_found_by_name_in_whatever_order_they_lie() {
     columns.push(("__index_level_0__".to_owned(), vec![Some(5.0), Some(6.0)]));
     assert_eq!(columns[2].0, "column_10");
     write_doubles(&path, &columns).expect("written");
-    let frames = FrameTable::open(&path, 12).expect("opened").read_all().expect("read");
+    let frames = table(&path, 12).expect("opened").read_all().expect("read");
     assert_eq!(frames[..12], std::array::from_fn::<f64, 12, _>(|element| element as f64));
     assert_eq!(frames[12..], [-1.0; 12]);
 }
@@ -93,7 +102,7 @@ fn unknown_and_repeated_columns_are_refused() {
         [(["column_0", "flux"], "a column \"flux\""), (["column_1", "1"], "two columns for number 1")]
     {
         write_doubles(&path, &names.map(|name| (name.to_owned(), vec![Some(1.0)]))).expect("written");
-        let error = text(FrameTable::open(&path, 2).expect_err("refused"));
+        let error = text(table(&path, 2).expect_err("refused"));
         assert!(error.contains(complaint) && error.contains("signal.parquet"), "{error}");
     }
 }
@@ -108,7 +117,7 @@ fn a_file_truncated_anywhere_is_an_error_that_names_it() {
         for length in (0..bytes.len()).step_by(bytes.len() / 60 + 1).chain([bytes.len() - 1]) {
             _ = fs::remove_file(&cut);
             fs::write(&cut, &bytes[..length]).expect("written");
-            let error = FrameTable::open(&cut, WIDTH).expect_err("truncated");
+            let error = table(&cut, WIDTH).expect_err("truncated");
             assert!(matches!(&error, DataError::Parquet { path, .. } if *path == cut), "{length}: {error}");
         }
     }
@@ -133,7 +142,7 @@ fn damage_anywhere_is_an_error_or_at_most_other_numbers() {
             // Into a new file: a journaling file system flushes one that is cut to nothing and written again.
             _ = fs::remove_file(&damaged);
             fs::write(&damaged, &bytes).expect("written");
-            match FrameTable::open(&damaged, width).and_then(|table| table.read_all()) {
+            match table(&damaged, width).and_then(|table| table.read_all()) {
                 Ok(read) => assert_eq!(read.len(), frames * width),
                 Err(_) => errors += 1,
             }
@@ -149,7 +158,7 @@ fn nulls_and_numbers_that_are_not_finite_are_refused() {
     for (bad, name) in [(None, "null"), (Some(f64::INFINITY), "inf"), (Some(f64::NAN), "NaN")] {
         let columns = [("column_0".to_owned(), vec![Some(1.0), bad]), ("column_1".to_owned(), vec![Some(1.0); 2])];
         write_doubles(&path, &columns).expect("written");
-        let error = text(FrameTable::open(&path, 2).expect("opened").read_all().expect_err("refused"));
+        let error = text(table(&path, 2).expect("opened").read_all().expect_err("refused"));
         assert!(error.contains(name) && error.contains("column_0"), "{error}");
     }
 }
@@ -159,13 +168,13 @@ fn wrong_shapes_are_refused_with_both_shapes() {
     let folder = folder();
     let path = folder.path().join("signal.parquet");
     write(&path, FrameLayout::Columns, Compression::SNAPPY);
-    let error = text(FrameTable::open(&path, WIDTH + 1).expect_err("too narrow"));
+    let error = text(table(&path, WIDTH + 1).expect_err("too narrow"));
     assert!(error.contains("131 columns") && error.contains("got 130 columns"), "{error}");
     write(&path, FrameLayout::Flattened, Compression::SNAPPY);
-    let error = text(FrameTable::open(&path, WIDTH + 1).expect_err("no multiple"));
+    let error = text(table(&path, WIDTH + 1).expect_err("no multiple"));
     assert!(error.contains("multiple of 131") && error.contains("1170 rows"), "{error}");
     write(&path, FrameLayout::Lists, Compression::SNAPPY);
-    let table = FrameTable::open(&path, WIDTH + 1).expect("lists are measured when they are read");
+    let table = table(&path, WIDTH + 1).expect("lists are measured when they are read");
     assert!(matches!(table.read_all(), Err(DataError::Shape { .. })));
 }
 
@@ -183,10 +192,11 @@ fn calibration_frames_read_back_and_wrong_ones_are_named() {
         linear_corr: ramp(1.0, pixels * LINEARITY_COEFFICIENTS),
     };
     frames.write(folder.path(), instrument).expect("written");
-    assert_eq!(CalibrationFrames::read(folder.path(), instrument).expect("read"), frames);
+    let source = DataSource::Folder(folder.path().to_owned());
+    assert_eq!(CalibrationFrames::read(&source, folder.path(), instrument).expect("read"), frames);
     assert_eq!(frames.linearity_of(7), [7.0, 1031.0, 2055.0, 3079.0, 4103.0, 5127.0]);
 
-    let refused = || CalibrationFrames::read(folder.path(), instrument).expect_err("refused");
+    let refused = || CalibrationFrames::read(&source, folder.path(), instrument).expect_err("refused");
     let file = |name: &str| folder.path().join(name);
     write_matrix(&file("linear_corr.parquet"), 32, &frames.linear_corr[..5 * pixels]).expect("written");
     let error = text(refused());
@@ -211,18 +221,18 @@ fn an_axis_may_end_early_but_has_no_gaps() {
         fgs1_hours: (0..500).map(f64::from).collect(),
     };
     axis.write(&path).expect("written");
-    assert_eq!(AxisInfo::read(&path).expect("read"), axis);
+    assert_eq!(AxisInfo::parse(loaded(&path)).expect("read"), axis);
 
     let mut columns: Vec<(String, Vec<Option<f64>>)> = Vec::new();
     for name in ["AIRS-CH0-axis0-h", "AIRS-CH0-integration_time", "AIRS-CH0-axis2-um", "FGS1-axis0-h"] {
         columns.push((name.to_owned(), vec![Some(1.0), None, Some(3.0)]));
     }
     write_doubles(&path, &columns).expect("written");
-    let error = text(AxisInfo::read(&path).expect_err("a gap"));
+    let error = text(AxisInfo::parse(loaded(&path)).expect_err("a gap"));
     assert!(error.contains("number 1 of column \"AIRS-CH0-axis0-h\""), "{error}");
     columns.remove(0);
     write_doubles(&path, &columns).expect("written");
-    let error = text(AxisInfo::read(&path).expect_err("no hours"));
+    let error = text(AxisInfo::parse(loaded(&path)).expect_err("no hours"));
     assert!(error.contains("a column \"AIRS-CH0-axis0-h\""), "{error}");
 }
 
@@ -232,12 +242,12 @@ fn tables_read_back_sorted_and_a_planet_may_be_written_as_a_float() {
     let path = folder.path().join("train_star_info.csv");
     let rows = "planet_id,Rs,Ms,Ts,Mp,e,P,sma,i\n20.0,1,2,3,4,5,6,7,8\n3,1.5,1,5800,1,0,3,9,89\n";
     fs::write(&path, rows).expect("written");
-    let stars = Star::read_table(&path).expect("read");
+    let stars = Star::parse_table(loaded(&path)).expect("read");
     assert_eq!(stars.iter().map(|star| star.planet_id).collect::<Vec<_>>(), [3, 20]);
     assert_eq!((stars[0].inclination_degrees, stars[1].semi_major_axis_radii), (89.0, 7.0));
     let copy = folder.path().join("copy.csv");
     Star::write_table(&copy, &stars).expect("written");
-    assert_eq!(Star::read_table(&copy).expect("read"), stars);
+    assert_eq!(Star::parse_table(loaded(&copy)).expect("read"), stars);
 
     let targets = Targets {
         planet_ids: vec![1, 5],
@@ -252,7 +262,7 @@ fn tables_read_back_sorted_and_a_planet_may_be_written_as_a_float() {
     let conversion = ReadoutConversion { gain: 0.4369, offset: -1000.0 };
     let adc = AdcInfo { airs: conversion, fgs1: ReadoutConversion { gain: 0.5, offset: 3.0 } };
     adc.write(&copy).expect("written");
-    assert_eq!(AdcInfo::read(&copy).expect("read"), adc);
+    assert_eq!(AdcInfo::parse(loaded(&copy)).expect("read"), adc);
 }
 
 #[test]
@@ -266,13 +276,13 @@ fn a_wrong_value_is_named_by_line_and_column() {
         ("-1000,nan,-1000,0.4\n", "a finite number"),
     ] {
         fs::write(&path, format!("{header}{row}")).expect("written");
-        let error = text(AdcInfo::read(&path).expect_err("refused"));
+        let error = text(AdcInfo::parse(loaded(&path)).expect_err("refused"));
         assert!(error.contains(complaint), "{error}");
     }
     fs::write(&path, format!("{header}1,2\n")).expect("written");
-    assert!(matches!(AdcInfo::read(&path), Err(DataError::Csv { .. })));
+    assert!(matches!(AdcInfo::parse(loaded(&path)), Err(DataError::Csv { .. })));
     fs::write(&path, header).expect("written");
-    assert!(matches!(AdcInfo::read(&path), Err(DataError::Shape { .. })));
+    assert!(matches!(AdcInfo::parse(loaded(&path)), Err(DataError::Shape { .. })));
 }
 
 #[test]
@@ -291,4 +301,81 @@ fn a_missing_folder_or_table_is_named() {
     missing(data.targets(Split::Train).expect_err("missing"), "train.csv");
     let visit = Visit { planet: 3, number: 1 };
     missing(data.signal(Split::Test, visit, Instrument::Fgs1).expect_err("missing"), "test/3/FGS1_signal_1.parquet");
+}
+
+/// What is counted and exceeded.
+fn excess<T: std::fmt::Debug>(result: Result<T, DataError>) -> &'static str {
+    match result {
+        Err(DataError::TooMuch { unit, .. }) => unit,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_axis_of_a_few_kilobytes_that_holds_millions_of_rows_is_refused_at_once() {
+    use parquet::basic::{Repetition, Type as PhysicalType};
+    use parquet::data_type::DoubleType;
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::types::Type;
+    use std::sync::Arc;
+
+    let folder = folder();
+    let path = folder.path().join("axis_info.parquet");
+    let column = Type::primitive_type_builder("FGS1-axis0-h", PhysicalType::DOUBLE)
+        .with_repetition(Repetition::REQUIRED)
+        .build()
+        .expect("a column");
+    let schema = Type::group_type_builder("schema").with_fields(vec![Arc::new(column)]).build().expect("a schema");
+    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+    let file = fs::File::create(&path).expect("created");
+    let mut writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties)).expect("a writer");
+    let ones = vec![1.0; 1 << 20];
+    for _ in 0..20 {
+        let mut group = writer.next_row_group().expect("a group");
+        let mut column = group.next_column().expect("a column").expect("one");
+        column.typed::<DoubleType>().write_batch(&ones, None, None).expect("written");
+        column.close().expect("closed");
+        group.close().expect("closed");
+    }
+    writer.close().expect("closed");
+    assert!(fs::metadata(&path).expect("there").len() < 1 << 16);
+    let begin = std::time::Instant::now();
+    assert_eq!(excess(AxisInfo::parse(loaded(&path))), "rows");
+    assert!(begin.elapsed().as_millis() < 500, "{:?}", begin.elapsed());
+}
+
+#[test]
+fn a_list_of_millions_is_refused_before_it_is_unpacked() {
+    let folder = folder();
+    let path = folder.path().join("signal.parquet");
+    let options = FrameWriteOptions { layout: FrameLayout::Lists, ..FrameWriteOptions::zstd() };
+    write_frames(&path, 1, 1 << 21, options, |_, series| series.push(7)).expect("written");
+    assert!(fs::metadata(&path).expect("there").len() < 1 << 14);
+    assert_eq!(excess(table(&path, WIDTH).expect("opened").read_all()), "bytes in an unpacked page");
+    write_frames(&path, 1, 1 << 10, options, |_, series| series.push(7)).expect("written");
+    assert_eq!(excess(table(&path, WIDTH).expect("opened").read_all()), "values in a column chunk");
+}
+
+#[test]
+fn more_frames_than_a_visit_has_are_refused_in_every_layout() {
+    let folder = folder();
+    let path = folder.path().join("signal.parquet");
+    for layout in [FrameLayout::Columns, FrameLayout::Flattened, FrameLayout::Lists] {
+        write(&path, layout, Compression::SNAPPY);
+        assert!(FrameTable::parse(loaded(&path), WIDTH, FRAMES).is_ok());
+        assert_eq!(excess(FrameTable::parse(loaded(&path), WIDTH, FRAMES - 1)), "frames", "{layout:?}");
+    }
+}
+
+#[test]
+fn a_table_of_too_many_rows_columns_or_bytes_is_refused() {
+    let folder = folder();
+    let path = folder.path().join("train.csv");
+    fs::write(&path, format!("planet_id\n{}", "1\n".repeat(100_001))).expect("written");
+    assert_eq!(excess(Targets::read(&path)), "rows");
+    fs::write(&path, ",".repeat(1000)).expect("written");
+    assert_eq!(excess(Targets::read(&path)), "columns");
+    fs::File::create(&path).expect("created").set_len(1 << 40).expect("sparse");
+    assert_eq!(excess(Targets::read(&path)), "bytes");
 }

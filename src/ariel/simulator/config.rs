@@ -1,13 +1,14 @@
 //! The settings of a simulation: the `sim` config group. Every key is explained in `configs/sim/full.yaml`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::SimulationError;
 use super::detector::{FIRST_READ_SECONDS, Readout};
+use crate::ariel::dataset::{DataError, DataSet, MAX_TABLE_ROWS};
 use crate::ariel::instrument::Instrument;
+use crate::engine::settings::{UnsupportedSetting, within};
 
 /// The `sim` config group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -18,18 +19,24 @@ pub struct SimConfig {
     /// Folder of the data set.
     pub out: PathBuf,
     /// Training planets.
+    #[schemars(range(min = 1, max = 100_000))]
     pub planets: usize,
     /// Test planets, none of which is a training planet.
+    #[schemars(range(max = 100_000))]
     pub test_planets: usize,
     /// How many of the training planets, and at most as many of the test planets, are visited twice.
+    #[schemars(range(max = 100_000))]
     pub second_visits: usize,
     /// Everything random follows from it.
     pub seed: u64,
     /// AIRS-CH0 reads per visit, two per pair.
+    #[schemars(range(min = 2, max = 32_768))]
     pub airs_frames: usize,
     /// FGS1 reads per visit, two per pair.
+    #[schemars(range(min = 2, max = 262_144))]
     pub fgs1_frames: usize,
     /// Length of a visit in hours; the pairs of reads are spread evenly over it.
+    #[schemars(range(min = 0, max = 240))]
     pub visit_hours: f64,
     /// Spectra of the planets.
     pub spectrum: SpectrumConfig,
@@ -102,6 +109,7 @@ pub struct NoiseConfig {
     /// Jitter that all pixels of both instruments share: standard deviation of its mean over 24 s, parts per million.
     pub jitter_ppm_in_24_seconds: f64,
     /// Cosmic rays per detector and hour.
+    #[schemars(range(min = 0, max = 10_000))]
     pub cosmics_per_hour: f64,
 }
 
@@ -136,81 +144,92 @@ pub struct DetectorConfig {
 }
 
 impl SimConfig {
-    /// Refuses settings that no simulation can follow.
-    pub(super) fn check(&self) -> Result<(), SimulationError> {
+    /// Refuses settings that no simulation can follow, or that would fill a disk.
+    ///
+    /// # Errors
+    /// The first such setting.
+    pub fn check(&self) -> Result<(), UnsupportedSetting> {
         let refuse = |key: &'static str, expected: &'static str, got: String| {
-            Err(SimulationError::Setting { key, expected, got })
+            Err(UnsupportedSetting::Invalid { key, expected, got })
         };
-        let counts = [("planets", self.planets), ("test_planets", self.test_planets)];
-        for (key, count) in counts {
-            if count > MAX_PLANETS {
-                return refuse(key, "at most 1000000", count.to_string());
+        within("sim.planets", 1..=MAX_PLANETS, self.planets)?;
+        within("sim.test_planets", 0..=MAX_PLANETS, self.test_planets)?;
+        within("sim.second_visits", 0..=MAX_PLANETS, self.second_visits)?;
+        within("sim.airs_frames", 2..=Instrument::AirsCh0.most_reads(), self.airs_frames)?;
+        within("sim.fgs1_frames", 2..=Instrument::Fgs1.most_reads(), self.fgs1_frames)?;
+        for (key, frames) in [("sim.airs_frames", self.airs_frames), ("sim.fgs1_frames", self.fgs1_frames)] {
+            if !frames.is_multiple_of(2) {
+                return refuse(key, "an even number of reads", frames.to_string());
             }
         }
-        if self.planets == 0 {
-            return refuse("planets", "at least one", "0".to_owned());
-        }
-        for (key, frames) in [("airs_frames", self.airs_frames), ("fgs1_frames", self.fgs1_frames)] {
-            if frames == 0 || !frames.is_multiple_of(2) || u32::try_from(frames).is_err() {
-                return refuse(key, "a positive even number of reads", frames.to_string());
-            }
+        // With the bounds above no product overflows.
+        if self.bytes() > MAX_BYTES {
+            let got = format!("{} bytes", self.bytes());
+            return refuse("sim.planets and sim.*_frames", "a data set of at most 2 TiB", got);
         }
         let SpectrumConfig { depth_mean, depth_sd, depth_min, depth_max, band_sd } = self.spectrum;
         let TransitConfig { mid_hours_min, mid_hours_max, impact_max, limb_u1_max, limb_u2_max } = self.transit;
         let light = &self.light;
         let DetectorConfig { adc_gain, adc_offset, dark_median_per_second, dark_sd_per_second, .. } = self.detector;
         let detector = &self.detector;
-        let any = f64::NEG_INFINITY;
-        let above_zero = f64::MIN_POSITIVE;
-        let infinite = f64::INFINITY;
+        let any = -MAX_NUMBER;
+        let above_zero = 1e-12;
+        let largest = MAX_NUMBER;
         // (key, value, smallest, largest)
         let ranges = [
-            ("visit_hours", self.visit_hours, above_zero, infinite),
-            ("spectrum.depth_mean", depth_mean, above_zero, 1.0),
-            ("spectrum.depth_sd", depth_sd, 0.0, infinite),
-            ("spectrum.depth_min", depth_min, above_zero, depth_max),
-            ("spectrum.depth_max", depth_max, depth_min, 0.5),
-            ("spectrum.band_sd", band_sd, 0.0, 0.2),
-            ("transit.mid_hours_min", mid_hours_min, any, mid_hours_max),
-            ("transit.mid_hours_max", mid_hours_max, mid_hours_min, infinite),
-            ("transit.impact_max", impact_max, 0.0, 1.0),
-            ("transit.limb_u1_max", limb_u1_max, 0.0, 1.0),
-            ("transit.limb_u2_max", limb_u2_max, 0.0, 1.0 - limb_u1_max.min(0.5)),
-            ("light.brightness_log_sd", light.brightness_log_sd, 0.0, 1.0),
-            ("light.airs_background_per_second", light.airs_background_per_second, 0.0, infinite),
-            ("light.fgs1_background_per_second", light.fgs1_background_per_second, 0.0, infinite),
-            ("light.drift_min", light.drift_min, 0.0, light.drift_max),
-            ("light.drift_max", light.drift_max, light.drift_min, 0.1),
-            ("noise.read_electrons", self.noise.read_electrons, 0.0, infinite),
-            ("noise.jitter_ppm_in_24_seconds", self.noise.jitter_ppm_in_24_seconds, 0.0, 10_000.0),
-            ("noise.cosmics_per_hour", self.noise.cosmics_per_hour, 0.0, 1e6),
-            ("detector.adc_gain", adc_gain, above_zero, infinite),
-            ("detector.adc_offset", adc_offset, any, infinite),
-            ("detector.dark_median_per_second", dark_median_per_second, 0.0, infinite),
-            ("detector.dark_sd_per_second", dark_sd_per_second, 0.0, infinite),
-            ("detector.hot_share", detector.hot_share, 0.0, 0.5),
-            ("detector.hot_max_per_second", detector.hot_max_per_second, 0.0, infinite),
-            ("detector.dead_share", detector.dead_share, 0.0, 0.5),
-            ("detector.airs_flat_mean", detector.airs_flat_mean, above_zero, infinite),
-            ("detector.airs_flat_sd", detector.airs_flat_sd, 0.0, infinite),
-            ("detector.fgs1_flat_mean", detector.fgs1_flat_mean, above_zero, infinite),
-            ("detector.fgs1_flat_sd", detector.fgs1_flat_sd, 0.0, infinite),
-            ("detector.linearity_sd", detector.linearity_sd, 0.0, 0.2),
+            ("sim.visit_hours", self.visit_hours, above_zero, MAX_VISIT_HOURS),
+            ("sim.spectrum.depth_mean", depth_mean, above_zero, 1.0),
+            ("sim.spectrum.depth_sd", depth_sd, 0.0, largest),
+            ("sim.spectrum.depth_min", depth_min, above_zero, depth_max),
+            ("sim.spectrum.depth_max", depth_max, depth_min, 0.5),
+            ("sim.spectrum.band_sd", band_sd, 0.0, 0.2),
+            ("sim.transit.mid_hours_min", mid_hours_min, any, mid_hours_max),
+            ("sim.transit.mid_hours_max", mid_hours_max, mid_hours_min, largest),
+            ("sim.transit.impact_max", impact_max, 0.0, 1.0),
+            ("sim.transit.limb_u1_max", limb_u1_max, 0.0, 1.0),
+            ("sim.transit.limb_u2_max", limb_u2_max, 0.0, 1.0 - limb_u1_max.min(0.5)),
+            ("sim.light.brightness_log_sd", light.brightness_log_sd, 0.0, 1.0),
+            ("sim.light.airs_background_per_second", light.airs_background_per_second, 0.0, largest),
+            ("sim.light.fgs1_background_per_second", light.fgs1_background_per_second, 0.0, largest),
+            ("sim.light.drift_min", light.drift_min, 0.0, light.drift_max),
+            ("sim.light.drift_max", light.drift_max, light.drift_min, 0.1),
+            ("sim.noise.read_electrons", self.noise.read_electrons, 0.0, largest),
+            ("sim.noise.jitter_ppm_in_24_seconds", self.noise.jitter_ppm_in_24_seconds, 0.0, 10_000.0),
+            ("sim.noise.cosmics_per_hour", self.noise.cosmics_per_hour, 0.0, MAX_COSMICS_PER_HOUR),
+            ("sim.detector.adc_gain", adc_gain, above_zero, largest),
+            ("sim.detector.adc_offset", adc_offset, any, largest),
+            ("sim.detector.dark_median_per_second", dark_median_per_second, 0.0, largest),
+            ("sim.detector.dark_sd_per_second", dark_sd_per_second, 0.0, largest),
+            ("sim.detector.hot_share", detector.hot_share, 0.0, 0.5),
+            ("sim.detector.hot_max_per_second", detector.hot_max_per_second, 0.0, largest),
+            ("sim.detector.dead_share", detector.dead_share, 0.0, 0.5),
+            ("sim.detector.airs_flat_mean", detector.airs_flat_mean, above_zero, largest),
+            ("sim.detector.airs_flat_sd", detector.airs_flat_sd, 0.0, largest),
+            ("sim.detector.fgs1_flat_mean", detector.fgs1_flat_mean, above_zero, largest),
+            ("sim.detector.fgs1_flat_sd", detector.fgs1_flat_sd, 0.0, largest),
+            ("sim.detector.linearity_sd", detector.linearity_sd, 0.0, 0.2),
         ];
         for (key, value, smallest, largest) in ranges {
-            if !value.is_finite() || value < smallest || value > largest {
-                return Err(SimulationError::OutOfRange { key, smallest, largest, got: value });
-            }
+            within(key, smallest..=largest, value)?;
         }
         for instrument in Instrument::ALL {
             let readout = Readout::new(self, instrument);
             let pair_seconds = FIRST_READ_SECONDS + readout.exposure_seconds();
             if readout.cadence_seconds < pair_seconds {
-                let key = if instrument == Instrument::Fgs1 { "fgs1_frames" } else { "airs_frames" };
+                let key = if instrument == Instrument::Fgs1 { "sim.fgs1_frames" } else { "sim.airs_frames" };
                 return refuse(key, "as many pairs of reads as visit_hours has room for", readout.pairs.to_string());
             }
         }
         Ok(())
+    }
+
+    /// Bytes that the counts of the data set take at most: two for each. What is written is about half of it, in packed
+    /// differences, and calibration frames and tables add little.
+    pub fn bytes(&self) -> u64 {
+        let visits = |planets: usize| planets as u64 + self.second_visits.min(planets) as u64;
+        let counts = |frames: usize, instrument: Instrument| frames as u64 * instrument.pixels() as u64;
+        let visit = counts(self.airs_frames, Instrument::AirsCh0) + counts(self.fgs1_frames, Instrument::Fgs1);
+        (visits(self.planets) + visits(self.test_planets)).saturating_mul(2 * visit)
     }
 
     /// The text of `simulation.json` for these settings: everything but where the data set lies.
@@ -224,14 +243,25 @@ impl SimConfig {
         text
     }
 
-    /// Whether the data set under `root` is complete and made by this simulator with these settings.
-    pub fn made(&self, root: &Path) -> bool {
-        std::fs::read_to_string(root.join("simulation.json")).is_ok_and(|text| text == self.record())
+    /// Whether a data set is complete and made by this simulator with these settings.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn made(&self, data: &DataSet) -> Result<bool, DataError> {
+        Ok(data.simulation()?.is_some_and(|settings| settings.bytes == self.record()))
     }
 }
 
-/// More planets would need more than the ids there are.
-const MAX_PLANETS: usize = 1_000_000;
+/// Planets of a split: a table has no more rows.
+const MAX_PLANETS: usize = MAX_TABLE_ROWS as usize;
+/// Bytes of a data set: nearly twice that of the competition's size, 1.2 TB.
+const MAX_BYTES: u64 = 1 << 41;
+/// Jitter is drawn in steps of 0.4 s.
+const MAX_VISIT_HOURS: f64 = 240.0;
+/// Each hit is remembered while its visit is simulated.
+const MAX_COSMICS_PER_HOUR: f64 = 1e4;
+/// Electrons, seconds and hours that mean something.
+const MAX_NUMBER: f64 = 1e9;
 
 /// Raised when equal settings give other bytes.
 const SIMULATOR_VERSION: u32 = 1;

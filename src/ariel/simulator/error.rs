@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::ariel::dataset::DataError;
+use crate::engine::settings::UnsupportedSetting;
 
 /// Why there is no simulated data set.
 #[derive(Debug, thiserror::Error)]
@@ -11,31 +12,19 @@ pub enum SimulationError {
     #[error("{0}")]
     Data(#[from] DataError),
     /// A setting that makes no sense.
-    #[error("wrong simulation setting {key}: expected {expected}, got {got}")]
-    Setting {
-        /// The setting's key.
-        key: &'static str,
-        /// What is accepted.
-        expected: &'static str,
-        /// What was given.
-        got: String,
-    },
-    /// A number outside of what can be simulated.
-    #[error("wrong simulation setting {key}: expected a number from {smallest:e} to {largest:e}, got {got}")]
-    OutOfRange {
-        /// The setting's key.
-        key: &'static str,
-        /// The smallest number accepted.
-        smallest: f64,
-        /// The largest number accepted.
-        largest: f64,
-        /// What was given.
-        got: f64,
-    },
+    #[error("{0}")]
+    Setting(#[from] UnsupportedSetting),
     /// The folder holds something already.
     #[error("simulation output {} exists: expected no folder or an empty one", path.display())]
     OutputExists {
         /// The folder.
         path: PathBuf,
     },
+}
+
+impl SimulationError {
+    /// Whether something is not there or cannot be read or written; see [`DataError::is_missing`].
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Data(error) if error.is_missing())
+    }
 }

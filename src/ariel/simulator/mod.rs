@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::durable::{folder_of, sync_folder};
+use crate::engine::settings::UnsupportedSetting;
 
 pub use config::{DetectorConfig, LightConfig, NoiseConfig, SimConfig, SpectrumConfig, TransitConfig};
 pub use error::SimulationError;
@@ -102,7 +103,7 @@ fn refuse_existing(out: &Path) -> Result<(), SimulationError> {
 fn partial_path(out: &Path) -> Result<PathBuf, SimulationError> {
     let Some(name) = out.file_name() else {
         let (expected, got) = ("the name of a folder", out.display().to_string());
-        return Err(SimulationError::Setting { key: "out", expected, got });
+        return Err(UnsupportedSetting::Invalid { key: "sim.out", expected, got }.into());
     };
     let mut name = name.to_owned();
     name.push(".partial");

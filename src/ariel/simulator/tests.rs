@@ -203,7 +203,8 @@ fn another_seed_gives_other_planets_and_the_record_tells_them_apart() {
     let other = SimConfig { seed: 6, out: folder.path().join("b"), ..config.clone() };
     run(&other);
     assert_ne!(contents(&config.out)[Path::new("train.csv")], contents(&other.out)[Path::new("train.csv")]);
-    assert!(config.made(&config.out) && !config.made(&other.out) && !config.made(folder.path()));
+    let made = |root: &Path| config.made(&DataSet::open(root).expect("opened")).expect("read");
+    assert!(made(&config.out) && !made(&other.out) && !made(folder.path()));
 }
 
 #[test]
@@ -245,6 +246,34 @@ fn settings_that_make_no_sense_are_named() {
     assert!(refused(&|config| config.planets = 0).contains("planets"));
     assert!(refused(&|config| config.spectrum.depth_sd = f64::NAN).contains("spectrum.depth_sd"));
     assert!(refused(&|config| config.light.drift_min = 1.0).contains("light.drift_min"));
+}
+
+#[test]
+fn a_simulation_that_would_fill_memory_or_disk_is_refused_before_a_byte_is_written() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = noisy(&folder.path().join("sim"));
+    let refused = |change: &dyn Fn(&mut SimConfig)| {
+        let mut config = config.clone();
+        change(&mut config);
+        let error = simulate(&config, &mut |_| {}).expect_err("refused");
+        assert!(matches!(error, SimulationError::Setting(_)) && !error.is_missing(), "{error}");
+        assert!(contents(folder.path()).is_empty());
+        error.to_string()
+    };
+    assert!(refused(&|config| config.planets = usize::MAX).contains("sim.planets"));
+    assert!(refused(&|config| config.test_planets = 1 << 40).contains("sim.test_planets"));
+    assert!(refused(&|config| config.second_visits = usize::MAX).contains("sim.second_visits"));
+    assert!(refused(&|config| config.airs_frames = usize::MAX - 1).contains("sim.airs_frames"));
+    assert!(refused(&|config| config.fgs1_frames = 1 << 33).contains("sim.fgs1_frames"));
+    assert!(refused(&|config| config.visit_hours = 1e300).contains("sim.visit_hours"));
+    assert!(refused(&|config| config.noise.cosmics_per_hour = f64::INFINITY).contains("sim.noise.cosmics_per_hour"));
+    assert!(refused(&|config| config.noise.cosmics_per_hour = 1e6).contains("sim.noise.cosmics_per_hour"));
+    assert!(refused(&|config| config.detector.adc_offset = f64::NEG_INFINITY).contains("sim.detector.adc_offset"));
+    // Each number is acceptable by itself, but not all of them.
+    let full = |config: &mut SimConfig| {
+        (config.planets, config.airs_frames, config.fgs1_frames) = (100_000, 11_250, 135_000);
+    };
+    assert!(refused(&full).contains("2 TiB"));
 }
 
 #[test]

@@ -4,7 +4,6 @@ use std::error::Error as StdError;
 use std::io;
 use std::process::ExitCode;
 
-use spectramind::ariel::calibration::CalibrationError;
 use spectramind::ariel::dataset::DataError;
 use spectramind::ariel::preparation::PreparationError;
 use spectramind::ariel::simulator::SimulationError;
@@ -84,8 +83,6 @@ fn is_usage(cause: &(dyn StdError + 'static)) -> bool {
         || matches!(cause.downcast_ref(), Some(PassphraseError::NoTerminal { .. }))
         || matches!(cause.downcast_ref(), Some(DeviceError::NotCompiledIn { .. } | DeviceError::Absent { .. }))
         || cause.downcast_ref().is_some_and(groups_disagree)
-        || matches!(cause.downcast_ref(), Some(CalibrationError::Setting { .. }))
-        || matches!(cause.downcast_ref(), Some(SimulationError::Setting { .. } | SimulationError::OutOfRange { .. }))
         || matches!(cause.downcast_ref(), Some(SpectrumTaskError::Shares { .. }))
 }
 
@@ -104,6 +101,9 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
     if let Some(UnsupportedSetting::Invalid { key, expected, .. }) = cause.downcast_ref() {
         return Some(format!("set {key} to {expected}"));
     }
+    if let Some(UnsupportedSetting::OutOfRange { key, smallest, largest, .. }) = cause.downcast_ref() {
+        return Some(format!("set {key} to a number from {smallest} to {largest}"));
+    }
     if let Some(UnsupportedSetting::NotYet { key, expected, .. }) = cause.downcast_ref() {
         let value = expected.split(' ').next().unwrap_or(expected);
         return Some(format!("choose another profile (trainer=ci_fast, trainer=defaults) or add {key}={value}"));
@@ -117,12 +117,6 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
     }
     if let Some(hint) = cause.downcast_ref().and_then(preparation) {
         return Some(hint);
-    }
-    if let Some(CalibrationError::Setting { key, .. }) = cause.downcast_ref() {
-        return Some(format!("set calib.{key}; configs/calib/default.yaml explains it"));
-    }
-    if let Some(SimulationError::Setting { key, .. } | SimulationError::OutOfRange { key, .. }) = cause.downcast_ref() {
-        return Some(format!("set sim.{key}; configs/sim/full.yaml explains it"));
     }
     if let Some(SimulationError::OutputExists { .. }) = cause.downcast_ref() {
         return Some("choose another folder with sim.out=DIR, or delete that one".into());
@@ -181,6 +175,9 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
         return match error {
             DataError::Io { source, .. } => io_hint(source),
             DataError::Missing { .. } => Some("the data set is incomplete: get that file again".into()),
+            DataError::NotListed { .. } | DataError::NotAsListed { .. } => {
+                Some("the data set changed after it was hashed: start again when nothing writes to it".into())
+            }
             _ => Some("the file is damaged or of another kind: get it, or simulate it, again".into()),
         };
     }
@@ -234,6 +231,10 @@ fn preparation(error: &PreparationError) -> Option<String> {
         PreparationError::StaleCalibration { .. } => {
             Some("delete that file to calibrate again, or keep both with calib.out=ANOTHER_DIR".into())
         }
+        PreparationError::NotAlone { found, .. } => Some(format!(
+            "move {found} elsewhere, or choose another folder with calib.out=DIR: an audit makes that folder again and \
+             compares it"
+        )),
         PreparationError::CubesAsked => Some("add calib.output=light_curve".into()),
         _ => None,
     }

@@ -29,7 +29,7 @@ use spectramind::manifest::statement::{Predicate, Statement, Subject};
 use spectramind::manifest::strict_json::{self, DecimalU64, ExactF64};
 use spectramind::manifest::timestamp::UtcTime;
 use spectramind::merkle::{MerkleLog, leaf_hash};
-use spectramind::provenance::data::{DigestCache, HashedData, ReadData};
+use spectramind::provenance::data::{DigestCache, HashedData, ListedFiles, ReadData};
 use spectramind::provenance::dvc::{DvcEntries, DvcOutput, outputs_to_jsonl};
 use spectramind::provenance::environment::{Environment, Variable};
 use spectramind::provenance::git::{self, GitRecord, UNCOMMITTED_PATCH};
@@ -39,8 +39,8 @@ use spectramind::verify::{MANIFEST, STEP_LEAVES, VERDICT};
 /// The workload that this program trains.
 const WORKLOAD: &str = "ariel";
 
-/// The data sets of a run.
-pub struct DataSets(Vec<DataSet>);
+/// The data sets of a run: the raw one, and the light curves that were made from it.
+pub struct DataSets([DataSet; 2]);
 
 /// A data set as it was when the run began.
 struct DataSet {
@@ -50,6 +50,12 @@ struct DataSet {
     /// What DVC says of it.
     entries: DvcEntries,
     outputs: Vec<DvcOutput>,
+}
+
+impl DataSet {
+    fn listed(&self) -> ListedFiles {
+        ListedFiles::new(&self.root, self.hashed.manifest().clone())
+    }
 }
 
 impl DataSets {
@@ -79,7 +85,18 @@ impl DataSets {
             let record = DataRecord::new(&name, role, &root.display().to_string(), hashed.manifest(), list, dvc);
             Ok(DataSet { record, root: root.clone(), hashed, entries, outputs })
         };
-        Ok(Self(sets.into_iter().map(hash).collect::<Result<_>>()?))
+        let [raw, derived] = sets;
+        Ok(Self([hash(raw)?, hash(derived)?]))
+    }
+
+    /// The raw data set as it was hashed: the only way in which a run reads it.
+    pub fn raw(&self) -> ListedFiles {
+        self.0[0].listed()
+    }
+
+    /// The light curves as they were hashed: the only way in which a run reads them.
+    pub fn derived(&self) -> ListedFiles {
+        self.0[1].listed()
     }
 
     /// Reads everything again and refuses data that changed while the run used them, or that the cache remembered
@@ -166,12 +183,13 @@ const WITHHELD_VARIABLES: [&str; 2] = ["SPECTRAMIND_PASSPHRASE", "SPECTRAMIND_SI
 
 /// The environment variables that the run reads, and no others. What a config names may be a secret: its value shows
 /// in the composed config or nowhere.
-fn variables(composed: &Config) -> Result<Vec<Variable>> {
+fn variables(composed: &Config, told: &[String]) -> Result<Vec<Variable>> {
     let names = composed.environment_names()?;
+    let told = told.iter().map(|name| Variable::shown(name, std::env::var_os(name).as_deref()));
     let shown = SHOWN_VARIABLES.iter().map(|name| Variable::shown(name, std::env::var_os(name).as_deref()));
     let withheld = WITHHELD_VARIABLES.iter().copied().chain(names.iter().map(String::as_str));
     let withheld = withheld.map(|name| Variable::withheld(name, std::env::var_os(name).is_some()));
-    Ok(shown.chain(withheld).collect())
+    Ok(shown.chain(told).chain(withheld).collect())
 }
 
 /// Gathers what the run starts from.
@@ -185,7 +203,7 @@ pub fn origin(
     choice: &Choice,
 ) -> Result<RunOrigin> {
     let program = std::env::current_exe().context("this program's own file cannot be found")?;
-    let environment = Environment::collect(&program, variables(composed)?)?;
+    let environment = Environment::collect(&program, variables(composed, &config.provenance.variables)?)?;
     Ok(RunOrigin {
         run: RunRecord {
             id: id.to_owned(),
@@ -254,10 +272,13 @@ fn config_record(composed: &Config, name: &str) -> Result<ConfigRecord> {
     })
 }
 
-/// Why an audit, which has the record and the configs but not this machine's environment and folders, would compose
-/// another config; none when it composes the same.
-pub fn audit_difference(record: &ConfigRecord, composer: &Composer) -> Option<String> {
-    let composer = composer.clone().env(Default::default()).cwd("/");
+/// Why an audit, which has the record and the configs but of this machine's environment only what is recorded, and not
+/// its folders, would compose another config; none when it composes the same.
+pub fn audit_difference(origin: &RunOrigin, composer: &Composer) -> Option<String> {
+    let record = &origin.config;
+    let told = origin.environment.variables.iter();
+    let told = told.filter_map(|variable| Some((variable.name.clone(), variable.value.clone()?)));
+    let composer = composer.clone().env(told.collect()).cwd("/");
     match record.compose(&composer).and_then(|config| config.digest()) {
         Ok(digest) if digest == record.digest => None,
         Ok(_) => Some("it depends on this run's folders".into()),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use spectramind::ariel::config::TrainConfig;
+use spectramind::ariel::config::{CheckedTrain, TrainConfig};
 use spectramind::ariel::task::SpectrumTask;
 use spectramind::ariel::training::{self, Trained, TrainingRun};
 use spectramind::config::Config;
@@ -19,7 +19,7 @@ use spectramind::engine::settings::{Numerics, SupportedTrainer, UnsupportedSetti
 use spectramind::engine::snapshot::Snapshot;
 use spectramind::manifest::key::SigningKey;
 use spectramind::manifest::origin::{ORIGIN, RunOrigin};
-use spectramind::manifest::predicate::ExitReason;
+use spectramind::manifest::predicate::{DataRole, ExitReason};
 use spectramind::manifest::verified::read_unverified;
 use spectramind::provenance::path::RelativePath;
 use spectramind::verify::MANIFEST;
@@ -92,41 +92,37 @@ fn train_job(job: Job, arguments: &Arguments) -> Result<()> {
         }
         bail!("{} is complete and signed: there is nothing to go on with", root.display());
     }
-    let trainer = config.trainer.clone().check()?;
-    config.optimizer.check()?;
-    config.data.check()?;
+    let config = config.check()?;
+    let trainer = config.trainer();
     let choice = device::choose(trainer.accelerator, trainer.numerics)?;
-    let computing = computing(&choice, &trainer);
+    let computing = computing(&choice, trainer);
     eprintln!("computing on {computing}");
     let key = arguments.key()?;
 
     let mut stages = Stages::new();
     training::prepare(&config, &mut shown(&mut stages))?;
     stages.show("hashing the data", 0, 1, "");
-    // Hashed before they are read and again at the end: what was read in between is what was hashed.
+    // What is trained on is read through the lists made here, each file checked against them as it is read. At the end
+    // everything is read again: a list that rests on remembered digests is not signed unseen.
     let data = digests::with_cache(!arguments.no_cache, |cache| DataSets::hash(&config, cache))?;
-    let task = training::build_task(&config)?;
+    let task = training::build_task(&config, &data.raw(), &data.derived())?;
     let Start { mut run, origin, checkpoint, unmeasured } = Start::of(job, directory, &config, &data, &choice)?;
-    if let Some(why) = record::audit_difference(&origin.config, &arguments.compose.selection.composer(PRIMARY)?) {
+    if let Some(why) = record::audit_difference(&origin, &arguments.compose.selection.composer(PRIMARY)?) {
         eprintln!("Warning: an audit will not compose the config that is signed: {why}");
     }
 
-    let training = TrainingRun {
-        trainer: &trainer,
-        device: &choice.device,
-        checkpoint,
-        stop_after_steps: None,
-        elapsed: &|| begin.elapsed(),
-    };
+    let training =
+        TrainingRun { device: &choice.device, checkpoint, stop_after_steps: None, elapsed: &|| begin.elapsed() };
     let trained = train(&config, &task, training, &mut run, &mut stages)?;
     let trained = Trained { peak_device_bytes: trained.peak_device_bytes.filter(|_| !unmeasured), ..trained };
+    let verify = verify_command(run.root(), arguments, &origin);
     stages.show("signing", 0, 1, "");
     data.check_unchanged()?;
     let wall_seconds = run.elapsed_before_seconds() + begin.elapsed().as_secs_f64();
     let root = record::sign(&run, origin, &config, &trained, wall_seconds, key)?;
     stages.finish();
-    summarise(run.root(), &trainer, &computing, &trained, &root, key)?;
-    outln!("verify     {}", verify_command(run.root(), arguments));
+    summarise(run.root(), trainer, &computing, &trained, &root, key)?;
+    outln!("verify     {verify}");
     Ok(())
 }
 
@@ -254,7 +250,7 @@ fn unused(path: &Path) -> PathBuf {
 }
 
 fn train(
-    config: &TrainConfig,
+    config: &CheckedTrain,
     task: &SpectrumTask,
     training: TrainingRun<'_>,
     run: &mut RunDirectory,
@@ -313,14 +309,24 @@ fn summarise(
     Ok(())
 }
 
-/// The command that re-checks the run, to paste.
-fn verify_command(run: &Path, arguments: &Arguments) -> String {
+/// The command that re-checks the run here, to paste.
+fn verify_command(run: &Path, arguments: &Arguments, origin: &RunOrigin) -> String {
     let mut words = vec![verifier(), "audit".into(), quoted(&run.display().to_string())];
     if let Some(key) = &arguments.signing_key {
         words.extend(["--key".into(), quoted(&keys::public_path(key).display().to_string())]);
     }
     if let Some(configs) = arguments.compose.config_path() {
         words.extend(["--configs".into(), quoted(&configs.display().to_string())]);
+    }
+    // An audit looks for data in the work tree, and nowhere that only the record names.
+    for data in &origin.data {
+        if data.role == DataRole::Raw && RelativePath::parse(&data.root).is_err() {
+            words.extend(["--data".into(), quoted(&format!("{}={}", data.name, data.root))]);
+        }
+    }
+    let commit = origin.git.as_ref().map(|git| &git.commit);
+    if origin.environment.built_from.as_ref().is_none_or(|built| Some(&built.commit) != commit) {
+        words.push("--program installed".into());
     }
     words.join(" ")
 }

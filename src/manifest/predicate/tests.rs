@@ -164,7 +164,7 @@ fn a_claim_round_trips() {
 fn the_bytes_of_a_claim_are_stable() {
     assert_eq!(
         crate::digest::sha256(text(&example()).as_bytes()).to_string(),
-        "67ba3225dd3ad78de3d95dde36e1c03a49aed835b9ea17aa1b327a14c91ea561"
+        "73c1e0ebb7801de5298642a217696ff006cc535331ca8b3f8ab1dacfb82c5986"
     );
 }
 

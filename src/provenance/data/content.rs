@@ -13,6 +13,7 @@ use blake3::hazmat::{ChainingValue, HasherExt, Mode, left_subtree_len, merge_sub
 use super::cache::{DigestCache, FileKey};
 use super::{DataError, kind_error, read_error};
 use crate::digest::Blake3Digest;
+use crate::foreign;
 use crate::provenance::md5::{BLOCK_BYTES, Md5Hashers, Md5Kinds, Md5s};
 use crate::provenance::path::RelativePath;
 
@@ -56,7 +57,7 @@ pub(super) fn of_file(
     if let Some(content) = cache.and_then(|cache| cache.get(&before, kinds)) {
         return Ok(content);
     }
-    let file = File::open(&full).map_err(|source| read_error(&full, source))?;
+    let file = foreign::open(root, path.as_str())?.into_file();
     let opened = file.metadata().map_err(|source| read_error(&full, source))?;
     // Between the look and the opening somebody may have put a symlink there.
     let content = match same_file(&before, &opened) {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::DataManifest;
+use super::{DataFile, DataManifest};
 use crate::digest::{Blake3Digest, FileDigest};
 use crate::foreign::{self, ForeignError};
 
@@ -57,16 +57,20 @@ impl ListedFiles {
         &self.list
     }
 
-    /// The bytes of a file by its path below the folder.
+    /// What the list says of a file by its path below the folder.
+    pub fn file(&self, path: &str) -> Option<&DataFile> {
+        let files = self.list.files();
+        files.binary_search_by(|file| file.path.as_str().cmp(path)).ok().map(|at| &files[at])
+    }
+
+    /// The bytes of a file by its path below the folder. Its size by the list is for the caller to judge before.
     ///
     /// # Errors
     /// [`ListedError`].
     pub fn read(&self, path: &str) -> Result<Vec<u8>, ListedError> {
-        let files = self.list.files();
-        let Ok(at) = files.binary_search_by(|file| file.path.as_str().cmp(path)) else {
+        let Some(&DataFile { size, blake3: expected, .. }) = self.file(path) else {
             return Err(ListedError::NotListed { path: self.root.join(path) });
         };
-        let (size, expected) = (files[at].size, files[at].blake3);
         let other = || ListedError::Other { path: self.root.join(path), size, expected };
         let file = foreign::open(&self.root, path)?;
         if file.size() != size {

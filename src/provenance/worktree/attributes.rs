@@ -3,6 +3,7 @@
 //! Read from the tree at `HEAD` and from nowhere else. `.git/info/attributes`, the user's file and an untracked
 //! `.gitattributes` could each declare an edit to be none; `core.autocrlf` and `core.eol` do not count either.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -27,6 +28,8 @@ pub(super) const MAX_POINTER_BYTES: u64 = 1024;
 pub(super) struct Attributes {
     search: Search,
     outcome: Outcome,
+    /// Number of lines of all files: at least that of the patterns.
+    lines: u64,
 }
 
 /// What git may do to a file between its object and the work tree.
@@ -52,6 +55,7 @@ impl Attributes {
         let mut search = Search::new_globals(std::iter::empty::<PathBuf>(), &mut Vec::new(), &mut names)?;
         // What is added later wins: a folder's own file over those above it.
         files.sort_by_key(|(path, _)| path.find_iter(b"/").count());
+        let lines = files.iter().map(|(_, content)| content.lines().count() as u64).sum();
         for (path, content) in files {
             let is_root = path == GITATTRIBUTES;
             let path = gix::path::from_bstring(path).map_err(std::io::Error::other)?;
@@ -60,7 +64,12 @@ impl Attributes {
         }
         let mut outcome = Outcome::default();
         outcome.initialize_with_selection(&names, NAMES);
-        Ok(Self { search, outcome })
+        Ok(Self { search, outcome, lines })
+    }
+
+    /// Most patterns that a path is compared with.
+    pub(super) fn comparisons(&self) -> u64 {
+        self.lines
     }
 
     /// What git may do to the file at `path`, by the rules of gitattributes(5).
@@ -132,6 +141,13 @@ pub(super) struct LfsPointer {
     pub(super) sha256: Sha256Digest,
     /// Its size in bytes.
     pub(super) size: u64,
+}
+
+/// The pointer's one spelling, which the specification demands.
+impl fmt::Display for LfsPointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize {}\n", self.sha256, self.size)
+    }
 }
 
 impl LfsPointer {
@@ -225,6 +241,7 @@ mod tests {
         let pointer = format!("{version}oid sha256:{oid}\nsize 12345\n");
         let read = LfsPointer::parse(pointer.as_bytes()).expect("a pointer");
         assert_eq!((read.sha256.to_string(), read.size), (oid.clone(), 12345));
+        assert_eq!(read.to_string(), pointer);
         for other in [
             String::new(),
             version.to_owned(),

@@ -7,15 +7,19 @@ use std::time::{Duration, SystemTime};
 use super::*;
 
 /// A repository with one commit, in a directory of its own.
-pub(super) struct Repo(tempfile::TempDir);
+pub(crate) struct Repo(tempfile::TempDir);
 
 const FILES: [(&str, &str); 4] =
     [("a", "1\n"), ("dir/b", "2\n"), ("dir/c", "3\n"), (".gitignore", "*.log\n/ignored/\n")];
 
 impl Repo {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
+        Self::in_format("sha1")
+    }
+
+    pub(crate) fn in_format(format: &str) -> Self {
         let repo = Self(tempfile::tempdir().expect("a temporary directory"));
-        repo.git(&["init", "-q", "-b", "main"]);
+        repo.git(&["init", "-q", "-b", "main", &format!("--object-format={format}")]);
         for (path, content) in FILES {
             repo.write(path, content);
         }
@@ -23,51 +27,51 @@ impl Repo {
         repo
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub(super) fn git(&self, args: &[&str]) -> String {
+    pub(crate) fn git(&self, args: &[&str]) -> String {
         git(self.path(), args)
     }
 
-    pub(super) fn write(&self, path: &str, content: &str) {
+    pub(crate) fn write(&self, path: &str, content: &str) {
         let path = self.path().join(path);
         fs::create_dir_all(path.parent().expect("below the root")).expect("a directory");
         fs::write(path, content).expect("a file");
     }
 
-    pub(super) fn commit(&self) {
+    pub(crate) fn commit(&self) {
         self.git(&["add", "-A"]);
         self.git(&["commit", "-q", "-m", "a commit"]);
     }
 
-    pub(super) fn read(&self) -> GitRecord {
+    pub(crate) fn read(&self) -> GitRecord {
         read(self.path(), &[]).expect("a readable repository").expect("a repository")
     }
 
     /// The paths that differ, after checking that the record agrees with itself.
-    pub(super) fn changed(&self) -> Vec<String> {
+    pub(crate) fn changed(&self) -> Vec<String> {
         let record = self.read();
         assert!(record.is_consistent(), "{record:?}");
         record.changed
     }
 
     /// The untracked files of a work tree that is clean all the same.
-    pub(super) fn untracked(&self) -> Vec<String> {
+    pub(crate) fn untracked(&self) -> Vec<String> {
         let record = self.read();
         assert!(record.is_consistent() && record.clean, "{record:?}");
         record.untracked
     }
 
     /// Checks that git is deceived, otherwise a test would show nothing.
-    pub(super) fn assert_git_sees_nothing(&self) {
+    pub(crate) fn assert_git_sees_nothing(&self) {
         assert_eq!(self.git(&["status", "--porcelain"]), "");
     }
 }
 
 /// Runs git in a directory, apart from any configuration and variable of the machine.
-pub(super) fn git(directory: &Path, args: &[&str]) -> String {
+pub(crate) fn git(directory: &Path, args: &[&str]) -> String {
     let mut command = Command::new("git");
     for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_CONFIG_COUNT"] {
         command.env_remove(name);

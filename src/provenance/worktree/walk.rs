@@ -1,29 +1,36 @@
 //! One work tree's files beside those of the tree at `HEAD`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use gix::ObjectId;
 use gix::bstr::{BStr, BString, ByteSlice};
+use gix::glob::pattern::Case;
 use gix::objs::tree::EntryKind;
 use gix::objs::{Kind, TreeRefIter};
-use gix::worktree::stack::state::ignore::Source;
-use gix::{AttributeStack, ObjectId};
 
 use super::attributes::{Attributes, Conversion, GITATTRIBUTES, LfsPointer, MAX_POINTER_BYTES, with_lf};
+use super::budget::{Amount, Budget};
+use super::ignore::Rules;
+use super::opener::{self, read_at_most};
 use super::reads::{Reads, join};
 use super::{GitError, WorkTree, read_error};
 use crate::digest::{Blake3Digest, FileDigest};
 
-/// Most files a tree may have: a few hundred bytes of nested trees can name more files than there is memory.
-const MAX_TREE_ENTRIES: usize = 1 << 20;
+/// Longest path in a tree, in bytes: what systems take.
+const MAX_PATH_BYTES: usize = 4096;
+
+/// Largest file that is hashed though its commit has one of another size: a file with holes can say that it has
+/// exabytes.
+const MAX_UNEXPECTED_BYTES: u64 = 4 << 30;
 
 /// Largest `.gitattributes` that counts; git itself stops at 100 MiB.
-const MAX_ATTRIBUTES_BYTES: u64 = 1 << 20;
+pub(super) const MAX_ATTRIBUTES_BYTES: u64 = 1 << 20;
 
 /// Largest file of which line endings are compared; a larger one has to have the bytes of its object.
-const MAX_TEXT_BYTES: u64 = 64 << 20;
+pub(super) const MAX_TEXT_BYTES: u64 = 64 << 20;
 
 /// A path's entry in the tree at `HEAD`.
 #[derive(Debug, Clone, Copy)]
@@ -104,13 +111,16 @@ impl WorkTree<'_> {
             for entry in TreeRefIter::from_bytes(&data, tree.kind()) {
                 let entry = entry.map_err(|error| self.error(&error))?;
                 let path = join(prefix.as_bstr(), entry.filename);
+                self.budget.take(Amount::TreeEntries, 1, self.root)?;
+                self.budget.take(Amount::PathBytes, path.len() as u64, self.root)?;
+                if path.len() > MAX_PATH_BYTES {
+                    let (most, unit) = (MAX_PATH_BYTES as u64, "bytes in a path of its trees");
+                    return Err(GitError::TooLarge { path: self.root.to_owned(), most, unit });
+                }
                 match entry.mode.kind() {
                     EntryKind::Tree => pending.push((path, entry.oid.to_owned())),
                     kind => drop(tracked.insert(path, Tracked { kind, id: entry.oid.to_owned() })),
                 }
-            }
-            if tracked.len() + pending.len() > MAX_TREE_ENTRIES {
-                return Err(GitError::TooLarge { path: self.root.to_owned() });
             }
         }
         Ok(tracked)
@@ -119,17 +129,23 @@ impl WorkTree<'_> {
     /// Walks the work tree, never through a symlink and never into a submodule.
     pub(super) fn walk(&self, mut tracked: TrackedFiles, reads: &mut Reads) -> Result<Walked, GitError> {
         let mut attributes = self.attributes(&tracked)?;
-        // Only the files on the disk say what is ignored, so the index stays empty.
-        let index = gix::index::State::new(self.repository.object_hash());
-        let mut ignored = self
-            .repository
-            .excludes(&index, None, Source::WorktreeThenIdMappingIfNotSkipped)
-            .map_err(|error| self.error(&error))?;
+        let case = match self.repository.config_snapshot().boolean("core.ignoreCase") {
+            Some(true) => Case::Fold,
+            _ => Case::Sensitive,
+        };
+        let exclude = Rules::of_repository(self.repository.common_dir())?;
         let mut walked = Walked::default();
-        let mut pending = vec![(BString::default(), self.root.to_owned(), false)];
-        while let Some((prefix, directory, above_is_ignored)) = pending.pop() {
+        let mut pending = vec![(BString::default(), self.root.to_owned(), false, exclude)];
+        while let Some((prefix, directory, above_is_ignored, rules)) = pending.pop() {
+            // What is in an ignored folder is ignored, whatever a list there says.
+            let rules = if above_is_ignored { rules } else { rules.within(&directory, prefix.as_bstr())? };
+            let is_ignored = |path: &BString, is_folder| -> Result<bool, GitError> {
+                let counted = (self.budget, self.root);
+                Ok(above_is_ignored || rules.ignore(path.as_bstr(), is_folder, case, counted)?)
+            };
             let entries = fs::read_dir(&directory).map_err(|source| read_error(&directory, source))?;
             for entry in entries {
+                self.budget.take(Amount::DiskEntries, 1, self.root)?;
                 let entry = entry.map_err(|source| read_error(&directory, source))?;
                 let (path, name) = (entry.path(), entry.file_name());
                 let name = gix::path::os_str_into_bstr(&name).map_err(|error| self.error(&error))?;
@@ -147,27 +163,27 @@ impl WorkTree<'_> {
                 if metadata.is_dir() {
                     let replaced = entry.map(|entry| modified(&relative, entry, Found::default()));
                     walked.differences.extend(replaced);
-                    let is_ignored = above_is_ignored || self.is_ignored(&mut ignored, &relative, &metadata)?;
+                    let is_ignored = is_ignored(&relative, true)?;
                     if is_ignored {
                         reads.found_ignored(relative.as_bstr());
                     }
                     if !is_ignored || any_below(&tracked, &relative) {
-                        pending.push((relative, path, is_ignored));
+                        pending.push((relative, path, is_ignored, rules.clone()));
                     }
                     continue;
                 }
                 match entry {
                     Some(entry) => {
+                        self.expect(&mut attributes, &entry, relative.as_bstr(), &path, &metadata)?;
                         let found = self.found(&path, &metadata)?;
-                        match self.compare(&mut attributes, &entry, &found, relative.as_bstr(), &path)? {
+                        let on_disk = (path.as_path(), metadata.len());
+                        match self.compare(&mut attributes, &entry, &found, relative.as_bstr(), on_disk)? {
                             Comparison::Same => {}
                             Comparison::LfsPointer => walked.lfs_pointers.push(relative),
                             Comparison::Different => walked.differences.push(modified(&relative, entry, found)),
                         }
                     }
-                    None if above_is_ignored || self.is_ignored(&mut ignored, &relative, &metadata)? => {
-                        reads.found_ignored(relative.as_bstr());
-                    }
+                    None if is_ignored(&relative, false)? => reads.found_ignored(relative.as_bstr()),
                     None => {
                         reads.found_untracked(relative.as_bstr());
                         walked.untracked.push(relative);
@@ -210,20 +226,41 @@ impl WorkTree<'_> {
                 && is_file
                 && let Some(content) = self.blob_of_at_most(entry.id, MAX_ATTRIBUTES_BYTES)?
             {
+                self.budget.take(Amount::AttributeBytes, content.len() as u64, self.root)?;
                 files.push((path.clone(), content));
             }
         }
         Attributes::new(files).map_err(|error| self.error(&error))
     }
 
-    fn is_ignored(
+    /// Refuses a file that is huge and not of the size that the commit says.
+    fn expect(
         &self,
-        ignored: &mut AttributeStack<'_>,
-        path: &BString,
+        attributes: &mut Attributes,
+        entry: &Tracked,
+        relative: &BStr,
+        path: &Path,
         metadata: &Metadata,
-    ) -> Result<bool, GitError> {
-        let mode = metadata.is_dir().then_some(gix::index::entry::Mode::DIR);
-        Ok(ignored.at_entry(path.as_bstr(), mode).map_err(|error| self.error(&error))?.is_excluded())
+    ) -> Result<(), GitError> {
+        if !metadata.is_file() || metadata.len() <= MAX_UNEXPECTED_BYTES || entry.kind == EntryKind::Commit {
+            return Ok(());
+        }
+        let pointer = match attributes.conversion(relative) {
+            Conversion::Lfs => self.pointer(entry.id)?,
+            _ => None,
+        };
+        let expected = match pointer {
+            Some(pointer) => pointer.size,
+            None => self.repository.find_header(entry.id).map_err(|error| self.error(&error))?.size(),
+        };
+        match metadata.len() == expected {
+            true => Ok(()),
+            false => Err(GitError::FileTooLarge { path: path.to_owned(), most: expected, got: metadata.len() }),
+        }
+    }
+
+    fn pointer(&self, id: ObjectId) -> Result<Option<LfsPointer>, GitError> {
+        Ok(self.blob_of_at_most(id, MAX_POINTER_BYTES)?.as_deref().and_then(LfsPointer::parse))
     }
 
     /// Compares a file with its object, by the bytes and then by what the attributes let git do to them.
@@ -233,7 +270,7 @@ impl WorkTree<'_> {
         entry: &Tracked,
         found: &Found,
         relative: &BStr,
-        path: &Path,
+        (path, size): (&Path, u64),
     ) -> Result<Comparison, GitError> {
         let plain = |is_same| if is_same { Comparison::Same } else { Comparison::Different };
         let is_same = found.id == Some(entry.id);
@@ -241,10 +278,13 @@ impl WorkTree<'_> {
         if kind != Some(entry.kind) || !matches!(entry.kind, EntryKind::Blob | EntryKind::BlobExecutable) {
             return Ok(plain(is_same && kind == Some(entry.kind)));
         }
+        if is_same && size > MAX_POINTER_BYTES {
+            return Ok(Comparison::Same);
+        }
+        self.budget.take(Amount::AttributeComparisons, attributes.comparisons(), self.root)?;
         match attributes.conversion(relative) {
             Conversion::Lfs => {
-                let blob = self.blob_of_at_most(entry.id, MAX_POINTER_BYTES)?;
-                let Some(pointer) = blob.as_deref().and_then(LfsPointer::parse) else { return Ok(plain(is_same)) };
+                let Some(pointer) = self.pointer(entry.id)? else { return Ok(plain(is_same)) };
                 if is_same {
                     return Ok(Comparison::LfsPointer);
                 }
@@ -263,48 +303,7 @@ impl WorkTree<'_> {
 
     /// Hashes what stands at `path`, as git and as we do.
     pub(super) fn found(&self, path: &Path, metadata: &Metadata) -> Result<Found, GitError> {
-        let failed = |source| read_error(path, source);
-        if metadata.is_symlink() {
-            let target = self.link_target(path)?;
-            let (id, content) = self.hash(&mut target.as_bytes(), target.len() as u64, path)?;
-            return Ok(Found { kind: Some(EntryKind::Link), id: Some(id), content: Some(content) });
-        }
-        if !metadata.is_file() {
-            return Ok(Found::default());
-        }
-        let mut file = File::open(path).map_err(failed)?;
-        let metadata = file.metadata().map_err(failed)?;
-        let (id, content) = self.hash(&mut file, metadata.len(), path)?;
-        let kind = if is_executable(&metadata) { EntryKind::BlobExecutable } else { EntryKind::Blob };
-        Ok(Found { kind: Some(kind), id: Some(id), content: Some(content) })
-    }
-
-    /// The target of a symlink, as git stores it.
-    pub(super) fn link_target(&self, path: &Path) -> Result<BString, GitError> {
-        let target = fs::read_link(path).map_err(|source| read_error(path, source))?;
-        Ok(gix::path::into_bstr(target).map_err(|error| self.error(&error))?.into_owned())
-    }
-
-    /// The blob id and the BLAKE3 of `size` bytes.
-    fn hash(&self, bytes: &mut dyn Read, size: u64, path: &Path) -> Result<(ObjectId, Blake3Digest), GitError> {
-        let mut git = gix::hash::hasher(self.repository.object_hash());
-        git.update(&gix::objs::encode::loose_header(Kind::Blob, size));
-        let mut content = blake3::Hasher::new();
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            match bytes.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => {
-                    git.update(&buffer[..count]);
-                    content.update(&buffer[..count]);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(read_error(path, source)),
-            }
-        }
-        // A file that changes its size meanwhile gets an id that no blob has: it shows as modified.
-        let id = git.try_finalize().map_err(|error| self.error(&error))?;
-        Ok((id, Blake3Digest::from_bytes(*content.finalize().as_bytes())))
+        hashed(path, metadata, self.repository.object_hash(), (self.budget, self.root))
     }
 
     /// The paths in git's index. What they are compared with never depends on it; it only says which new files
@@ -321,13 +320,60 @@ fn modified(path: &BString, tracked: Tracked, found: Found) -> Difference {
     Difference { path: path.clone(), tracked, change: Change::Modified, found }
 }
 
-/// The bytes of a file; `None` when there are more than `cap`.
-pub(super) fn read_at_most(path: &Path, cap: u64) -> Result<Option<Vec<u8>>, GitError> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(cap + 1).read_to_end(&mut bytes))
-        .map_err(|source| read_error(path, source))?;
-    Ok((bytes.len() as u64 <= cap).then_some(bytes))
+/// Hashes what stands at `path`, as git and as we do.
+pub(super) fn hashed(
+    path: &Path,
+    metadata: &Metadata,
+    kind: gix::hash::Kind,
+    (budget, root): (&Budget, &Path),
+) -> Result<Found, GitError> {
+    if metadata.is_symlink() {
+        let target = link_target(path)?;
+        let (id, content) = hash(kind, &mut target.as_bytes(), target.len() as u64, path)?;
+        return Ok(Found { kind: Some(EntryKind::Link), id: Some(id), content: Some(content) });
+    }
+    if !metadata.is_file() {
+        return Ok(Found::default());
+    }
+    let (file, metadata) = opener::open(path)?;
+    let size = metadata.len();
+    budget.take(Amount::FileBytes, size, root)?;
+    let (id, content) = hash(kind, &mut file.take(size + 1), size, path)?;
+    let kind = if is_executable(&metadata) { EntryKind::BlobExecutable } else { EntryKind::Blob };
+    Ok(Found { kind: Some(kind), id: Some(id), content: Some(content) })
+}
+
+/// The target of a symlink, as git stores it.
+pub(super) fn link_target(path: &Path) -> Result<BString, GitError> {
+    let target = fs::read_link(path).map_err(|source| read_error(path, source))?;
+    Ok(gix::path::into_bstr(target).map_err(|error| super::repository_error(path, &error))?.into_owned())
+}
+
+/// The blob id and the BLAKE3 of `size` bytes.
+fn hash(
+    kind: gix::hash::Kind,
+    bytes: &mut dyn Read,
+    size: u64,
+    path: &Path,
+) -> Result<(ObjectId, Blake3Digest), GitError> {
+    let mut git = gix::hash::hasher(kind);
+    git.update(&gix::objs::encode::loose_header(Kind::Blob, size));
+    let mut content = blake3::Hasher::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match bytes.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => {
+                git.update(&buffer[..count]);
+                content.update(&buffer[..count]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(source) => return Err(read_error(path, source)),
+        }
+    }
+    // A file that changes its size meanwhile gets an id that no blob has: it shows as modified.
+    let id = git.try_finalize().map_err(|error| super::repository_error(path, &error))?;
+    Ok((id, Blake3Digest::from_bytes(*content.finalize().as_bytes())))
 }
 
 /// Whether anything tracked lies in the directory `path`.

@@ -4,7 +4,9 @@ use super::*;
 use crate::digest::sha256;
 use crate::manifest::key::{PublicKey, SigningKey};
 use crate::manifest::predicate::tests::example as run;
+use crate::manifest::predicate::{FileRecord, TrainingRun};
 use crate::manifest::statement::Subject;
+use crate::manifest::strict_json::DecimalU64;
 use crate::manifest::timestamp::UtcTime;
 use crate::manifest::trust::{Thresholds, TrustedKey};
 use crate::manifest::verdict::tests::example;
@@ -29,9 +31,17 @@ fn now() -> Timestamp {
     time("2026-06-01T00:00:00Z")
 }
 
+/// The files that the example run names; all hold the same bytes.
+const FILES: [&str; 3] = ["checkpoints/step-00000002.safetensors", "data/train.jsonl", "steps.jsonl"];
+const BYTES: &[u8] = b"bytes";
+
+fn path(name: &str) -> RelativePath {
+    RelativePath::parse(name).expect("a path")
+}
+
 fn line<P: Predicate>(predicate: P, byte: u8) -> (Vec<u8>, Sha256Digest) {
-    let subject = Subject::new(RelativePath::parse("steps.jsonl").expect("a path"), sha256(b"{}\n"));
-    let statement = Statement::new(vec![subject], predicate).expect("a statement");
+    let subjects = FILES.map(|name| Subject::new(path(name), sha256(BYTES))).to_vec();
+    let statement = Statement::new(subjects, predicate).expect("a statement");
     let payload = strict_json::to_vec(&statement).expect("small");
     let line = Envelope::sign(&payload, &[&key(byte)]).expect("signs").to_line().expect("small");
     (line, sha256(&payload))
@@ -40,12 +50,18 @@ fn line<P: Predicate>(predicate: P, byte: u8) -> (Vec<u8>, Sha256Digest) {
 /// A run that the trainer signed, with a verdict of the verifier's on it.
 fn folder(change: impl FnOnce(&mut ReplayVerdict)) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("temp dir");
-    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).expect("write");
-    let (manifest, identity) = line(run(), TRAINER);
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(folder_of(&path)).expect("a folder");
+        std::fs::write(path, bytes).expect("write");
+    };
+    let size = DecimalU64(BYTES.len() as u64);
+    let files = FILES.map(|name| FileRecord { path: path(name), size }).to_vec();
+    let (manifest, identity) = line(TrainingRun { files, ..run() }, TRAINER);
     let verifier = VerifierRecord { keyid: public(VERIFIER).keyid(), version: "0.1.0".into() };
     let mut verdict = ReplayVerdict { manifest: identity, verifier, ..example(Outcome::Passed) };
     change(&mut verdict);
-    write("steps.jsonl", b"{}\n");
+    FILES.iter().for_each(|name| write(name, BYTES));
     write(MANIFEST, &manifest);
     write(VERDICT, &line(verdict, VERIFIER).0);
     folder
@@ -56,7 +72,7 @@ fn both() -> Trust {
 }
 
 fn checked(folder: &tempfile::TempDir, trust: &Trust) -> VerdictReport {
-    check_verdict(folder.path(), None, trust, now(), Profile::Strict)
+    check_verdict(folder.path(), None, &Unsigned::default(), trust, now(), Profile::Strict)
 }
 
 /// What came of each check.
@@ -95,7 +111,7 @@ fn a_verdict_on_a_run_of_somebody_whom_nobody_trusts_does_not_pass() {
     // The verifier believed this trainer; whoever asks now does not.
     let other = Trust::of_verifier_and_trainer(public(VERIFIER), public(9));
     let report = checked(&folder(|_| {}), &other);
-    let expected = [("signature", Verdict::Failed), ("verdict", Verdict::NotChecked), ("files", Verdict::Passed)];
+    let expected = [("signature", Verdict::Failed), ("verdict", Verdict::NotChecked)];
     assert_eq!(outcomes(&report), expected, "{report:#?}");
     assert_eq!(report.run, None);
 }
@@ -117,7 +133,7 @@ fn a_verdict_on_a_run_of_a_trainer_whose_key_was_revoked_since_fails() {
 #[test]
 fn a_verdict_under_a_verifiers_key_alone_is_not_checked_and_says_what_to_type() {
     let report = checked(&folder(|_| {}), &Trust::of_key(public(VERIFIER), Role::Verifier));
-    let expected = [("signature", Verdict::NotChecked), ("verdict", Verdict::NotChecked), ("files", Verdict::Passed)];
+    let expected = [("signature", Verdict::NotChecked), ("verdict", Verdict::NotChecked)];
     assert_eq!(outcomes(&report), expected, "{report:#?}");
     assert!(says(&report, "--trainer-key PUB"));
 }
@@ -152,6 +168,21 @@ fn a_manifest_exchanged_after_it_was_verified_lends_no_verdict() {
 }
 
 #[test]
+fn a_file_changed_or_put_beside_the_run_since_the_verdict_is_found() {
+    let folder = folder(|_| {});
+    std::fs::write(folder.path().join("more.csv"), "").expect("write");
+    let files = |unsigned: &Unsigned| {
+        let report = check_verdict(folder.path(), None, unsigned, &both(), now(), Profile::Strict);
+        (report.checks[2].name.clone(), report.checks[2].verdict)
+    };
+    let allowed = Unsigned(vec!["*.csv".into()]);
+    assert_eq!(files(&Unsigned::default()), ("files".into(), Verdict::Failed));
+    assert_eq!(files(&allowed), ("files".into(), Verdict::Passed));
+    std::fs::write(folder.path().join("steps.jsonl"), "bytez").expect("write");
+    assert_eq!(files(&allowed), ("files".into(), Verdict::Failed));
+}
+
+#[test]
 fn a_verdict_that_is_not_there_is_not_checked() {
     let folder = folder(|_| {});
     std::fs::remove_file(folder.path().join(VERDICT)).expect("remove");
@@ -173,7 +204,7 @@ fn a_pipe_in_place_of_a_verdict_or_manifest_is_refused_without_waiting() {
             .expect("a pipe");
         let named = folder.path().join(VERDICT);
         for verdict in [None, Some(named.as_path())] {
-            let report = check_verdict(folder.path(), verdict, &both(), now(), Profile::Strict);
+            let report = check_verdict(folder.path(), verdict, &Unsigned::default(), &both(), now(), Profile::Strict);
             assert!(says(&report, "expected a regular file, got a named pipe"), "{name}: {report:#?}");
             assert!(report.checks.iter().any(|check| check.verdict == Verdict::Failed), "{report:#?}");
         }

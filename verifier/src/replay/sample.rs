@@ -5,20 +5,17 @@
 //! are looked at must not be foreseeable for the trainer: the seed is the system's unless the checker names one.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use spectramind::ariel::training::{self, PREDICTIONS, TrainingRun};
-use spectramind::config::Composer;
-use spectramind::digest::FileDigest;
 use spectramind::engine::fit::Event;
 use spectramind::engine::rng::{CounterRng, Stream};
-use spectramind::engine::run_dir::{CHECKPOINTS, RunDirectory};
-use spectramind::engine::settings::{Accelerator, LoggerSettings};
+use spectramind::engine::run_dir::{CHECKPOINTS, FINAL_CHECKPOINT, RunDirectory};
+use spectramind::engine::settings::LoggerSettings;
 use spectramind::engine::snapshot::Snapshot;
 use spectramind::verify::{Check, Verdict, VerifiedRun, detection_probability};
 
-use super::{Stage, Stop, compare, compare_end, compare_file, not_checked};
+use super::{Replay, Stage, Stop, compare, compare_end, compare_file, not_checked, stop, worst};
 
 /// How much to look at.
 #[derive(Debug, Clone, Copy)]
@@ -39,15 +36,9 @@ struct Stretch {
 }
 
 /// Trains some stretches of the run again.
-pub fn check(
-    run: &VerifiedRun,
-    composer: &Composer,
-    roots: &[(String, PathBuf)],
-    accelerator: Accelerator,
-    sample: Sample,
-) -> Check {
+pub fn check(replay: &Replay<'_>, sample: Sample) -> Check {
     let mut check = Check::new("sample");
-    match replay(run, composer, roots, accelerator, sample) {
+    match train_again(replay, sample) {
         Ok(findings) => findings.into_iter().for_each(|finding| check.note(finding)),
         Err(Stop::Failed(finding)) => check.fail(finding),
         Err(Stop::NotChecked(finding)) => check.not_checked(finding),
@@ -55,21 +46,14 @@ pub fn check(
     check
 }
 
-fn replay(
-    run: &VerifiedRun,
-    composer: &Composer,
-    roots: &[(String, PathBuf)],
-    accelerator: Accelerator,
-    sample: Sample,
-) -> Result<Vec<String>, Stop> {
+fn train_again(replay: &Replay<'_>, sample: Sample) -> Result<Vec<String>, Stop> {
+    let run = replay.run;
     // The leaves that the stretches are compared with must be the signed ones, the unsampled ones as well.
     let log = run.check_steps();
-    match (log.verdict, log.findings.into_iter().find(|finding| finding.verdict == log.verdict)) {
-        (Verdict::Failed, Some(finding)) => return Err(Stop::Failed(finding.message)),
-        (Verdict::NotChecked, Some(finding)) => return Err(Stop::NotChecked(finding.message)),
-        _ => {}
+    if log.verdict != Verdict::Passed {
+        return Err(worst(log));
     }
-    let stage = Stage::set(run, composer, roots, accelerator)?;
+    let stage = Stage::set(replay)?;
     if let Some((step, leaf)) = (1..).zip(&stage.signed).find(|(step, leaf)| leaf.step != *step) {
         return Err(Stop::Failed(format!("step {step}: expected a leaf of that step, got one of {}", leaf.step)));
     }
@@ -110,6 +94,11 @@ fn choose(count: usize, sample: Sample) -> Vec<usize> {
     chosen
 }
 
+/// The name of the checkpoint after a step, below the run directory.
+fn checkpoint_of(step: u64) -> String {
+    format!("{CHECKPOINTS}/step-{step:08}.safetensors")
+}
+
 /// The run, cut at the step checkpoints that are signed.
 fn stretches(run: &VerifiedRun) -> Vec<Stretch> {
     let count = run.claim().steps.count;
@@ -133,7 +122,7 @@ fn replay_stretch(run: &VerifiedRun, stage: &Stage, stretch: &Stretch) -> Result
         None => None,
     };
     let folder = stage.scratch.path().join(format!("from-{}", stretch.first));
-    let mut again = RunDirectory::create(&folder, LoggerSettings::NONE).map_err(not_checked)?;
+    let mut again = RunDirectory::create_part(&folder, LoggerSettings::NONE).map_err(not_checked)?;
     let mut difference = None;
     let mut observer = |event: Event<'_>| {
         if let Event::Step { leaf, .. } = event {
@@ -142,13 +131,12 @@ fn replay_stretch(run: &VerifiedRun, stage: &Stage, stretch: &Stretch) -> Result
         if difference.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let how = TrainingRun {
-        trainer: &stage.trainer,
         device: &stage.choice.device,
         checkpoint,
         stop_after_steps: Some(stretch.last),
         elapsed: &|| Duration::ZERO,
     };
-    let trained = training::train(&stage.config, &stage.task, how, &mut again, &mut observer).map_err(not_checked)?;
+    let trained = training::train(&stage.config, &stage.task, how, &mut again, &mut observer).map_err(stop)?;
     if let Some(difference) = difference {
         return Err(Stop::Failed(difference));
     }
@@ -157,8 +145,11 @@ fn replay_stretch(run: &VerifiedRun, stage: &Stage, stretch: &Stretch) -> Result
     }
     if stretch.last == claim.steps.count {
         compare_end(run, &trained)?;
+        compare_file(run, again.root(), FINAL_CHECKPOINT)?;
         return compare_file(run, again.root(), PREDICTIONS);
     }
+    // The stretch ends where a checkpoint was signed, whose every byte, counters included, the next stretch starts from.
+    compare_file(run, again.root(), &checkpoint_of(stretch.last))?;
     match stage.signed[stretch.last as usize - 1].state {
         Some(state) if state == trained.state_digest => Ok(()),
         state => {
@@ -171,18 +162,13 @@ fn replay_stretch(run: &VerifiedRun, stage: &Stage, stretch: &Stretch) -> Result
 
 /// A checkpoint's state, if it is the one that the signed leaf of its step names.
 fn signed_state(run: &VerifiedRun, stage: &Stage, name: &str, step: u64) -> Result<Snapshot, Stop> {
-    let path = run.root().join(name);
-    let subject = run.manifest().statement().subject.iter().find(|subject| subject.name.as_str() == name);
-    let got = FileDigest::of_file(&path).map_err(not_checked)?.sha256;
-    if subject.is_none_or(|subject| subject.digest.sha256 != got) {
-        return Err(Stop::Failed(format!("{name}: expected the sha256 that was signed, got {got}")));
-    }
-    let mut snapshot = Snapshot::read(&path).map_err(|error| Stop::Failed(error.to_string()))?;
+    let mut check = Check::new("checkpoint");
+    let Some(bytes) = run.read_subject(name, &mut check) else { return Err(worst(check)) };
+    let snapshot =
+        Snapshot::from_bytes(&bytes, &run.root().join(name)).map_err(|error| Stop::Failed(error.to_string()))?;
     let state = Some(snapshot.state_digest());
     if snapshot.progress.position.step != step || stage.signed[step as usize - 1].state != state {
         return Err(Stop::Failed(format!("{name}: expected the state after step {step} that was signed, got another")));
     }
-    // Names of files that lie in the run directory, not in the scratch folder: they change no state.
-    snapshot.progress.kept.clear();
     Ok(snapshot)
 }

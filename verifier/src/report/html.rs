@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use spectramind::verify::{Check, Report, Verdict, meaning};
 
-use super::{SELF_CHECK, facts, sentence, shown, word};
+use super::{SELF_CHECK, facts, sentence, shown, trained_again, word};
 
 /// The look. A verdict is told by its word; the colour only repeats it.
 const STYLE: &str = include_str!("report.css");
@@ -30,7 +30,10 @@ pub fn render(report: &Report) -> String {
                     h1 { (subject) }
                     p class={ "verdict " (class(verdict)) } { (sentence(verdict)) }
                     @if report.self_check { p.warning { (SELF_CHECK) } }
-                    @if report.run.is_some() { (signed(report)) }
+                    @if report.run.is_some() {
+                        p.warning { "Trained: " (trained_again(report.trained_again)) }
+                        (signed(report))
+                    }
                     (checks(report))
                     h2 { "What no check here proves" }
                     ul { @for sentence in &report.not_proved { li { (sentence) } } }

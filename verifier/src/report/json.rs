@@ -1,7 +1,9 @@
 //! The report as JSON, by `schemas/report.schema.json`.
 
 use spectramind::verify::Report;
+use spectramind::verify::text::shown_json;
 
 pub fn render(report: &Report) -> String {
-    serde_json::to_string_pretty(report).expect("a report is plain data") + "\n"
+    // Escaped, as it may be printed to a terminal.
+    shown_json(&serde_json::to_string_pretty(report).expect("a report is plain data")) + "\n"
 }

@@ -8,7 +8,7 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 use spectramind::verify::{Check, Finding, Report, Verdict};
 
-use super::{SELF_CHECK, facts, line, shown, word};
+use super::{SELF_CHECK, facts, line, shown, trained_again, word};
 
 const NAME: &str = "spectramind-verify";
 
@@ -41,7 +41,8 @@ fn write(report: &Report, writer: &mut Writer<Vec<u8>>) -> io::Result<()> {
 
 fn properties(report: &Report, writer: &mut Writer<Vec<u8>>) -> io::Result<()> {
     let self_check = report.self_check.then(|| ("note", SELF_CHECK.into()));
-    let all: Vec<_> = facts(report).into_iter().chain(self_check).collect();
+    let trained = report.run.as_ref().map(|_| ("trained", trained_again(report.trained_again).into()));
+    let all: Vec<_> = trained.into_iter().chain(facts(report)).chain(self_check).collect();
     if all.is_empty() {
         return Ok(());
     }

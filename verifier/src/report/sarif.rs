@@ -7,6 +7,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use spectramind::verify::{Check, Finding, MEANINGS, Report, Verdict, meaning};
 
+use spectramind::verify::text::shown_json;
+
 use super::shown;
 use crate::exit_code;
 
@@ -35,11 +37,12 @@ pub fn render(report: &Report) -> String {
                 "verdict": report.verdict(),
                 "selfCheck": report.self_check,
                 "run": report.run,
+                "trainedAgain": report.trained_again,
                 "notProved": report.not_proved,
             },
         }],
     });
-    serde_json::to_string_pretty(&log).expect("plain data") + "\n"
+    shown_json(&serde_json::to_string_pretty(&log).expect("plain data")) + "\n"
 }
 
 fn rule(name: &str, meaning: &str) -> Value {

@@ -1,0 +1,49 @@
+//! Which signed files are looked into, and by what.
+
+use crate::manifest::origin::ORIGIN;
+use crate::manifest::predicate::TrainingRun;
+
+use super::STEP_LEAVES;
+
+/// What looks into a signed file, beyond hashing it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Coverage {
+    /// Recomputed, or compared with the record.
+    Checked,
+    /// A replay makes it again and compares.
+    ByReplay,
+    /// Nothing: what it says is the trainer's own word.
+    NotChecked,
+    /// Nothing can: no run writes such a file.
+    Unknown,
+}
+
+/// The final figures and those on the way.
+pub(super) const METRICS_LOG: &str = "logs/metrics.csv";
+/// What happened when.
+pub(super) const EVENTS_LOG: &str = "logs/events.jsonl";
+
+/// What looks into a signed file.
+///
+/// The record says what the step log, the checkpoints, the lists of data and the patch are called; the others have one
+/// name in every run directory.
+pub(super) fn coverage(name: &str, claim: &TrainingRun) -> Coverage {
+    let lists = claim.data.iter().flat_map(|data| [Some(&data.list), data.dvc.as_ref().map(|dvc| &dvc.list)]);
+    let mut checked = lists.flatten().chain([&claim.steps.file]);
+    let patch = claim.git.as_ref().and_then(|git| git.patch.as_ref());
+    match name {
+        _ if checked.any(|checked| checked.as_str() == name) => Coverage::Checked,
+        _ if patch.is_some_and(|patch| patch.as_str() == name) => Coverage::NotChecked,
+        ORIGIN | STEP_LEAVES | METRICS_LOG => Coverage::Checked,
+        // Times, and the same figures for a person.
+        EVENTS_LOG | "v50_debug_log.md" => Coverage::NotChecked,
+        "predictions.csv" => Coverage::ByReplay,
+        _ => match name.split_once('/') {
+            Some(("checkpoints", file)) if !file.contains('/') => Coverage::ByReplay,
+            // Hydra's folder, which `hydra.output_subdir` may name otherwise.
+            Some((_, "config.yaml" | "overrides.yaml")) => Coverage::Checked,
+            Some((_, "hydra.yaml")) => Coverage::NotChecked,
+            _ => Coverage::Unknown,
+        },
+    }
+}

@@ -1,0 +1,118 @@
+//! The record against itself: what the signed files say of the run is what the signed statement says.
+
+use serde::Deserialize;
+
+use super::coverage::{EVENTS_LOG, METRICS_LOG};
+use super::{Check, VerifiedRun};
+use crate::manifest::origin::{ORIGIN, RunOrigin};
+use crate::manifest::strict_json;
+
+/// One line of the log of events.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Event {
+    event: String,
+    step: u64,
+    elapsed_seconds: f64,
+}
+
+impl VerifiedRun {
+    /// Compares what the run started from, the log of metrics and the log of events with the statement.
+    pub fn check_record(&self) -> Check {
+        let mut check = Check::new("record");
+        self.compare_origin(&mut check);
+        self.compare_metrics(&mut check);
+        self.compare_events(&mut check);
+        check
+    }
+
+    fn compare_origin(&self, check: &mut Check) {
+        let Some(bytes) = self.read_subject(ORIGIN, check) else { return };
+        let origin: RunOrigin = match strict_json::from_slice(&bytes) {
+            Ok(origin) => origin,
+            Err(error) => return check.fail(format!("{ORIGIN}: expected what a run starts from, got {error}")),
+        };
+        let claim = self.claim();
+        let RunOrigin { run, workload, config, git, data, environment, device, numerics, seed, started_at } = origin;
+        for (field, differs) in [
+            ("run", run != claim.run),
+            ("workload", workload != claim.workload),
+            ("config", config != claim.config),
+            ("git", git != claim.git),
+            ("data", data != claim.data),
+            ("numerics", numerics != claim.numerics),
+            ("seed", seed != claim.seed),
+            ("startedAt", started_at != claim.started_at),
+        ] {
+            if differs {
+                check.fail_at(
+                    &self.root.join(ORIGIN),
+                    format!("{ORIGIN}: {field}: expected what the statement says, got another"),
+                );
+            }
+        }
+        // A run may go on on another machine, whose record then stands in the statement.
+        let resumed = environment != claim.environment || device != claim.device;
+        check.note(match resumed {
+            false => format!("{ORIGIN} says what the statement says"),
+            true => format!(
+                "{ORIGIN} names another machine or device than the statement: the run says that it was begun there and went on \
+                 elsewhere (self-asserted)"
+            ),
+        });
+    }
+
+    /// The last figures of each metric in the log are those that are signed.
+    fn compare_metrics(&self, check: &mut Check) {
+        let Some(bytes) = self.optional_subject(METRICS_LOG, check) else { return };
+        let text = String::from_utf8_lossy(&bytes);
+        for metric in &self.claim().metrics {
+            let of_metric = |line: &&str| line.split(',').nth(2) == Some(metric.name.as_str());
+            let last = text.lines().rev().find(of_metric).and_then(|line| line.split(',').nth(3));
+            let value = last.and_then(|value| value.parse::<f64>().ok());
+            if value.map(f64::to_bits) != Some(metric.value.get().to_bits()) {
+                let (expected, got) = (metric.value.get(), last.unwrap_or("none"));
+                let finding = format!("{METRICS_LOG}: {}: expected {expected}, as signed, got {got}", metric.name);
+                check.fail_at(&self.root.join(METRICS_LOG), finding);
+            }
+        }
+    }
+
+    /// The log of events goes forward, ends where the run ends, and took no longer than the run says.
+    fn compare_events(&self, check: &mut Check) {
+        let Some(bytes) = self.optional_subject(EVENTS_LOG, check) else { return };
+        let claim = self.claim();
+        let mut fail = |finding: String| check.fail_at(&self.root.join(EVENTS_LOG), format!("{EVENTS_LOG}: {finding}"));
+        let text = String::from_utf8_lossy(&bytes);
+        let (mut elapsed, mut last) = (0.0, None);
+        for (number, line) in (1..).zip(text.lines()) {
+            let event: Event = match serde_json::from_str(line) {
+                Ok(event) => event,
+                Err(error) => return fail(format!("line {number}: expected an event, got something else ({error})")),
+            };
+            if event.elapsed_seconds.is_nan() || event.elapsed_seconds < elapsed {
+                return fail(format!("line {number}: expected at least {elapsed} s, got {} s", event.elapsed_seconds));
+            }
+            elapsed = event.elapsed_seconds;
+            last = Some(event);
+        }
+        let wall = claim.envelope.figures.wall_seconds.get();
+        if elapsed > wall {
+            fail(format!("expected events within the {wall} s that the run says it took, got one at {elapsed} s"));
+        }
+        match last {
+            Some(event) if event.event == "finished" && event.step == claim.steps.count => {}
+            Some(event) => fail(format!(
+                "expected to end with finished at step {}, got {} at step {}",
+                claim.steps.count, event.event, event.step
+            )),
+            None => fail("expected events, got none".into()),
+        }
+    }
+
+    /// A signed file that a run may be without.
+    fn optional_subject(&self, name: &str, check: &mut Check) -> Option<Vec<u8>> {
+        let is_signed = self.manifest.statement().subject.iter().any(|subject| subject.name.as_str() == name);
+        if is_signed { self.read_subject(name, check) } else { None }
+    }
+}
