@@ -77,17 +77,23 @@ pub(super) fn faults(commitment: &VerifiedCommitment, claim: &TrainingRun, signe
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::path::Path;
+
     use super::*;
-    use crate::digest::Blake3Digest;
+    use crate::config::{Composer, SearchPath};
+    use crate::digest::{Blake3Digest, sha256};
     use crate::manifest::commitment::ConfigCommitment;
     use crate::manifest::commitment::tests::example;
-    use crate::manifest::dsse::Profile;
+    use crate::manifest::dsse::{Envelope, Profile};
     use crate::manifest::key::SigningKey;
     use crate::manifest::predicate::tests::example as run;
-    use crate::manifest::strict_json::DecimalU64;
+    use crate::manifest::statement::{Statement, Subject};
+    use crate::manifest::strict_json::{self, DecimalU64};
     use crate::manifest::trust::Trust;
     use crate::manifest::verified::tests_of_commitment::signed;
     use crate::manifest::verified::verify_commitment;
+    use crate::provenance::path::RelativePath;
+    use crate::verify::Verdict;
 
     /// The commitment as the key signed it.
     pub(in crate::verify) fn by(commitment: ConfigCommitment, byte: u8) -> VerifiedCommitment {
@@ -110,6 +116,40 @@ pub(super) mod tests {
     #[test]
     fn the_run_that_was_committed_to_has_no_fault() {
         assert_eq!(faults(&by(example(), 1), &run(), &signer(1)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_commitment_is_held_against_the_composed_config_and_says_what_it_cannot_show() {
+        let files = |text: &str| [("train.yaml".to_owned(), text.to_owned())].into();
+        let compose = |text| {
+            let search_path = SearchPath::new().memory("main", files(text));
+            Composer::new(search_path).compose::<&str>("train", &[]).expect("composes")
+        };
+        // What the example commitment's subject is the digest of.
+        let (right, other) = (compose("a: 1\n"), compose("a: 2\n"));
+        for (config, verdict) in
+            [(Some(&right), Verdict::Passed), (Some(&other), Verdict::Failed), (None, Verdict::Passed)]
+        {
+            let digest = config.map_or(run().config.digest, |config| config.digest().expect("resolves"));
+            let mut claim = run();
+            claim.config.digest = digest;
+            let mut commitment = example();
+            commitment.config.digest = digest;
+            let check = signed_run(claim).check_commitment(&by(commitment, 1), config);
+            assert_eq!(check.verdict, verdict, "{:?}", check.findings);
+            assert!(check.findings.iter().any(|finding| finding.message.contains("only if you received this file")));
+        }
+    }
+
+    /// A run of the key 1.
+    fn signed_run(claim: TrainingRun) -> VerifiedRun {
+        let key = SigningKey::from_random(&[1; 32]);
+        let subject = Subject::new(RelativePath::parse("a").expect("a path"), sha256(b""));
+        let payload = strict_json::to_vec(&Statement::new(vec![subject], claim).expect("a statement")).expect("small");
+        let line = Envelope::sign(&payload, &[&key]).expect("signs").to_line().expect("small");
+        let (trust, at) = (Trust::single(key.public()), "2026-06-01T00:00:00Z".parse().expect("a time"));
+        let (_, run) = VerifiedRun::of_bundle(Path::new("run"), &line, &trust, at, Profile::Strict);
+        run.expect("a good signature")
     }
 
     #[test]
