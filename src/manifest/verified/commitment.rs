@@ -11,8 +11,7 @@ use crate::manifest::trust::{Role, Trust};
 
 /// A commitment whose signatures were verified; made by [`verify_commitment`] and nowhere else.
 ///
-/// Whose run it is about is another question: see
-/// [`check_commitment`](crate::verify::VerifiedRun::check_commitment).
+/// Whether a run is the one that was committed to is another question, for the verifier's check `commitment`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VerifiedCommitment {
     statement: Statement<ConfigCommitment>,
