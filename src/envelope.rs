@@ -1,7 +1,7 @@
 //! The limits a run must keep, Kaggle's first of all: wall time, device memory, no network.
 //!
 //! Pure arithmetic over plain numbers: this module measures nothing and enforces nothing. Whoever measured says how in
-//! [`Enforcement`]; whoever judges again (the auditor, on replay) calls the same [`judge`].
+//! [`Enforcement`], and that is their own word, too: every figure that [`judge`] names is called self-asserted.
 
 use std::fmt;
 
@@ -103,7 +103,7 @@ pub struct Finding {
     pub limit: Limit,
     /// The bound, as text with its unit.
     pub bound: String,
-    /// The figure, as text with its unit; `None` when it was not measured.
+    /// The figure, as text with its unit and its label; `None` when it was not measured.
     #[serde(deserialize_with = "Option::deserialize")]
     pub figure: Option<String>,
     /// The outcome.
@@ -113,8 +113,8 @@ pub struct Finding {
 /// Judges every limit that is set, in the order wall time, device memory, network.
 ///
 /// A figure equal to its bound is within it. A wall time that is negative or not a number counts as not measured. An
-/// unrestricted network is no limit and yields no finding; a self-asserted network mode is judged like any other, and
-/// the figure's text says that it is self-asserted.
+/// unrestricted network is no limit and yields no finding. Nobody but the trainer saw the figures, nor how the network was
+/// kept away: their text says that they are self-asserted, so that no finding can be quoted without it.
 pub fn judge(bounds: &Bounds, figures: &Figures) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(bound) = bounds.wall_seconds {
@@ -122,7 +122,7 @@ pub fn judge(bounds: &Bounds, figures: &Figures) -> Vec<Finding> {
         findings.push(Finding {
             limit: Limit::WallSeconds,
             bound: format!("{bound} s"),
-            figure: seconds.map(|seconds| format!("{seconds} s")),
+            figure: seconds.map(|seconds| format!("{seconds} s (self-asserted)")),
             verdict: verdict(seconds.map(|seconds| exceeds(seconds, bound))),
         });
     }
@@ -130,7 +130,7 @@ pub fn judge(bounds: &Bounds, figures: &Figures) -> Vec<Finding> {
         findings.push(Finding {
             limit: Limit::DeviceMemoryBytes,
             bound: format!("{bound} bytes"),
-            figure: figures.peak_device_bytes.map(|bytes| format!("{bytes} bytes")),
+            figure: figures.peak_device_bytes.map(|bytes| format!("{bytes} bytes (self-asserted)")),
             verdict: verdict(figures.peak_device_bytes.map(|bytes| bytes > bound)),
         });
     }
@@ -138,7 +138,7 @@ pub fn judge(bounds: &Bounds, figures: &Figures) -> Vec<Finding> {
         findings.push(Finding {
             limit: Limit::Network,
             bound: NetworkMode::None.to_string(),
-            figure: Some(format!("{} ({})", figures.network.mode, figures.network.enforcement)),
+            figure: Some(figures.network.to_string()),
             verdict: verdict(Some(figures.network.mode != NetworkMode::None)),
         });
     }
@@ -169,6 +169,16 @@ impl fmt::Display for Finding {
         };
         let figure = self.figure.as_deref().unwrap_or("not measured");
         write!(f, "{name}: expected within {}, got {figure}", self.bound)
+    }
+}
+
+/// The label stands beside every way of keeping the network away: that there was a namespace is a claim like any other.
+impl fmt::Display for NetworkFigure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.enforcement {
+            Enforcement::SelfAsserted => write!(f, "{} (self-asserted)", self.mode),
+            enforcement => write!(f, "{} ({enforcement}, self-asserted)", self.mode),
+        }
     }
 }
 
@@ -257,8 +267,18 @@ mod tests {
     }
 
     #[test]
-    fn a_self_asserted_network_mode_is_labelled_so() {
-        let findings = judge(&KAGGLE, &figures(1.0, Some(0), NetworkMode::None));
-        assert_eq!(findings[2].figure.as_deref(), Some("none (self-asserted)"));
+    fn a_figure_without_its_label_stands_nowhere() {
+        let mut forged = figures(1.0, Some(0), NetworkMode::None);
+        let texts = |figures: &Figures| judge(&KAGGLE, figures).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            texts(&forged),
+            [
+                "wall time: expected within 32400 s, got 1 s (self-asserted)",
+                "device memory: expected within 17179869184 bytes, got 0 bytes (self-asserted)",
+                "network: expected within none, got none (self-asserted)",
+            ]
+        );
+        forged.network.enforcement = Enforcement::NetworkNamespace;
+        assert!(texts(&forged)[2].ends_with("got none (network namespace, self-asserted)"));
     }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::provenance::data::DataFile;
 use crate::provenance::dvc::DvcOutput;
 
+use crate::manifest::commitment::ConfigCommitment;
 use crate::manifest::dsse::Envelope;
 use crate::manifest::origin::RunOrigin;
 use crate::manifest::predicate::TrainingRun;
@@ -22,6 +23,7 @@ use crate::verify::{PolicyFile, Report};
 pub fn documents() -> Vec<(&'static str, Value)> {
     vec![
         ("data-file.schema.json", schema::<DataFile>()),
+        ("config-commitment.schema.json", statement::<ConfigCommitment>()),
         ("dvc-output.schema.json", schema::<DvcOutput>()),
         ("envelope.schema.json", schema::<Envelope>()),
         ("provenance.schema.json", schema::<RunOrigin>()),
@@ -71,6 +73,7 @@ mod tests {
 
     use super::*;
     use crate::digest::{FileDigest, sha256};
+    use crate::manifest::commitment::tests::example as commitment;
     use crate::manifest::key::SigningKey;
     use crate::manifest::predicate::tests::{example, sparse_example};
     use crate::manifest::statement::{Subject, SubjectDigest};
@@ -123,6 +126,10 @@ mod tests {
             "data-file.schema.json" => {
                 let FileDigest { size, blake3, .. } = FileDigest::of_bytes(b"abc");
                 serde_json::to_value(DataFile { path: path("a/b"), size, blake3 })
+            }
+            "config-commitment.schema.json" => {
+                let sparse = ConfigCommitment { challenge: None, git: None, built_from: None, ..commitment() };
+                return vec![statement(commitment()), statement(sparse)];
             }
             "dvc-output.schema.json" => {
                 let line = format!(
@@ -184,11 +191,17 @@ mod tests {
         let key = SigningKey::from_random(&[1; 32]);
         let compact = |value: &Value| serde_json::to_vec(value).expect("JSON");
         let sign = |payload: &[u8]| Envelope::sign(payload, &[&key]).expect("an envelope").to_line().expect("small");
-        let statements: Vec<_> =
-            ["training-run", "slsa-provenance", "replay-verdict", "test-result", "verification-summary"]
-                .into_iter()
-                .map(|kind| (kind, compact(&samples(&format!("{kind}.schema.json"))[0])))
-                .collect();
+        let statements: Vec<_> = [
+            "training-run",
+            "slsa-provenance",
+            "replay-verdict",
+            "test-result",
+            "verification-summary",
+            "config-commitment",
+        ]
+        .into_iter()
+        .map(|kind| (kind, compact(&samples(&format!("{kind}.schema.json"))[0])))
+        .collect();
         let (run, provenance) = (&statements[0].1, &statements[1].1);
         let pretty = serde_json::to_vec_pretty(&samples("envelope.schema.json")[0]).expect("JSON");
         let mut seeds = vec![
@@ -246,6 +259,7 @@ mod tests {
             ("training-run.schema.json", "subject", Value::Array(vec![])),
             ("slsa-provenance.schema.json", "predicateType", "https://slsa.dev/provenance/v0.2".into()),
             ("replay-verdict.schema.json", "predicateType", "urn:x-spectramind:training-run:v2".into()),
+            ("config-commitment.schema.json", "predicateType", "urn:x-spectramind:training-run:v2".into()),
             ("envelope.schema.json", "payloadType", "application/json".into()),
             ("envelope.schema.json", "signatures", Value::Array(vec![])),
             ("trust-document.schema.json", "version", 0.into()),

@@ -3,6 +3,7 @@
 //! [`VerifiedRun::open`] checks the signature; every other check is a method of what it returns, so none can be made
 //! on a manifest that nobody vouched for. A check that could not be made is [`Verdict::NotChecked`], never a pass.
 
+mod commitment;
 mod config;
 mod coverage;
 mod data;
@@ -24,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::foreign::{self, ForeignError};
+use crate::foreign;
 use crate::manifest::dsse::{MAX_BUNDLE_BYTES, Profile};
 use crate::manifest::predicate::TrainingRun;
 use crate::manifest::trust::Trust;
@@ -36,14 +37,14 @@ pub use self::expectation::Expectation;
 pub use self::files::{STEP_LEAVES, Unsigned};
 pub use self::git::GitEvidence;
 pub use self::meaning::{MEANINGS, meaning};
-pub use self::policy::{Evidence, Policy, PolicyError, PolicyFile};
+pub use self::policy::{BUILT_IN_POLICIES, Evidence, Policy, PolicyError, PolicyFile};
 pub use self::program::ProgramPlace;
 pub use self::report::{
     Check, Finding, NOT_PROVED, NamedCommit, NamedData, Report, SelfAssertedFigures, SelfAssertedTimes, SignedRun,
     SigningParty, TrainedAgain, Verdict,
 };
 pub use self::sampling::detection_probability;
-pub use self::verdict::{Audit, VerdictError, check_verdict};
+pub use self::verdict::{Audit, VerdictError, VerdictReport, Verifiers, check_verdict};
 
 /// Name of the manifest inside a run directory.
 pub const MANIFEST: &str = "manifest.intoto.jsonl";
@@ -68,15 +69,17 @@ impl VerifiedRun {
     /// Returns the check that was made, and the run if it passed.
     pub fn open(root: &Path, trust: &Trust, at: Timestamp, profile: Profile) -> (Check, Option<Self>) {
         let mut check = Check::new("signature");
+        match read_bundle(root, MANIFEST, &mut check) {
+            Some(bytes) => Self::of_bundle(root, &bytes, trust, at, profile),
+            None => (check, None),
+        }
+    }
+
+    /// Verifies the manifest that was read from the run in `root`.
+    fn of_bundle(root: &Path, bytes: &[u8], trust: &Trust, at: Timestamp, profile: Profile) -> (Check, Option<Self>) {
+        let mut check = Check::new("signature");
         let path = root.join(MANIFEST);
-        let bytes = match read_bundle(root, MANIFEST) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                files::refuse(&path, error, &mut check);
-                return (check, None);
-            }
-        };
-        match verify_bundle(&bytes, trust, at, profile) {
+        match verify_bundle(bytes, trust, at, profile) {
             Ok(manifest) => {
                 for signer in manifest.signers() {
                     check.note(format!("signed by {} (keyid {})", signer.name, signer.keyid));
@@ -107,9 +110,16 @@ impl VerifiedRun {
     }
 }
 
-/// Reads a bundle of the run in `root`: of a hostile one, which would fill memory or never end, nothing.
-fn read_bundle(root: &Path, name: &str) -> Result<Vec<u8>, ForeignError> {
-    foreign::open(root, name)?.read(MAX_BUNDLE_BYTES as u64)
+/// Reads a bundle of signed statements from a folder, which may be hostile: a pipe that never ends, a link, terabytes.
+/// Otherwise the reason is in `check`.
+fn read_bundle(folder: &Path, name: &str, check: &mut Check) -> Option<Vec<u8>> {
+    match foreign::open(folder, name).and_then(|file| file.read(MAX_BUNDLE_BYTES as u64)) {
+        Ok(bytes) => Some(bytes),
+        Err(error) => {
+            files::refuse(&folder.join(name), error, check);
+            None
+        }
+    }
 }
 
 /// An error and its causes on one line.

@@ -66,7 +66,7 @@ fn with_verifier() -> Sandbox {
 
 const SIGNED_AUDIT: [&str; 8] =
     ["audit", "run", "--program", "installed", "--key", ".git/pub.pem", "--sign", ".git/verifier.pem"];
-const VERDICT: [&str; 4] = ["verdict", "run", "--key", ".git/verifier.pub.pem"];
+const VERDICT: [&str; 6] = ["verdict", "run", "--key", ".git/verifier.pub.pem", "--trainer-key", ".git/pub.pem"];
 
 /// The same with a verdict on a replayed run, for tests that only look.
 fn judged() -> &'static Sandbox {
@@ -216,7 +216,9 @@ fn a_signed_audit_is_believed_by_who_trusts_the_verifier() {
     let sandbox = judged();
     let outcome = sandbox.verify(&VERDICT);
     assert_eq!(outcome.code, 0, "{}", outcome.stdout);
-    for piece in ["passed       verdict", "replay passed", "steps replayed on", "passed       files"] {
+    let pieces =
+        ["passed       signature", "passed       verdict", "replay passed", "steps replayed on", "passed       files"];
+    for piece in pieces.into_iter().chain(["  run          ", "given trainer's key"]) {
         assert!(outcome.stdout.contains(piece), "{piece:?}\n{}", outcome.stdout);
     }
     // The trainer's key is no verifier's, and the verdict is no file of the run.
@@ -240,7 +242,13 @@ fn an_encrypted_key_signs_a_verdict_with_its_passphrase_and_not_without() {
     assert!(!sandbox.path("run/verdict.intoto.jsonl").exists());
     let outcome = sandbox.verify(&[&audit[..], &["--passphrase-file", ".git/pass"]].concat());
     assert_eq!(outcome.code, 0, "{}{}", outcome.stdout, outcome.stderr);
-    assert_eq!(sandbox.verify(&["verdict", "run", "--key", ".git/encrypted.pub.pem"]).code, 0);
+    // A good signature on a verdict without a replay.
+    let verdict = ["verdict", "run", "--key", ".git/encrypted.pub.pem", "--trainer-key", ".git/pub.pem"];
+    let outcome = sandbox.verify(&verdict);
+    assert_eq!(outcome.code, 3, "{}", outcome.stdout);
+    for piece in ["passed       signature", "signed by the given key", "the verifier did not train the run again"] {
+        assert!(outcome.stdout.contains(piece), "{piece:?}\n{}", outcome.stdout);
+    }
 }
 
 #[test]

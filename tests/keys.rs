@@ -220,8 +220,10 @@ fn a_trust_document_says_whom_to_believe() {
         assert!(outcome.stdout.contains(piece), "{piece:?}\n{}", outcome.stdout);
     }
     assert!(!outcome.stdout.contains("self-check"));
-    // From now on the root is known.
-    assert_eq!(sandbox.verify(&["manifest", "run", "--trust", "trust.json"]).code, 0);
+    // Its author is on this machine, and believes their own root.
+    let unnamed = sandbox.verify(&["manifest", "run", "--trust", "trust.json"]);
+    assert_eq!(unnamed.code, 0, "{}", unnamed.stdout);
+    assert!(unnamed.stdout.contains("the root was not named now; it was remembered earlier as"), "{}", unnamed.stdout);
     let listed = done(&sandbox, "keys trust list").stdout;
     assert!(listed.contains("verified  yes") && listed.contains("alice"), "{listed}");
 }
@@ -230,10 +232,17 @@ fn a_trust_document_says_whom_to_believe() {
 fn a_root_that_nobody_named_is_not_believed() {
     let sandbox = organisation();
     let fresh = ["manifest", "run", "--trust", "trust.json", "--trust-state", "fresh.json"];
-    assert_failed(&sandbox.verify(&fresh), "trust", "no root known here signed it");
+    let unknown = "no root that was remembered here signed it";
+    assert_failed(&sandbox.verify(&fresh), "trust", unknown);
     let named = [fresh.as_slice(), &["--root-key", "root.pub.pem"]].concat();
-    assert_eq!(sandbox.verify(&named).code, 0);
-    assert_eq!(sandbox.verify(&fresh).code, 0, "it was pinned on its first use");
+    let outcome = sandbox.verify(&named);
+    assert_eq!(outcome.code, 0, "{}{}", outcome.stdout, outcome.stderr);
+    assert!(outcome.stdout.contains("for this time"), "{}", outcome.stdout);
+    assert_failed(&sandbox.verify(&fresh), "trust", unknown);
+    assert_eq!(sandbox.verify(&[named.as_slice(), &["--remember-root"]].concat()).code, 0);
+    let outcome = sandbox.verify(&fresh);
+    assert_eq!(outcome.code, 0, "{}{}", outcome.stdout, outcome.stderr);
+    assert!(outcome.stdout.contains("the root was not named now"), "{}", outcome.stdout);
     let stranger =
         Outcome::of(sandbox.spectramind(&["keys", "trust", "list"]).env("XDG_STATE_HOME", sandbox.path("elsewhere")));
     assert_eq!(stranger.code, 0, "{}", stranger.stderr);

@@ -121,11 +121,23 @@ fn a_policy_is_a_check_of_its_own() {
     for (policy, code, heading) in [
         ("numerics: {min_version: 1, profiles: [portable], precision: [32]}\n", 0, "passed       policy"),
         ("envelope: kaggle\nprobe: required\nexit: [completed]\ngit: {required: true, clean: true}\n", 0, "passed"),
-        ("max_age: 2 weeks\nroles: {trainer: 1}\nmetrics: {test/score: {min: 0, max: 1}}\n", 0, "passed"),
+        (
+            "max_age: 2 weeks\nroles: {trainer: 1}\nmetrics: {test/score: {min: 0, max: 1}}\nheld_out: {min: 2}",
+            0,
+            "passed",
+        ),
+        ("seed: 123\n", 0, "passed       policy"),
         ("numerics: {min_version: 2}\n", 1, "FAILED       policy"),
         ("challenge: ariel-2025\n", 1, "FAILED       policy"),
         ("roles: {trainer: 2}\n", 1, "FAILED       policy"),
+        ("seed: [1, 2]\n", 1, "FAILED       policy"),
+        ("held_out: {min: 1000}\n", 1, "FAILED       policy"),
         ("metrics: {no/such: {min: 0}}\n", 3, "not checked  policy"),
+        ("metrics: {test/score: {min: 0, max: 1}}\n", 3, "say with held_out.min how many will do"),
+        ("config: {trainer.seed: 123}\n", 3, "--configs DIR"),
+        ("replay: required\n", 3, "add --replay"),
+        ("commitment: required\n", 3, "--commitment FILE"),
+        ("nonce: required\n", 3, "--nonce NONCE"),
         ("roles: {verifier: 1}\n", 3, "not checked  policy"),
     ] {
         std::fs::write(sandbox.path("policy.yaml"), policy).expect("write");
@@ -133,6 +145,29 @@ fn a_policy_is_a_check_of_its_own() {
         assert_eq!(outcome.code, code, "{policy}\n{}{}", outcome.stdout, outcome.stderr);
         assert!(outcome.stdout.contains(heading), "{policy}\n{}", outcome.stdout);
     }
+}
+
+#[test]
+fn a_policy_about_the_config_is_judged_by_the_one_that_was_composed_here() {
+    let sandbox = trained_copy();
+    for (policy, code) in [
+        ("config: {trainer.seed: 123, data.split_seed: 7, record: {challenge: null, nonce: null}}\n", 0),
+        ("config: {data.split_seed: 8}\n", 1),
+        ("config: {trainer.seed: '123'}\n", 1),
+    ] {
+        std::fs::write(sandbox.path("policy.yaml"), policy).expect("write");
+        assert_code(&sandbox.verify(&["config", "run", "--policy", "policy.yaml"]), code);
+    }
+}
+
+#[test]
+fn the_policy_of_a_leaderboard_is_in_the_program() {
+    let outcome = trained().verify(&["manifest", "run", "--policy", "leaderboard"]);
+    assert_code(&outcome, 1);
+    for piece in ["held_out.min: expected at least 10", "exit: completed", "replay: expected", "nonce: expected"] {
+        assert!(outcome.stdout.contains(piece), "{piece:?}\n{}", outcome.stdout);
+    }
+    assert_code(&trained().verify(&["manifest", "run", "--policy", "./leaderboard"]), 3);
 }
 
 #[test]

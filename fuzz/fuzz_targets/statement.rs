@@ -3,6 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::{Corpus, fuzz_target};
+use spectramind::manifest::commitment::ConfigCommitment;
 use spectramind::manifest::predicate::TrainingRun;
 use spectramind::manifest::slsa::Provenance;
 use spectramind::manifest::statement::{Predicate, Statement};
@@ -28,6 +29,7 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
         is::<Provenance>(bytes),
         is::<ReplayVerdict>(bytes),
         is::<TestResult>(bytes),
+        is::<ConfigCommitment>(bytes),
         is::<VerificationSummary>(bytes),
     ];
     assert!(kinds.iter().filter(|is| **is).count() <= 1, "of several kinds: {kinds:?}");

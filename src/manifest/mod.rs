@@ -3,11 +3,13 @@
 //! The claim is an in-toto Statement v1 ([`statement`]) about a training run ([`predicate`]), told a second time as
 //! SLSA Provenance ([`slsa`]), signed as DSSE 1.0.2 envelopes ([`dsse`]) with Ed25519 ([`key`]). [`verified`] is the
 //! one way from a bundle's bytes to a [`verified::VerifiedManifest`], under a [`trust::Trust`]; and from the bundle
-//! that a verifier signs about it ([`verdict`]) to a [`verified::VerifiedVerdict`].
+//! that a verifier signs about it ([`verdict`]) to a [`verified::VerifiedVerdict`]. Before a run, its config can be signed
+//! alone ([`commitment`]), which becomes a [`verified::VerifiedCommitment`].
 //!
 //! A signature proves who claimed what. It does not prove that the data are what they claim to be about, that the
 //! signer was not coerced, or the calendar time.
 
+pub mod commitment;
 pub mod descriptor;
 pub mod dsse;
 pub mod key;

@@ -37,11 +37,45 @@ pub struct Trust {
     source: Option<TrustSource>,
 }
 
+/// Which root must vouch for a trust document, and what is to be believed of it later.
+///
+/// Looking once at somebody's document must not make them an authority for good: whoever is talked into naming a root
+/// for one audit would believe its every document from then on, and not see it.
+#[derive(Debug, Clone, Copy)]
+pub enum NamedRoot<'a> {
+    /// The holder of this key, for this document only. Its newest version is remembered all the same, against rollback.
+    Once(&'a PublicKey),
+    /// The holder of this key, and later documents of theirs, too, when no root is named for them.
+    Believed(&'a PublicKey),
+    /// None was named: one that was remembered as believed must have signed.
+    Remembered,
+}
+
+impl<'a> NamedRoot<'a> {
+    fn key(self) -> Option<&'a PublicKey> {
+        match self {
+            Self::Once(key) | Self::Believed(key) => Some(key),
+            Self::Remembered => None,
+        }
+    }
+}
+
+/// Why the root of a trust document was believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RootOrigin {
+    /// It was named with the document.
+    Named,
+    /// It was named earlier, with the words that it is to be believed from then on.
+    Remembered,
+}
+
 /// Which trust document was accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TrustSource {
     /// Id of the root key that was pinned first: whose document it is.
     pub anchor: Sha256Digest,
+    /// Why that root was believed.
+    pub root: RootOrigin,
     /// Its version.
     pub version: u64,
     /// SHA-256 of the signed bytes.
@@ -90,38 +124,51 @@ impl Trust {
         Self { keys: vec![key], thresholds: Thresholds::default(), source: None }
     }
 
+    /// Trusts one key as a verifier and another as a trainer, at any time.
+    pub fn of_verifier_and_trainer(verifier: PublicKey, trainer: PublicKey) -> Self {
+        let mut trust = Self::of_key(verifier, Role::Verifier);
+        trust.keys.push(TrustedKey::new("the given trainer's key".to_owned(), trainer, Role::Trainer));
+        trust
+    }
+
     /// Accepts a signed trust document as of the time `at`, and remembers it in `state`.
     ///
     /// The document must be signed by the threshold of the root keys that are pinned, and by that of the root keys it
     /// lists itself; it must not be older than the newest one seen of that root, nor another one of the same version,
     /// nor expired. Pinned are the root keys of the newest document seen for `root`; the first time, `root` alone.
-    /// Without `root` it is one of the roots in `state` that must have signed.
+    /// Without a named root it is one of the *believed* roots in `state` that must have signed; what is remembered of
+    /// the others keeps their older versions out, and nothing more.
     ///
     /// # Errors
     /// [`TrustError`]; `state` is then as it was.
     pub fn accept(
         envelope: &[u8],
-        root: Option<&PublicKey>,
+        root: NamedRoot<'_>,
         state: &mut TrustState,
         at: Timestamp,
     ) -> Result<Self, TrustError> {
-        let Authentic { document, source } = authenticate(envelope, root, state)?;
+        let Authentic { document, source } = authenticate(envelope, root.key(), state)?;
         if let Some(expires_at) = document.expires_at.filter(|last| UtcTime(at) > *last) {
             return Err(TrustError::Expired { expires_at });
         }
-        state.remember(source, document.root);
+        state.remember(source, document.root, matches!(root, NamedRoot::Believed(_)));
         Ok(Self { keys: document.keys, thresholds: document.thresholds, source: Some(source) })
     }
 
     /// Trusts the keys, for tests of what verification does with them.
     #[cfg(test)]
-    pub(super) fn of_keys(keys: Vec<TrustedKey>, thresholds: Thresholds) -> Self {
+    pub(crate) fn of_keys(keys: Vec<TrustedKey>, thresholds: Thresholds) -> Self {
         Self { keys, thresholds, source: None }
     }
 
     /// The trusted keys, of both roles, each once.
     pub fn keys(&self) -> &[TrustedKey] {
         &self.keys
+    }
+
+    /// Whether there is a key of that role, whatever came of it since.
+    pub fn names_a(&self, role: Role) -> bool {
+        self.keys.iter().any(|key| key.role == role)
     }
 
     /// How many keys of the role have to sign; at least 1.
@@ -219,22 +266,25 @@ fn authenticate(envelope: &[u8], root: Option<&PublicKey>, state: &TrustState) -
     let has_signed = |key: &PublicKey| decoded.signatures.iter().any(|signature| key.verifies(&message, signature));
     let known = match root {
         Some(root) => state.of(root),
-        None => Some(state.signed_by(&has_signed).ok_or(TrustError::UnknownRoot)?),
+        None => Some(state.believed_signed_by(&has_signed).ok_or(TrustError::UnknownRoot)?),
     };
+    // Somebody may list another's root key beside their own, and sign with their own: where the named key is not the
+    // one that its entry was pinned by, it has to have signed itself.
+    if let Some(root) = root.filter(|root| known.is_none_or(|known| known.anchor != root.keyid())) {
+        Root { keys: vec![*root], threshold: 1 }.require(RootSet::Pinned, has_signed)?;
+    }
     let anchor = match (known, root) {
         (Some(known), _) => {
             known.root.require(RootSet::Pinned, has_signed)?;
             known.anchor
         }
-        (None, Some(root)) => {
-            Root { keys: vec![*root], threshold: 1 }.require(RootSet::Pinned, has_signed)?;
-            root.keyid()
-        }
+        (None, Some(root)) => root.keyid(),
         (None, None) => return Err(TrustError::UnknownRoot),
     };
     let document = TrustDocument::parse(&decoded.payload)?;
     document.root.require(RootSet::Listed, has_signed)?;
-    let source = TrustSource { anchor, version: document.version, sha256: sha256(&decoded.payload) };
+    let origin = if root.is_some() { RootOrigin::Named } else { RootOrigin::Remembered };
+    let source = TrustSource { anchor, root: origin, version: document.version, sha256: sha256(&decoded.payload) };
     if let Some(known) = known {
         known.check_version(&source)?;
     }

@@ -19,9 +19,14 @@ use super::statement::{Predicate, Statement, StatementError};
 use super::strict_json::{self, JsonError};
 use super::trust::{KeyFault, Role, Trust, TrustedKey};
 
+pub use self::commitment::{VerifiedCommitment, verify_commitment};
 pub use self::verdict::{VerifiedVerdict, verify_verdict};
 
+mod commitment;
 mod verdict;
+
+#[cfg(test)]
+pub(crate) use self::commitment::tests as tests_of_commitment;
 
 /// A manifest whose signatures were verified; made by [`verify`] and [`verify_bundle`] and nowhere else.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,6 +128,12 @@ pub enum VerificationError {
     #[error("bundle has {got} replay verdicts, expected 1")]
     VerdictCount {
         /// Number of such statements.
+        got: usize,
+    },
+    /// A commitment's file holds none, or several.
+    #[error("{got} envelopes, expected one with a config commitment")]
+    CommitmentCount {
+        /// Number of envelopes.
         got: usize,
     },
     /// A verdict is about another manifest.

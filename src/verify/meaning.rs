@@ -3,16 +3,17 @@
 /// The checks of a run and of golden cases, in the order an audit makes them, and what each proves when it passes.
 ///
 /// The names are stable: reports for other programs use them as rule ids.
-pub const MEANINGS: [(&str, &str); 17] = [
+pub const MEANINGS: [(&str, &str); 18] = [
     (
         "trust",
-        "The trust document is signed by its root, not expired, and not older than what this verifier saw before. It \
-         does not prove that the root belongs to whom you think.",
+        "The trust document is signed by a root that was named now, or earlier with the wish to remember it (the finding says \
+         which), not expired, and not older than what this verifier saw of that root before. It does not prove that the root \
+         belongs to whom you think.",
     ),
     (
         "signature",
         "Holders of trusted keys signed exactly these bytes, for the run, challenge and nonce that were expected, if \
-         any were. It does not prove that what they say is true.",
+         any were. It does not prove that what they say is true, nor that the run is their own work.",
     ),
     (
         "files",
@@ -60,8 +61,15 @@ pub const MEANINGS: [(&str, &str); 17] = [
          picked.",
     ),
     (
+        "commitment",
+        "A signer of the manifest also signed the file that was given as the commitment, and it names the digest of the \
+         run's config. That the config was chosen before the run follows only if you received that file before the run, \
+         which no file can show.",
+    ),
+    (
         "policy",
-        "The record says what the verifier's policy demands. Whether the record is true is for the other checks.",
+        "The record says what the verifier's policy demands; of the rules config, replay, commitment, nonce and \
+         roles.verifier it was found here. Whether the record is true is for the other checks.",
     ),
     (
         "replay",
@@ -74,7 +82,12 @@ pub const MEANINGS: [(&str, &str); 17] = [
         "Some randomly chosen stretches between checkpoints, trained again, gave their signed steps and the signed \
          checkpoints at their ends, bit for bit. The finding says with what probability a bad stretch would have been among them.",
     ),
-    ("verdict", "A trusted verifier, who did not sign the run itself, signed a verdict about exactly this manifest."),
+    (
+        "verdict",
+        "A verifier whose key is trusted now, and did not sign the run itself, signed a verdict about exactly this manifest: \
+         every check passed, and the run was trained again. The check signature says whether the trainer's key is trusted \
+         now. None of the verifier's checks was made again, but for the files.",
+    ),
     ("signing", "The verifier's own verdict on these checks was signed and written."),
     ("golden", "The golden case still gives the expected digests: this program computes what it computed before."),
 ];

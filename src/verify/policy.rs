@@ -1,13 +1,15 @@
 //! The verifier's policy: what must hold of a run, whatever the run demands of itself.
 //!
-//! A YAML file of rules, each of which may be left out; `examples/policy.yaml` has them all. A policy judges what a
-//! verified manifest *says*, so it belongs beside the checks that find out whether that is true: `git.clean` is the
-//! trainer's word until the `git` check has looked at the same tree.
+//! A YAML file of rules, each of which may be left out; `examples/policy.yaml` has them all, and [`BUILT_IN_POLICIES`] are
+//! in the program. A policy judges what a verified manifest *says*, so it belongs beside the checks that find out whether
+//! that is true: `git.clean` is the trainer's word until the `git` check has looked at the same tree. The rules `config`,
+//! `replay`, `commitment`, `nonce` and `roles.verifier` ask for what the checker did or has instead ([`Evidence`]).
 //!
 //! A policy fails closed: an unknown key, a key twice, a rule that nothing could meet and a file without any rule (a
 //! truncated one, say) are refused, and a rule that the record does not let anybody judge is not checked, never passed.
 
 mod judge;
+mod rules;
 #[cfg(test)]
 mod tests;
 
@@ -20,10 +22,15 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::config::{self, ConfigError};
+use crate::digest::Blake3Digest;
 use crate::envelope::{Bounds, NetworkMode};
 use crate::manifest::predicate::{ExitReason, NumericsProfile, PrecisionRecord};
 
 pub use self::judge::Evidence;
+pub use self::rules::{ConfigValue, Demand, HeldOutRules, ProgramRules, SeedRule};
+
+/// The policies that have a name: the name, and the YAML.
+pub const BUILT_IN_POLICIES: [(&str, &str); 1] = [("leaderboard", include_str!("../../policies/leaderboard.yaml"))];
 
 /// A policy that was checked.
 #[derive(Debug, Clone)]
@@ -49,12 +56,28 @@ pub struct PolicyFile {
     /// The ways in which the run may have ended.
     #[schemars(length(min = 1))]
     pub exit: Option<Vec<ExitReason>>,
-    /// The numerics probe of the device.
-    pub probe: Option<ProbeRule>,
-    /// Ranges of recorded metrics, by name.
+    /// The device must have passed the numerics probe.
+    pub probe: Option<Demand>,
+    /// Ranges of recorded metrics, by name. One of `test/…` is judged only together with `held_out`: the best of many
+    /// splits with one held-out sample is no score.
     pub metrics: BTreeMap<String, MetricRange>,
+    /// What the metrics of `test/…` were computed over.
+    pub held_out: HeldOutRules,
     /// The data.
     pub data: DataRules,
+    /// Values that keys of the config must have, by their dotted path, as in `trainer.seed`: of the config that the checker
+    /// composed.
+    pub config: BTreeMap<String, ConfigValue>,
+    /// The seeds that will do.
+    pub seed: Option<SeedRule>,
+    /// The program that trained.
+    pub program: ProgramRules,
+    /// Somebody must have trained the run again and got the same: the checker, or a trusted verifier whose verdict counts.
+    pub replay: Option<Demand>,
+    /// The run must be the one that was committed to before it was made: by the file that the checker received then.
+    pub commitment: Option<Demand>,
+    /// The checker must have handed out a nonce, and found it signed with the run.
+    pub nonce: Option<Demand>,
 }
 
 /// Rules about the sources.
@@ -63,7 +86,7 @@ pub struct PolicyFile {
 pub struct GitRules {
     /// The run must have been made inside a git repository.
     pub required: bool,
-    /// The work tree must have been clean.
+    /// The work tree must have been clean, and hold every config file that was composed.
     pub clean: bool,
     /// Where the repository may have its remotes; every remote must be allowed, and there must be one. An entry that
     /// ends in `/` or `:` allows all that begins with it, any other exactly itself: otherwise
@@ -127,7 +150,8 @@ pub struct RoleRules {
     /// Trainers, who sign the manifest.
     #[schemars(range(min = 1))]
     pub trainer: Option<u32>,
-    /// Verifiers, who sign a verdict about it.
+    /// Verifiers, who sign a verdict about it; only one that says that every check passed and that the run was trained
+    /// again counts.
     #[schemars(range(min = 1))]
     pub verifier: Option<u32>,
 }
@@ -135,14 +159,6 @@ pub struct RoleRules {
 /// A span of time, in jiff's spelling or ISO 8601's: `30d`, `2 weeks`, `P1M`. A day has 24 hours, all being UTC.
 #[derive(Debug, Clone, Copy)]
 pub struct MaxAge(pub jiff::Span);
-
-/// Rules about the numerics probe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ProbeRule {
-    /// The device must have passed it.
-    Required,
-}
 
 /// A range of a metric; at least one end is given.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize, JsonSchema)]
@@ -160,6 +176,9 @@ pub struct MetricRange {
 pub struct DataRules {
     /// What DVC must say of the data.
     pub dvc: Option<DvcRule>,
+    /// Merkle roots of data sets, by the name that the config gives them. A raw data set that is not among them fails: what
+    /// was not named may be anything. One that the run made itself need not be named, a replay makes it again.
+    pub roots: BTreeMap<String, Blake3Digest>,
 }
 
 /// What DVC must say of the data.
@@ -202,6 +221,12 @@ impl Policy {
         config::from_yaml::<PolicyFile>(text, file)?.try_into()
     }
 
+    /// The policy in the program that has this name.
+    pub fn built_in(name: &str) -> Option<Self> {
+        let (name, text) = BUILT_IN_POLICIES.into_iter().find(|(known, _)| *known == name)?;
+        Some(Self::from_yaml(text, name).expect("a built-in policy is sound"))
+    }
+
     /// Its rules.
     pub fn rules(&self) -> &PolicyFile {
         &self.0
@@ -219,6 +244,8 @@ impl TryFrom<PolicyFile> for Policy {
             ("numerics.profiles", file.numerics.profiles.as_ref().map(Vec::len)),
             ("numerics.precision", file.numerics.precision.as_ref().map(Vec::len)),
             ("exit", file.exit.as_ref().map(Vec::len)),
+            ("seed", file.seed.as_ref().map(|seeds| seeds.0.len())),
+            ("program.commits", file.program.commits.as_ref().map(Vec::len)),
         ];
         if let Some((rule, _)) = empty_lists.into_iter().find(|(_, length)| *length == Some(0)) {
             return refuse(rule, "at least one that will do", "none".into());
@@ -226,7 +253,11 @@ impl TryFrom<PolicyFile> for Policy {
         if file.git.remotes.iter().flatten().any(String::is_empty) {
             return refuse("git.remotes", "a URL, or the beginning of one", "nothing".into());
         }
-        for (rule, count) in [("roles.trainer", file.roles.trainer), ("roles.verifier", file.roles.verifier)] {
+        for (rule, count) in [
+            ("roles.trainer", file.roles.trainer.map(u64::from)),
+            ("roles.verifier", file.roles.verifier.map(u64::from)),
+            ("held_out.min", file.held_out.min),
+        ] {
             if count == Some(0) {
                 return refuse(rule, "at least 1", "0".into());
             }
@@ -248,13 +279,19 @@ impl TryFrom<PolicyFile> for Policy {
                 return refuse(&format!("metrics.{name}"), expected, range.to_string());
             }
         }
+        if let Some((key, value)) = file.config.iter().find(|(_, value)| value.is_unresolved()) {
+            let expected = "a value of a composed config, in which nothing is left open";
+            return refuse(&format!("config.{key}"), expected, value.to_string());
+        }
         if file.is_empty() { Err(PolicyError::Empty) } else { Ok(Self(file)) }
     }
 }
 
 impl PolicyFile {
     fn is_empty(&self) -> bool {
-        let Self { git, numerics, envelope, roles, max_age, challenge, exit, probe, metrics, data } = self;
+        let Self { git, numerics, envelope, roles, max_age, challenge, exit, probe, metrics, held_out, data, .. } =
+            self;
+        let Self { config, seed, program, replay, commitment, nonce, .. } = self;
         !(git.required || git.clean || git.remotes.is_some())
             && numerics.min_version.is_none()
             && numerics.profiles.is_none()
@@ -266,7 +303,13 @@ impl PolicyFile {
             && exit.is_none()
             && probe.is_none()
             && metrics.is_empty()
+            && *held_out == HeldOutRules::default()
             && !matches!(data.dvc, Some(DvcRule::Matched))
+            && data.roots.is_empty()
+            && config.is_empty()
+            && seed.is_none()
+            && *program == ProgramRules::default()
+            && [replay, commitment, nonce].into_iter().all(Option::is_none)
     }
 }
 

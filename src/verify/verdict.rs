@@ -4,18 +4,20 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::{Check, MANIFEST, Report, VERDICT, Verdict, VerifiedRun, chain, read_bundle};
+use super::{Check, MANIFEST, Report, SignedRun, Unsigned, VERDICT, Verdict, VerifiedRun, chain, read_bundle};
 use crate::digest::Sha256Digest;
+use crate::durable::folder_of;
+use crate::foreign;
 use crate::manifest::dsse::{Envelope, EnvelopeError, Profile};
 use crate::manifest::key::SigningKey;
 use crate::manifest::statement::{Predicate, Statement, StatementError};
 use crate::manifest::strict_json::{self, JsonError};
 use crate::manifest::timestamp::UtcTime;
-use crate::manifest::trust::Trust;
+use crate::manifest::trust::{Role, Trust};
 use crate::manifest::verdict::summary::VerificationSummary;
 use crate::manifest::verdict::test_result::TestResult;
 use crate::manifest::verdict::{CheckRecord, MAX_FINDINGS, Outcome, ReplayRecord, ReplayVerdict, VerifierRecord};
-use crate::manifest::verified::verify_verdict;
+use crate::manifest::verified::{VerifiedVerdict, verify_verdict};
 
 /// A report on a run, to be signed by whoever made it.
 #[derive(Debug)]
@@ -65,18 +67,59 @@ impl VerifiedRun {
         }
     }
 
-    /// How many trusted verifiers signed the verdict in the run directory, at time `at`: none of them where it is refused
-    /// or a bad one; `None` where there is no verdict.
-    pub fn verdict_signers(&self, trust: &Trust, at: Timestamp, profile: Profile) -> Option<u32> {
-        let verdict = read_bundle(&self.root, VERDICT).ok()?;
-        let manifest = read_bundle(&self.root, MANIFEST).ok()?;
-        let verified = verify_verdict(&verdict, &manifest, trust, at, profile).ok();
-        let good = verified.filter(|verified| {
-            // The manifest on disk may have been exchanged since it was verified.
-            let claim = verified.verdict();
-            claim.result == Outcome::Passed && claim.manifest == self.manifest.identity()
-        });
-        Some(good.map_or(0, |verified| verified.signers().len() as u32))
+    /// What trusted verifiers signed about this manifest, at time `at`, in the verdict in the run directory.
+    ///
+    /// It is held against the manifest that was verified, not against what lies on disk by now.
+    pub fn verifiers(&self, trust: &Trust, at: Timestamp, profile: Profile) -> Verifiers {
+        if matches!(foreign::open(&self.root, VERDICT), Err(error) if error.is_missing()) {
+            return Verifiers::NoVerdict;
+        }
+        let mut check = Check::new("verdict");
+        let Some(bytes) = read_bundle(&self.root, VERDICT, &mut check) else {
+            let reasons: Vec<_> = check.findings.into_iter().map(|finding| finding.message).collect();
+            return Verifiers::Refused(reasons.join("; "));
+        };
+        match self.manifest.verify_verdict(&bytes, trust, at, profile) {
+            Ok(verified) => match shortcoming(verified.verdict()) {
+                None => Verifiers::Replayed(verified.signers().len() as u32),
+                Some(why) => Verifiers::Refused(why),
+            },
+            Err(error) => Verifiers::Refused(chain(&error)),
+        }
+    }
+}
+
+/// What trusted verifiers signed about a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verifiers {
+    /// No verdict lies with the run.
+    NoVerdict,
+    /// The verdict does not count, for this reason.
+    Refused(String),
+    /// So many trusted verifiers signed that every check passed, training again among them.
+    Replayed(u32),
+}
+
+/// Why a verdict with good signatures does not count where somebody is to have trained the run again.
+fn shortcoming(verdict: &ReplayVerdict) -> Option<String> {
+    let bad = verdict.checks.iter().find(|check| check.outcome != Outcome::Passed);
+    match (bad, verdict.outcome_of(&[REPLAY])) {
+        (Some(check), _) => Some(format!("it says of the check {}: {}", check.name, word(check.outcome))),
+        (None, None) => Some(NOT_REPLAYED.to_owned()),
+        (None, Some(_)) => None,
+    }
+}
+
+/// Name of the check that trains a run again.
+const REPLAY: &str = "replay";
+
+const NOT_REPLAYED: &str = "the verifier did not train the run again";
+
+fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Passed => "passed",
+        Outcome::NotChecked => "not checked",
+        Outcome::Failed => "failed",
     }
 }
 
@@ -129,27 +172,89 @@ fn outcome(verdict: Verdict) -> Outcome {
     }
 }
 
-/// Verifies the verdict in the file `verdict` on the run in `root`, at time `at`, and hashes the files that it is
-/// about.
+/// What came of checking a verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerdictReport {
+    /// Whose run the verdict is about; none when nobody who is trusted now signed the manifest.
+    pub run: Option<SignedRun>,
+    /// The checks: `signature` of the manifest, `verdict`, and `files` where both signatures are good.
+    pub checks: Vec<Check>,
+}
+
+/// Checks the verdict in the file `verdict`, or the one in the run directory, on the run in `root`, at time `at`: that the
+/// manifest carries the signatures that `trust` asks for **now**, that a trusted verifier signed a verdict about exactly
+/// it, with every check passed and the run trained again, and that the files are those that it is about and, but for
+/// those that are `unsigned`, no others.
 ///
-/// Nothing else is checked again: that somebody trusted did so is what a verdict says.
-pub fn check_verdict(root: &Path, verdict: &Path, trust: &Trust, at: Timestamp, profile: Profile) -> Vec<Check> {
-    let mut check = Check::new("verdict");
-    let mut read = |path: &Path| {
-        crate::foreign::read_named(path, 1 << 22)
-            .map_err(|error| check.not_checked(format!("{}: {error}", path.display())))
-            .ok()
+/// Nothing else is checked again: that somebody trusted did so is what a verdict says. The manifest is: a verifier may
+/// have believed whom you do not, and a key that counted then may be revoked by now.
+pub fn check_verdict(
+    root: &Path,
+    verdict: Option<&Path>,
+    unsigned: &Unsigned,
+    trust: &Trust,
+    at: Timestamp,
+    profile: Profile,
+) -> VerdictReport {
+    let (mut signature, mut check) = (Check::new("signature"), Check::new("verdict"));
+    let manifest = read_bundle(root, MANIFEST, &mut signature);
+    let signed = match verdict {
+        None => read_bundle(root, VERDICT, &mut check),
+        Some(path) => match path.file_name().and_then(|name| name.to_str()) {
+            Some(name) => read_bundle(folder_of(path), name, &mut check),
+            None => {
+                check.not_checked_at(path, format!("{}: expected the name of a file", path.display()));
+                None
+            }
+        },
     };
-    let (signed, manifest) = (read(verdict), read(&root.join(MANIFEST)));
-    let (Some(signed), Some(manifest)) = (signed, manifest) else { return vec![check] };
-    let verified = match verify_verdict(&signed, &manifest, trust, at, profile) {
-        Ok(verified) => verified,
-        Err(error) => {
-            check.fail(format!("{}: {}", verdict.display(), chain(&error)));
-            return vec![check];
+    let Some(manifest) = manifest else {
+        check.not_checked("there is no manifest that it could be about".into());
+        return VerdictReport { run: None, checks: vec![signature, check] };
+    };
+    let run = if trust.source().is_none() && !trust.names_a(Role::Trainer) {
+        signature.not_checked(
+            "nobody said whose key the manifest has to carry: name the trainer's with --trainer-key PUB, or trainers and \
+             verifiers with --trust FILE"
+                .into(),
+        );
+        None
+    } else {
+        let (judged, run) = VerifiedRun::of_bundle(root, &manifest, trust, at, profile);
+        signature = judged;
+        run
+    };
+    let mut files = None;
+    if let Some(signed) = signed {
+        let verified = match &run {
+            Some(run) => run.manifest.verify_verdict(&signed, trust, at, profile),
+            None => verify_verdict(&signed, &manifest, trust, at, profile),
+        };
+        match verified {
+            Ok(verified) => {
+                judge(&verified, &mut check);
+                match &run {
+                    // The subjects of the verdict are those of the manifest.
+                    Some(run) => files = Some(run.check_files(unsigned)),
+                    None => check.not_checked("the manifest that it is about did not pass the check signature".into()),
+                }
+            }
+            Err(error) => {
+                let path = verdict.map_or_else(|| root.join(VERDICT), Path::to_owned);
+                check.fail_at(&path, format!("{}: {}", path.display(), chain(&error)));
+            }
         }
-    };
+    }
+    VerdictReport {
+        run: run.as_ref().map(SignedRun::from),
+        checks: [signature, check].into_iter().chain(files).collect(),
+    }
+}
+
+/// Says what a verdict says, and what it leaves out.
+fn judge(verified: &VerifiedVerdict, check: &mut Check) {
     let claim = verified.verdict();
+    check.note(format!("about the run {:?}, manifest sha256 {}", claim.run_id, claim.manifest));
     for made in &claim.checks {
         match made.outcome {
             Outcome::Passed => check.note(format!("{} passed", made.name)),
@@ -160,14 +265,16 @@ pub fn check_verdict(root: &Path, verdict: &Path, trust: &Trust, at: Timestamp, 
         }
     }
     for signer in verified.signers() {
-        check.note(format!("signed by {} (keyid {}) at {}", signer.name, signer.keyid, claim.finished_at));
+        let when = claim.finished_at;
+        check.note(format!("signed by {} (keyid {}) at {when} (self-asserted)", signer.name, signer.keyid));
     }
-    match &claim.replay {
-        Some(replay) => check.note(format!("{} steps replayed on {}", replay.steps, replay.device.name)),
-        None => check.note("the run was not replayed".into()),
+    if let Some(replay) = &claim.replay {
+        check.note(format!("{} steps replayed on {}", replay.steps, replay.device.name));
     }
-    check.note(format!("manifest sha256 {}", claim.manifest));
-    let mut files = Check::new("files");
-    files.not_checked("MERGE".into());
-    vec![check, files]
+    if claim.outcome_of(&[REPLAY]).is_none() {
+        check.not_checked(format!("replay: {NOT_REPLAYED}"));
+    }
 }
+
+#[cfg(test)]
+mod tests;

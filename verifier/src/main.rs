@@ -24,7 +24,7 @@ use spectramind::provenance::environment::BuiltFrom;
 use spectramind::verify::text::shown;
 use spectramind::verify::{
     Check, ConfigsPlace, DataPlaces, Derived, GitEvidence, PolicyError, ProgramPlace, Report, SignedData, SignedRun,
-    TrainedAgain, Unsigned, VERDICT, Verdict, VerifiedRun, check_verdict,
+    TrainedAgain, Unsigned, Verdict, VerifiedRun, check_verdict,
 };
 
 /// Every requested check passed.
@@ -125,12 +125,18 @@ enum Command {
         #[command(flatten)]
         sign: sign::Signing,
     },
-    /// What a verifier signed about a run: by whom, about exactly this manifest, and that every check passed
+    /// What a verifier signed about a run: by whom, about exactly this manifest, that every check passed and the run was
+    /// trained again; and whether the manifest is signed by a trainer who is trusted now
     Verdict {
         /// The run directory
         run: PathBuf,
         #[command(flatten)]
         trust: trust::Arguments,
+        /// The trainer's public key, which the manifest has to carry, beside that of the verifier (--key)
+        #[arg(long, value_name = "PUB", conflicts_with = "trust")]
+        trainer_key: Option<PathBuf>,
+        #[command(flatten)]
+        files: FileArguments,
         #[command(flatten)]
         profile: ProfileArguments,
         /// The signed verdict [default: verdict.intoto.jsonl in the run directory]
@@ -384,8 +390,9 @@ fn checked(command: Command) -> anyhow::Result<Checked> {
             }
             Ok(Checked { report, bug })
         }
-        Command::Verdict { run, trust, profile, verdict } => {
-            of_verdict(&run, &trust, profile.profile(), verdict).map(Checked::from)
+        Command::Verdict { run, trust, trainer_key, files, profile, verdict } => {
+            let believed = trust.resolve(Role::Verifier)?.with_trainer(trainer_key.as_deref());
+            Ok(of_verdict(&run, believed, &files.unsigned(), profile.profile(), verdict.as_deref()).into())
         }
         Command::Golden { golden, configs, device, update } => {
             Ok(run_golden(&golden, &configs, device.accelerator, update).into())
@@ -458,7 +465,12 @@ impl Found {
         profile: Profile,
         report: &mut Report,
     ) -> bool {
-        let judged = demands.judge(run, trust, at, profile);
+        let found = demands::Found {
+            config: self.config.as_ref(),
+            replayed: self.trained_again == TrainedAgain::Whole,
+            configs_not_held: &self.configs_not_held,
+        };
+        let judged = demands.judge(run, trust, at, profile, &found);
         report.checks.append(&mut self.checks);
         report.checks.extend(judged);
         report.trained_again = self.trained_again;
@@ -518,19 +530,22 @@ fn open(arguments: &RunArguments) -> anyhow::Result<Opened> {
 /// Checks what a verifier signed about a run.
 fn of_verdict(
     run: &Path,
-    trust: &trust::Arguments,
+    believed: trust::Believed,
+    unsigned: &Unsigned,
     profile: Profile,
-    verdict: Option<PathBuf>,
-) -> anyhow::Result<Report> {
-    let believed = trust.resolve(Role::Verifier)?;
+    verdict: Option<&Path>,
+) -> Report {
     let mut report = Report::new(run.display().to_string(), believed.is_self);
-    let verdict = verdict.unwrap_or_else(|| run.join(VERDICT));
     report.checks.extend(believed.check);
-    report.checks.extend(match believed.trust {
-        Ok(trust) => check_verdict(run, &verdict, &trust, trust::now(), profile),
-        Err(check) => vec![check],
-    });
-    Ok(report)
+    match believed.trust {
+        Ok(trust) => {
+            let found = check_verdict(run, verdict, unsigned, &trust, trust::now(), profile);
+            report.run = found.run;
+            report.checks.extend(found.checks);
+        }
+        Err(check) => report.checks.push(check),
+    }
+    report
 }
 
 impl ProfileArguments {

@@ -7,7 +7,7 @@ use etcetera::{BaseStrategy, choose_base_strategy};
 use spectramind::manifest::dsse::EnvelopeError;
 use spectramind::manifest::key::PublicKey;
 use spectramind::manifest::trust::state::StateFile;
-use spectramind::manifest::trust::{Role, Trust, TrustError, read_file};
+use spectramind::manifest::trust::{NamedRoot, Role, Trust, TrustError, TrustSource, read_file};
 use spectramind::verify::Check;
 
 /// Whom to believe.
@@ -19,9 +19,12 @@ pub struct Arguments {
     /// Believe the keys of this signed trust document: `spectramind keys trust` makes one
     #[arg(long, value_name = "FILE")]
     trust: Option<PathBuf>,
-    /// The public root key that must vouch for the trust document; it is remembered [default: those remembered]
+    /// The public root key that must vouch for the trust document, this time [default: those that were remembered]
     #[arg(long, value_name = "PUB", requires = "trust")]
     root_key: Option<PathBuf>,
+    /// Believe this root for later documents, too, when no root is named
+    #[arg(long, requires = "root_key")]
+    remember_root: bool,
     /// What was seen of trust documents, so that no older one is believed [default: in the user's state directory]
     #[arg(long, value_name = "FILE", requires = "trust")]
     trust_state: Option<PathBuf>,
@@ -69,15 +72,20 @@ impl Arguments {
             Ok(root) => root,
             Err(error) => return Ok(nobody("trust", chain(error))),
         };
-        let mut state = StateFile::open(&self.trust_state.clone().map_or_else(state_path, Ok)?)
-            .context("what was seen of trust documents is not known; --trust-state FILE says where it is kept")?;
+        let mut state =
+            StateFile::open(&self.trust_state.clone().map_or_else(state_path, Ok)?).context(UNUSABLE_STATE)?;
         let mut check = Check::new("trust");
-        match Trust::accept(&bytes, root.as_ref(), &mut state.state, now()) {
+        let named = match &root {
+            Some(root) if self.remember_root => NamedRoot::Believed(root),
+            Some(root) => NamedRoot::Once(root),
+            None => NamedRoot::Remembered,
+        };
+        match Trust::accept(&bytes, named, &mut state.state, now()) {
             Ok(trust) => {
-                state.save()?;
+                state.save().context(UNUSABLE_STATE)?;
                 if let Some(source) = trust.source() {
                     check.note(format!("version {}, sha256 {}", source.version, source.sha256));
-                    check.note(format!("vouched for by the root that was pinned as {}", source.anchor));
+                    check.note(vouched(source, named));
                 }
                 Ok(Believed { trust: Ok(trust), check: Some(check), is_self: false })
             }
@@ -85,14 +93,52 @@ impl Arguments {
                 format!("{} is no signed trust document (`spectramind keys trust init` begins one)", path.display())
             }),
             Err(TrustError::UnknownRoot) => {
-                let finding = format!("{}: no root known here signed it: name one with --root-key PUB", path.display());
-                check.fail(finding);
+                check.fail(format!(
+                    "{}: no root that was remembered here signed it: name one with --root-key PUB, and with \
+                     --remember-root to have it believed from then on",
+                    path.display()
+                ));
                 Ok(Believed { trust: Err(check), check: None, is_self: false })
             }
             Err(error) => {
                 check.fail(format!("{}: {}", path.display(), chain(error)));
                 Ok(Believed { trust: Err(check), check: None, is_self: false })
             }
+        }
+    }
+}
+
+/// Without a place to remember versions in, an old document with a key that was revoked since would pass.
+const UNUSABLE_STATE: &str =
+    "what was seen of trust documents cannot be kept; --trust-state FILE says where to, a regular file";
+
+/// Which root vouched for a document, and why it was believed.
+fn vouched(source: TrustSource, named: NamedRoot<'_>) -> String {
+    let anchor = source.anchor;
+    match named {
+        NamedRoot::Remembered => {
+            format!(
+                "the root was not named now; it was remembered earlier as {anchor}, by --remember-root or as your own"
+            )
+        }
+        NamedRoot::Once(_) => format!("vouched for by the root that was named, first seen as {anchor}: for this time"),
+        NamedRoot::Believed(_) => {
+            format!(
+                "vouched for by the root that was named, first seen as {anchor}: remembered, and believed from now on"
+            )
+        }
+    }
+}
+
+impl Believed {
+    /// Believes a key as the trainer's beside that of a verifier, if one is named.
+    pub fn with_trainer(self, trainer: Option<&Path>) -> Self {
+        let Some(path) = trainer else { return self };
+        let Ok(verifier) = &self.trust else { return self };
+        let Some(verifier) = verifier.keys().first().map(|key| key.public_key) else { return self };
+        match PublicKey::load(path) {
+            Ok(trainer) => Self { trust: Ok(Trust::of_verifier_and_trainer(verifier, trainer)), ..self },
+            Err(error) => nobody("signature", chain(error)),
         }
     }
 }

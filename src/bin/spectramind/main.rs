@@ -4,6 +4,7 @@
 //! Results go to standard output, talk to standard error.
 
 mod calibrate;
+mod commit;
 mod completion;
 mod compose;
 mod config;
@@ -51,6 +52,7 @@ enum Command {
     Simulate(simulate::Arguments),
     Calibrate(calibrate::Arguments),
     Train(Box<train::Arguments>),
+    Commit(commit::Arguments),
     Predict(predict::Arguments),
     Evaluate(evaluate::Arguments),
     Config(config::Arguments),
@@ -61,7 +63,7 @@ enum Command {
 }
 
 /// The commands that compose a config and work with it.
-const COMPOSING: [&str; 5] = ["simulate", "calibrate", "train", "predict", "evaluate"];
+const COMPOSING: [&str; 6] = ["simulate", "calibrate", "train", "commit", "predict", "evaluate"];
 
 fn main() -> ExitCode {
     CompleteEnv::with_factory(Arguments::command).var(completion::VARIABLE).complete();
@@ -83,6 +85,7 @@ fn main() -> ExitCode {
             Command::Simulate(arguments) => simulate::run(&arguments),
             Command::Calibrate(arguments) => calibrate::run(&arguments),
             Command::Train(arguments) => train::run(&arguments),
+            Command::Commit(arguments) => commit::run(&arguments),
             Command::Predict(arguments) => predict::run(&arguments),
             Command::Evaluate(arguments) => evaluate::run(&arguments),
             Command::Config(arguments) => config::run(&arguments),

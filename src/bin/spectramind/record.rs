@@ -250,7 +250,8 @@ fn numerics_record(trainer: &TrainerSettings) -> NumericsRecord {
     }
 }
 
-fn config_record(composed: &Config, name: &str) -> Result<ConfigRecord> {
+/// What is recorded of a composed config.
+pub fn config_record(composed: &Config, name: &str) -> Result<ConfigRecord> {
     let sources = composed.sources().iter().map(|source| -> Result<_> {
         let path = RelativePath::parse(&source.path)?;
         Ok(ConfigSource { path, size: source.digest.size, blake3: source.digest.blake3 })
@@ -366,7 +367,8 @@ pub fn sign(
     Ok(step_root)
 }
 
-fn signed_line<P: Predicate>(statement: &Statement<P>, key: &SigningKey) -> Result<Vec<u8>> {
+/// A signed statement as a line of a bundle.
+pub fn signed_line<P: Predicate>(statement: &Statement<P>, key: &SigningKey) -> Result<Vec<u8>> {
     Ok(Envelope::sign(&strict_json::to_vec(statement)?, &[key])?.to_line()?)
 }
 

@@ -70,8 +70,8 @@ impl Typed {
     }
 
     fn command(&self) -> &str {
-        // `config` looks at the config of `train` unless told otherwise.
-        self.command.as_deref().filter(|command| *command != "config").unwrap_or("train")
+        // `config` looks at the config of `train` unless told otherwise, and `commit` signs it.
+        self.command.as_deref().filter(|command| !["config", "commit"].contains(command)).unwrap_or("train")
     }
 }
 

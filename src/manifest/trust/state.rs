@@ -1,7 +1,8 @@
 //! What a verifier remembers of trust documents, so that an old one cannot be served again.
 //!
-//! One entry per organisation: the root key it was pinned by, the newest version accepted, and the root keys of that
-//! version. It protects only a verifier that keeps it: a fresh machine accepts any version that has not expired.
+//! One entry per organisation: the root key it was pinned by, the newest version accepted, the root keys of that version,
+//! and whether that root is believed when none is named. It protects only a verifier that keeps it: a fresh machine
+//! accepts any version that has not expired.
 
 use std::fs::{self, File};
 use std::io;
@@ -33,6 +34,10 @@ pub(super) struct PinnedRoot {
     sha256: Sha256Digest,
     /// Who has to sign the next version.
     pub(super) root: Root,
+    /// Whether a document of theirs is believed when no root is named with it. Entries of before there was a choice say
+    /// nothing, and nobody chose then.
+    #[serde(default)]
+    believed: bool,
 }
 
 /// A state file, held by this process alone until it is dropped.
@@ -55,6 +60,12 @@ pub enum StateError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// It is no file: nothing would be remembered in `/dev/null`, and every old document would be accepted.
+    #[error("trust state {path}: expected a regular file, which remembers, got something else")]
+    NoFile {
+        /// What stands there.
+        path: PathBuf,
     },
     /// It is damaged.
     #[error("trust state {path}")]
@@ -80,20 +91,22 @@ impl TrustState {
         let anchor = key.keyid();
         // In this order: another organisation may list any key as its own root.
         let anchored = self.roots.iter().find(|pinned| pinned.anchor == anchor);
-        anchored.or_else(|| self.roots.iter().find(|pinned| pinned.root.keys.contains(key)))
+        let listing = |pinned: &&PinnedRoot| pinned.root.keys.contains(key);
+        let believed = || self.roots.iter().filter(|pinned| pinned.believed).find(listing);
+        anchored.or_else(believed).or_else(|| self.roots.iter().find(listing))
     }
 
-    /// The first root of which enough keys have signed.
-    pub(super) fn signed_by(&self, has_signed: &impl Fn(&PublicKey) -> bool) -> Option<&PinnedRoot> {
-        self.roots.iter().find(|pinned| pinned.root.is_met(has_signed))
+    /// The first root that is believed without being named of which enough keys have signed.
+    pub(super) fn believed_signed_by(&self, has_signed: &impl Fn(&PublicKey) -> bool) -> Option<&PinnedRoot> {
+        self.roots.iter().find(|pinned| pinned.believed && pinned.root.is_met(has_signed))
     }
 
-    /// Pins the root keys of a document that was accepted.
-    pub(super) fn remember(&mut self, source: TrustSource, root: Root) {
-        let TrustSource { anchor, version, sha256 } = source;
-        let pinned = PinnedRoot { anchor, version, sha256, root };
+    /// Pins the root keys of a document that was accepted; a root that was believed before stays so.
+    pub(super) fn remember(&mut self, source: TrustSource, root: Root, believe: bool) {
+        let TrustSource { anchor, version, sha256, root: _ } = source;
+        let pinned = PinnedRoot { anchor, version, sha256, root, believed: believe };
         match self.roots.iter_mut().find(|known| known.anchor == anchor) {
-            Some(known) => *known = pinned,
+            Some(known) => *known = PinnedRoot { believed: believe || known.believed, ..pinned },
             None => self.roots.push(pinned),
         }
     }
@@ -120,6 +133,9 @@ impl StateFile {
     /// [`StateError`].
     pub fn open(path: &Path) -> Result<Self, StateError> {
         let failed = |source| StateError::Io { path: path.to_owned(), source };
+        if path.metadata().is_ok_and(|found| !found.is_file()) {
+            return Err(StateError::NoFile { path: path.to_owned() });
+        }
         fs::create_dir_all(durable::folder_of(path)).map_err(failed)?;
         // A file of its own: the state file is replaced, and a lock on the old one would hold nobody.
         let lock = File::create(path.with_extension("lock")).map_err(failed)?;

@@ -56,7 +56,7 @@ fn signed_bytes(payload: &[u8], keys: &[u8]) -> Vec<u8> {
 }
 
 fn accept(envelope: &[u8], state: &mut TrustState) -> Result<Trust, TrustError> {
-    Trust::accept(envelope, Some(&public(100)), state, now())
+    Trust::accept(envelope, NamedRoot::Once(&public(100)), state, now())
 }
 
 /// The refusal of a document by a verifier who has seen none yet; nothing is remembered of it.
@@ -195,15 +195,15 @@ fn a_new_root_must_be_signed_by_the_old_one() {
     accept(&signed(&rotated, &[100, 101]), &mut state).expect("a sound rotation");
     // From then on the new root alone signs, whichever of the two the verifier names, or none.
     let next = changed(|document| (document.version, document.root) = (5, root(&[101], 1)));
-    for named in [Some(public(100)), Some(public(101)), None] {
-        let trust = Trust::accept(&signed(&next, &[101]), named.as_ref(), &mut state.clone(), now());
+    for named in [public(100), public(101)] {
+        let trust = Trust::accept(&signed(&next, &[101]), NamedRoot::Once(&named), &mut state.clone(), now());
         let source = trust.expect("the next version").source().expect("a document");
         assert_eq!((source.anchor, source.version), (public(100).keyid(), 5));
     }
     let back = changed(|document| document.version = 5);
-    let error = Trust::accept(&signed(&back, &[100]), Some(&public(100)), &mut state, now());
+    let error = Trust::accept(&signed(&back, &[100]), NamedRoot::Once(&public(100)), &mut state, now());
     assert_eq!(error, Err(TrustError::RootSignatures { set: RootSet::Pinned, threshold: 1, counted: 0 }));
-    let old = Trust::accept(&signed(&document(), &[100, 101]), Some(&public(101)), &mut state, now());
+    let old = Trust::accept(&signed(&document(), &[100, 101]), NamedRoot::Once(&public(101)), &mut state, now());
     assert_eq!(old, Err(TrustError::Rollback { got: 3, seen: 4 }));
 }
 
@@ -218,13 +218,84 @@ fn a_new_root_must_be_signed_by_as_many_of_the_old_one_as_it_asks_for() {
     assert!(accept(&signed(&rotated, &[103, 101, 102]), &mut state).is_ok());
 }
 
+/// Accepts a document without a named root.
+fn unnamed(envelope: &[u8], state: &mut TrustState) -> Result<Trust, TrustError> {
+    Trust::accept(envelope, NamedRoot::Remembered, state, now())
+}
+
 #[test]
-fn without_a_named_root_only_one_that_was_pinned_is_believed() {
-    let unnamed =
-        |keys: &[u8], mut state: TrustState| Trust::accept(&signed(&document(), keys), None, &mut state, now());
-    assert_eq!(unnamed(&[100], TrustState::default()), Err(TrustError::UnknownRoot));
-    assert_eq!(unnamed(&[9], state()), Err(TrustError::UnknownRoot));
-    assert!(unnamed(&[100], state()).is_ok());
+fn a_root_named_once_is_not_believed_for_later_documents() {
+    let document = signed(&document(), &[100]);
+    assert_eq!(unnamed(&document, &mut TrustState::default()), Err(TrustError::UnknownRoot));
+    let mut known = state();
+    assert_eq!(unnamed(&document, &mut known), Err(TrustError::UnknownRoot));
+    let named = accept(&document, &mut known).expect("named again").source().expect("a document");
+    assert_eq!(named.root, RootOrigin::Named);
+    Trust::accept(&document, NamedRoot::Believed(&public(100)), &mut known, now()).expect("a sound document");
+    // Naming it once more takes nothing back.
+    accept(&document, &mut known).expect("a sound document");
+    let remembered = unnamed(&document, &mut known).expect("a believed root").source().expect("a document");
+    assert_eq!((remembered.root, remembered.anchor), (RootOrigin::Remembered, public(100).keyid()));
+    assert_eq!(unnamed(&signed(&self::document(), &[9]), &mut known), Err(TrustError::UnknownRoot));
+}
+
+#[test]
+fn a_believed_root_hands_over_to_the_next_one() {
+    let mut known = TrustState::default();
+    Trust::accept(&signed(&document(), &[100]), NamedRoot::Believed(&public(100)), &mut known, now()).expect("sound");
+    let rotated = changed(|document| (document.version, document.root) = (4, root(&[101], 1)));
+    unnamed(&signed(&rotated, &[100, 101]), &mut known).expect("a sound rotation");
+    let next = changed(|document| (document.version, document.root) = (5, root(&[101], 1)));
+    unnamed(&signed(&next, &[101]), &mut known).expect("the next version");
+    let back = changed(|document| document.version = 6);
+    assert_eq!(unnamed(&signed(&back, &[100]), &mut known), Err(TrustError::UnknownRoot));
+}
+
+#[test]
+fn a_root_named_once_does_not_make_itself_believed_by_listing_a_believed_one() {
+    let mut both = TrustState::default();
+    Trust::accept(&signed(&document(), &[100]), NamedRoot::Believed(&public(100)), &mut both, now()).expect("sound");
+    let usurper = changed(|document| (document.version, document.root) = (4, root(&[9, 100], 1)));
+    Trust::accept(&signed(&usurper, &[9]), NamedRoot::Once(&public(9)), &mut both, now())
+        .expect("a document of root 9");
+    assert_eq!(unnamed(&signed(&usurper, &[9]), &mut both), Err(TrustError::UnknownRoot));
+}
+
+#[test]
+fn whoever_lists_a_named_root_beside_their_own_cannot_sign_for_it() {
+    let mut known = TrustState::default();
+    let usurper =
+        |version| signed(&changed(|document| (document.version, document.root) = (version, root(&[9, 100], 1))), &[9]);
+    Trust::accept(&usurper(1), NamedRoot::Once(&public(9)), &mut known, now()).expect("a document of root 9");
+    // The verifier asks for a document of root 100, of which nothing was seen yet.
+    let error = accept(&usurper(2), &mut known).expect_err("signed by root 9 alone");
+    assert_eq!(error, TrustError::RootSignatures { set: RootSet::Pinned, threshold: 1, counted: 0 });
+}
+
+#[test]
+fn what_was_remembered_before_there_was_a_choice_is_not_believed_and_keeps_old_versions_out() {
+    let folder = tempfile::tempdir().expect("temp dir");
+    let path = folder.path().join("trust-state.json");
+    let text = serde_json::to_string(&state()).expect("JSON");
+    let before = text.replace(r#","believed":false"#, "");
+    assert_ne!(before, text);
+    std::fs::write(&path, before).expect("write");
+    let mut file = StateFile::open(&path).expect("the state");
+    assert_eq!(unnamed(&signed(&document(), &[100]), &mut file.state), Err(TrustError::UnknownRoot));
+    let older = signed(&changed(|document| document.version = 2), &[100]);
+    assert_eq!(accept(&older, &mut file.state), Err(TrustError::Rollback { got: 2, seen: 3 }));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_state_that_remembers_nothing_is_refused() {
+    let folder = tempfile::tempdir().expect("temp dir");
+    let link = folder.path().join("state.json");
+    std::os::unix::fs::symlink("/dev/null", &link).expect("a link");
+    for path in [Path::new("/dev/null"), &link, folder.path()] {
+        let error = StateFile::open(path).expect_err("no file").to_string();
+        assert!(error.contains("expected a regular file"), "{error}");
+    }
 }
 
 #[test]
@@ -232,7 +303,8 @@ fn another_organisation_cannot_speak_for_a_root_by_listing_it() {
     // Root 9 lists the key 100 as its own, at a version that nobody will reach.
     let usurper = changed(|document| (document.version, document.root) = (1 << 50, root(&[9, 100], 1)));
     let mut both = state();
-    Trust::accept(&signed(&usurper, &[9]), Some(&public(9)), &mut both, now()).expect("a document of root 9");
+    Trust::accept(&signed(&usurper, &[9]), NamedRoot::Once(&public(9)), &mut both, now())
+        .expect("a document of root 9");
     assert!(accept(&signed(&changed(|document| document.version = 4), &[100]), &mut both).is_ok());
 }
 

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::{Signed, Signer, VerificationError, any_is_by, once, predicate_type, statement};
+use super::{Signed, Signer, VerificationError, VerifiedManifest, any_is_by, once, predicate_type, statement};
 use crate::digest::{Sha256Digest, sha256};
-use crate::manifest::dsse::{Envelope, Profile, bundle_envelopes};
+use crate::manifest::dsse::{Decoded, Envelope, Profile, bundle_envelopes};
 use crate::manifest::predicate::TrainingRun;
 use crate::manifest::statement::{Predicate, Statement};
 use crate::manifest::trust::{Role, Trust};
@@ -38,17 +38,45 @@ impl VerifiedVerdict {
     }
 }
 
-/// The training-run envelope of a bundle, of which nothing was verified: a verdict vouches for it, or it does not.
-struct Manifest {
-    payload: Vec<u8>,
-    signatures: Vec<Vec<u8>>,
-    statement: Statement<TrainingRun>,
+/// What a verdict is about.
+#[derive(Clone, Copy)]
+struct Manifest<'a> {
+    payload: &'a [u8],
+    signatures: &'a [Vec<u8>],
+    statement: &'a Statement<TrainingRun>,
+}
+
+/// A verdict whose signatures count, if it is about the manifest that it is held against.
+struct Signatures {
+    statement: Statement<ReplayVerdict>,
+    verdict: Signed,
+    result: Option<Signed>,
+    summary: Option<Signed>,
+}
+
+impl VerifiedManifest {
+    /// Verifies a verdict (a `verdict.intoto.jsonl`) on this manifest as of the time `at`. Nobody who signed the manifest
+    /// may sign the verdict, trusted or not.
+    ///
+    /// # Errors
+    /// [`VerificationError`].
+    pub fn verify_verdict(
+        &self,
+        verdict: &[u8],
+        trust: &Trust,
+        at: Timestamp,
+        profile: Profile,
+    ) -> Result<VerifiedVerdict, VerificationError> {
+        let Self { statement, signed, .. } = self;
+        let manifest = Manifest { payload: &signed.payload, signatures: &signed.signatures, statement };
+        Signatures::verify(verdict, trust, at, profile)?.about(manifest, trust)
+    }
 }
 
 /// Verifies a verdict (a `verdict.intoto.jsonl`) on the run of the bundle `manifest` as of the time `at`.
 ///
-/// Who signed the manifest is not asked: the verdict says whether the verifier believed them. But nobody who signed it
-/// may sign the verdict, trusted or not.
+/// Whether the manifest itself is to be believed is **not** asked: that is [`VerifiedManifest::verify_verdict`]. But nobody
+/// who signed it may sign the verdict, trusted or not.
 ///
 /// # Errors
 /// [`VerificationError`].
@@ -59,42 +87,55 @@ pub fn verify_verdict(
     at: Timestamp,
     profile: Profile,
 ) -> Result<VerifiedVerdict, VerificationError> {
-    let (mut verdicts, mut result, mut summary) = (Vec::new(), None, None);
-    for envelope in bundle_envelopes(verdict, profile)? {
-        let signed = Signed::open(envelope, trust, Role::Verifier, at, profile)?;
-        match signed.predicate_type()?.as_str() {
-            TestResult::TYPE => once(&mut result, signed, TestResult::TYPE)?,
-            VerificationSummary::TYPE => once(&mut summary, signed, VerificationSummary::TYPE)?,
-            _ => verdicts.push((statement::<ReplayVerdict>(&signed.payload)?, signed)),
-        }
-    }
-    let (statement, signed) = match (verdicts.len(), verdicts.pop()) {
-        (1, Some(verdict)) => verdict,
-        (got, _) => return Err(VerificationError::VerdictCount { got }),
-    };
-    let manifest = manifest_of(manifest, profile)?;
-    let challenge = manifest.statement.predicate.run.challenge.as_deref();
-    let signers = signed.signers(challenge)?;
-    check_signers(&signers, &statement.predicate, &manifest, trust)?;
-    check_subject(&statement, &manifest)?;
-    if let Some(result) = result {
-        let has_its_signers = result.signers(challenge)? == signers;
-        result.repeats(&statement, has_its_signers, &TestResult::of(&statement.predicate))?;
-    }
-    if let Some(summary) = summary {
-        let has_its_signers = summary.signers(challenge)? == signers;
-        summary.repeats(&statement, has_its_signers, &VerificationSummary::of(&statement.predicate))?;
-    }
-    Ok(VerifiedVerdict { statement, signers })
+    let signatures = Signatures::verify(verdict, trust, at, profile)?;
+    let (decoded, statement) = manifest_of(manifest, profile)?;
+    let manifest = Manifest { payload: &decoded.payload, signatures: &decoded.signatures, statement: &statement };
+    signatures.about(manifest, trust)
 }
 
-fn manifest_of(bundle: &[u8], profile: Profile) -> Result<Manifest, VerificationError> {
+impl Signatures {
+    fn verify(bundle: &[u8], trust: &Trust, at: Timestamp, profile: Profile) -> Result<Self, VerificationError> {
+        let (mut verdicts, mut result, mut summary) = (Vec::new(), None, None);
+        for envelope in bundle_envelopes(bundle, profile)? {
+            let signed = Signed::open(envelope, trust, Role::Verifier, at, profile)?;
+            match signed.predicate_type()?.as_str() {
+                TestResult::TYPE => once(&mut result, signed, TestResult::TYPE)?,
+                VerificationSummary::TYPE => once(&mut summary, signed, VerificationSummary::TYPE)?,
+                _ => verdicts.push((statement::<ReplayVerdict>(&signed.payload)?, signed)),
+            }
+        }
+        match (verdicts.len(), verdicts.pop()) {
+            (1, Some((statement, verdict))) => Ok(Self { statement, verdict, result, summary }),
+            (got, _) => Err(VerificationError::VerdictCount { got }),
+        }
+    }
+
+    fn about(self, manifest: Manifest<'_>, trust: &Trust) -> Result<VerifiedVerdict, VerificationError> {
+        let Self { statement, verdict, result, summary } = self;
+        let challenge = manifest.statement.predicate.run.challenge.as_deref();
+        let signers = verdict.signers(challenge)?;
+        check_signers(&signers, &statement.predicate, manifest, trust)?;
+        check_subject(&statement, manifest)?;
+        if let Some(result) = result {
+            let has_its_signers = result.signers(challenge)? == signers;
+            result.repeats(&statement, has_its_signers, &TestResult::of(&statement.predicate))?;
+        }
+        if let Some(summary) = summary {
+            let has_its_signers = summary.signers(challenge)? == signers;
+            summary.repeats(&statement, has_its_signers, &VerificationSummary::of(&statement.predicate))?;
+        }
+        Ok(VerifiedVerdict { statement, signers })
+    }
+}
+
+/// The training-run envelope of a bundle, of which nothing is verified.
+fn manifest_of(bundle: &[u8], profile: Profile) -> Result<(Decoded, Statement<TrainingRun>), VerificationError> {
     let mut manifests = Vec::new();
     for envelope in bundle_envelopes(bundle, profile)? {
         let decoded = Envelope::parse(envelope, profile)?.decode(profile)?;
         if predicate_type(&decoded.payload)? == TrainingRun::TYPE {
             let statement = statement(&decoded.payload)?;
-            manifests.push(Manifest { payload: decoded.payload, signatures: decoded.signatures, statement });
+            manifests.push((decoded, statement));
         }
     }
     match (manifests.len(), manifests.pop()) {
@@ -107,13 +148,13 @@ fn manifest_of(bundle: &[u8], profile: Profile) -> Result<Manifest, Verification
 fn check_signers(
     signers: &[Signer],
     verdict: &ReplayVerdict,
-    manifest: &Manifest,
+    manifest: Manifest<'_>,
     trust: &Trust,
 ) -> Result<(), VerificationError> {
     for key in trust.keys() {
         let keyid = key.public_key.keyid();
         let signed_both = signers.iter().any(|signer| signer.keyid == keyid)
-            && any_is_by(&key.public_key, &manifest.payload, &manifest.signatures);
+            && any_is_by(&key.public_key, manifest.payload, manifest.signatures);
         if signed_both {
             return Err(VerificationError::OwnVerdict { name: key.name.clone(), keyid });
         }
@@ -125,12 +166,12 @@ fn check_signers(
     Ok(())
 }
 
-fn check_subject(statement: &Statement<ReplayVerdict>, manifest: &Manifest) -> Result<(), VerificationError> {
-    let (expected, got) = (sha256(&manifest.payload), statement.predicate.manifest);
+fn check_subject(statement: &Statement<ReplayVerdict>, manifest: Manifest<'_>) -> Result<(), VerificationError> {
+    let (expected, got) = (sha256(manifest.payload), statement.predicate.manifest);
     if got != expected {
         return Err(VerificationError::OtherManifest { expected, got });
     }
-    let run = &manifest.statement;
+    let run = manifest.statement;
     let differences = [
         ("subjects", statement.subject != run.subject),
         ("run id", statement.predicate.run_id != run.predicate.run.id),

@@ -10,7 +10,9 @@ use spectramind::durable;
 use spectramind::manifest::key::{PublicKey, SigningKey};
 use spectramind::manifest::timestamp::UtcTime;
 use spectramind::manifest::trust::state::StateFile;
-use spectramind::manifest::trust::{Role, Root, Trust, TrustDocument, TrustError, TrustSource, TrustedKey, read_file};
+use spectramind::manifest::trust::{
+    NamedRoot, Role, Root, RootOrigin, Trust, TrustDocument, TrustError, TrustSource, TrustedKey, read_file,
+};
 
 use crate::failure::Usage;
 use crate::output::outln;
@@ -102,7 +104,8 @@ enum Command {
         /// The file
         #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
         trust: PathBuf,
-        /// A public root key that must vouch for it [default: those pinned before]
+        /// A public root key that must vouch for it; it is not remembered [default: those that are believed: your own,
+        /// and those of `spectramind-verify --remember-root`]
         #[arg(long, value_name = "PUB")]
         root_key: Option<PathBuf>,
     },
@@ -224,7 +227,9 @@ impl Signing {
         document.expires_at = self.expires_at.or(document.expires_at);
         let all: Vec<_> = keys.iter().chain(more).collect();
         let bytes = document.sign(&all)?.to_line()?;
-        Trust::accept(&bytes, Some(&keys[0].public()), &mut state.state, Timestamp::now())?;
+        // Who holds the root's private key believes it.
+        let own = keys[0].public();
+        Trust::accept(&bytes, NamedRoot::Believed(&own), &mut state.state, Timestamp::now())?;
         durable::write_whole(path, &bytes).with_context(|| format!("cannot write {}", path.display()))?;
         state.save()?;
         eprintln!("wrote {}, version {}", path.display(), document.version);
@@ -244,7 +249,8 @@ fn list(path: &Path, root_key: Option<&Path>) -> Result<()> {
     let document = TrustDocument::read_unverified(&bytes)?;
     let root = root_key.map(PublicKey::load).transpose()?;
     let mut state = StateFile::open(&state_path()?)?;
-    let verified = match Trust::accept(&bytes, root.as_ref(), &mut state.state, Timestamp::now()) {
+    let root = root.as_ref().map_or(NamedRoot::Remembered, NamedRoot::Once);
+    let verified = match Trust::accept(&bytes, root, &mut state.state, Timestamp::now()) {
         Ok(trust) => trust.source(),
         // Nobody said whom to believe: it is shown, and called what it is.
         Err(TrustError::UnknownRoot) => None,
@@ -256,8 +262,11 @@ fn list(path: &Path, root_key: Option<&Path>) -> Result<()> {
 
 fn show(document: &TrustDocument, verified: Option<TrustSource>) -> Result<()> {
     match verified {
-        Some(source) => outln!("verified  yes, pinned by root {}", source.anchor),
-        None => outln!("verified  NO: no known root signed this; name one with --root-key PUB"),
+        Some(TrustSource { anchor, root: RootOrigin::Named, .. }) => {
+            outln!("verified  yes, by the root that was named, first seen as {anchor}")
+        }
+        Some(TrustSource { anchor, .. }) => outln!("verified  yes, by the root remembered as {anchor}"),
+        None => outln!("verified  NO: no root that is believed here signed this; name one with --root-key PUB"),
     }
     outln!("version   {}", document.version);
     outln!("issued    {}, says its signer", document.issued_at);
