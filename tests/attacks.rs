@@ -9,6 +9,7 @@ mod data;
 mod end;
 mod files;
 mod mutations;
+mod trust;
 
 use crate::sandbox::Outcome;
 

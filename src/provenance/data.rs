@@ -75,6 +75,17 @@ pub struct HashedData {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadData(HashedData);
 
+/// What is of a list in a folder.
+#[derive(Debug)]
+pub struct Listed {
+    /// The listed files that are there and as large as listed.
+    pub found: ReadData,
+    /// The listed files that have another size, which is beside them.
+    pub other_size: Vec<(DataFile, u64)>,
+    /// The files that are not listed.
+    pub added: Vec<RelativePath>,
+}
+
 /// How the data on one side differ from the data on the other. A renamed file is missing and added.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DataDifference {
@@ -260,6 +271,36 @@ impl ReadData {
     /// As there.
     pub fn of_tree_with(root: &Path, kinds: impl Fn(&RelativePath) -> Md5Kinds + Sync) -> Result<Self, DataError> {
         HashedData::of_paths(root, paths_below(root)?, kinds, None).map(Self)
+    }
+
+    /// Hashes the files of `list` below `root`; those that are not as large as listed are not read, and those that are
+    /// not listed are named and left alone.
+    ///
+    /// # Errors
+    /// [`DataError`], as [`HashedData::remembered`].
+    pub fn of_listed(
+        root: &Path,
+        list: &DataManifest,
+        kinds: impl Fn(&RelativePath) -> Md5Kinds + Sync,
+    ) -> Result<Listed, DataError> {
+        let mut paths = paths_below(root)?;
+        paths.sort();
+        let mut set = PathSet::new();
+        paths.iter().try_for_each(|path| set.insert(path)).map_err(|source| path_error(root, source))?;
+        let (mut right, mut other_size, mut added) = (Vec::new(), Vec::new(), Vec::new());
+        for path in paths {
+            let Ok(at) = list.files.binary_search_by(|file| file.path.cmp(&path)) else {
+                added.push(path);
+                continue;
+            };
+            let full = root.join(path.as_str());
+            let size = fs::symlink_metadata(&full).map_err(|source| read_error(&full, source))?.len();
+            match size == list.files[at].size {
+                true => right.push(path),
+                false => other_size.push((list.files[at].clone(), size)),
+            }
+        }
+        Ok(Listed { found: HashedData::of_paths(root, right, kinds, None).map(Self)?, other_size, added })
     }
 
     /// Hashes the named files below `root`, in any order.

@@ -28,7 +28,26 @@ impl VerifiedRun {
     pub fn check_config(&self, composer: &Composer, configs: &Path) -> (Check, Option<Config>) {
         let mut check = Check::new("config");
         let claim = &self.claim().config;
+        if !configs.is_dir() {
+            check.not_checked_at(
+                configs,
+                format!(
+                    "{}: expected the folder of the configs, got none there: say where the work tree is with --repository \
+                     DIR, or the configs with --configs DIR",
+                    configs.display()
+                ),
+            );
+            return (check, None);
+        }
+        let withheld = withheld(self);
         let composed = match self.recompose(composer) {
+            // A variable that is not given may have a default in the config: nothing was lied about then.
+            Ok(config) if !withheld.is_empty() && config.digest().is_ok_and(|digest| digest != claim.digest) => {
+                self.hash_sources(configs, &mut check);
+                check.not_checked("the composed config is not the signed one".into());
+                check.note(ask_for(&withheld));
+                None
+            }
             Ok(config) => {
                 let sources: Result<Vec<_>, _> = config.sources().iter().map(source).collect();
                 match sources {
@@ -41,13 +60,9 @@ impl VerifiedRun {
             Err(error) => {
                 // Which of the recorded files are not what they were says more than why nothing can be composed.
                 self.hash_sources(configs, &mut check);
-                let variables = withheld(self);
                 check.not_checked(format!("cannot compose {}: {error}", claim.name));
-                if !variables.is_empty() {
-                    check.note(format!(
-                        "environment variables that the config read and the record withholds: {}; to give one: --env NAME=VALUE",
-                        variables.join(", ")
-                    ));
+                if !withheld.is_empty() {
+                    check.note(ask_for(&withheld));
                 }
                 None
             }
@@ -131,6 +146,23 @@ impl VerifiedRun {
     }
 }
 
+/// Whether a file is the recorded one but for its line ends.
+fn has_other_line_ends(path: &Path, recorded: &ConfigSource) -> bool {
+    // Twice the size is more than line ends can add.
+    let bytes = foreign::read_named(path, recorded.size.saturating_mul(2)).unwrap_or_default();
+    let lines: Vec<_> =
+        bytes.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)).collect();
+    FileDigest::blake3_of_bytes(&lines.join(&b'\n')) == recorded.blake3
+}
+
+/// How to give the values of variables that the record withholds.
+fn ask_for(variables: &[&str]) -> String {
+    format!(
+        "environment variables that the config read and the record withholds: {}; to give one: --env NAME=VALUE",
+        variables.join(", ")
+    )
+}
+
 /// A file that was composed, as a record names it.
 fn source(source: &SourceFile) -> Result<(ConfigSource, &SourceFile), String> {
     let path = crate::provenance::path::RelativePath::parse(&source.path).map_err(|error| error.to_string())?;
@@ -153,9 +185,17 @@ fn compare_sources(
         match recorded.get(index) {
             Some(source) if source == found => {}
             Some(source) if source.path == found.path => {
-                let (expected, got) = (source.blake3, found.blake3);
-                let finding = format!("{}: expected BLAKE3 {expected}, got {got}", shown(file));
-                check.fail_at(Path::new(&shown(file)), finding);
+                let shown = shown(file);
+                match has_other_line_ends(Path::new(&shown), source) {
+                    true => check.not_checked_at(
+                        Path::new(&shown),
+                        format!("{shown}: the recorded file with CRLF line ends, as core.autocrlf=true writes them"),
+                    ),
+                    false => check.fail_at(
+                        Path::new(&shown),
+                        format!("{shown}: expected BLAKE3 {}, got {}", source.blake3, found.blake3),
+                    ),
+                }
             }
             Some(source) => {
                 check.fail(format!(

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Check, VerifiedRun, chain};
 use crate::manifest::predicate::{DataRecord, DataRole};
-use crate::provenance::data::{DataDifference, DataError, DataManifest, ListedFiles, ReadData};
+use crate::provenance::data::{DataDifference, DataError, DataManifest, Listed, ListedFiles, ReadData};
 use crate::provenance::dvc::{DvcOutput, DvcPlace, NeededMd5s, outputs_from_jsonl};
 use crate::provenance::path::RelativePath;
 
@@ -134,7 +134,7 @@ impl VerifiedRun {
         let Some(outputs) = self.read_dvc(record, check) else { return };
         let root = place.root.as_path();
         let needed = NeededMd5s::of_outputs(&outputs);
-        let found = match ReadData::of_tree_with(root, |path| needed.of_file(path)) {
+        let Listed { found, other_size, added } = match ReadData::of_listed(root, signed, |path| needed.of_file(path)) {
             Ok(found) => found,
             Err(error @ DataError::Read { .. }) => {
                 return check.not_checked(format!("data set {}: {}", record.name, chain(&error)));
@@ -142,7 +142,11 @@ impl VerifiedRun {
             // A pipe, a link, a name that means another file elsewhere: none of them can be listed.
             Err(error) => return check.fail(format!("data set {}: {}", record.name, chain(&error))),
         };
-        let (mut extra, mut missing) = (Vec::new(), 0);
+        for (file, size) in &other_size {
+            let path = root.join(file.path.as_str());
+            check.fail_at(&path, format!("{} changed: expected {} bytes, got {size}", path.display(), file.size));
+        }
+        let mut missing = 0;
         for difference in signed.compare(&found) {
             match &difference {
                 DataDifference::Changed { recorded, found } => {
@@ -153,15 +157,17 @@ impl VerifiedRun {
                     };
                     check.fail_at(&root.join(found.path.as_str()), format!("{}/{shown}", root.display()));
                 }
-                DataDifference::Missing(file) => {
+                DataDifference::Missing(file) if other_size.iter().all(|(other, _)| other.path != file.path) => {
                     missing += 1;
                     check.not_checked_at(&root.join(file.path.as_str()), format!("{}/{difference}", root.display()));
                 }
-                DataDifference::Added(file) => extra.push(file.path.as_str().to_owned()),
+                // Told of above, or nothing that a list of what was found can have more.
+                DataDifference::Missing(_) | DataDifference::Added(_) => {}
             }
         }
+        let extra: Vec<_> = added.iter().map(|path| path.as_str()).collect();
         if !extra.is_empty() {
-            let named = extra.iter().take(NAMED_FILES).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let named = extra[..extra.len().min(NAMED_FILES)].join(", ");
             let finding = format!(
                 "{}: expected the {} listed files, got {} more: {named}{}",
                 root.display(),
@@ -172,7 +178,7 @@ impl VerifiedRun {
             check.fail_at(root, finding);
         }
         // Without some of its files no directory is what it was, and that was said.
-        if missing == 0 {
+        if missing == 0 && other_size.is_empty() {
             check_dvc(&outputs, root, signed, &found, check);
         }
         let dvc = match outputs.len() {

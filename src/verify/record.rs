@@ -32,6 +32,10 @@ impl VerifiedRun {
             Ok(origin) => origin,
             Err(error) => return check.fail(format!("{ORIGIN}: expected what a run starts from, got {error}")),
         };
+        let spelled = serde_json::to_string_pretty(&origin).is_ok_and(|text| format!("{text}\n").as_bytes() == bytes);
+        if !spelled {
+            check.fail_at(&self.root.join(ORIGIN), format!("{ORIGIN}: not as a run writes it"));
+        }
         let claim = self.claim();
         let RunOrigin { run, workload, config, git, data, environment, device, numerics, seed, started_at } = origin;
         for (field, differs) in [

@@ -96,7 +96,7 @@ fn u1_other_folders_are_named_by_one_argument() {
     let auditor = Auditor::with_data(trained());
     let audit = ["audit", "run", "--key", "pub.pem", "--program", "installed", "--replay", "--data", "sim_tiny=data"];
     let outcome = auditor.verify(".", &audit);
-    assert_not_checked(&outcome, "no such file or directory");
+    assert_not_checked(&outcome, "expected the folder of the configs");
     assert!(outcome.stdout.contains("--repository DIR"), "{}", outcome.stdout);
     assert_passes(&auditor.verify(".", &[&audit[..], &["--repository", "clone"]].concat()));
 }

@@ -123,7 +123,7 @@ fn a17_a_record_has_nothing_hashed_or_named_outside_of_data_folders() {
 fn a6_a_pipe_among_the_data_is_a_failure_and_keeps_nobody_waiting() {
     let sandbox = trained_copy();
     super::files::pipe(&sandbox.path("data/sim_tiny/x"));
-    assert_fails(&sandbox.verify(&["data", "run"]), "named pipe");
+    assert_fails(&sandbox.verify(&["data", "run"]), "special file");
 }
 
 #[test]

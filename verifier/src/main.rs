@@ -569,11 +569,7 @@ impl SourceArguments {
     fn compose(&self, run: &VerifiedRun) -> (Check, Option<Config>) {
         let configs = self.configs();
         let composer = composer(&configs).cwd(&self.repository).add_env(self.variables.iter().cloned());
-        let (mut check, config) = run.check_config(&composer, &configs);
-        if !configs.is_dir() {
-            check.note("say where the work tree is with --repository DIR, or the configs with --configs DIR".into());
-        }
-        (check, config)
+        run.check_config(&composer, &configs)
     }
 
     fn git(&self, run: &VerifiedRun, config: Option<&Config>) -> GitEvidence {

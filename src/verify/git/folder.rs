@@ -32,7 +32,7 @@ pub(super) fn check(
     }
     match read_folder(dir, &claim.tree, reads) {
         Ok(found) => {
-            compare(check, claim, &found, dir);
+            compare(check, claim, &found, dir, reads.is_empty());
             let root = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
             // Of a tree that is another one, nobody knows what its commit holds.
             let not_held = if found.is_expected { found.not_held } else { Vec::new() };
@@ -46,13 +46,20 @@ pub(super) fn check(
     }
 }
 
-fn compare(check: &mut Check, claim: &GitRecord, found: &Folder, dir: &Path) {
+fn compare(check: &mut Check, claim: &GitRecord, found: &Folder, dir: &Path, has_no_configs: bool) {
     let (shown, commit) = (dir.display(), &claim.commit);
     if found.is_expected {
         check.note(format!("the files in {shown} are those of the recorded tree {}", claim.tree));
         check.note(format!("{shown} is in no git repository: that commit {commit} has this tree is the record's word"));
         let count = found.lfs_pointers.len() as u64;
         compare_lfs(check, claim, &found.lfs_pointers, count);
+        return;
+    }
+    if has_no_configs {
+        // Somebody who stands in another folder has not been lied to.
+        check.not_checked(format!(
+            "{shown} is in no git repository and holds no configs of the run: say where the work tree is with --repository DIR"
+        ));
         return;
     }
     check.fail(format!("tree: expected {}, got {} from the files in {shown}", claim.tree, found.tree));
