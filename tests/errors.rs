@@ -94,7 +94,7 @@ fn a_data_set_without_its_simulation_option_is_refused() {
 #[test]
 fn a_data_set_of_another_simulation_is_not_trained_on() {
     let sandbox = Sandbox::with_data();
-    let outcome = sandbox.run(&["train", "trainer=ci_fast", "sim.seed=1"]);
+    let outcome = sandbox.run(&["train", "trainer=ci_fast", "data.simulation=tiny", "sim.seed=1"]);
     assert_refused(&outcome, 1, &["data/sim_tiny", "simulated"]);
 }
 

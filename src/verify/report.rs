@@ -268,13 +268,16 @@ impl From<&DataRecord> for NamedData {
 }
 
 /// What a passed report does not prove.
-pub const NOT_PROVED: [&str; 6] = [
+pub const NOT_PROVED: [&str; 7] = [
     "that the data are what they claim to be about",
     "that the signer was not coerced, or their key not used by somebody else",
     "that the run is the signer's own work: whoever signs a copy of another's run passes; a nonce that you handed out, or \
      a commitment that you received before the run, shows who knew of it first",
     "that the config was not picked among many that were tried: a policy can fix config keys, seed, data and the least \
      number of held-out samples, and demand a commitment made before the run",
+    "that these fields of the record, which no check looks into, are true: run.id, config.composedAt, config.job, device, \
+     environment, envelope.figures, git.branch, git.readIgnored, git.readUntracked, git.remotes, git.replaced, git.shallow, \
+     git.untracked, startedAt, finishedAt",
     "the calendar time of the run: times and host figures are the trainer's own word",
     "that the limits were kept on the trainer's machine: a replay measures time only, on another machine, and neither \
      memory nor network",
