@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::forgery::forge;
+use crate::forgery::{forge, put_origin};
 use crate::sandbox::{Outcome, Sandbox, repository, trained, trained_copy};
 
 /// A run made for a challenge, with a nonce, and its id.
@@ -15,6 +15,7 @@ fn run_for_a_challenge() -> (Sandbox, String) {
         let run = &mut statement.predicate.run;
         (run.challenge, run.nonce) = (Some("ariel-2025".into()), Some("5c1d".into()));
         id.clone_from(&run.id);
+        put_origin(&sandbox, statement);
     });
     (sandbox, id)
 }
@@ -22,7 +23,10 @@ fn run_for_a_challenge() -> (Sandbox, String) {
 /// A run whose id is what a hostile trainer signed.
 fn run_with_id(id: &str) -> Sandbox {
     let sandbox = trained_copy();
-    forge(&sandbox, |statement| statement.predicate.run.id = id.into());
+    forge(&sandbox, |statement| {
+        statement.predicate.run.id = id.into();
+        put_origin(&sandbox, statement);
+    });
     sandbox
 }
 
@@ -93,6 +97,7 @@ fn a_lying_clock_is_called_self_asserted_in_every_report() {
     forge(&sandbox, |statement| {
         statement.predicate.started_at = "1999-12-31T23:59:59Z".parse().expect("a time");
         statement.predicate.finished_at = "2999-12-31T23:59:59Z".parse().expect("a time");
+        put_origin(&sandbox, statement);
     });
     let files = ["--junit", "r.xml", "--sarif", "r.sarif", "--html", "r.html"];
     let outcome = sandbox.verify(&[&["manifest", "run"], &files[..]].concat());
@@ -196,7 +201,8 @@ fn a_policy_judges_a_run_before_the_policy_passes_it() {
     std::fs::write(sandbox.path("policy.yaml"), "challenge: ariel-2025\n").expect("write");
     let outcome = sandbox.verify(&["manifest", "run", "--policy", "policy.yaml", "--nonce", "other"]);
     assert_code(&outcome, 1);
-    assert!(!outcome.stdout.contains("policy"), "{}", outcome.stdout);
+    let judged = outcome.stdout.lines().any(|line| line.ends_with(" policy"));
+    assert!(!judged, "{}", outcome.stdout);
 }
 
 /// An element of an XML document: its depth, name and attributes.
@@ -266,11 +272,11 @@ fn the_junit_report_has_a_case_for_each_check_and_counts_what_was_not_checked_as
     }
     let suite = all.iter().find(|(_, name, _)| name == "testsuite").expect("a suite");
     let counts = ["tests", "failures", "errors", "skipped"].map(|name| attribute(suite, name));
-    // Signature passed; files and steps failed; policy could not be judged.
-    assert_eq!(counts, ["4", "2", "1", "0"], "{xml}");
+    // Signature and record passed; files and steps failed; policy could not be judged.
+    assert_eq!(counts, ["5", "2", "1", "0"], "{xml}");
     let cases: Vec<_> =
         all.iter().filter(|(_, name, _)| name == "testcase").map(|case| attribute(case, "name")).collect();
-    assert_eq!(cases, ["signature", "files", "steps", "policy"]);
+    assert_eq!(cases, ["signature", "files", "steps", "record", "policy"]);
     let count = |wanted: &str| all.iter().filter(|(depth, name, _)| (*depth, name.as_str()) == (3, wanted)).count();
     assert_eq!((count("failure"), count("error")), (2, 1), "{xml}");
     assert!(xml.contains("predictions.csv"), "{xml}");
@@ -281,7 +287,7 @@ fn a_passed_junit_report_has_neither_failures_nor_errors() {
     let outcome = trained().audit(&["--junit", "-"]);
     assert_code(&outcome, 0);
     let all = elements(&outcome.stdout);
-    assert_eq!(all.iter().filter(|(_, name, _)| name == "testcase").count(), 7);
+    assert_eq!(all.iter().filter(|(_, name, _)| name == "testcase").count(), 10);
     assert!(all.iter().all(|(_, name, _)| name != "failure" && name != "error"), "{}", outcome.stdout);
 }
 
@@ -369,7 +375,10 @@ fn hostile_text_of_a_run_is_shown_as_it_is_in_every_report() {
     }
     assert!(!html.contains("<script"), "{html}");
     assert!(html.contains("&lt;script&gt;"), "{html}");
-    let property = elements(&xml).into_iter().find(|(_, name, _)| name == "property").expect("a property");
+    let property = elements(&xml)
+        .into_iter()
+        .find(|property| property.1 == "property" && attribute(property, "name") == "run")
+        .expect("a property");
     assert!(attribute(&property, "value").starts_with("<script>alert(1)</script>\"'&\\u{1b}"), "{property:?}");
     let sarif: Value = serde_json::from_str(&read(sandbox.path("r.sarif"))).expect("JSON");
     assert_eq!(sarif["runs"][0]["properties"]["run"]["id"], hostile);
@@ -456,5 +465,5 @@ fn a_sampled_replay_refuses_a_checkpoint_that_is_not_the_state_of_the_log() {
     });
     let outcome = sandbox.verify(&["replay", "run", "--sample", "3"]);
     assert_code(&outcome, 1);
-    assert!(outcome.stdout.contains("expected the state after step 8 that was signed"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("checkpoints/step-00000008.safetensors: expected"), "{}", outcome.stdout);
 }
