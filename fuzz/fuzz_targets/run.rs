@@ -59,6 +59,12 @@ impl Choices<'_> {
     }
 }
 
+/// What lies there, if it is an ordinary file: the target itself must not read what it lays for others.
+fn bytes_of(path: &Path) -> Option<Vec<u8>> {
+    let found = path.symlink_metadata().ok()?;
+    if found.is_file() && found.len() < 1 << 24 { fs::read(path).ok() } else { None }
+}
+
 /// Does one thing to the run directory; says whether it changed what an honest run holds.
 fn change(root: &Path, choices: &mut Choices<'_>) -> bool {
     let files = &HONEST.files;
@@ -69,12 +75,12 @@ fn change(root: &Path, choices: &mut Choices<'_>) -> bool {
         0 => remove().is_ok(),
         1 => {
             let at = choices.below(honest.len());
-            let mut bytes = fs::read(&path).unwrap_or_default();
             let flip = choices.byte().max(1);
+            let Some(mut bytes) = bytes_of(&path) else { return false };
             match bytes.get_mut(at) {
                 Some(byte) => {
                     *byte ^= flip;
-                    path.symlink_metadata().is_ok_and(|found| found.is_file()) && fs::write(&path, bytes).is_ok()
+                    fs::write(&path, bytes).is_ok()
                 }
                 None => false,
             }
@@ -95,13 +101,12 @@ fn change(root: &Path, choices: &mut Choices<'_>) -> bool {
         }
         9 => {
             let length = choices.below(honest.len());
-            path.symlink_metadata().is_ok_and(|found| found.is_file())
-                && fs::write(&path, &honest[..length]).is_ok()
+            bytes_of(&path).is_some() && fs::write(&path, &honest[..length]).is_ok()
         }
         10 => {
             let piece = [choices.byte(), choices.byte(), b'\n'];
-            let bytes = [fs::read(&path).unwrap_or_default(), piece.to_vec()].concat();
-            path.symlink_metadata().is_ok_and(|found| found.is_file()) && fs::write(&path, bytes).is_ok()
+            let Some(bytes) = bytes_of(&path) else { return false };
+            fs::write(&path, [bytes, piece.to_vec()].concat()).is_ok()
         }
         _ => symlink(root, root.join(format!("loop{}", choices.byte()))).is_ok(),
     }
@@ -113,8 +118,7 @@ fn sign(root: &Path, choices: &mut Choices<'_>, is_trainer: bool) {
     if is_trainer && choices.byte() % 2 == 0 {
         for (subject, file) in statement.subject.iter_mut().zip(&mut statement.predicate.files) {
             let path = root.join(subject.name.as_str());
-            if path.symlink_metadata().is_ok_and(|found| found.is_file() && found.len() < 1 << 24) {
-                let bytes = fs::read(&path).unwrap_or_default();
+            if let Some(bytes) = bytes_of(&path) {
                 subject.digest.sha256 = sha256(&bytes);
                 file.size = DecimalU64(bytes.len() as u64);
             }
@@ -167,10 +171,10 @@ fuzz_target!(|bytes: &[u8]| {
     let files = run.check_files(&Unsigned::default());
     if changed && !is_trainer {
         // One that put everything back as it was is no change.
-        let is_as_it_was = HONEST.files.iter().all(|(name, bytes)| {
-            name == MANIFEST || root.join(name).symlink_metadata().is_ok_and(|found| found.is_file())
-                && fs::read(root.join(name)).is_ok_and(|found| found == *bytes)
-        });
+        let is_as_it_was = HONEST
+            .files
+            .iter()
+            .all(|(name, bytes)| name == MANIFEST || bytes_of(&root.join(name)).is_some_and(|found| found == *bytes));
         let has_no_more = spectramind::foreign::list(&root, 1000).is_ok_and(|found| found.len() == HONEST.files.len());
         assert!(files.verdict != Verdict::Passed || is_as_it_was && has_no_more, "{:?}", files.findings);
     }

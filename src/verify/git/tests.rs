@@ -205,10 +205,14 @@ fn an_archive_of_the_commit_passes_and_says_what_was_not_compared() {
     let (verdict, _, not_held) = in_repository(&claim, directory.path(), &[tracked.clone(), secret]);
     assert_eq!((verdict, not_held), (Verdict::Failed, vec!["ignored/secret.yaml".to_owned()]));
     fs::write(&tracked, "2\n").expect("a file");
-    let (verdict, findings, _) = in_repository(&claim, directory.path(), &[]);
+    let (verdict, findings, _) = in_repository(&claim, directory.path(), std::slice::from_ref(&tracked));
     assert_eq!(verdict, Verdict::Failed);
     let command = format!("git clone URL sources && git -C sources checkout {commit}");
     assert!(findings.contains(&command) && findings.contains("which file differs cannot be told"), "{findings}");
+    // Where no config was composed, it is another folder.
+    let (verdict, findings, _) = in_repository(&claim, directory.path(), &[]);
+    assert_eq!(verdict, Verdict::NotChecked);
+    assert!(findings.contains("--repository DIR"), "{findings}");
 }
 
 #[test]
