@@ -608,6 +608,7 @@ fn composer(configs: &Path) -> Composer {
 }
 
 /// What a run is trained again from.
+#[cfg_attr(not(feature = "replay"), expect(dead_code, reason = "without the engine nothing is trained"))]
 struct Again<'a> {
     run: &'a VerifiedRun,
     config: Option<&'a Config>,
@@ -670,7 +671,6 @@ impl From<Accelerator> for spectramind::engine::settings::Accelerator {
 #[cfg(not(feature = "replay"))]
 impl Again<'_> {
     fn replay(&self) -> (Check, Option<ReplayRecord>) {
-        let Self { run: _, config: _, data: _, accelerator: _ } = self;
         (without_engine("replay"), None)
     }
 
