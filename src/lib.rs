@@ -14,7 +14,7 @@
 //! | [`foreign`] | opening files that somebody else wrote | `digest` |
 //! | [`envelope`] | limits and verdicts over plain numbers | nothing |
 //! | [`merkle`] | an RFC 6962-shaped log over BLAKE3 | `digest` |
-//! | [`config`] | Hydra-compatible composition | `digest` |
+//! | [`config`] | Hydra-compatible composition | `digest`, `foreign` |
 //! | [`provenance`] | git, data, DVC, environment: what went in | all above but `envelope` |
 //! | [`manifest`] | statement, envelope, keys, trust: what is claimed | all above, as plain data |
 //! | [`verify`] | claim → checks → report | all above |

@@ -40,9 +40,9 @@ pub(super) fn coverage(name: &str, claim: &TrainingRun) -> Coverage {
         "predictions.csv" => Coverage::ByReplay,
         _ => match name.split_once('/') {
             Some(("checkpoints", file)) if !file.contains('/') => Coverage::ByReplay,
-            // Hydra's folder, which `hydra.output_subdir` may name otherwise.
-            Some((_, "config.yaml" | "overrides.yaml")) => Coverage::Checked,
-            Some((_, "hydra.yaml")) => Coverage::NotChecked,
+            Some((".hydra", "config.yaml" | "overrides.yaml")) => Coverage::Checked,
+            // Of a folder that `hydra.output_subdir` names otherwise, it is not known here whether it is Hydra's.
+            Some((_, "config.yaml" | "overrides.yaml" | "hydra.yaml")) => Coverage::NotChecked,
             _ => Coverage::Unknown,
         },
     }
