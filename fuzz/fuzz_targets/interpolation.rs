@@ -22,7 +22,7 @@ fuzz_target!(|text: &str| {
     let composer = Composer::new(SearchPath::new().memory("main", files))
         .env(env.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
         .cwd("/work")
-        .now(jiff::civil::date(2026, 11, 22).at(1, 2, 3, 4_000));
+        .now(jiff::civil::date(2026, 11, 22).at(1, 2, 3, 4_000).to_zoned(jiff::tz::TimeZone::UTC).expect("a time"));
     let Ok(config) = composer.compose("main", &overrides) else { return };
     config.to_yaml();
     for (path, origin) in config.origins() {

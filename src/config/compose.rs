@@ -4,14 +4,15 @@
 //! close the result against unknown keys, apply the overrides, record the run in the `hydra` node.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::composed::Config;
+use super::custom::CustomResolvers;
 use super::defaults::{DefaultsListEntry, MissingOptions, defaults_list};
 use super::env::Variables;
 use super::error::{ConfigError, ErrorKind, Location, did_you_mean, joined, listed, nearest};
-use super::hydra_node::{HYDRA_VERSION, HYDRA_VERSION_BASE, schema_of};
+use super::hydra_node::{Builtin, HYDRA_VERSION, stored};
 use super::interpolation::{Computed, Resolver, Surroundings, check, split_key};
 use super::lint;
 use super::merge::{Additions, Merger, refuse_depth};
@@ -21,9 +22,10 @@ use super::python;
 use super::schema;
 use super::source::{Repository, SearchPath};
 use super::sweep::{Sweep, refuse_sweeps};
-use super::tree::{NodeId, Tree};
+use super::tree::{Content, NodeId, Tree};
 use super::value::{Key, Map, Value};
-use super::yaml::{Data, place};
+use super::version_base::VersionBase;
+use super::yaml::{self, Data, place};
 
 /// Composes configs from one search path.
 ///
@@ -33,7 +35,11 @@ pub struct Composer {
     search_path: SearchPath,
     env: BTreeMap<String, String>,
     cwd: PathBuf,
-    now: Option<jiff::civil::DateTime>,
+    now: Option<jiff::Zoned>,
+    utc_key: Option<String>,
+    packages: Vec<PathBuf>,
+    custom: Option<Rc<CustomResolvers>>,
+    version_base: VersionBase,
     job_name: String,
     shuffle_seed: u64,
     zip: Vec<Vec<String>>,
@@ -54,6 +60,10 @@ impl Composer {
             env: BTreeMap::new(),
             cwd: PathBuf::from("."),
             now: None,
+            utc_key: None,
+            packages: Vec::new(),
+            custom: None,
+            version_base: VersionBase::default(),
             job_name: "app".to_owned(),
             shuffle_seed: 0,
             zip: Vec::new(),
@@ -80,9 +90,50 @@ impl Composer {
         self
     }
 
-    /// The time that `${now:…}` formats.
-    pub fn now(mut self, now: jiff::civil::DateTime) -> Self {
+    /// The moment that `${now:…}` formats, in the time zone that it is given in: Hydra's is the local one.
+    pub fn now(mut self, now: jiff::Zoned) -> Self {
         self.now = Some(now);
+        self
+    }
+
+    /// A key of the composed configs whose value `utc` makes `${now:…}` show UTC, whatever zone the moment was given in.
+    pub fn utc_key(mut self, key: impl Into<String>) -> Self {
+        self.utc_key = Some(key.into());
+        self
+    }
+
+    /// Where the packages of `pkg://` entries of `hydra.searchpath` are looked for, after the working directory: what
+    /// Python has in its path.
+    pub fn packages(mut self, folders: Vec<PathBuf>) -> Self {
+        self.packages = folders;
+        self
+    }
+
+    /// Resolvers of the user's own, from a YAML file of lambdas; it counts as one of the files that were composed.
+    ///
+    /// # Errors
+    /// When it cannot be read, or holds something else.
+    pub fn resolvers(mut self, file: &Path) -> Result<Self, ConfigError> {
+        self.custom = Some(Rc::new(CustomResolvers::read(file, &self.search_path.directories())?));
+        Ok(self)
+    }
+
+    /// The same, of a file by its path below the folder of configs, as [`Config::resolvers`] names it.
+    ///
+    /// # Errors
+    /// As [`resolvers`](Self::resolvers).
+    pub fn resolvers_in_tree(self, path: &str) -> Result<Self, ConfigError> {
+        let directories = self.search_path.directories();
+        let found = directories.iter().map(|directory| directory.join(path)).find(|path| path.is_file());
+        match found.or_else(|| Some(directories.first()?.join(path))) {
+            Some(file) => self.resolvers(&file),
+            None => Err(ConfigError::new(ErrorKind::Read, format!("{path}: expected a folder of configs, got none"))),
+        }
+    }
+
+    /// Hydra's compatibility level.
+    pub fn version_base(mut self, version_base: VersionBase) -> Self {
+        self.version_base = version_base;
         self
     }
 
@@ -175,36 +226,62 @@ impl Composer {
 
     fn compose_in(&self, mode: RunMode, config_name: Option<&str>, texts: &[String]) -> Result<Config, ConfigError> {
         let env = Variables::new(self.env.clone());
-        let surroundings = Surroundings { env: Some(&env), now: self.now, ..Surroundings::default() };
+        let surroundings = Surroundings {
+            env: Some(&env),
+            now: self.now.clone(),
+            custom: self.custom.as_deref(),
+            ..Surroundings::default()
+        };
         let overrides: Vec<Override> = texts.iter().map(|text| overrides::parse(text)).collect::<Result<_, _>>()?;
-        let mut repository = Repository::new(self.search_path.clone());
-        let mut warnings = self.extend_search_path(&mut repository, config_name, &overrides, &surroundings)?;
-        refuse_sweeps(&overrides, mode)?;
+        let mut repository = Repository::new(self.search_path.clone().version_base(self.version_base));
+        let mut warnings = Vec::new();
+        let parsed = Parsed { mode, config_name, overrides: &overrides };
+        let composed = self.compose_parsed(&parsed, &mut repository, &surroundings, &mut warnings);
+        // What was warned of until then may be why it failed.
+        let parts = composed.map_err(|error| error.with_warnings(warnings.clone()))?;
+        let sources: Vec<_> = repository.into_sources();
+        let custom = self.custom.iter().map(|custom| custom.source().clone());
+        let sources = sources.into_iter().chain(custom).collect();
+        Config::new(super::composed::Parts { sources, warnings, env, ..parts })
+    }
+
+    fn compose_parsed(
+        &self,
+        parsed: &Parsed<'_>,
+        repository: &mut Repository,
+        surroundings: &Surroundings<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<super::composed::Parts, ConfigError> {
+        let Parsed { mode, config_name, overrides } = *parsed;
+        self.extend_search_path(repository, config_name, overrides, surroundings, warnings)?;
+        refuse_sweeps(overrides, mode)?;
         let missing = match mode {
             RunMode::Run => MissingOptions::Refused,
             RunMode::MultiRun => MissingOptions::Skipped,
         };
-        let defaults = defaults_list(&mut repository, config_name, &overrides, missing, &surroundings)?;
+        let defaults = defaults_list(repository, config_name, overrides, missing, surroundings)?;
         warnings.extend(defaults.warnings);
 
         let mut tree = Tree::default();
         let root = tree.add_map(Trace::hydra())?;
         let mut files = Vec::new();
         for entry in &defaults.entries {
-            files.push(merge_config(&mut tree, root, entry, &mut repository, &surroundings)?);
+            files.push(merge_config(&mut tree, root, entry, repository, surroundings, warnings)?);
         }
         tree.set_closed(root, Some(true));
         for item in &defaults.config_overrides {
-            apply_override(&mut tree, root, item, &repository.search_path, &surroundings)?;
+            apply_override(&mut tree, root, item, &repository.search_path, surroundings)?;
         }
         let (hydra_overrides, task_overrides): (Vec<&Override>, Vec<&Override>) =
             overrides.iter().partition(|item| item.is_hydra());
         let choices: Vec<(String, Option<String>)> =
             defaults.choices.iter().map(|(group, option)| (group.clone(), option.clone())).collect();
         let record = Record { composer: self, config_name, hydra_overrides, task_overrides, choices: &choices };
-        let override_dirname = record.write(&mut tree, root, &repository.search_path, &surroundings)?;
-        let (overrides, hydra_overrides) = (recorded_lines(&tree, root, "task"), recorded_lines(&tree, root, "hydra"));
-        Config::new(super::composed::Parts {
+        let override_dirname = record.write(&mut tree, root, &repository.search_path, surroundings)?;
+        let overrides = recorded_lines(&mut tree, root, "task", surroundings)?;
+        let hydra_overrides = recorded_lines(&mut tree, root, "hydra", surroundings)?;
+        let now = self.zoned(&mut tree, root, surroundings)?;
+        Ok(super::composed::Parts {
             config_name: config_name.map(str::to_owned),
             tree,
             root,
@@ -212,24 +289,42 @@ impl Composer {
             overrides,
             hydra_overrides,
             override_dirname,
-            sources: repository.into_sources(),
+            sources: Vec::new(),
             defaults_list: defaults.entries,
             defaults_tree: defaults.tree,
-            warnings,
+            warnings: Vec::new(),
             files,
-            env,
-            now: self.now,
+            env: Variables::default(),
+            custom: self.custom.clone(),
+            version_base: self.version_base,
+            now,
         })
     }
 
-    /// Adds what `hydra.searchpath` of the primary config, or else of the command line, names; yields warnings.
+    /// The moment in the zone that the config asks for.
+    fn zoned(
+        &self,
+        tree: &mut Tree,
+        root: NodeId,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Option<jiff::Zoned>, ConfigError> {
+        let asked = match &self.utc_key {
+            Some(key) => lookup_value(tree, root, key, surroundings)?,
+            None => None,
+        };
+        let is_utc = asked.is_some_and(|asked| asked.as_str() == Some("utc"));
+        Ok(self.now.as_ref().map(|now| if is_utc { now.with_time_zone(jiff::tz::TimeZone::UTC) } else { now.clone() }))
+    }
+
+    /// Adds what `hydra.searchpath` of the primary config, or else of the command line, names.
     fn extend_search_path(
         &self,
         repository: &mut Repository,
         config_name: Option<&str>,
         overrides: &[Override],
         surroundings: &Surroundings<'_>,
-    ) -> Result<Vec<String>, ConfigError> {
+        warnings: &mut Vec<String>,
+    ) -> Result<(), ConfigError> {
         const SHAPE: &str = "write `hydra.searchpath: [directory, file:///directory]`";
         let (mut in_config, mut origin) = (None, Origin::Hydra);
         if let Some(name) = config_name
@@ -240,7 +335,7 @@ impl Composer {
                 let hint = Some("put the list below a key: `items: […]`".to_owned());
                 let file = loaded.file.clone().unwrap_or_default();
                 let location = Location { file, ..place(loaded.body.mark) };
-                return Err(ConfigError::new(ErrorKind::Other, message).at(Some(location)).with_hint(hint));
+                return Err(ConfigError::new(ErrorKind::PrimaryNotMapping, message).at(Some(location)).with_hint(hint));
             }
             loaded.defaults.clone()?;
             let mut tree = Tree::default();
@@ -262,8 +357,7 @@ impl Composer {
             }
             None => ("hydra.searchpath in main", in_config),
         };
-        let mut warnings = Vec::new();
-        let Some(value) = value else { return Ok(warnings) };
+        let Some(value) = value else { return Ok(()) };
         let refused = || {
             let message = format!("hydra.searchpath must be a list of texts, got {} {value}", value.type_name());
             ConfigError::new(ErrorKind::Searchpath, message).blamed_on(&origin).with_hint(Some(SHAPE.to_owned()))
@@ -271,10 +365,18 @@ impl Composer {
         let Value::List(entries) = &value else { return Err(refused()) };
         for entry in entries {
             let Value::Str(entry) = entry else { return Err(refused()) };
-            warnings.extend(repository.search_path.push_entry(provider, entry, &self.cwd)?);
+            warnings.extend(repository.search_path.push_entry(provider, entry, &self.cwd, &self.packages)?);
         }
-        Ok(warnings)
+        Ok(())
     }
+}
+
+/// What is composed.
+#[derive(Clone, Copy)]
+struct Parsed<'a> {
+    mode: RunMode,
+    config_name: Option<&'a str>,
+    overrides: &'a [Override],
 }
 
 fn texts<S: AsRef<str>>(overrides: &[S]) -> Vec<String> {
@@ -300,11 +402,20 @@ fn lookup_value(
 }
 
 /// A list of overrides in the `hydra` node, as they were typed.
-fn recorded_lines(tree: &Tree, root: NodeId, list: &str) -> Vec<String> {
-    match tree.descend(root, &["hydra", "overrides", list]).map(|id| tree.to_value(id)) {
-        Some(Value::List(lines)) => lines.iter().map(python::str).collect(),
-        _ => Vec::new(),
-    }
+fn recorded_lines(
+    tree: &mut Tree,
+    root: NodeId,
+    list: &str,
+    surroundings: &Surroundings<'_>,
+) -> Result<Vec<String>, ConfigError> {
+    let Some(list) = tree.descend(root, &["hydra", "overrides", list]) else { return Ok(Vec::new()) };
+    Ok(match Resolver::new(tree, surroundings).deref(list)? {
+        Computed::Node(list) => match tree.to_value(list) {
+            Value::List(lines) => lines.iter().map(python::str).collect(),
+            _ => Vec::new(),
+        },
+        Computed::Value(_) => Vec::new(),
+    })
 }
 
 /// Merges one config of the defaults list at its package.
@@ -314,6 +425,7 @@ fn merge_config(
     entry: &DefaultsListEntry,
     repository: &mut Repository,
     surroundings: &Surroundings<'_>,
+    warnings: &mut Vec<String>,
 ) -> Result<lint::Part, ConfigError> {
     let path = &entry.config_path;
     let loaded = repository
@@ -321,6 +433,14 @@ fn merge_config(
         .ok_or_else(|| ConfigError::new(ErrorKind::ConfigMissing, format!("could not load the config {path:?}")))?;
     loaded.defaults.clone()?;
     let body = tree.import(&loaded.body, loaded.file.as_deref(), &Trace::hydra())?;
+    let stored = stored(path);
+    let body = match &stored {
+        Some(Builtin { text, schema: Some(schema) }) if loaded.file.is_some() => {
+            warnings.push(matched_by_name(path));
+            onto_stored(tree, body, path, text, schema, surroundings)?
+        }
+        _ => body,
+    };
     let embedded = embed(tree, body, &entry.package)?;
     if !entry.primary && path != "hydra/config" && tree.map(embedded).is_some() {
         let mut probe = Merger { tree, surroundings };
@@ -339,14 +459,52 @@ fn merge_config(
         None => error.within(&format!("in {path:?}")),
     };
     merger.merge(root, embedded).map_err(in_config)?;
-    if let Some(schema) = schema_of(path) {
-        let packages = split_key(&entry.package);
+    if let Some(schema) = stored.and_then(|stored| stored.schema) {
+        let packages = if entry.package.is_empty() { Vec::new() } else { split_key(&entry.package) };
         let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
         if let Some(node) = tree.descend(root, &packages) {
-            schema::apply(tree, node, schema).map_err(in_config)?;
+            schema::adopt(tree, node, schema).map_err(in_config)?;
         }
     }
     Ok(lint::Part { loaded, package: entry.package.clone(), is_primary: entry.primary })
+}
+
+const MATCHED_BY_NAME: &str = "This behavior is deprecated in Hydra 1.1 and will be removed in Hydra 1.2.\nSee \
+     https://hydra.cc/docs/1.2/upgrades/1.0_to_1.1/automatic_schema_matching for migration instructions.";
+
+/// Hydra's warning about a file that has the path of a config in Hydra's store.
+fn matched_by_name(path: &str) -> String {
+    format!("\n'{path}' is validated against ConfigStore schema with the same name.\n{MATCHED_BY_NAME}")
+}
+
+/// A file's body merged onto the config in Hydra's store that has its path.
+///
+/// # Errors
+/// [`ErrorKind::HydraSchema`] where the stored one has a defaults list, and where the two do not fit.
+fn onto_stored(
+    tree: &mut Tree,
+    body: NodeId,
+    path: &str,
+    text: &str,
+    schema: &'static schema::Schema,
+    surroundings: &Surroundings<'_>,
+) -> Result<NodeId, ConfigError> {
+    let mut stored = yaml::load(text)?;
+    if let Data::Map(map) = &mut stored.data
+        && map.shift_remove("defaults").is_some()
+    {
+        let message = format!(
+            "{path:?} has the name of a config of Hydra's own that has a defaults list, and Hydra no longer takes a file \
+             for such a one"
+        );
+        let hint = "set what you want to change below `hydra:` in the primary config, and remove the file".to_owned();
+        let location = tree.trace(body).origin.location().cloned();
+        return Err(ConfigError::new(ErrorKind::HydraSchema, message).at(location).with_hint(Some(hint)));
+    }
+    let merged = tree.import(&stored, None, &Trace::hydra())?;
+    schema::apply(tree, merged, schema)?;
+    Merger { tree, surroundings }.merge(merged, body)?;
+    Ok(merged)
 }
 
 /// Wraps a config into the maps that its package names.
@@ -412,7 +570,9 @@ fn apply_override(
         }
         Action::Change => {
             merger.update(root, &item.key, node, Additions::Refused).map_err(|error| match error.kind() {
-                ErrorKind::KeyNotInStruct => error.with_better_hint(unknown_key_hint(&merger, root, item)),
+                ErrorKind::KeyNotInStruct | ErrorKind::HydraSchema if error.hint().is_none() || error.kind() == ErrorKind::KeyNotInStruct => {
+                    error.with_better_hint(unknown_key_hint(&merger, root, item))
+                }
                 _ => error,
             })
         }
@@ -494,6 +654,26 @@ fn check_texts(value: &Value) -> Result<(), ConfigError> {
     }
 }
 
+/// Puts copied variables into `hydra.job.env_set`. Where that is an interpolation, they go into what it names, which takes
+/// no new keys.
+fn set_copied(
+    tree: &mut Tree,
+    root: NodeId,
+    copied: Map,
+    surroundings: &Surroundings<'_>,
+) -> Result<(), ConfigError> {
+    let Some(own) = tree.descend(root, &["hydra", "job", "env_set"]) else { return Ok(()) };
+    let before = tree.set_closed(own, Some(false));
+    for (name, value) in copied {
+        let node = tree.import_value(&value, &Trace::hydra())?;
+        let Computed::Node(map) = Resolver::new(tree, surroundings).deref(own)? else { break };
+        let mut merger = Merger { tree, surroundings };
+        merger.set(map, name, node).map_err(|error| error.within("hydra.job.env_copy"))?;
+    }
+    tree.set_closed(own, before);
+    Ok(())
+}
+
 /// What a composition writes into the `hydra` node.
 struct Record<'a> {
     composer: &'a Composer,
@@ -516,13 +696,6 @@ impl Record<'_> {
         if !is_whole {
             return Err(ConfigError::new(ErrorKind::Unsupported, "the hydra node must be a map"));
         }
-        // Hydra appends, so that what a config lists there already stays in front.
-        let lines = |list: &str, overrides: &[&Override]| {
-            let typed = overrides.iter().map(|item| item.input.clone());
-            Value::List(recorded_lines(tree, root, list).into_iter().chain(typed).map(Value::Str).collect())
-        };
-        let hydra_lines = lines("hydra", &self.hydra_overrides);
-        let task_lines = lines("task", &self.task_overrides);
         let as_value = |option: &Option<String>| option.clone().map_or(Value::Null, Value::Str);
         let choices: Map =
             self.choices.iter().map(|(group, option)| (Key::Str(group.clone()), as_value(option))).collect();
@@ -535,18 +708,17 @@ impl Record<'_> {
         let dirname = self.override_dirname(tree, root, surroundings)?;
         let needs_name = lookup_value(tree, root, "hydra.job.name", surroundings)?.is_none();
         let config_name = self.config_name.map_or(Value::Null, Value::from);
+        self.append_overrides(tree, root, surroundings)?;
         let mut entries = vec![
-            ("hydra.overrides.hydra", hydra_lines),
-            ("hydra.overrides.task", task_lines),
             ("hydra.runtime.choices", Value::Map(choices)),
-            ("hydra.job.env_set", Value::Map(copied)),
             ("hydra.runtime.version", Value::from(HYDRA_VERSION)),
-            ("hydra.runtime.version_base", Value::from(HYDRA_VERSION_BASE)),
+            ("hydra.runtime.version_base", Value::Str(self.composer.version_base.to_string())),
             ("hydra.runtime.cwd", Value::Str(self.composer.cwd.display().to_string())),
             ("hydra.runtime.config_sources", sources),
             ("hydra.job.override_dirname", Value::Str(dirname.clone())),
             ("hydra.job.config_name", config_name),
         ];
+        set_copied(tree, root, copied, surroundings)?;
         if needs_name {
             entries.push(("hydra.job.name", Value::Str(self.composer.job_name.clone())));
         }
@@ -556,6 +728,34 @@ impl Record<'_> {
             merger.update(root, path, node, Additions::Allowed).map_err(|error| error.within(path))?;
         }
         Ok(dirname)
+    }
+
+    /// Hydra appends, so that what a config lists there already stays in front; to the list that is named, where it is
+    /// an interpolation.
+    fn append_overrides(
+        &self,
+        tree: &mut Tree,
+        root: NodeId,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<(), ConfigError> {
+        for (name, overrides) in [("hydra", &self.hydra_overrides), ("task", &self.task_overrides)] {
+            let Some(list) = tree.descend(root, &["hydra", "overrides", name]) else { continue };
+            if overrides.is_empty() {
+                continue;
+            }
+            let list = match Resolver::new(tree, surroundings).deref(list)? {
+                Computed::Node(list) if matches!(tree.content(list), Content::List(_)) => list,
+                _ => {
+                    let message = format!("hydra.overrides.{name} must be a list");
+                    return Err(ConfigError::new(ErrorKind::Unsupported, message));
+                }
+            };
+            for item in overrides {
+                let line = tree.add(Content::Scalar(Value::Str(item.input.clone())), Trace::hydra())?;
+                tree.push(list, line);
+            }
+        }
+        Ok(())
     }
 
     fn copied_env(&self, tree: &mut Tree, root: NodeId, surroundings: &Surroundings<'_>) -> Result<Map, ConfigError> {

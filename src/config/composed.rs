@@ -2,11 +2,13 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::rc::Rc;
 
 use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
 
+use super::custom::CustomResolvers;
 use super::defaults::{DefaultsListEntry, DefaultsTreeNode};
 use super::digest::digest_of;
 use super::dump::to_yaml;
@@ -20,6 +22,7 @@ use super::origin::{KeyOrigin, Trace};
 use super::source::SourceFile;
 use super::tree::{Content, NodeId, Tree};
 use super::value::{Key, Map, Value};
+use super::version_base::VersionBase;
 use crate::digest::Blake3Digest;
 
 /// A composed config. Its interpolations are unresolved.
@@ -51,7 +54,9 @@ pub(super) struct Parts {
     /// The files that were composed, for lints.
     pub(super) files: Vec<lint::Part>,
     pub(super) env: Variables,
-    pub(super) now: Option<jiff::civil::DateTime>,
+    pub(super) now: Option<jiff::Zoned>,
+    pub(super) custom: Option<Rc<CustomResolvers>>,
+    pub(super) version_base: VersionBase,
 }
 
 /// Whether `${hydra:…}` has a value.
@@ -84,9 +89,29 @@ impl Config {
         to_yaml(&self.value)
     }
 
-    /// The time that `${now:…}` shows.
-    pub fn now(&self) -> Option<jiff::civil::DateTime> {
-        self.parts.now
+    /// The moment that `${now:…}` shows, in the time zone that it shows it in.
+    pub fn now(&self) -> Option<&jiff::Zoned> {
+        self.parts.now.as_ref()
+    }
+
+    /// Hydra's compatibility level.
+    pub fn version_base(&self) -> VersionBase {
+        self.parts.version_base
+    }
+
+    /// The file of the user's own resolvers, by its path below the folder of configs.
+    ///
+    /// # Errors
+    /// When it lies elsewhere: whoever has the configs does not have it then.
+    pub fn resolvers(&self) -> Result<Option<&str>, ConfigError> {
+        let Some(custom) = &self.parts.custom else { return Ok(None) };
+        let outside = || {
+            let file = custom.source().absolute.as_deref().unwrap_or(Path::new("")).display();
+            let message = format!("{file}: expected the file of resolvers below the folder of configs, got one elsewhere");
+            let hint = "move it there: an audit has the configs, and nothing else".to_owned();
+            ConfigError::new(ErrorKind::Other, message).with_hint(Some(hint))
+        };
+        custom.path_in_tree().map(Some).ok_or_else(outside)
     }
 
     /// The name of the primary config.
@@ -130,9 +155,10 @@ impl Config {
     fn surroundings(&self, view: HydraView) -> Surroundings<'_> {
         Surroundings {
             env: Some(&self.parts.env),
-            now: self.parts.now,
+            now: self.parts.now.clone(),
             hydra: (view == HydraView::Run).then(|| RefCell::new(self.parts.tree.clone())),
             hydra_root: Some(self.parts.root),
+            custom: self.parts.custom.as_deref(),
             ..Surroundings::default()
         }
     }
@@ -226,13 +252,26 @@ impl Config {
     /// # Errors
     /// [`ErrorKind::Limit`]: what costs too much is not looked at further.
     pub fn resolve_each(&self) -> Result<(Resolved, Vec<ConfigError>), ConfigError> {
+        self.resolve_collecting(MissingTarget::Collected)
+    }
+
+    fn resolve_collecting(&self, missing: MissingTarget) -> Result<(Resolved, Vec<ConfigError>), ConfigError> {
         let surroundings = self.surroundings(HydraView::Run);
         let mut tree = self.task.clone();
-        let mut resolver = Resolver::new(&mut tree, &surroundings).with_missing(MissingTarget::Collected);
+        let mut resolver = Resolver::new(&mut tree, &surroundings).with_missing(missing);
         let value = resolver.resolved(self.parts.root)?;
         let errors = resolver.into_errors();
         let warnings = surroundings.warnings.into_inner();
         Ok((Resolved { value, origins: Rc::clone(&self.origins), warnings }, errors))
+    }
+
+    /// Resolves what can be resolved without the resolvers that an application registers in Python: what needs one stays
+    /// as it is written, and is told of.
+    ///
+    /// # Errors
+    /// As [`resolve_to_show`](Self::resolve_to_show), but for unknown resolvers.
+    pub fn resolve_partly(&self) -> Result<(Resolved, Vec<ConfigError>), ConfigError> {
+        self.resolve_collecting(MissingTarget::Partial)
     }
 
     /// What a path of the whole config names, `hydra` included, e.g. `trainer` or `data.files[0]`: a container as it
@@ -291,11 +330,15 @@ impl Config {
     /// Sets a value of the `hydra` node that only the run knows, e.g. `runtime.output_dir`.
     ///
     /// # Errors
-    /// [`ErrorKind::KeyNotInStruct`], [`ErrorKind::MergeOther`] where Hydra has no such key or type.
+    /// [`ErrorKind::HydraSchema`] where Hydra has no such key or type.
     pub fn set_hydra(&mut self, path: &str, value: &Value) -> Result<(), ConfigError> {
         let mut tree = self.parts.tree.clone();
         let node = tree.import_value(value, &Trace::hydra())?;
-        let surroundings = Surroundings { env: Some(&self.parts.env), ..Surroundings::default() };
+        let surroundings = Surroundings {
+            env: Some(&self.parts.env),
+            custom: self.parts.custom.as_deref(),
+            ..Surroundings::default()
+        };
         let mut merger = Merger { tree: &mut tree, surroundings: &surroundings };
         merger.update(self.parts.root, &format!("hydra.{path}"), node, Additions::Refused)?;
         self.parts.tree = tree;

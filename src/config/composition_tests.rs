@@ -310,7 +310,7 @@ fn nothing_is_read_from_the_process() {
     let config = compose(&files, &[]).expect("a legal tree");
     assert_eq!(config.resolve().expect_err("no environment was given").kind(), ErrorKind::ResolverFailed);
     let env = BTreeMap::from([("HOME".to_owned(), "/given".to_owned())]);
-    let now = jiff::civil::date(2025, 11, 22).at(10, 30, 0, 0);
+    let now = jiff::civil::date(2025, 11, 22).at(10, 30, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).expect("a time");
     let config = composer(&files).env(env).now(now).compose("train", &[""; 0]).expect("a legal tree");
     let resolved = config.resolve().expect("all is given");
     assert_eq!(resolved.value().get("home"), Some(&Value::from("/given")));

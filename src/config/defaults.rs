@@ -130,6 +130,7 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn expand(&mut self, mut entry: Entry, is_primary: bool, interpolated: bool) -> Result<Expanded, ConfigError> {
         self.configs += 1;
+        entry.understand(self.repository.search_path.base());
         if self.open.len() > MAX_DEFAULTS_DEPTH || self.configs > MAX_CONFIGS {
             return Err(self.endless(&entry));
         }
@@ -268,9 +269,12 @@ impl Builder<'_> {
         interpolated: bool,
     ) -> Result<(), ConfigError> {
         let (group, package) = (parent.group_path(), parent.final_package());
+        let base = self.repository.search_path.base();
         let mut last_override: Option<String> = None;
         for entry in defaults.iter_mut().filter(|entry| !entry.is_self()) {
+            entry.understand(base);
             entry.set_parent(&group, &package);
+            let by_its_name = entry.override_hydra(base);
             if !entry.is_override() {
                 if let (Some(before), false) = (&last_override, entry.is_external_append()) {
                     let message = format!(
@@ -294,7 +298,9 @@ impl Builder<'_> {
                 return Err(error.blamed_on(&entry.origin));
             }
             self.selections.add_override(entry);
-            last_override = Some(key);
+            if !by_its_name {
+                last_override = Some(key);
+            }
         }
         Ok(())
     }
@@ -340,6 +346,7 @@ impl Builder<'_> {
                         Entry::config(&format!("{own_group}/{option}"), entry.own_package().map(str::to_owned))?;
                     item.optional = entry.optional;
                     item.origin = entry.blame().clone();
+                    item.understand(self.repository.search_path.base());
                     item.set_parent(&group, &package);
                     children.push(self.expand(item, false, interpolated)?);
                 }
@@ -395,7 +402,7 @@ impl Builder<'_> {
 
     /// Resolves an entry's interpolation.
     fn resolve(&mut self, text: &str, known: NodeId) -> Result<String, ConfigError> {
-        if is_legacy_interpolation(text) {
+        if is_legacy_interpolation(text) && !self.repository.search_path.base().is_legacy() {
             let message = format!("{text:?} is a form of interpolation that defaults lists no longer have");
             return Err(ConfigError::new(ErrorKind::DefaultsInterpolation, message));
         }
@@ -430,7 +437,7 @@ impl Builder<'_> {
 
     fn must_specify(&self, entry: &Entry) -> ConfigError {
         if !entry.is_group() {
-            let error = ConfigError::new(ErrorKind::Unsupported, format!("{:?} names no config", entry.config_path()));
+            let error = ConfigError::new(ErrorKind::DefaultsShape, format!("{:?} names no config", entry.config_path()));
             return error.blamed_on(entry.blame());
         }
         let (key, group) = (entry.override_key(), entry.group_path());

@@ -6,7 +6,9 @@
 
 use super::error::{ConfigError, ErrorKind, Location, did_you_mean, nearest};
 use super::origin::Origin;
+use super::python;
 use super::value::{Key, Value};
+use super::version_base::VersionBase;
 use super::yaml::{Data, Located, Mark, place};
 
 /// The option of a group entry.
@@ -37,6 +39,8 @@ pub(super) struct Entry {
     pub(super) chosen_by: Option<Origin>,
     /// A word before the group that means nothing to Hydra, most likely a mistyped `override` or `optional`.
     pub(super) stray_word: Option<String>,
+    /// Whether packages have the keywords that Hydra 1.2 gave up.
+    legacy: bool,
     /// What follows `@`.
     package: Option<String>,
     package_header: Option<String>,
@@ -85,6 +89,7 @@ impl Entry {
             origin: Origin::Hydra,
             chosen_by: None,
             stray_word: None,
+            legacy: false,
             package,
             package_header: None,
             parent_group: String::new(),
@@ -171,6 +176,24 @@ impl Entry {
         })
     }
 
+    /// Understands `_group_` and `_name_` in packages, as below Hydra 1.2.
+    pub(super) fn understand(&mut self, base: VersionBase) {
+        self.legacy = base.is_legacy();
+    }
+
+    /// Makes an entry without `override` one with it: below Hydra 1.2 those for Hydra's own groups need no such word.
+    pub(super) fn override_hydra(&mut self, base: VersionBase) -> bool {
+        match &mut self.kind {
+            Kind::Group { group, is_override: is_override @ false, .. }
+                if base.is_legacy() && group.starts_with("hydra/") =>
+            {
+                *is_override = true;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Tells the entry which config lists it.
     pub(super) fn set_parent(&mut self, group: &str, package: &str) {
         self.parent_group = group.to_owned();
@@ -189,12 +212,19 @@ impl Entry {
 
     /// Applies a `# @package` line, which is always absolute.
     pub(super) fn set_package_header(&mut self, header: &str) {
+        if self.legacy && header == "_group_" {
+            return;
+        }
         let absolute = header == GLOBAL || header.starts_with("_global_.");
         self.package_header = Some(match header {
             _ if absolute => header.to_owned(),
             "" => GLOBAL.to_owned(),
             header => format!("{GLOBAL}.{header}"),
         });
+        if self.legacy {
+            let group = self.default_package();
+            self.package_header = self.package_header.take().map(|header| header.replace("_group_", &group));
+        }
     }
 
     /// The option; `None` for null. Lists of options have no name.
@@ -261,7 +291,10 @@ impl Entry {
     }
 
     fn package_with(&self, package: Option<&str>) -> String {
-        let package = package.map_or_else(|| self.relative_group().replace('/', "."), str::to_owned);
+        let mut package = package.map_or_else(|| self.relative_group().replace('/', "."), str::to_owned);
+        if let Some(name) = self.name().filter(|_| self.legacy) {
+            package = package.replace("_name_", name);
+        }
         let joined = match (self.parent_package.as_str(), package.as_str()) {
             ("", own) => own.to_owned(),
             (parent, "") => parent.to_owned(),
@@ -309,7 +342,11 @@ impl Entry {
 ///
 /// # Errors
 /// [`ErrorKind::DefaultsShape`], [`ErrorKind::DefaultsSelfPackage`], where they stand in `file`.
-pub(super) fn take_defaults(file: Option<&str>, body: &mut Located) -> Result<Vec<Entry>, ConfigError> {
+pub(super) fn take_defaults(
+    file: Option<&str>,
+    body: &mut Located,
+    base: VersionBase,
+) -> Result<Vec<Entry>, ConfigError> {
     let Data::Map(map) = &mut body.data else { return Ok(Vec::new()) };
     let Some(defaults) = map.shift_remove("defaults") else { return Ok(Vec::new()) };
     let in_file = |mark: Mark| file.map(|file| Location { file: file.to_owned(), ..place(mark) });
@@ -318,7 +355,7 @@ pub(super) fn take_defaults(file: Option<&str>, body: &mut Located) -> Result<Ve
             .iter()
             .map(|item| {
                 let location = in_file(item.mark);
-                let mut entry = parse_entry(item).map_err(|error| error.at(location.clone()))?;
+                let mut entry = parse_entry(item, base).map_err(|error| error.at(location.clone()))?;
                 entry.origin = location.map_or(Origin::Hydra, Origin::File);
                 Ok(entry)
             })
@@ -336,7 +373,7 @@ fn shape(message: &str, hint: &str) -> ConfigError {
     ConfigError::new(ErrorKind::DefaultsShape, message).with_hint(Some(hint.to_owned()))
 }
 
-fn parse_entry(item: &Located) -> Result<Entry, ConfigError> {
+fn parse_entry(item: &Located, base: VersionBase) -> Result<Entry, ConfigError> {
     const FORMS: &str = "write `- group: option`, `- config` or `- _self_`";
     let map = match &item.data {
         Data::Scalar(Value::Str(text)) => {
@@ -349,7 +386,10 @@ fn parse_entry(item: &Located) -> Result<Entry, ConfigError> {
             return Err(shape(&format!("an entry of the defaults list must be a text or a map, got {got}"), FORMS));
         }
     };
-    let mut entries = map.iter();
+    // `- group: option` with a line `optional: true` below it.
+    let old_optional = map.get("optional").filter(|_| base.is_legacy() && map.len() > 1);
+    let is_optional = matches!(old_optional.map(|value| &value.data), Some(Data::Scalar(value)) if python::truthy(value));
+    let mut entries = map.iter().filter(|(key, _)| !(old_optional.is_some() && key.as_str() == Some("optional")));
     let (Some((key, value)), None) = (entries.next(), entries.next()) else {
         let names: Vec<String> = map.keys().map(ToString::to_string).collect();
         let got = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
@@ -370,6 +410,7 @@ fn parse_entry(item: &Located) -> Result<Entry, ConfigError> {
         return Err(ConfigError::new(ErrorKind::Unsupported, message).with_hint(Some(FORMS.to_owned())));
     }
     let mut entry = Entry::group(group, choice, package);
+    entry.optional = is_optional;
     for word in words {
         match word {
             "optional" => entry.optional = true,

@@ -89,6 +89,9 @@ error_kinds! {
     Header = "header",
     /// Hydra itself stops with an internal error here.
     Unsupported = "hydra_internal_crash",
+    /// The types of the `hydra` node, or of another config of Hydra's own: an unknown key, a wrong type, or a merge that
+    /// they forbid.
+    HydraSchema = "hydra_schema",
     /// `${hydra:…}` where there is no run.
     HydraConfigUnset = "hydra_config_unset",
     /// An interpolation that leads back to itself.
@@ -125,6 +128,8 @@ error_kinds! {
     OverrideParse = "override_parse",
     /// `key@package=value` where the key is no group.
     PackageOnNonGroup = "package_on_non_group",
+    /// A primary config that is a list.
+    PrimaryNotMapping = "primary_not_mapping",
     /// The primary config is not in the search path.
     PrimaryConfigMissing = "primary_config_missing",
     /// Reading a file failed.
@@ -167,6 +172,7 @@ struct Detail {
     location: Option<Location>,
     hint: Option<String>,
     nested: bool,
+    warnings: Vec<String>,
 }
 
 impl fmt::Display for Detail {
@@ -181,7 +187,7 @@ impl fmt::Display for Detail {
 impl ConfigError {
     /// An error with a message; lowercase, naming the subject.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Detail { kind, message: message.into(), location: None, hint: None, nested: false }))
+        Self(Box::new(Detail { kind, message: message.into(), location: None, hint: None, nested: false, warnings: Vec::new() }))
     }
 
     /// Adds where it happened, unless a deeper stage already knew better.
@@ -280,6 +286,17 @@ impl ConfigError {
     /// What to do about it, e.g. the nearest key, group or option.
     pub fn hint(&self) -> Option<String> {
         self.0.hint.clone()
+    }
+
+    /// What was warned of before it came to this: an entry of the search path that is not there may be the reason.
+    pub fn warnings(&self) -> &[String] {
+        &self.0.warnings
+    }
+
+    /// Adds what was warned of before.
+    pub(crate) fn with_warnings(mut self, warnings: Vec<String>) -> Self {
+        self.0.warnings = warnings;
+        self
     }
 }
 

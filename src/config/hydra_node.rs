@@ -3,20 +3,15 @@
 //! The values are those of hydra-core 1.3.2, so that `.hydra/hydra.yaml` reads the same. Launchers, sweepers and
 //! logging are only data here; this program uses the run directory, the job's name and the overrides.
 
-use super::schema::Schema;
+use super::plugins::PLUGINS;
+use super::schema::{ANY, INT, OPTIONAL_BOOL, OPTIONAL_INT, OPTIONAL_STR, STR, Schema};
 
 /// The version of Hydra whose behaviour is implemented.
 pub const HYDRA_VERSION: &str = "1.3.2";
-/// Hydra's compatibility level.
-pub const HYDRA_VERSION_BASE: &str = "1.3";
 
-const ANY: Option<&Schema> = None;
-const STR: Option<&Schema> = Some(&Schema::Str { optional: false });
-const OPTIONAL_STR: Option<&Schema> = Some(&Schema::Str { optional: true });
-const INT: Option<&Schema> = Some(&Schema::Int { optional: false });
 const STR_MAP: Option<&Schema> = Some(&Schema::Map { item: STR, optional: false });
 const ANY_MAP: Option<&Schema> = Some(&Schema::Map { item: ANY, optional: false });
-const STR_LIST: Option<&Schema> = Some(&Schema::List { item: STR });
+const STR_LIST: Option<&Schema> = Some(&Schema::List { item: STR, optional: false });
 
 /// The type of the whole node.
 pub(super) static HYDRA: Schema = Schema::Struct {
@@ -59,7 +54,7 @@ static JOB: Schema = Schema::Struct {
     name: "JobConf",
     fields: &[
         ("name", STR),
-        ("chdir", Some(&Schema::Bool { optional: true })),
+        ("chdir", OPTIONAL_BOOL),
         ("override_dirname", STR),
         ("id", STR),
         ("num", INT),
@@ -95,6 +90,7 @@ static RUNTIME: Schema = Schema::Struct {
                     name: "ConfigSourceInfo",
                     fields: &[("path", STR), ("schema", STR), ("provider", STR)],
                 }),
+                optional: false,
             }),
         ),
         ("output_dir", STR),
@@ -108,32 +104,44 @@ static BASIC_SWEEPER: Schema = Schema::Struct {
     name: "BasicSweeperConf",
     fields: &[
         ("_target_", STR),
-        ("max_batch_size", Some(&Schema::Int { optional: true })),
+        ("max_batch_size", OPTIONAL_INT),
         ("params", Some(&Schema::Map { item: STR, optional: true })),
     ],
 };
 
-/// The type that a config of Hydra's own gives to the node it becomes.
-pub(super) fn schema_of(config_path: &str) -> Option<&'static Schema> {
-    match config_path {
-        "hydra/config" => Some(&HYDRA),
-        "hydra/launcher/basic" => Some(&BASIC_LAUNCHER),
-        "hydra/sweeper/basic" => Some(&BASIC_SWEEPER),
-        _ => None,
-    }
+/// A config of Hydra's own, or of a plugin of its.
+pub(super) struct Builtin {
+    pub(super) text: &'static str,
+    /// The type of the node that it becomes.
+    pub(super) schema: Option<&'static Schema>,
 }
 
-/// The text of one of Hydra's own configs, by its path without `.yaml`.
-pub(super) fn builtin(config_path: &str) -> Option<&'static str> {
-    BUILTINS.iter().find(|(path, _)| *path == config_path).map(|(_, text)| *text)
+/// A file that comes with Hydra: it is found before any file of a user's.
+pub(super) fn packaged(config_path: &str) -> Option<&'static str> {
+    FILES.iter().find(|(path, _)| *path == config_path).map(|(_, text)| *text)
 }
 
-/// The paths of Hydra's own configs.
+/// A config that Hydra, or a plugin, has in its store: found where no file has its path.
+pub(super) fn stored(config_path: &str) -> Option<Builtin> {
+    let own = STORE.iter().find(|(path, ..)| *path == config_path);
+    let own = own.map(|&(_, text, schema)| Builtin { text, schema: Some(schema) });
+    let plugin = || PLUGINS.iter().find(|plugin| plugin.config == config_path);
+    own.or_else(|| plugin().map(|plugin| Builtin { text: plugin.text, schema: plugin.schema }))
+}
+
+/// Whether a config is one of a Python plugin, which is not here.
+pub fn is_plugin(config_path: &str) -> bool {
+    PLUGINS.iter().any(|plugin| plugin.config == config_path)
+}
+
+/// The paths of all these configs.
 pub(super) fn builtin_paths() -> impl Iterator<Item = &'static str> {
-    BUILTINS.iter().map(|(path, _)| *path)
+    let own = FILES.iter().map(|(path, _)| *path).chain(STORE.iter().map(|(path, ..)| *path));
+    own.chain(PLUGINS.iter().map(|plugin| plugin.config))
 }
 
-const BUILTINS: &[(&str, &str)] = &[
+/// Hydra's structured configs.
+const STORE: &[(&str, &str, &Schema)] = &[
     (
         "hydra/config",
         "\
@@ -194,12 +202,18 @@ runtime:
   choices: {}
 verbose: false
 ",
+        &HYDRA,
     ),
-    ("hydra/launcher/basic", "_target_: hydra._internal.core_plugins.basic_launcher.BasicLauncher\n"),
+    ("hydra/launcher/basic", "_target_: hydra._internal.core_plugins.basic_launcher.BasicLauncher\n", &BASIC_LAUNCHER),
     (
         "hydra/sweeper/basic",
         "_target_: hydra._internal.core_plugins.basic_sweeper.BasicSweeper\nmax_batch_size: null\nparams: null\n",
+        &BASIC_SWEEPER,
     ),
+];
+
+/// The files in Hydra's package.
+const FILES: &[(&str, &str)] = &[
     ("hydra/env/default", ""),
     (
         "hydra/output/default",

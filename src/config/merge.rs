@@ -3,6 +3,8 @@
 //! Maps merge key by key, lists are replaced, `???` never overwrites, and a map merged onto an interpolation to a
 //! container merges onto a copy of that container. In a closed tree only keys that exist can be set.
 
+use indexmap::IndexMap;
+
 use super::error::{ConfigError, ErrorKind, did_you_mean, nearest};
 use super::interpolation::{Computed, Resolver, Surroundings, split_key};
 use super::limits::MAX_DEPTH;
@@ -29,7 +31,7 @@ impl Merger<'_> {
     /// Merges `source` into `target`; both are maps, or both lists.
     ///
     /// # Errors
-    /// [`ErrorKind::MergeDictList`], [`ErrorKind::KeyNotInStruct`], [`ErrorKind::MergeOther`].
+    /// [`ErrorKind::MergeDictList`], [`ErrorKind::KeyNotInStruct`], [`ErrorKind::HydraSchema`].
     pub(super) fn merge(&mut self, target: NodeId, source: NodeId) -> Result<(), ConfigError> {
         match (self.tree.content(target), self.tree.content(source).clone()) {
             (Content::Map(_), Content::Map(entries)) => {
@@ -52,7 +54,11 @@ impl Merger<'_> {
                     "" => "a config that merges into others is a map: put the list below a key".to_owned(),
                     _ => format!("make both a {}, or give one of them another key", have.type_name()),
                 };
-                let error = ConfigError::new(ErrorKind::MergeDictList, message).with_hint(Some(hint));
+                let kind = match self.tree.schema(target) {
+                    Some(_) => ErrorKind::HydraSchema,
+                    None => ErrorKind::MergeDictList,
+                };
+                let error = ConfigError::new(kind, message).with_hint(Some(hint));
                 Err(error.at(self.tree.trace(source).origin.location().cloned()))
             }
         }
@@ -108,15 +114,15 @@ impl Merger<'_> {
         Ok(())
     }
 
-    /// A file cannot put a scalar in the place of one of Hydra's own structures; null and interpolations it can.
+    /// A file cannot put a scalar in the place of one of Hydra's own structures, not even an interpolation; null it can.
     fn refuse_scalar_for_struct(&self, old: NodeId, source: NodeId) -> Result<(), ConfigError> {
         let is_struct = matches!(self.tree.schema(old), Some(schema::Schema::Struct { .. }));
         match self.tree.scalar(source) {
-            Some(value) if is_struct && *value != Value::Null && !value.is_interpolation() => {
+            Some(value) if is_struct && *value != Value::Null => {
                 let key = self.tree.full_key(old);
                 let message = format!("{key}: expected a map, got {}", value.type_name());
                 let location = self.tree.trace(source).origin.location().cloned();
-                Err(ConfigError::new(ErrorKind::MergeOther, message).at(location))
+                Err(ConfigError::new(ErrorKind::HydraSchema, message).at(location))
             }
             _ => Ok(()),
         }
@@ -135,7 +141,7 @@ impl Merger<'_> {
     /// Puts a node under a key, replacing what was there.
     ///
     /// # Errors
-    /// [`ErrorKind::KeyNotInStruct`], [`ErrorKind::MergeOther`].
+    /// [`ErrorKind::KeyNotInStruct`], [`ErrorKind::HydraSchema`].
     pub(super) fn set(&mut self, map: NodeId, key: Key, node: NodeId) -> Result<(), ConfigError> {
         let old = self.tree.map(map).and_then(|map| map.get(&key).copied());
         if old.is_none() {
@@ -193,6 +199,7 @@ impl Merger<'_> {
         for key in inner {
             let child = self.child(container, key)?;
             self.refuse_null_map(child)?;
+            let child = self.through_interpolation(child);
             container = match child.filter(|&child| self.tree.is_container(child)) {
                 Some(child) => child,
                 None => {
@@ -206,6 +213,9 @@ impl Merger<'_> {
         self.with_additions(container, additions, |merger| {
             if merger.tree.is_container(node) {
                 let old = merger.child(container, last)?;
+                if merger.is_null_map(old) && merger.tree.map(node).is_some_and(IndexMap::is_empty) {
+                    return Ok(());
+                }
                 merger.refuse_null_map(old)?;
                 if let Some(old) = old.filter(|&old| merger.tree.is_container(old)) {
                     return merger.merge(old, node);
@@ -252,13 +262,30 @@ impl Merger<'_> {
         self.update(root, path, extended, Additions::Refused)
     }
 
-    /// Hydra fails where an override sets something in a typed map that is null: `hydra.sweeper.params`.
+    /// Where one of Hydra's own maps or lists is an interpolation, its keys are those of what it names.
+    fn through_interpolation(&mut self, node: Option<NodeId>) -> Option<NodeId> {
+        let id = node?;
+        let is_typed = self.tree.schema(id).is_some_and(schema::Schema::is_container);
+        if !(is_typed && self.tree.is_interpolation(id)) {
+            return node;
+        }
+        match Resolver::new(self.tree, self.surroundings).deref(id) {
+            Ok(Computed::Node(named)) => Some(named),
+            _ => node,
+        }
+    }
+
+    /// Whether this is one of Hydra's own maps with any keys, and null: `hydra.sweeper.params`.
+    fn is_null_map(&self, node: Option<NodeId>) -> bool {
+        node.is_some_and(|id| {
+            self.tree.scalar(id) == Some(&Value::Null) && self.tree.schema(id).is_some_and(schema::Schema::is_map)
+        })
+    }
+
+    /// Hydra fails where an override sets something in such a map.
     fn refuse_null_map(&self, node: Option<NodeId>) -> Result<(), ConfigError> {
         match node {
-            Some(id)
-                if self.tree.scalar(id) == Some(&Value::Null)
-                    && self.tree.schema(id).is_some_and(schema::Schema::is_map) =>
-            {
+            Some(id) if self.is_null_map(node) => {
                 let key = self.tree.full_key(id);
                 let message = format!("{key}: it is null, and Hydra sets nothing in a null map");
                 let hint = format!("an entry of {key} in the config file");
@@ -369,7 +396,7 @@ impl Merger<'_> {
             Some(Computed::Node(id)) if self.tree.map(id).is_some_and(|map| map.contains_key(key)) => {
                 if self.tree.schema(id).is_some_and(|schema| matches!(schema, schema::Schema::Struct { .. })) {
                     let message = format!("could not delete {path:?}: Hydra needs it");
-                    return Err(ConfigError::new(ErrorKind::MergeOther, message));
+                    return Err(ConfigError::new(ErrorKind::HydraSchema, message));
                 }
                 self.tree.remove(id, key);
                 Ok(())

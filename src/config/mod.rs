@@ -28,6 +28,7 @@ mod composed;
 mod composition_tests;
 #[cfg(test)]
 mod conformance;
+mod custom;
 mod defaults;
 mod defaults_entry;
 mod diff;
@@ -42,21 +43,26 @@ mod extract;
 mod hydra_node;
 mod interpolation;
 mod json;
+mod lambda;
 mod lexeme;
 pub mod limits;
 mod lint;
 mod merge;
 mod origin;
 mod overrides;
+mod package;
+mod plugins;
 mod python;
 #[cfg(test)]
 mod real_trees_tests;
 mod schema;
 mod selections;
 mod source;
+mod strftime;
 mod sweep;
 mod tree;
 mod value;
+mod version_base;
 mod yaml;
 
 pub use compose::Composer;
@@ -67,13 +73,14 @@ pub use dump::to_yaml;
 pub use error::{ConfigError, ErrorKind, Location};
 pub use explain::Explanation;
 pub use extract::from_value;
-pub use hydra_node::{HYDRA_VERSION, HYDRA_VERSION_BASE};
+pub use hydra_node::{HYDRA_VERSION, is_plugin};
 pub use json::to_json;
 pub use lint::Lint;
 pub use origin::{KeyOrigin, Origin, Overridden};
 pub use source::{SearchPath, SourceFile};
 pub use sweep::Sweep;
 pub use value::{Key, MISSING, Map, Value};
+pub use version_base::{VersionBase, VersionBaseError};
 
 /// Loads a plain YAML config, such as the `.hydra/config.yaml` of a run, by the rules of config files.
 ///

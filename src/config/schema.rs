@@ -8,6 +8,16 @@ use super::python;
 use super::tree::{Content, NodeId, Tree};
 use super::value::{Key, Value};
 
+pub(super) const ANY: Option<&Schema> = None;
+pub(super) const STR: Option<&Schema> = Some(&Schema::Str { optional: false });
+pub(super) const OPTIONAL_STR: Option<&Schema> = Some(&Schema::Str { optional: true });
+pub(super) const INT: Option<&Schema> = Some(&Schema::Int { optional: false });
+pub(super) const OPTIONAL_INT: Option<&Schema> = Some(&Schema::Int { optional: true });
+pub(super) const FLOAT: Option<&Schema> = Some(&Schema::Float { optional: false });
+pub(super) const OPTIONAL_FLOAT: Option<&Schema> = Some(&Schema::Float { optional: true });
+pub(super) const BOOL: Option<&Schema> = Some(&Schema::Bool { optional: false });
+pub(super) const OPTIONAL_BOOL: Option<&Schema> = Some(&Schema::Bool { optional: true });
+
 /// The type of a node.
 #[derive(Debug, PartialEq)]
 pub(super) enum Schema {
@@ -17,8 +27,15 @@ pub(super) enum Schema {
     Int {
         optional: bool,
     },
+    Float {
+        optional: bool,
+    },
     Bool {
         optional: bool,
+    },
+    /// One of these names.
+    Enum {
+        names: &'static [&'static str],
     },
     /// `RUN` or `MULTIRUN`.
     RunMode,
@@ -29,6 +46,7 @@ pub(super) enum Schema {
     },
     List {
         item: Option<&'static Schema>,
+        optional: bool,
     },
     /// A map with these keys only; `None` is any type.
     Struct {
@@ -40,11 +58,14 @@ pub(super) enum Schema {
 impl Schema {
     fn is_optional(&self) -> bool {
         match self {
-            Self::Str { optional } | Self::Int { optional } | Self::Bool { optional } | Self::Map { optional, .. } => {
-                *optional
-            }
+            Self::Str { optional }
+            | Self::Int { optional }
+            | Self::Float { optional }
+            | Self::Bool { optional }
+            | Self::Map { optional, .. }
+            | Self::List { optional, .. } => *optional,
             Self::RunMode => true,
-            Self::List { .. } | Self::Struct { .. } => false,
+            Self::Enum { .. } | Self::Struct { .. } => false,
         }
     }
 
@@ -64,7 +85,9 @@ impl Schema {
         match self {
             Self::Str { .. } => "a text",
             Self::Int { .. } => "an integer",
+            Self::Float { .. } => "a number",
             Self::Bool { .. } => "a boolean",
+            Self::Enum { .. } => "one of the names that Hydra has for it",
             Self::RunMode => "RUN or MULTIRUN",
             Self::Map { .. } | Self::Struct { .. } => "a map",
             Self::List { .. } => "a list",
@@ -74,7 +97,7 @@ impl Schema {
     /// The type of the child under a key.
     pub(super) fn child(&self, key: &Key) -> Option<&'static Schema> {
         match self {
-            Self::Map { item, .. } | Self::List { item } => *item,
+            Self::Map { item, .. } | Self::List { item, .. } => *item,
             Self::Struct { fields, .. } => {
                 let key = key.as_str()?;
                 fields.iter().find(|(name, _)| *name == key).and_then(|(_, schema)| *schema)
@@ -89,7 +112,7 @@ impl Schema {
 /// Interpolations and `???` stay as they are.
 ///
 /// # Errors
-/// [`ErrorKind::MergeOther`] for a value that the type does not accept.
+/// [`ErrorKind::HydraSchema`] for a value that the type does not accept.
 pub(super) fn convert(value: &Value, schema: &Schema) -> Result<Value, ConfigError> {
     if value.is_missing() || value.is_interpolation() || (*value == Value::Null && schema.is_optional()) {
         return Ok(value.clone());
@@ -100,6 +123,14 @@ pub(super) fn convert(value: &Value, schema: &Schema) -> Result<Value, ConfigErr
         (Schema::Str { .. }, value) => Some(Value::Str(python::str(value))),
         (Schema::Int { .. }, Value::Int(_) | Value::BigInt(_)) => Some(value.clone()),
         (Schema::Int { .. }, Value::Str(text)) => python::parse_int(text),
+        (Schema::Float { .. }, Value::Float(_)) => Some(value.clone()),
+        (Schema::Float { .. }, Value::Int(_) | Value::BigInt(_) | Value::Bool(_) | Value::Str(_)) => {
+            python::parse_float(&number_text(value)).map(Value::Float)
+        }
+        (Schema::Enum { names }, Value::Str(text)) => {
+            let name = text.rsplit('.').next().unwrap_or(text);
+            names.contains(&name).then(|| Value::from(name))
+        }
         (Schema::Bool { .. }, Value::Bool(_)) => Some(value.clone()),
         (Schema::Bool { .. }, Value::Int(number)) => Some(Value::Bool(*number != 0)),
         (Schema::Bool { .. }, Value::Str(text)) => boolean(text).map(Value::Bool),
@@ -113,8 +144,16 @@ pub(super) fn convert(value: &Value, schema: &Schema) -> Result<Value, ConfigErr
     };
     converted.ok_or_else(|| {
         let message = format!("expected {}, got {} {}", schema.describe(), value.type_name(), python::repr(value));
-        ConfigError::new(ErrorKind::MergeOther, message)
+        ConfigError::new(ErrorKind::HydraSchema, message)
     })
+}
+
+/// What Python's `float()` is given.
+fn number_text(value: &Value) -> String {
+    match value {
+        Value::Bool(flag) => u8::from(*flag).to_string(),
+        other => python::str(other),
+    }
 }
 
 fn boolean(text: &str) -> Option<bool> {
@@ -131,14 +170,13 @@ fn boolean(text: &str) -> Option<bool> {
 /// Gives a node a type, and everything below the types that follow from it; values are converted in place.
 ///
 /// # Errors
-/// [`ErrorKind::MergeOther`] for a value that its type does not accept, [`ErrorKind::KeyNotInStruct`] for a key that
-/// a struct does not have.
+/// [`ErrorKind::HydraSchema`] for a value that its type does not accept, and for a key that a struct does not have.
 pub(super) fn apply(tree: &mut Tree, id: NodeId, schema: &'static Schema) -> Result<(), ConfigError> {
     tree.set_schema(id, schema);
     let refused = |tree: &Tree| {
         let got = tree.to_value(id);
         let message = format!("{}: expected {}, got {}", tree.full_key(id), schema.describe(), got.type_name());
-        Err(ConfigError::new(ErrorKind::MergeOther, message).at(tree.trace(id).origin.location().cloned()))
+        Err(ConfigError::new(ErrorKind::HydraSchema, message).at(tree.trace(id).origin.location().cloned()))
     };
     match tree.content(id).clone() {
         Content::Scalar(value) => {
@@ -168,18 +206,34 @@ pub(super) fn apply(tree: &mut Tree, id: NodeId, schema: &'static Schema) -> Res
             Ok(())
         }
         Content::List(items) => match schema {
-            Schema::List { item: None } => Ok(()),
-            Schema::List { item: Some(item) } => items.into_iter().try_for_each(|child| apply(tree, child, item)),
+            Schema::List { item: None, .. } => Ok(()),
+            Schema::List { item: Some(item), .. } => items.into_iter().try_for_each(|child| apply(tree, child, item)),
             _ => refused(tree),
         },
     }
+}
+
+/// Gives the type of a config of Hydra's own to the node that it was merged into: what stood there before the merge and
+/// the type does not know stays unjudged, as in OmegaConf.
+///
+/// # Errors
+/// As [`apply`].
+pub(super) fn adopt(tree: &mut Tree, id: NodeId, schema: &'static Schema) -> Result<(), ConfigError> {
+    let Content::Map(map) = tree.content(id).clone() else { return apply(tree, id, schema) };
+    tree.set_schema(id, schema);
+    for (key, child) in map {
+        if let Some(field) = schema.child(&key) {
+            apply(tree, child, field)?;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a key that a struct does not have, and keys of maps that are no texts.
 pub(super) fn check_key(schema: &Schema, key: &Key, at: &str) -> Result<(), ConfigError> {
     if schema.is_map() && key.as_str().is_none() {
         let message = format!("{at}: expected a text as key, got {key}");
-        return Err(ConfigError::new(ErrorKind::MergeOther, message));
+        return Err(ConfigError::new(ErrorKind::HydraSchema, message));
     }
     let Schema::Struct { name, fields } = schema else { return Ok(()) };
     let key = key.to_string();
@@ -188,5 +242,5 @@ pub(super) fn check_key(schema: &Schema, key: &Key, at: &str) -> Result<(), Conf
     }
     let hint = suggestion(&key, fields.iter().map(|(field, _)| *field));
     let message = format!("key {key:?} is not in {name} at {at:?}");
-    Err(ConfigError::new(ErrorKind::KeyNotInStruct, message).with_hint(hint))
+    Err(ConfigError::new(ErrorKind::HydraSchema, message).with_hint(hint))
 }

@@ -12,6 +12,8 @@ use super::defaults_entry::{self, take_defaults};
 use super::error::{ConfigError, ErrorKind, Location};
 use super::hydra_node;
 use super::limits::MAX_FILE_BYTES;
+use super::package;
+use super::version_base::VersionBase;
 use super::yaml::{self, Located};
 use crate::digest::FileDigest;
 use crate::foreign;
@@ -20,12 +22,15 @@ use crate::foreign;
 #[derive(Debug, Clone, Default)]
 pub struct SearchPath {
     entries: Vec<Entry>,
+    version_base: VersionBase,
 }
 
 #[derive(Debug, Clone)]
 struct Entry {
     provider: String,
     root: Root,
+    /// Schema and path as they were written, of an entry of `hydra.searchpath`.
+    written: Option<(String, String)>,
 }
 
 #[derive(Debug, Clone)]
@@ -33,11 +38,8 @@ enum Root {
     Directory(PathBuf),
     /// Files by their path relative to the root; for trees that live in the program.
     Memory(Rc<BTreeMap<String, String>>),
-    /// A package: this program has none, so it is empty, as in Hydra when a package is not installed.
-    Unavailable {
-        schema: String,
-        path: String,
-    },
+    /// A package that is not there: empty, as in Hydra when a package is not installed.
+    Unavailable,
 }
 
 impl SearchPath {
@@ -53,17 +55,37 @@ impl SearchPath {
 
     /// Adds a directory at the end.
     pub fn directory(mut self, provider: &str, directory: impl Into<PathBuf>) -> Self {
-        self.entries.push(Entry { provider: provider.to_owned(), root: Root::Directory(directory.into()) });
+        self.entries.push(Entry { provider: provider.to_owned(), root: Root::Directory(directory.into()), written: None });
         self
     }
 
     /// Adds a tree in memory at the end: texts by paths such as `trainer/fast.yaml`.
     pub fn memory(mut self, provider: &str, files: BTreeMap<String, String>) -> Self {
-        self.entries.push(Entry { provider: provider.to_owned(), root: Root::Memory(Rc::new(files)) });
+        self.entries.push(Entry { provider: provider.to_owned(), root: Root::Memory(Rc::new(files)), written: None });
         self
     }
 
-    /// Adds an entry of `hydra.searchpath`: a path, `file://` and a path, or `pkg://` and a package.
+    /// Understands the older forms of a compatibility level.
+    pub(super) fn version_base(mut self, version_base: VersionBase) -> Self {
+        self.version_base = version_base;
+        self
+    }
+
+    /// The directories among the entries.
+    pub(super) fn directories(&self) -> Vec<PathBuf> {
+        let directory = |entry: &Entry| match &entry.root {
+            Root::Directory(directory) => Some(directory.clone()),
+            Root::Memory(_) | Root::Unavailable => None,
+        };
+        self.entries.iter().filter_map(directory).collect()
+    }
+
+    pub(super) fn base(&self) -> VersionBase {
+        self.version_base
+    }
+
+    /// Adds an entry of `hydra.searchpath`: a path, `file://` and a path, or `pkg://` and a package, which is looked for
+    /// below `cwd`, then below the folders of `packages`.
     ///
     /// Yields Hydra's warning where there is no such directory or package.
     ///
@@ -74,19 +96,31 @@ impl SearchPath {
         provider: &str,
         entry: &str,
         cwd: &Path,
+        packages: &[PathBuf],
     ) -> Result<Option<String>, ConfigError> {
         let (schema, path) = entry.split_once("://").unwrap_or(("file", entry));
-        let root = match schema {
-            "file" => Root::Directory(cwd.join(path)),
-            "pkg" => Root::Unavailable { schema: schema.to_owned(), path: path.to_owned() },
+        let (root, is_available, path) = match schema {
+            "file" => {
+                let directory = cwd.join(path);
+                let is_available = directory.is_dir();
+                (Root::Directory(directory), is_available, path.to_owned())
+            }
+            "pkg" => {
+                let roots: Vec<PathBuf> = std::iter::once(cwd.to_owned()).chain(packages.iter().cloned()).collect();
+                let name = path.replace('/', ".").trim_end_matches('.').to_owned();
+                match package::find(path, &roots) {
+                    Some((folder, is_available)) => (Root::Directory(folder), is_available, name),
+                    None => (Root::Unavailable, false, name),
+                }
+            }
             _ => {
                 let message = format!("hydra.searchpath: expected file:// or pkg://, got {entry:?}");
                 return Err(ConfigError::new(ErrorKind::Searchpath, message));
             }
         };
-        let is_available = matches!(&root, Root::Directory(directory) if directory.is_dir());
-        self.entries.push(Entry { provider: provider.to_owned(), root });
-        Ok((!is_available).then(|| format!("provider={provider}, path={path} is not available.")))
+        let warning = format!("provider={provider}, path={path} is not available.");
+        self.entries.push(Entry { provider: provider.to_owned(), root, written: Some((schema.to_owned(), path)) });
+        Ok((!is_available).then_some(warning))
     }
 
     /// The entries as Hydra lists them: path, schema and provider, Hydra's own first.
@@ -94,10 +128,12 @@ impl SearchPath {
         let triple =
             |path: &str, schema: &str, provider: &str| (path.to_owned(), schema.to_owned(), provider.to_owned());
         let mut described = vec![triple("hydra.conf", "pkg", "hydra")];
-        described.extend(self.entries.iter().map(|entry| match &entry.root {
-            Root::Directory(directory) => triple(&cwd.join(directory).display().to_string(), "file", &entry.provider),
-            Root::Memory(_) => triple("", "memory", &entry.provider),
-            Root::Unavailable { schema, path } => triple(path, schema, &entry.provider),
+        described.extend(self.entries.iter().map(|entry| match (&entry.written, &entry.root) {
+            (Some((schema, path)), _) => triple(path, schema, &entry.provider),
+            (None, Root::Directory(directory)) => {
+                triple(&cwd.join(directory).display().to_string(), "file", &entry.provider)
+            }
+            (None, Root::Memory(_) | Root::Unavailable) => triple("", "memory", &entry.provider),
         }));
         described.push(triple("", "structured", "schema"));
         described
@@ -179,7 +215,7 @@ impl SearchPath {
             || self.entries.iter().any(|entry| match &entry.root {
                 Root::Directory(directory) => directory.join(group).is_dir(),
                 Root::Memory(files) => files.keys().any(|path| below(path)),
-                Root::Unavailable { .. } => false,
+                Root::Unavailable => false,
             })
     }
 
@@ -194,27 +230,29 @@ impl SearchPath {
             self.entries.iter().any(|entry| match &entry.root {
                 Root::Directory(directory) => directory.join(path).is_file(),
                 Root::Memory(files) => files.contains_key(path),
-                Root::Unavailable { .. } => false,
+                Root::Unavailable => false,
             })
         };
         [".yml", ".YAML", ".YML", ""].map(|ending| format!("{config_path}{ending}")).into_iter().find(exists)
     }
 
     fn find(&self, config_path: &str) -> Option<Found<'_>> {
-        if let Some(text) = hydra_node::builtin(config_path) {
+        if let Some(text) = hydra_node::packaged(config_path) {
             return Some(Found::Builtin(text));
         }
-        let relative =
-            if config_path.ends_with(".yaml") { config_path.to_owned() } else { format!("{config_path}.yaml") };
-        self.entries.iter().find_map(|entry| match &entry.root {
+        let is_file_name =
+            config_path.ends_with(".yaml") || self.version_base.is_legacy() && config_path.ends_with(".yml");
+        let relative = if is_file_name { config_path.to_owned() } else { format!("{config_path}.yaml") };
+        let file = self.entries.iter().find_map(|entry| match &entry.root {
             Root::Directory(directory) => {
                 let absolute = directory.join(&relative);
                 let metadata = std::fs::metadata(&absolute).ok().filter(std::fs::Metadata::is_file)?;
                 Some(Found::File { relative: relative.clone(), absolute, bytes: metadata.len() })
             }
             Root::Memory(files) => files.get(&relative).map(|text| Found::Memory { relative: relative.clone(), text }),
-            Root::Unavailable { .. } => None,
-        })
+            Root::Unavailable => None,
+        });
+        file.or_else(|| hydra_node::stored(config_path).map(|stored| Found::Builtin(stored.text)))
     }
 }
 
@@ -295,7 +333,7 @@ impl Repository {
             }
         };
         let place = |error: ConfigError| error.in_file(shown.as_deref().unwrap_or(config_path));
-        let loaded = LoadedConfig::of_text(&text, shown.clone()).map_err(place)?;
+        let loaded = LoadedConfig::of_text(&text, shown.clone(), self.search_path.version_base).map_err(place)?;
         self.sources.extend(source);
         Ok(Some(Rc::new(LoadedConfig { text, ..loaded })))
     }
@@ -303,10 +341,10 @@ impl Repository {
 
 impl LoadedConfig {
     /// Parses a config without keeping its text.
-    fn of_text(text: &str, file: Option<String>) -> Result<Self, ConfigError> {
+    fn of_text(text: &str, file: Option<String>, base: VersionBase) -> Result<Self, ConfigError> {
         let package = package_header(text)?;
         let mut body = yaml::load(text)?;
-        let defaults = take_defaults(file.as_deref(), &mut body);
+        let defaults = take_defaults(file.as_deref(), &mut body, base);
         Ok(Self { body, defaults, package, file, text: String::new() })
     }
 }
@@ -319,7 +357,7 @@ fn builtin(config_path: &str, text: &'static str) -> Result<Rc<LoadedConfig>, Co
     if let Some(loaded) = PARSED.with_borrow(|parsed| parsed.get(config_path).cloned()) {
         return Ok(loaded);
     }
-    let loaded = Rc::new(LoadedConfig::of_text(text, None)?);
+    let loaded = Rc::new(LoadedConfig::of_text(text, None, VersionBase::default())?);
     PARSED.with_borrow_mut(|parsed| parsed.insert(config_path.to_owned(), Rc::clone(&loaded)));
     Ok(loaded)
 }

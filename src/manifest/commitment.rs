@@ -18,7 +18,7 @@ use crate::provenance::path::RelativePath;
 use super::predicate::ConfigChoice;
 use super::statement::{Predicate, StatementError, Subject};
 use super::strict_json::DecimalU64;
-use super::timestamp::UtcTime;
+use super::timestamp::{UtcOffset, UtcTime};
 
 /// The URI of the predicate, version 1.
 pub const CONFIG_COMMITMENT: &str = "urn:x-spectramind:config-commitment:v1";
@@ -63,6 +63,9 @@ pub struct CommittedConfig {
     pub hydra_overrides: Vec<String>,
     /// The time that `${now:…}` shows.
     pub composed_at: UtcTime,
+    /// How far the clock that `${now:…}` shows was ahead of UTC; nothing where it showed UTC.
+    #[serde(default, skip_serializing_if = "UtcOffset::is_utc")]
+    pub utc_offset_seconds: UtcOffset,
 }
 
 /// Which commit the sources were at.
@@ -133,6 +136,7 @@ pub(crate) mod tests {
                 overrides: config.overrides,
                 hydra_overrides: config.hydra_overrides,
                 composed_at: config.composed_at,
+                utc_offset_seconds: config.utc_offset_seconds,
             },
             challenge: run.run.challenge,
             seed: run.seed,

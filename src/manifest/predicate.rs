@@ -19,7 +19,7 @@ use crate::provenance::path::RelativePath;
 
 use super::statement::{Predicate, StatementError};
 use super::strict_json::{DecimalU64, ExactF64, NonFinite};
-use super::timestamp::UtcTime;
+use super::timestamp::{UtcOffset, UtcTime};
 
 /// The URI of the predicate, version 2: workload, role of each data set, size of each file, samples behind each metric, and
 /// what the program was built from are new in it.
@@ -101,6 +101,9 @@ pub struct ConfigRecord {
     pub job: JobRecord,
     /// The time that `${now:…}` shows.
     pub composed_at: UtcTime,
+    /// How far the clock that `${now:…}` shows was ahead of UTC; nothing where it showed UTC.
+    #[serde(default, skip_serializing_if = "UtcOffset::is_utc")]
+    pub utc_offset_seconds: UtcOffset,
     /// The files that were composed.
     pub sources: Vec<ConfigSource>,
 }
@@ -116,14 +119,17 @@ pub struct JobRecord {
     pub number: Option<u32>,
 }
 
+/// The key of a config that says in which zone `${now:…}` shows the time: `local` or `utc`.
+pub const CLOCK_KEY: &str = "record.clock";
+
 impl ConfigRecord {
     /// Composes the config again: from the composer's folders and environment, and everything else as recorded.
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn compose(&self, composer: &Composer) -> Result<Config, ConfigError> {
-        let now = self.composed_at.0.to_zoned(jiff::tz::TimeZone::UTC).datetime();
-        let composer = composer.clone().job_name(&self.job.name).now(now);
+        let now = self.utc_offset_seconds.show(self.composed_at);
+        let composer = composer.clone().job_name(&self.job.name).now(now).utc_key(CLOCK_KEY);
         let overrides: Vec<&String> = self.hydra_overrides.iter().chain(&self.overrides).collect();
         let mut config = composer.compose(self.name.as_str(), &overrides)?;
         config.enter_job(self.job.number.map(u64::from))?;

@@ -1,4 +1,4 @@
-//! Calendar times as RFC 3339 with `Z`. Self-asserted wherever they occur: no timestamp authority is asked.
+//! Calendar times as RFC 3339 with `Z`, and the zone that a clock showed them in. Self-asserted wherever they occur: no timestamp authority is asked.
 
 use std::fmt;
 use std::str::FromStr;
@@ -64,6 +64,52 @@ impl JsonSchema for UtcTime {
             "format": "date-time",
             "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{0,8}[1-9])?Z$",
         })
+    }
+}
+
+/// How far a clock is ahead of UTC, in seconds; east of Greenwich is positive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UtcOffset(pub jiff::tz::Offset);
+
+impl Default for UtcOffset {
+    fn default() -> Self {
+        Self(jiff::tz::Offset::UTC)
+    }
+}
+
+impl UtcOffset {
+    /// Whether the clock shows UTC.
+    pub fn is_utc(&self) -> bool {
+        self.0 == jiff::tz::Offset::UTC
+    }
+
+    /// What such a clock shows at a time.
+    pub fn show(&self, time: UtcTime) -> jiff::Zoned {
+        time.0.to_zoned(self.0.to_time_zone())
+    }
+}
+
+impl Serialize for UtcOffset {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i32(self.0.seconds())
+    }
+}
+
+impl<'de> Deserialize<'de> for UtcOffset {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let seconds = i32::deserialize(deserializer)?;
+        jiff::tz::Offset::from_seconds(seconds).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for UtcOffset {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "UtcOffset".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let (least, most) = (jiff::tz::Offset::MIN.seconds(), jiff::tz::Offset::MAX.seconds());
+        schemars::json_schema!({ "type": "integer", "minimum": least, "maximum": most })
     }
 }
 

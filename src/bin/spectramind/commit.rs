@@ -65,10 +65,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     // What `train` would refuse is nothing to commit to.
     train.check()?;
     warn_of_time(composed, &composer, name, &overrides)?;
-    let ConfigRecord { name, digest, choices, overrides, hydra_overrides, composed_at, .. } =
+    let ConfigRecord { name, digest, choices, overrides, hydra_overrides, composed_at, utc_offset_seconds, .. } =
         record::config_record(composed, composed.config_name().unwrap_or(COMMAND))?;
     let commitment = ConfigCommitment {
-        config: CommittedConfig { name, digest, choices, overrides, hydra_overrides, composed_at },
+        config: CommittedConfig { name, digest, choices, overrides, hydra_overrides, composed_at, utc_offset_seconds },
         challenge,
         seed,
         git: git::read(Path::new("."), &[])?.as_ref().map(CommittedSources::from),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use spectramind::config::{Composer, Config, SearchPath};
-use spectramind::manifest::timestamp::UtcTime;
+use spectramind::manifest::predicate::CLOCK_KEY;
 
 use crate::failure::Usage;
 use crate::job::{self, Job};
@@ -138,12 +138,7 @@ pub fn composer(command: &str, folders: &[PathBuf]) -> Result<Composer> {
     let cwd = std::env::current_dir().context("the working directory cannot be read")?;
     // A variable that is not UTF-8 cannot stand in a config.
     let env = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
-    Ok(Composer::new(search_path).env(env.collect()).cwd(cwd).now(civil(&record::now())).job_name(command))
-}
-
-/// A time as `${now:…}` shows it: UTC, so that equal commands do equal things in any place.
-pub fn civil(time: &UtcTime) -> jiff::civil::DateTime {
-    time.0.to_zoned(jiff::tz::TimeZone::UTC).datetime()
+    Ok(Composer::new(search_path).env(env.collect()).cwd(cwd).now(record::local_now()).utc_key(CLOCK_KEY).job_name(command))
 }
 
 /// What Hydra warns about, and the silent traps in the files.

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use jiff::tz::TimeZone;
 use spectramind::ariel::config::{DataConfig, DvcPolicy, TrainConfig};
 use spectramind::ariel::training::Trained;
 use spectramind::config::{Composer, Config, Value};
@@ -27,7 +26,7 @@ use spectramind::manifest::predicate::{
 use spectramind::manifest::slsa::Provenance;
 use spectramind::manifest::statement::{Predicate, Statement, Subject};
 use spectramind::manifest::strict_json::{self, DecimalU64, ExactF64};
-use spectramind::manifest::timestamp::UtcTime;
+use spectramind::manifest::timestamp::{UtcOffset, UtcTime};
 use spectramind::merkle::{MerkleLog, leaf_hash};
 use spectramind::provenance::data::{DigestCache, HashedData, ListedFiles, ReadData};
 use spectramind::provenance::dvc::{DvcEntries, DvcOutput, outputs_to_jsonl};
@@ -268,7 +267,8 @@ pub fn config_record(composed: &Config, name: &str) -> Result<ConfigRecord> {
         overrides: composed.overrides().to_vec(),
         hydra_overrides: composed.hydra_overrides().to_vec(),
         job: JobRecord { name: composed.hydra_value("job.name")?.to_string(), number },
-        composed_at: UtcTime(composed_at.to_zoned(TimeZone::UTC)?.timestamp()),
+        composed_at: UtcTime(composed_at.timestamp()),
+        utc_offset_seconds: UtcOffset(composed_at.offset()),
         sources: sources.collect::<Result<_>>()?,
     })
 }
@@ -427,6 +427,13 @@ fn exit_reason(exit: Exit) -> ExitReason {
 pub fn now() -> UtcTime {
     let now = jiff::Timestamp::now();
     UtcTime(jiff::Timestamp::from_second(now.as_second()).unwrap_or(now))
+}
+
+/// What the clock shows where the program runs, as the variable `TZ` or the system says, to the microsecond: as `%f` has it.
+pub fn local_now() -> jiff::Zoned {
+    let now = jiff::Timestamp::now();
+    let now = jiff::Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
+    now.to_zoned(jiff::tz::TimeZone::system())
 }
 
 /// Starts the measuring of [`peak_host_bytes`] anew: a multirun's runs share a process. Without effect where the

@@ -16,9 +16,9 @@ use spectramind::config::{Composer, Sweep};
 use spectramind::digest::Blake3Digest;
 use spectramind::durable;
 use spectramind::engine::run_dir::complete_lines;
-use spectramind::manifest::timestamp::UtcTime;
+use spectramind::manifest::timestamp::{UtcOffset, UtcTime};
 
-use crate::compose::{Which, civil, composer, warnings};
+use crate::compose::{Which, composer, warnings};
 use crate::failure::Usage;
 use crate::job::Job;
 use crate::{failure, info, record};
@@ -46,6 +46,8 @@ struct Begun {
     #[serde(flatten)]
     plan: Plan,
     started_at: UtcTime,
+    #[serde(default, skip_serializing_if = "UtcOffset::is_utc")]
+    utc_offset_seconds: UtcOffset,
     jobs: Vec<Planned>,
 }
 
@@ -116,14 +118,15 @@ pub fn is_sweep(directory: &Path) -> bool {
 /// # Errors
 /// Whatever is wrong with the plan or any job's config, before anything is written; [`SweepError`].
 pub fn begin(plan: Plan, work: impl FnMut(Job) -> Result<()>) -> Result<()> {
-    let started_at = record::now();
-    let multirun = Multirun::compose(&plan, &started_at)?;
+    let now = record::local_now();
+    let (started_at, utc_offset_seconds) = (UtcTime(now.timestamp()), UtcOffset(now.offset()));
+    let multirun = Multirun::compose(&plan, now)?;
     let jobs = multirun.plan_jobs()?;
     let directory = PathBuf::from(multirun.sweep.frame().hydra_value("sweep.dir")?.to_string());
     multirun.refuse_shared_directories(&directory)?;
     fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
     let mut state = State::create(&directory)?;
-    state.append(&Begun { plan, started_at, jobs })?;
+    state.append(&Begun { plan, started_at, utc_offset_seconds, jobs })?;
     let frame = info::composed(multirun.sweep.frame(), Which::All, None, false)?;
     let path = directory.join("multirun.yaml");
     durable::write_whole(&path, frame.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
@@ -155,7 +158,7 @@ pub fn resume(command: &str, directory: &Path, work: impl FnMut(Job) -> Result<(
             serde_json::from_str(line).with_context(|| format!("{}, line {}", path.display(), number + 2))?;
         outcomes.insert(ended.job, ended.outcome);
     }
-    let multirun = Multirun::compose(&begun.plan, &begun.started_at)?;
+    let multirun = Multirun::compose(&begun.plan, begun.utc_offset_seconds.show(begun.started_at))?;
     if multirun.plan_jobs()? != begun.jobs {
         return Err(SweepError::OtherConfigs(directory.to_owned()).into());
     }
@@ -169,8 +172,8 @@ struct Multirun {
 }
 
 impl Multirun {
-    fn compose(plan: &Plan, started_at: &UtcTime) -> Result<Self> {
-        let composer = composer(&plan.command, &plan.folders)?.now(civil(started_at)).zip(plan.zip.clone());
+    fn compose(plan: &Plan, started_at: jiff::Zoned) -> Result<Self> {
+        let composer = composer(&plan.command, &plan.folders)?.now(started_at).zip(plan.zip.clone());
         let sweep = composer.sweep(plan.config_name.as_str(), &plan.overrides)?;
         Ok(Self { composer, sweep })
     }

@@ -10,12 +10,14 @@ mod select;
 
 use std::cell::RefCell;
 
+use super::custom::CustomResolvers;
 use super::env::Variables;
 use super::error::ConfigError;
 use super::value::Value;
 
 pub(super) use grammar::unescaped;
 pub(super) use resolve::{Computed, MissingTarget, Resolver, refuse_height};
+pub(super) use resolvers::is_builtin;
 pub(super) use select::split_key;
 
 /// What resolvers may look at besides the config.
@@ -24,11 +26,13 @@ pub(super) struct Surroundings<'a> {
     /// The environment variables.
     pub(super) env: Option<&'a Variables>,
     /// The time of the run, for `${now:…}`.
-    pub(super) now: Option<jiff::civil::DateTime>,
+    pub(super) now: Option<jiff::Zoned>,
     /// The `hydra` node, for `${hydra:…}`, with everything around it. All resolvers share it, and so its limits.
     pub(super) hydra: Option<RefCell<super::tree::Tree>>,
     /// Where the root of `hydra`'s tree is.
     pub(super) hydra_root: Option<super::tree::NodeId>,
+    /// Resolvers beside OmegaConf's and Hydra's.
+    pub(super) custom: Option<&'a CustomResolvers>,
     /// What deprecated keys had to say.
     pub(super) warnings: RefCell<Vec<String>>,
 }

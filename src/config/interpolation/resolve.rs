@@ -45,6 +45,9 @@ pub(in crate::config) enum MissingTarget {
     Kept,
     /// So does every other interpolation that fails, and the errors are collected.
     Collected,
+    /// An interpolation that needs a resolver that is not here stays as it is written, and the errors are collected;
+    /// missing values are kept.
+    Partial,
 }
 
 /// How many plain values an interpolation costs, about.
@@ -77,7 +80,16 @@ impl<'a> Resolver<'a> {
 
     fn resolved_below(&mut self, id: NodeId, open: &mut Vec<NodeId>) -> Result<Value, ConfigError> {
         let id = match self.deref(id) {
-            Err(error) if self.missing == MissingTarget::Kept && error.kind() == ErrorKind::InterpMissingValue => {
+            Err(error)
+                if self.missing == MissingTarget::Partial && error.kind() == ErrorKind::InterpUnknownResolver =>
+            {
+                self.errors.push(error);
+                return Ok(self.tree.to_value(id));
+            }
+            Err(error)
+                if matches!(self.missing, MissingTarget::Kept | MissingTarget::Partial)
+                    && error.kind() == ErrorKind::InterpMissingValue =>
+            {
                 return Ok(Value::from(MISSING));
             }
             Err(error) if self.missing == MissingTarget::Collected && error.kind() != ErrorKind::Limit => {

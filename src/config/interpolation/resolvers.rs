@@ -3,8 +3,11 @@
 
 use super::resolve::{Computed, Resolver};
 use super::{Surroundings, check};
+use crate::config::custom::CustomResolvers;
 use crate::config::error::{ConfigError, ErrorKind, did_you_mean, joined, listed, nearest};
+use crate::config::lambda::Lambda;
 use crate::config::python;
+use crate::config::strftime::strftime;
 use crate::config::tree::{Content, NodeId};
 use crate::config::value::{Key, Map, Value};
 use crate::config::yaml;
@@ -20,6 +23,11 @@ const NAMES: [&str; 9] = [
     "oc.env",
     "oc.select",
 ];
+
+/// Whether a resolver of OmegaConf's or Hydra's has this name.
+pub(in crate::config) fn is_builtin(name: &str) -> bool {
+    NAMES.contains(&name)
+}
 
 impl Resolver<'_> {
     /// Calls a resolver.
@@ -42,13 +50,30 @@ impl Resolver<'_> {
             "now" => self.now(&call),
             "hydra" => self.hydra(&call),
             _ => {
+                if let Some(lambda) = self.surroundings.custom.and_then(|custom| custom.get(name)) {
+                    return self.custom(&call, lambda);
+                }
                 let message = format!("unknown resolver {name:?}");
                 // OmegaConf's first resolvers had no `oc.` before their names.
                 let old = NAMES.into_iter().find(|known| known.strip_prefix("oc.") == Some(name));
-                let near = old.or_else(|| nearest(name, NAMES)).map(|near| did_you_mean(format!("${{{near}:…}}")));
-                let hint = joined(near, listed("the resolvers", &NAMES));
+                let custom = self.surroundings.custom.into_iter().flat_map(CustomResolvers::names);
+                let names: Vec<&str> = NAMES.into_iter().chain(custom).collect();
+                let near = old.or_else(|| nearest(name, names.iter().copied()));
+                let near = near.map(|near| did_you_mean(format!("${{{near}:…}}")));
+                let own = "one that an application registers in Python can be given in a file, with --resolvers FILE";
+                let hint = joined(near, joined(listed("the resolvers", &names), Some(own.to_owned())));
                 Err(ConfigError::new(ErrorKind::InterpUnknownResolver, message).with_hint(hint))
             }
+        }
+    }
+
+    /// A resolver of the user's own: its arguments are resolved, and its result is no text to resolve again.
+    fn custom(&mut self, call: &Call<'_>, lambda: &Lambda) -> Result<Computed, ConfigError> {
+        let arguments = call.arguments.iter().map(|argument| self.value_of(argument)).collect::<Result<_, _>>()?;
+        let value = lambda.call(arguments).map_err(|error| call.failed(error.to_string()))?;
+        match value {
+            Value::List(_) | Value::Map(_) => Ok(Computed::Node(self.hang(&value, call.parent, call.at)?)),
+            value => Ok(Computed::Value(value)),
         }
     }
 
@@ -205,13 +230,13 @@ impl Resolver<'_> {
     fn now(&mut self, call: &Call<'_>) -> Result<Computed, ConfigError> {
         call.expect_arguments(1..=1)?;
         let pattern = self.text_argument(call)?;
-        let Some(now) = self.surroundings.now else {
+        let Some(now) = &self.surroundings.now else {
             return Err(call.failed("no time was given for the run".to_owned()));
         };
-        // Python's %f is six digits; jiff's has as many as are needed.
-        let pattern = pattern.replace("%f", &format!("{:06}", now.subsec_nanosecond() / 1000));
-        let text = jiff::fmt::strtime::format(&pattern, now).map_err(|error| call.failed(error.to_string()))?;
-        Ok(Computed::Value(Value::Str(text)))
+        if pattern.contains('\0') {
+            return Err(call.failed("expected a pattern without a null character, got one".to_owned()));
+        }
+        Ok(Computed::Value(Value::Str(strftime(&pattern, now))))
     }
 
     /// A value below the `hydra` node of the run.
@@ -226,7 +251,7 @@ impl Resolver<'_> {
         let mut tree = tree.borrow_mut();
         let Some(hydra) = tree.child(root, "hydra") else { return Ok(Computed::Value(Value::Null)) };
         let surroundings =
-            Surroundings { env: self.surroundings.env, now: self.surroundings.now, ..Surroundings::default() };
+            Surroundings { env: self.surroundings.env, now: self.surroundings.now.clone(), custom: self.surroundings.custom, ..Surroundings::default() };
         let mut resolver = Resolver::new(&mut tree, &surroundings);
         let found = match resolver.select(hydra, &path, false) {
             Err(error) if error.kind() == ErrorKind::InterpThroughScalar && !error.is_nested() => None,

@@ -33,6 +33,7 @@ pub(crate) fn example() -> TrainingRun {
             hydra_overrides: vec!["hydra.mode=RUN".into()],
             job: JobRecord { name: "train".into(), number: Some(1) },
             composed_at: "2026-01-31T11:59:59Z".parse().expect("a time"),
+            utc_offset_seconds: UtcOffset::default(),
             sources: vec![ConfigSource { path: path("train.yaml"), size: 3, blake3: digest(3) }],
         },
         git: Some(GitRecord {
