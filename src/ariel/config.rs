@@ -247,6 +247,18 @@ pub struct RecordConfig {
     /// A verifier's nonce.
     #[serde(deserialize_with = "required")]
     pub nonce: Option<String>,
+    /// The zone in which `${now:…}` shows the time; the composer looks at it.
+    pub clock: Clock,
+}
+
+/// A zone in which a time is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Clock {
+    /// That of the machine, as Hydra shows it: `TZ`, or the system's.
+    Local,
+    /// UTC.
+    Utc,
 }
 
 /// The `envelope` group.
@@ -287,7 +299,7 @@ pub(crate) mod tests {
         TrainConfig {
             experiment: "test".into(),
             run: RunConfig { root: folder.join("runs"), dir: None },
-            record: RecordConfig { challenge: None, nonce: None },
+            record: RecordConfig { challenge: None, nonce: None, clock: Clock::Local },
             provenance: ProvenanceConfig { keep_diff: false, dvc: DvcPolicy::Record, variables: Vec::new() },
             audit: AuditSettings { state_digest_every: 10 },
             trainer: TrainerSettings::default(),

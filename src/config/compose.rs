@@ -570,7 +570,9 @@ fn apply_override(
         }
         Action::Change => {
             merger.update(root, &item.key, node, Additions::Refused).map_err(|error| match error.kind() {
-                ErrorKind::KeyNotInStruct | ErrorKind::HydraSchema if error.hint().is_none() || error.kind() == ErrorKind::KeyNotInStruct => {
+                ErrorKind::KeyNotInStruct | ErrorKind::HydraSchema
+                    if error.hint().is_none() || error.kind() == ErrorKind::KeyNotInStruct =>
+                {
                     error.with_better_hint(unknown_key_hint(&merger, root, item))
                 }
                 _ => error,
@@ -656,12 +658,7 @@ fn check_texts(value: &Value) -> Result<(), ConfigError> {
 
 /// Puts copied variables into `hydra.job.env_set`. Where that is an interpolation, they go into what it names, which takes
 /// no new keys.
-fn set_copied(
-    tree: &mut Tree,
-    root: NodeId,
-    copied: Map,
-    surroundings: &Surroundings<'_>,
-) -> Result<(), ConfigError> {
+fn set_copied(tree: &mut Tree, root: NodeId, copied: Map, surroundings: &Surroundings<'_>) -> Result<(), ConfigError> {
     let Some(own) = tree.descend(root, &["hydra", "job", "env_set"]) else { return Ok(()) };
     let before = tree.set_closed(own, Some(false));
     for (name, value) in copied {

@@ -107,7 +107,8 @@ impl Config {
         let Some(custom) = &self.parts.custom else { return Ok(None) };
         let outside = || {
             let file = custom.source().absolute.as_deref().unwrap_or(Path::new("")).display();
-            let message = format!("{file}: expected the file of resolvers below the folder of configs, got one elsewhere");
+            let message =
+                format!("{file}: expected the file of resolvers below the folder of configs, got one elsewhere");
             let hint = "move it there: an audit has the configs, and nothing else".to_owned();
             ConfigError::new(ErrorKind::Other, message).with_hint(Some(hint))
         };

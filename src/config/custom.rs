@@ -83,7 +83,8 @@ fn functions(text: &str) -> Result<BTreeMap<String, Lambda>, ConfigError> {
             return Err(error.with_hint(Some(SHAPE.to_owned())));
         };
         if super::interpolation::is_builtin(name) {
-            let message = format!("{name}: expected the name of no resolver that there is, got one of OmegaConf's or Hydra's");
+            let message =
+                format!("{name}: expected the name of no resolver that there is, got one of OmegaConf's or Hydra's");
             return Err(ConfigError::new(ErrorKind::ResolverFailed, message));
         }
         functions.insert(name.clone(), Lambda::parse(source).map_err(|error| error.within(name))?);

@@ -437,7 +437,8 @@ impl Builder<'_> {
 
     fn must_specify(&self, entry: &Entry) -> ConfigError {
         if !entry.is_group() {
-            let error = ConfigError::new(ErrorKind::DefaultsShape, format!("{:?} names no config", entry.config_path()));
+            let error =
+                ConfigError::new(ErrorKind::DefaultsShape, format!("{:?} names no config", entry.config_path()));
             return error.blamed_on(entry.blame());
         }
         let (key, group) = (entry.override_key(), entry.group_path());
@@ -475,6 +476,12 @@ impl Builder<'_> {
         }
         if entry.stray_word.is_some() {
             return entry.stray_word_hint();
+        }
+        if let Some(kept) = entry.group_path().rsplit('/').next().and_then(|group| group.strip_prefix('~')) {
+            return Some(format!(
+                "`~` deletes on the command line only: leave the entry out, or write `override /{kept}: null` where another \
+                 list has it"
+            ));
         }
         if !entry.is_group() && nearest(name, ["_self_"]).is_some() {
             return Some(did_you_mean("_self_"));

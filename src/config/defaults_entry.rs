@@ -388,7 +388,8 @@ fn parse_entry(item: &Located, base: VersionBase) -> Result<Entry, ConfigError> 
     };
     // `- group: option` with a line `optional: true` below it.
     let old_optional = map.get("optional").filter(|_| base.is_legacy() && map.len() > 1);
-    let is_optional = matches!(old_optional.map(|value| &value.data), Some(Data::Scalar(value)) if python::truthy(value));
+    let is_optional =
+        matches!(old_optional.map(|value| &value.data), Some(Data::Scalar(value)) if python::truthy(value));
     let mut entries = map.iter().filter(|(key, _)| !(old_optional.is_some() && key.as_str() == Some("optional")));
     let (Some((key, value)), None) = (entries.next(), entries.next()) else {
         let names: Vec<String> = map.keys().map(ToString::to_string).collect();

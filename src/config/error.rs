@@ -172,6 +172,7 @@ struct Detail {
     location: Option<Location>,
     hint: Option<String>,
     nested: bool,
+    key: Option<String>,
     warnings: Vec<String>,
 }
 
@@ -187,7 +188,15 @@ impl fmt::Display for Detail {
 impl ConfigError {
     /// An error with a message; lowercase, naming the subject.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Detail { kind, message: message.into(), location: None, hint: None, nested: false, warnings: Vec::new() }))
+        Self(Box::new(Detail {
+            kind,
+            message: message.into(),
+            location: None,
+            hint: None,
+            nested: false,
+            key: None,
+            warnings: Vec::new(),
+        }))
     }
 
     /// Adds where it happened, unless a deeper stage already knew better.
@@ -286,6 +295,17 @@ impl ConfigError {
     /// What to do about it, e.g. the nearest key, group or option.
     pub fn hint(&self) -> Option<String> {
         self.0.hint.clone()
+    }
+
+    /// The key whose interpolation failed, e.g. `trainer.lr`.
+    pub fn key(&self) -> Option<&str> {
+        self.0.key.as_deref()
+    }
+
+    /// Says whose interpolation failed, unless a deeper one did.
+    pub(crate) fn of_key(mut self, key: &str) -> Self {
+        self.0.key.get_or_insert_with(|| key.to_owned());
+        self
     }
 
     /// What was warned of before it came to this: an entry of the search path that is not there may be the reason.

@@ -53,7 +53,8 @@ mod tests {
     fn a_regular_package_wins_over_a_namespace_and_a_module_over_what_comes_later() {
         let root = tempfile::tempdir().expect("a folder");
         let (first, second) = (root.path().join("first"), root.path().join("second"));
-        for (folder, file) in [("first/shapes", "x.yaml"), ("second/shapes", "__init__.py"), ("second/plain", "y.yaml")] {
+        for (folder, file) in [("first/shapes", "x.yaml"), ("second/shapes", "__init__.py"), ("second/plain", "y.yaml")]
+        {
             fs::create_dir_all(root.path().join(folder)).expect("a folder");
             fs::write(root.path().join(folder).join(file), "").expect("a file");
         }

@@ -5,9 +5,7 @@
 //! hydra-submitit-launcher 1.2.0, hydra-ray-launcher 1.2.2, hydra-rq-launcher 1.2.0, hydra-optuna-sweeper 1.3.0,
 //! hydra-nevergrad-sweeper 1.2.0, hydra-ax-sweeper 1.2.0, hydra-colorlog 1.2.0.
 
-use super::schema::{
-    ANY, BOOL, FLOAT, INT, OPTIONAL_FLOAT, OPTIONAL_INT, OPTIONAL_STR, STR, Schema,
-};
+use super::schema::{ANY, BOOL, FLOAT, INT, OPTIONAL_FLOAT, OPTIONAL_INT, OPTIONAL_STR, STR, Schema};
 
 /// A config that a plugin brings.
 pub(super) struct Plugin {
@@ -20,23 +18,91 @@ pub(super) struct Plugin {
 
 /// The configs, sorted.
 pub(super) const PLUGINS: &[Plugin] = &[
-    Plugin { config: "hydra/hydra_logging/colorlog", text: include_str!("plugins/hydra_logging/colorlog.yaml"), schema: None },
-    Plugin { config: "hydra/job_logging/colorlog", text: include_str!("plugins/job_logging/colorlog.yaml"), schema: None },
-    Plugin { config: "hydra/launcher/joblib", text: include_str!("plugins/launcher/joblib.yaml"), schema: Some(&JOB_LIB_LAUNCHER_CONF) },
-    Plugin { config: "hydra/launcher/ray", text: include_str!("plugins/launcher/ray.yaml"), schema: Some(&RAY_LAUNCHER_CONF) },
-    Plugin { config: "hydra/launcher/ray_aws", text: include_str!("plugins/launcher/ray_aws.yaml"), schema: Some(&RAY_AWS_LAUNCHER_CONF) },
-    Plugin { config: "hydra/launcher/rq", text: include_str!("plugins/launcher/rq.yaml"), schema: Some(&RQ_LAUNCHER_CONF) },
-    Plugin { config: "hydra/launcher/submitit_local", text: include_str!("plugins/launcher/submitit_local.yaml"), schema: Some(&LOCAL_QUEUE_CONF) },
-    Plugin { config: "hydra/launcher/submitit_slurm", text: include_str!("plugins/launcher/submitit_slurm.yaml"), schema: Some(&SLURM_QUEUE_CONF) },
-    Plugin { config: "hydra/sweeper/ax", text: include_str!("plugins/sweeper/ax.yaml"), schema: Some(&AX_SWEEPER_CONF) },
-    Plugin { config: "hydra/sweeper/nevergrad", text: include_str!("plugins/sweeper/nevergrad.yaml"), schema: Some(&NEVERGRAD_SWEEPER_CONF) },
-    Plugin { config: "hydra/sweeper/optuna", text: include_str!("plugins/sweeper/optuna.yaml"), schema: Some(&OPTUNA_SWEEPER_CONF) },
-    Plugin { config: "hydra/sweeper/sampler/cmaes", text: include_str!("plugins/sweeper/sampler/cmaes.yaml"), schema: Some(&CMA_ES_SAMPLER_CONFIG) },
-    Plugin { config: "hydra/sweeper/sampler/grid", text: include_str!("plugins/sweeper/sampler/grid.yaml"), schema: Some(&GRID_SAMPLER_CONFIG) },
-    Plugin { config: "hydra/sweeper/sampler/motpe", text: include_str!("plugins/sweeper/sampler/motpe.yaml"), schema: Some(&MOTPE_SAMPLER_CONFIG) },
-    Plugin { config: "hydra/sweeper/sampler/nsgaii", text: include_str!("plugins/sweeper/sampler/nsgaii.yaml"), schema: Some(&NSGAII_SAMPLER_CONFIG) },
-    Plugin { config: "hydra/sweeper/sampler/random", text: include_str!("plugins/sweeper/sampler/random.yaml"), schema: Some(&RANDOM_SAMPLER_CONFIG) },
-    Plugin { config: "hydra/sweeper/sampler/tpe", text: include_str!("plugins/sweeper/sampler/tpe.yaml"), schema: Some(&TPE_SAMPLER_CONFIG) },
+    Plugin {
+        config: "hydra/hydra_logging/colorlog",
+        text: include_str!("plugins/hydra_logging/colorlog.yaml"),
+        schema: None,
+    },
+    Plugin {
+        config: "hydra/job_logging/colorlog",
+        text: include_str!("plugins/job_logging/colorlog.yaml"),
+        schema: None,
+    },
+    Plugin {
+        config: "hydra/launcher/joblib",
+        text: include_str!("plugins/launcher/joblib.yaml"),
+        schema: Some(&JOB_LIB_LAUNCHER_CONF),
+    },
+    Plugin {
+        config: "hydra/launcher/ray",
+        text: include_str!("plugins/launcher/ray.yaml"),
+        schema: Some(&RAY_LAUNCHER_CONF),
+    },
+    Plugin {
+        config: "hydra/launcher/ray_aws",
+        text: include_str!("plugins/launcher/ray_aws.yaml"),
+        schema: Some(&RAY_AWS_LAUNCHER_CONF),
+    },
+    Plugin {
+        config: "hydra/launcher/rq",
+        text: include_str!("plugins/launcher/rq.yaml"),
+        schema: Some(&RQ_LAUNCHER_CONF),
+    },
+    Plugin {
+        config: "hydra/launcher/submitit_local",
+        text: include_str!("plugins/launcher/submitit_local.yaml"),
+        schema: Some(&LOCAL_QUEUE_CONF),
+    },
+    Plugin {
+        config: "hydra/launcher/submitit_slurm",
+        text: include_str!("plugins/launcher/submitit_slurm.yaml"),
+        schema: Some(&SLURM_QUEUE_CONF),
+    },
+    Plugin {
+        config: "hydra/sweeper/ax",
+        text: include_str!("plugins/sweeper/ax.yaml"),
+        schema: Some(&AX_SWEEPER_CONF),
+    },
+    Plugin {
+        config: "hydra/sweeper/nevergrad",
+        text: include_str!("plugins/sweeper/nevergrad.yaml"),
+        schema: Some(&NEVERGRAD_SWEEPER_CONF),
+    },
+    Plugin {
+        config: "hydra/sweeper/optuna",
+        text: include_str!("plugins/sweeper/optuna.yaml"),
+        schema: Some(&OPTUNA_SWEEPER_CONF),
+    },
+    Plugin {
+        config: "hydra/sweeper/sampler/cmaes",
+        text: include_str!("plugins/sweeper/sampler/cmaes.yaml"),
+        schema: Some(&CMA_ES_SAMPLER_CONFIG),
+    },
+    Plugin {
+        config: "hydra/sweeper/sampler/grid",
+        text: include_str!("plugins/sweeper/sampler/grid.yaml"),
+        schema: Some(&GRID_SAMPLER_CONFIG),
+    },
+    Plugin {
+        config: "hydra/sweeper/sampler/motpe",
+        text: include_str!("plugins/sweeper/sampler/motpe.yaml"),
+        schema: Some(&MOTPE_SAMPLER_CONFIG),
+    },
+    Plugin {
+        config: "hydra/sweeper/sampler/nsgaii",
+        text: include_str!("plugins/sweeper/sampler/nsgaii.yaml"),
+        schema: Some(&NSGAII_SAMPLER_CONFIG),
+    },
+    Plugin {
+        config: "hydra/sweeper/sampler/random",
+        text: include_str!("plugins/sweeper/sampler/random.yaml"),
+        schema: Some(&RANDOM_SAMPLER_CONFIG),
+    },
+    Plugin {
+        config: "hydra/sweeper/sampler/tpe",
+        text: include_str!("plugins/sweeper/sampler/tpe.yaml"),
+        schema: Some(&TPE_SAMPLER_CONFIG),
+    },
 ];
 
 static JOB_LIB_LAUNCHER_CONF: Schema = Schema::Struct {
@@ -113,13 +179,8 @@ static RAY_CONF: Schema = Schema::Struct {
     ],
 };
 
-static RAY_LAUNCHER_CONF: Schema = Schema::Struct {
-    name: "RayLauncherConf",
-    fields: &[
-        ("_target_", STR),
-        ("ray", Some(&RAY_CONF)),
-    ],
-};
+static RAY_LAUNCHER_CONF: Schema =
+    Schema::Struct { name: "RayLauncherConf", fields: &[("_target_", STR), ("ray", Some(&RAY_CONF))] };
 
 static ENV_SETUP_CONF: Schema = Schema::Struct {
     name: "EnvSetupConf",
@@ -208,20 +269,11 @@ static RAY_LOGGING_CONF: Schema = Schema::Struct {
 
 static RAY_CREATE_OR_UPDATE_CLUSTER_CONF: Schema = Schema::Struct {
     name: "RayCreateOrUpdateClusterConf",
-    fields: &[
-        ("no_restart", BOOL),
-        ("restart_only", BOOL),
-        ("no_config_cache", BOOL),
-    ],
+    fields: &[("no_restart", BOOL), ("restart_only", BOOL), ("no_config_cache", BOOL)],
 };
 
-static RAY_TEARDOWN_CLUSTER_CONF: Schema = Schema::Struct {
-    name: "RayTeardownClusterConf",
-    fields: &[
-        ("workers_only", BOOL),
-        ("keep_min_workers", BOOL),
-    ],
-};
+static RAY_TEARDOWN_CLUSTER_CONF: Schema =
+    Schema::Struct { name: "RayTeardownClusterConf", fields: &[("workers_only", BOOL), ("keep_min_workers", BOOL)] };
 
 static RAY_AWS_LAUNCHER_CONF: Schema = Schema::Struct {
     name: "RayAWSLauncherConf",
@@ -309,13 +361,8 @@ static TPE_SAMPLER_CONFIG: Schema = Schema::Struct {
     ],
 };
 
-static RANDOM_SAMPLER_CONFIG: Schema = Schema::Struct {
-    name: "RandomSamplerConfig",
-    fields: &[
-        ("_target_", STR),
-        ("seed", OPTIONAL_INT),
-    ],
-};
+static RANDOM_SAMPLER_CONFIG: Schema =
+    Schema::Struct { name: "RandomSamplerConfig", fields: &[("_target_", STR), ("seed", OPTIONAL_INT)] };
 
 static CMA_ES_SAMPLER_CONFIG: Schema = Schema::Struct {
     name: "CmaEsSamplerConfig",
@@ -361,13 +408,8 @@ static MOTPE_SAMPLER_CONFIG: Schema = Schema::Struct {
     ],
 };
 
-static GRID_SAMPLER_CONFIG: Schema = Schema::Struct {
-    name: "GridSamplerConfig",
-    fields: &[
-        ("_target_", STR),
-        ("_partial_", BOOL),
-    ],
-};
+static GRID_SAMPLER_CONFIG: Schema =
+    Schema::Struct { name: "GridSamplerConfig", fields: &[("_target_", STR), ("_partial_", BOOL)] };
 
 static OPTIM_CONF: Schema = Schema::Struct {
     name: "OptimConf",
@@ -393,11 +435,7 @@ static NEVERGRAD_SWEEPER_CONF: Schema = Schema::Struct {
 
 static EARLY_STOP_CONFIG: Schema = Schema::Struct {
     name: "EarlyStopConfig",
-    fields: &[
-        ("minimize", BOOL),
-        ("max_epochs_without_improvement", INT),
-        ("epsilon", FLOAT),
-    ],
+    fields: &[("minimize", BOOL), ("max_epochs_without_improvement", INT), ("epsilon", FLOAT)],
 };
 
 static EXPERIMENT_CONFIG: Schema = Schema::Struct {
@@ -412,13 +450,8 @@ static EXPERIMENT_CONFIG: Schema = Schema::Struct {
     ],
 };
 
-static CLIENT_CONFIG: Schema = Schema::Struct {
-    name: "ClientConfig",
-    fields: &[
-        ("verbose_logging", BOOL),
-        ("random_seed", OPTIONAL_INT),
-    ],
-};
+static CLIENT_CONFIG: Schema =
+    Schema::Struct { name: "ClientConfig", fields: &[("verbose_logging", BOOL), ("random_seed", OPTIONAL_INT)] };
 
 static AX_CONFIG: Schema = Schema::Struct {
     name: "AxConfig",
@@ -434,9 +467,5 @@ static AX_CONFIG: Schema = Schema::Struct {
 
 static AX_SWEEPER_CONF: Schema = Schema::Struct {
     name: "AxSweeperConf",
-    fields: &[
-        ("_target_", STR),
-        ("max_batch_size", OPTIONAL_INT),
-        ("ax_config", Some(&AX_CONFIG)),
-    ],
+    fields: &[("_target_", STR), ("max_batch_size", OPTIONAL_INT), ("ax_config", Some(&AX_CONFIG))],
 };

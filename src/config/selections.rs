@@ -290,6 +290,14 @@ impl Selections {
         }
         if let [first, ..] = elsewhere.as_slice() {
             let keys: Vec<&str> = elsewhere.iter().map(|key| key.as_str()).collect();
+            // A package that no entry has, and nothing like it: the group is wanted there, too.
+            if let (Origin::Override(_), Some((_, package))) = (&selected.origin, key.split_once('@'))
+                && nearest(key, keys.iter().copied()).is_none_or(|near| !near.contains('@'))
+            {
+                let adds =
+                    format!("`+{key}={option}` puts it at {package}, too; `{}` changes the one there is", typed(first));
+                return joined(Some(adds), listed(&format!("{group:?} is listed as"), &keys));
+            }
             return joined(Some(did_you_mean(typed(first))), listed(&format!("{group:?} is listed as"), &keys));
         }
         // A group that was meant from the top, in a config that lies in a folder.

@@ -55,7 +55,11 @@ impl SearchPath {
 
     /// Adds a directory at the end.
     pub fn directory(mut self, provider: &str, directory: impl Into<PathBuf>) -> Self {
-        self.entries.push(Entry { provider: provider.to_owned(), root: Root::Directory(directory.into()), written: None });
+        self.entries.push(Entry {
+            provider: provider.to_owned(),
+            root: Root::Directory(directory.into()),
+            written: None,
+        });
         self
     }
 

@@ -190,7 +190,11 @@ fn upper(letter: char) -> char {
 /// What a directive stands for.
 enum Field {
     /// A number of at least so many digits, filled up with zeros, or with spaces.
-    Number { digits: usize, value: i64, space: bool },
+    Number {
+        digits: usize,
+        value: i64,
+        space: bool,
+    },
     /// Seconds since 1970, which no width fills with zeros.
     Seconds(i64),
     Text(String, Case),
@@ -206,8 +210,8 @@ impl Field {
         // Which modifiers a directive may have; in the C locale they change nothing.
         let allowed: &[Option<char>] = match letter {
             'c' | 'x' | 'X' | 'Y' => &[None, Some('E')],
-            'B' | 'b' | 'h' | 'd' | 'e' | 'H' | 'I' | 'k' | 'l' | 'j' | 'M' | 'm' | 'S' | 'U' | 'V' | 'g' | 'G' | 'W'
-            | 'w' => &[None, Some('O')],
+            'B' | 'b' | 'h' | 'd' | 'e' | 'H' | 'I' | 'k' | 'l' | 'j' | 'M' | 'm' | 'S' | 'U' | 'V' | 'g' | 'G'
+            | 'W' | 'w' => &[None, Some('O')],
             'a' | 'A' | 'D' | 'F' | '%' => &[None],
             _ => &[None, Some('E'), Some('O')],
         };

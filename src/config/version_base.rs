@@ -3,18 +3,24 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// The level that an application declares. Between 1.2 and 1.3 nothing about composing differs.
 ///
 /// Below 1.2, `_group_` and `_name_` in packages, `.yml` files, `optional: true` in an entry of a defaults list, entries
 /// such as `hydra/launcher: x` without `override`, and `${defaults.0.group}` mean what they meant in Hydra 1.0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
 pub enum VersionBase {
     /// `1.1`, the oldest that Hydra 1.3 has.
+    #[serde(rename = "1.1")]
     V1_1,
     /// `1.2`
+    #[serde(rename = "1.2")]
     V1_2,
     /// `1.3`
     #[default]
+    #[serde(rename = "1.3")]
     V1_3,
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Composer, Config, ConfigError};
+use crate::config::{Composer, Config, ConfigError, VersionBase};
 use crate::digest::Blake3Digest;
 use crate::envelope::{Bounds, Figures, NetworkFigure, NetworkMode};
 use crate::provenance::data::DataManifest;
@@ -104,6 +104,12 @@ pub struct ConfigRecord {
     /// How far the clock that `${now:…}` shows was ahead of UTC; nothing where it showed UTC.
     #[serde(default, skip_serializing_if = "UtcOffset::is_utc")]
     pub utc_offset_seconds: UtcOffset,
+    /// Hydra's compatibility level; nothing where it is that of Hydra 1.3.
+    #[serde(default, skip_serializing_if = "VersionBase::is_current")]
+    pub version_base: VersionBase,
+    /// The file of resolvers, below the config directory; it is one of the sources.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolvers: Option<RelativePath>,
     /// The files that were composed.
     pub sources: Vec<ConfigSource>,
 }
@@ -130,6 +136,11 @@ impl ConfigRecord {
     pub fn compose(&self, composer: &Composer) -> Result<Config, ConfigError> {
         let now = self.utc_offset_seconds.show(self.composed_at);
         let composer = composer.clone().job_name(&self.job.name).now(now).utc_key(CLOCK_KEY);
+        let composer = composer.version_base(self.version_base);
+        let composer = match &self.resolvers {
+            Some(path) => composer.resolvers_in_tree(path.as_str())?,
+            None => composer,
+        };
         let overrides: Vec<&String> = self.hydra_overrides.iter().chain(&self.overrides).collect();
         let mut config = composer.compose(self.name.as_str(), &overrides)?;
         config.enter_job(self.job.number.map(u64::from))?;

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use spectramind::ariel::config::CalibrateConfig;
 use spectramind::ariel::preparation;
+use spectramind::config::Config;
 
 use crate::output::outln;
 use crate::progress::Stages;
@@ -17,7 +18,8 @@ pub struct Arguments {
 
 /// Calibrates one split of a data set.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    arguments.compose.run("calibrate", |job| {
+    let check = |config: &Config| Ok(drop(config.extract::<CalibrateConfig>()?));
+    arguments.compose.run("calibrate", check, |job| {
         let CalibrateConfig { data, calib } = job.config().extract()?;
         job.begin()?;
         let mut stages = Stages::new();

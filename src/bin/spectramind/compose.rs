@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use spectramind::config::{Composer, Config, SearchPath};
+use serde::{Deserialize, Serialize};
+use spectramind::config::{Composer, Config, SearchPath, VersionBase};
 use spectramind::manifest::predicate::CLOCK_KEY;
 
 use crate::failure::Usage;
@@ -23,9 +24,15 @@ pub struct Selection {
     /// Folder of the primary configs (-cp) [default: configs]
     #[arg(long, value_name = "DIR", help_heading = "Hydra")]
     pub config_path: Option<PathBuf>,
-    /// A further folder of configs, searched after the primary one (-cd)
+    /// A further folder of configs, searched after the primary one (-cd); the only one where there is no folder configs/
     #[arg(long, value_name = "DIR", help_heading = "Hydra")]
     pub config_dir: Option<PathBuf>,
+    /// Resolvers that an application registers in Python, as lambdas in a YAML file: `times: "lambda a, b: a * b"`
+    #[arg(long, value_name = "FILE", help_heading = "Hydra")]
+    pub resolvers: Option<PathBuf>,
+    /// Hydra's compatibility level, as an application declares it: 1.1, 1.2 or 1.3
+    #[arg(long, value_name = "VERSION", default_value_t, hide_default_value = true, help_heading = "Hydra")]
+    pub version_base: VersionBase,
     /// Another primary config than the command's own (-cn)
     #[arg(
         long, value_name = "NAME", help_heading = "Hydra",
@@ -105,13 +112,16 @@ impl Selection {
     /// # Errors
     /// When there are no such folders.
     pub fn composer(&self, command: &str) -> Result<Composer> {
-        composer(command, &self.folders())
+        composer(command, &self.sources())
     }
 
-    /// The folders that are searched, that of the primary configs first.
-    fn folders(&self) -> Vec<PathBuf> {
-        let primary = self.config_path.clone().unwrap_or_else(|| CONFIGS.into());
-        [Some(primary), self.config_dir.clone()].into_iter().flatten().collect()
+    /// What is composed from.
+    pub fn sources(&self) -> Sources {
+        Sources {
+            folders: folders(self.config_path.clone(), self.config_dir.clone()),
+            resolvers: self.resolvers.clone(),
+            version_base: self.version_base.to_string(),
+        }
     }
 
     /// Composes the config and says what is suspicious about it.
@@ -123,13 +133,33 @@ impl Selection {
     }
 }
 
-/// A composer over folders, the first of them that of the primary configs.
+/// The folders that are searched, that of the primary configs first; a folder that was named stands alone where the
+/// usual one is not there.
+pub fn folders(config_path: Option<PathBuf>, config_dir: Option<PathBuf>) -> Vec<PathBuf> {
+    let usual = || Some(PathBuf::from(CONFIGS)).filter(|usual| config_dir.is_none() || usual.is_dir());
+    config_path.or_else(usual).into_iter().chain(config_dir.clone()).collect()
+}
+
+/// What is composed from: a multirun that goes on needs it again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sources {
+    /// The folders of configs, that of the primary configs first.
+    pub folders: Vec<PathBuf>,
+    /// The file of the user's own resolvers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolvers: Option<PathBuf>,
+    /// Hydra's compatibility level; its newest where it is empty.
+    #[serde(default)]
+    pub version_base: String,
+}
+
+/// A composer over folders, with the environment and the clock of now.
 ///
 /// # Errors
-/// When a folder is not there.
-pub fn composer(command: &str, folders: &[PathBuf]) -> Result<Composer> {
+/// When a folder is not there, or the resolvers are none.
+pub fn composer(command: &str, sources: &Sources) -> Result<Composer> {
     let mut search_path = SearchPath::new();
-    for (folder, provider) in folders.iter().zip(["main", "command-line"]) {
+    for (folder, provider) in sources.folders.iter().zip(["main", "command-line"]) {
         if !folder.is_dir() {
             return Err(MissingConfigs(folder.clone()).into());
         }
@@ -138,7 +168,36 @@ pub fn composer(command: &str, folders: &[PathBuf]) -> Result<Composer> {
     let cwd = std::env::current_dir().context("the working directory cannot be read")?;
     // A variable that is not UTF-8 cannot stand in a config.
     let env = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
-    Ok(Composer::new(search_path).env(env.collect()).cwd(cwd).now(record::local_now()).utc_key(CLOCK_KEY).job_name(command))
+    let composer = Composer::new(search_path)
+        .env(env.collect())
+        .cwd(cwd)
+        .packages(python_path())
+        .now(record::local_now())
+        .utc_key(CLOCK_KEY)
+        .job_name(command);
+    let composer = match sources.version_base.as_str() {
+        "" => composer,
+        base => composer.version_base(base.parse()?),
+    };
+    Ok(match &sources.resolvers {
+        Some(file) => composer.resolvers(file)?,
+        None => composer,
+    })
+}
+
+/// Where Python looks for packages beside the working directory: `PYTHONPATH`, and the active virtual environment.
+fn python_path() -> Vec<PathBuf> {
+    let listed = std::env::var_os("PYTHONPATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> =
+        std::env::split_paths(&listed).filter(|path| !path.as_os_str().is_empty()).collect();
+    let Some(environment) = std::env::var_os("VIRTUAL_ENV").map(PathBuf::from) else { return folders };
+    let versions = std::fs::read_dir(environment.join("lib")).into_iter().flatten().flatten();
+    let mut packages: Vec<PathBuf> = versions.map(|version| version.path().join("site-packages")).collect();
+    packages.push(environment.join("Lib/site-packages"));
+    packages.retain(|path| path.is_dir());
+    packages.sort();
+    folders.append(&mut packages);
+    folders
 }
 
 /// What Hydra warns about, and the silent traps in the files.
@@ -157,11 +216,16 @@ pub fn warned(config: Config) -> Config {
 
 impl Arguments {
     /// Does a command's work for the composed config, or for every job of a multirun, or prints what was asked for
-    /// instead.
+    /// instead. A multirun begins when `check` has nothing against any job's config.
     ///
     /// # Errors
     /// Whatever is wrong with the config or the overrides, and what the work fails with.
-    pub fn run(&self, command: &str, mut work: impl FnMut(Job) -> Result<()>) -> Result<()> {
+    pub fn run(
+        &self,
+        command: &str,
+        check: impl Fn(&Config) -> Result<()>,
+        mut work: impl FnMut(Job) -> Result<()>,
+    ) -> Result<()> {
         let selection = &self.selection;
         if let Some(directory) = &self.resume {
             return sweep::resume(command, directory, work);
@@ -187,12 +251,12 @@ impl Arguments {
                     self.zip.iter().map(|keys| keys.split(',').map(str::to_owned).collect()).collect();
                 let plan = sweep::Plan {
                     command: command.into(),
-                    folders: selection.folders(),
+                    sources: selection.sources(),
                     config_name: name.into(),
                     overrides,
                     zip: zipped,
                 };
-                sweep::begin(plan, work)
+                sweep::begin(plan, check, work)
             }
         }
     }

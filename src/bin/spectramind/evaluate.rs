@@ -3,6 +3,7 @@
 use anyhow::Result;
 use spectramind::ariel::config::EvaluateConfig;
 use spectramind::ariel::training;
+use spectramind::config::Config;
 
 use crate::compose;
 use crate::job::Job;
@@ -20,7 +21,8 @@ pub struct Arguments {
 
 /// Scores a submission.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    arguments.compose.run("evaluate", |job| score(job, arguments.json))
+    let check = |config: &Config| Ok(drop(config.extract::<EvaluateConfig>()?));
+    arguments.compose.run("evaluate", check, |job| score(job, arguments.json))
 }
 
 fn score(job: Job, as_json: bool) -> Result<()> {

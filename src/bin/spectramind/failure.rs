@@ -8,7 +8,7 @@ use spectramind::ariel::dataset::DataError;
 use spectramind::ariel::preparation::PreparationError;
 use spectramind::ariel::simulator::SimulationError;
 use spectramind::ariel::task::SpectrumTaskError;
-use spectramind::config::ConfigError;
+use spectramind::config::{ConfigError, ErrorKind, VersionBaseError};
 use spectramind::engine::device::{DeviceError, Kind};
 use spectramind::engine::repro::probe::ProbeFailure;
 use spectramind::engine::run_dir::RunDirError;
@@ -20,6 +20,7 @@ use spectramind::provenance::dvc::DvcError;
 use spectramind::provenance::git::GitError;
 
 use crate::compose::MissingConfigs;
+use crate::job::Taken;
 use crate::passphrase::{PassphraseError, VARIABLE};
 use crate::sweep::SweepError;
 
@@ -45,15 +46,24 @@ impl Usage {
     }
 }
 
-/// The answer is no, and has been given: nothing is left to say.
-#[derive(Debug, thiserror::Error)]
-#[error("the answer is no")]
-pub struct Told;
+/// The answer has been given: nothing is left to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Told {
+    /// It is a no.
+    #[error("the answer is no")]
+    No,
+    /// What was asked cannot be answered: the arguments or the configuration are wrong.
+    #[error("the arguments or the configuration are wrong")]
+    Wrong,
+}
 
 /// Prints the error and gives the exit code for it.
 pub fn report(error: &anyhow::Error) -> ExitCode {
-    if error.is::<Told>() {
-        return ExitCode::from(FAILED);
+    if let Some(told) = error.downcast_ref::<Told>() {
+        return ExitCode::from(if *told == Told::No { FAILED } else { USAGE });
+    }
+    for warning in error.chain().filter_map(|cause| cause.downcast_ref()).flat_map(ConfigError::warnings) {
+        eprintln!("Warning: {warning}");
     }
     eprintln!("Error: {error}");
     let mut said = error.to_string();
@@ -80,6 +90,7 @@ fn is_usage(cause: &(dyn StdError + 'static)) -> bool {
         || cause.is::<Usage>()
         || cause.is::<UnsupportedSetting>()
         || cause.is::<MissingConfigs>()
+        || cause.is::<VersionBaseError>()
         || matches!(cause.downcast_ref(), Some(PassphraseError::NoTerminal { .. }))
         || matches!(cause.downcast_ref(), Some(DeviceError::NotCompiledIn { .. } | DeviceError::Absent { .. }))
         || cause.downcast_ref().is_some_and(groups_disagree)
@@ -89,11 +100,18 @@ fn is_usage(cause: &(dyn StdError + 'static)) -> bool {
 /// What to do about a cause, where we know.
 fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<ConfigError>() {
-        let general = "`spectramind train --cfg job` prints what is composed; the YAML files explain their keys";
-        return Some(error.hint().unwrap_or_else(|| general.to_owned()));
+        // A command asked for what the config does not have; whoever only looks at one has no command in mind.
+        let is_read = matches!(error.kind(), ErrorKind::UnknownKey | ErrorKind::TypeMismatch | ErrorKind::MissingValue);
+        let general = "--cfg job prints what is composed; the YAML files explain their keys";
+        return error.hint().or_else(|| is_read.then(|| general.to_owned()));
     }
     if let Some(usage) = cause.downcast_ref::<Usage>() {
         return Some(usage.hint.clone());
+    }
+    if cause.is::<Taken>() {
+        return Some(
+            "choose another directory: hydra.run.dir=DIR, or a pattern with ${now:%f}, the microsecond".into(),
+        );
     }
     if cause.is::<MissingConfigs>() {
         return Some("run where the folder configs/ is, or say where with --config-path DIR".into());

@@ -1,10 +1,11 @@
 //! One run of a command: its config, where its outputs go, and Hydra's record of it in `.hydra/`.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use spectramind::config::{Composer, Config, Origin, Value, to_yaml};
+use spectramind::config::{Composer, Config, Origin, Value, is_plugin, to_yaml};
 use spectramind::durable;
 
 use crate::failure::Usage;
@@ -43,10 +44,38 @@ impl Mode {
     }
 }
 
+/// The choices of a config that name Python plugins, as overrides; they compose, and nothing here works under one.
+pub fn plugins(config: &Config) -> Vec<String> {
+    let option = |(group, option): &(String, Option<String>)| Some((group.clone(), option.clone()?));
+    let chosen = config.choices().iter().filter_map(option);
+    let plugins = chosen.filter(|(group, option)| is_plugin(&format!("{group}/{option}")));
+    plugins.map(|(group, option)| format!("{group}={option}")).collect()
+}
+
 /// One run of a command.
 pub struct Job {
     config: Config,
     output: Output,
+}
+
+/// Another run has the directory.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: expected a directory that no other run has, got one with {}", directory.display(), folder.display())]
+pub struct Taken {
+    directory: PathBuf,
+    folder: PathBuf,
+}
+
+/// Makes the folder of Hydra's record, as the only one who does.
+fn claim(folder: &Path, directory: &Path) -> Result<()> {
+    let parent = durable::folder_of(folder);
+    fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(Taken { directory: directory.to_owned(), folder: folder.to_owned() }.into())
+        }
+        made => made.with_context(|| format!("cannot create {}", folder.display())),
+    }
 }
 
 /// Where a run's outputs go.
@@ -66,6 +95,9 @@ impl Job {
     /// When the config asks for what a run cannot do.
     pub fn single(mut config: Config) -> Result<Self> {
         config.enter_job(None)?;
+        for plugin in plugins(&config) {
+            eprintln!("Warning: {plugin}: a Python plugin, not here: this run goes on without it");
+        }
         Self { config, output: Output::Run }.checked()
     }
 
@@ -133,16 +165,41 @@ impl Job {
     /// When the directory or Hydra's record in it cannot be written.
     pub fn begin(self) -> Result<()> {
         let directory = match &self.output {
-            Output::Run => PathBuf::from(self.config.hydra_value("run.dir")?.to_string()),
+            Output::Run => self.own_directory()?,
             Output::Resumed(directory) | Output::Sweep { directory, .. } => directory.clone(),
         };
         self.begin_in(&directory)
     }
 
-    /// Begins the run in a directory: writes `.hydra/` there, or what `hydra.output_subdir` names instead of it.
+    /// `hydra.run.dir`; where that is Hydra's own pattern, of seconds, and another run began in the same one, a directory
+    /// beside it with a number.
+    fn own_directory(&self) -> Result<PathBuf> {
+        let directory = PathBuf::from(self.config.hydra_value("run.dir")?.to_string());
+        let origin = self.config.hydra_origin("run.dir").map(|origin| origin.origin);
+        if matches!(origin, Some(Origin::File(_) | Origin::Override(_))) {
+            return Ok(directory);
+        }
+        let parent = durable::folder_of(&directory);
+        fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
+        let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let numbered = (2..).map(|number| directory.with_file_name(format!("{name}-{number}")));
+        for candidate in std::iter::once(directory.clone()).chain(numbered) {
+            match fs::create_dir(&candidate) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => {
+                    made.with_context(|| format!("cannot create {}", candidate.display()))?;
+                    return Ok(candidate);
+                }
+            }
+        }
+        unreachable!("numbers do not end")
+    }
+
+    /// Begins the run in a directory: writes `.hydra/` there, or what `hydra.output_subdir` names instead of it. No two
+    /// runs have one: whoever makes that folder has the directory.
     ///
     /// # Errors
-    /// When the directory or Hydra's record in it cannot be written.
+    /// [`Taken`] where another run has it, and when the directory or Hydra's record in it cannot be written.
     pub fn begin_in(mut self, directory: &Path) -> Result<()> {
         let absolute = std::path::absolute(directory)?;
         self.config.set_hydra("runtime.output_dir", &Value::from(absolute.display().to_string().as_str()))?;
@@ -150,7 +207,11 @@ impl Job {
         let subdirectory = self.config.hydra_value("output_subdir")?;
         if subdirectory != Value::Null {
             let folder = directory.join(subdirectory.to_string());
-            fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+            if self.begun_before() {
+                fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+            } else {
+                claim(&folder, directory)?;
+            }
             let overrides = self.config.overrides().iter().map(|text| Value::from(text.as_str())).collect();
             for (name, text) in [
                 ("config.yaml", self.config.to_yaml()),

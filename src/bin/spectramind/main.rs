@@ -29,6 +29,7 @@ mod typed;
 
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::CompleteEnv;
 use spectramind::engine::repro::{CPU_LEVEL_VARIABLE, CpuLevel};
@@ -77,7 +78,7 @@ fn main() -> ExitCode {
     }
     let arguments = match Arguments::from_arg_matches(&command.get_matches_from(words)) {
         Ok(arguments) => arguments,
-        Err(error) => error.exit(),
+        Err(error) => without_dashes(error, std::env::args().skip(1)).exit(),
     };
     let done = std::panic::catch_unwind(|| {
         choose_cpu_level()?;
@@ -101,6 +102,22 @@ fn main() -> ExitCode {
         // The panic's own message is on standard error already.
         Err(_) => ExitCode::from(failure::BUG),
     }
+}
+
+/// Other programs' habit: `--trainer.epochs=5` is an override, which has no dashes here.
+fn without_dashes(mut error: clap::Error, words: impl Iterator<Item = String>) -> clap::Error {
+    let unknown = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(unknown)) if error.kind() == ErrorKind::UnknownArgument => unknown.clone(),
+        _ => return error,
+    };
+    let is_meant =
+        |word: &String| word.strip_prefix(&unknown).is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
+    let typed = words.filter(is_meant).map(|word| word.trim_start_matches('-').to_owned()).next();
+    let Some(typed) = typed.filter(|typed| typed.contains(['.', '='])) else { return error };
+    let written = if typed.contains('=') { typed } else { format!("{typed}=VALUE") };
+    let tip = format!("overrides have no dashes: {written}");
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    error
 }
 
 /// Takes a lower instruction set than the processor's where the environment asks for it.

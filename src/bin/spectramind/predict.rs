@@ -3,6 +3,7 @@
 use anyhow::Result;
 use spectramind::ariel::config::PredictConfig;
 use spectramind::ariel::training::{self, TrainingError};
+use spectramind::config::Config;
 use spectramind::engine::device;
 use spectramind::engine::snapshot::Snapshot;
 
@@ -19,7 +20,8 @@ pub struct Arguments {
 
 /// Predicts a split.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    arguments.compose.run("predict", |job| {
+    let check = |config: &Config| Ok(drop(config.extract::<PredictConfig>()?));
+    arguments.compose.run("predict", check, |job| {
         let config: PredictConfig = job.config().extract()?;
         job.begin()?;
         let mut stages = Stages::new();

@@ -269,6 +269,8 @@ pub fn config_record(composed: &Config, name: &str) -> Result<ConfigRecord> {
         job: JobRecord { name: composed.hydra_value("job.name")?.to_string(), number },
         composed_at: UtcTime(composed_at.timestamp()),
         utc_offset_seconds: UtcOffset(composed_at.offset()),
+        version_base: composed.version_base(),
+        resolvers: composed.resolvers()?.map(RelativePath::parse).transpose()?,
         sources: sources.collect::<Result<_>>()?,
     })
 }

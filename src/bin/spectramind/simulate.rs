@@ -3,6 +3,7 @@
 use anyhow::Result;
 use spectramind::ariel::config::SimulateConfig;
 use spectramind::ariel::preparation;
+use spectramind::config::Config;
 
 use crate::output::outln;
 use crate::progress::Stages;
@@ -17,7 +18,8 @@ pub struct Arguments {
 
 /// Simulates a data set.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    arguments.compose.run("simulate", |job| {
+    let check = |config: &Config| Ok(drop(config.extract::<SimulateConfig>()?));
+    arguments.compose.run("simulate", check, |job| {
         let SimulateConfig { sim } = job.config().extract()?;
         job.begin()?;
         let mut stages = Stages::new();

@@ -12,15 +12,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use spectramind::config::digest::digest_of;
-use spectramind::config::{Composer, Sweep};
+use spectramind::config::{Composer, Config, Sweep};
 use spectramind::digest::Blake3Digest;
 use spectramind::durable;
 use spectramind::engine::run_dir::complete_lines;
 use spectramind::manifest::timestamp::{UtcOffset, UtcTime};
 
-use crate::compose::{Which, composer, warnings};
+use crate::compose::{Sources, Which, composer, warnings};
 use crate::failure::Usage;
-use crate::job::Job;
+use crate::job::{Job, plugins};
 use crate::{failure, info, record};
 
 const STATE: &str = "sweep.jsonl";
@@ -30,8 +30,9 @@ const STATE: &str = "sweep.jsonl";
 pub struct Plan {
     /// The command whose work is done.
     pub command: String,
-    /// The folders of configs, that of the primary configs first.
-    pub folders: Vec<PathBuf>,
+    /// What is composed from.
+    #[serde(flatten)]
+    pub sources: Sources,
     /// The primary config.
     pub config_name: String,
     /// The overrides, sweeps among them.
@@ -117,13 +118,15 @@ pub fn is_sweep(directory: &Path) -> bool {
 ///
 /// # Errors
 /// Whatever is wrong with the plan or any job's config, before anything is written; [`SweepError`].
-pub fn begin(plan: Plan, work: impl FnMut(Job) -> Result<()>) -> Result<()> {
+pub fn begin(plan: Plan, check: impl Fn(&Config) -> Result<()>, work: impl FnMut(Job) -> Result<()>) -> Result<()> {
     let now = record::local_now();
     let (started_at, utc_offset_seconds) = (UtcTime(now.timestamp()), UtcOffset(now.offset()));
     let multirun = Multirun::compose(&plan, now)?;
     let jobs = multirun.plan_jobs()?;
     let directory = PathBuf::from(multirun.sweep.frame().hydra_value("sweep.dir")?.to_string());
     multirun.refuse_shared_directories(&directory)?;
+    refuse_plugins(multirun.sweep.frame())?;
+    multirun.check_jobs(&directory, check)?;
     fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
     let mut state = State::create(&directory)?;
     state.append(&Begun { plan, started_at, utc_offset_seconds, jobs })?;
@@ -165,6 +168,20 @@ pub fn resume(command: &str, directory: &Path, work: impl FnMut(Job) -> Result<(
     multirun.run(directory, state, Some(&outcomes), work)
 }
 
+/// A multirun of Hydra's own launcher and sweeper is all there is.
+fn refuse_plugins(frame: &Config) -> Result<()> {
+    let is_needed = |choice: &String| choice.starts_with("hydra/launcher=") || choice.starts_with("hydra/sweeper=");
+    match plugins(frame).into_iter().find(is_needed) {
+        None => Ok(()),
+        Some(choice) => {
+            let group = choice.split('=').next().unwrap_or_default();
+            let message =
+                format!("{choice}: a Python plugin, not here: jobs run one after another, in every combination");
+            Err(Usage::new(message, format!("choose {group}=basic")).into())
+        }
+    }
+}
+
 /// A multirun, composed.
 struct Multirun {
     composer: Composer,
@@ -173,7 +190,7 @@ struct Multirun {
 
 impl Multirun {
     fn compose(plan: &Plan, started_at: jiff::Zoned) -> Result<Self> {
-        let composer = composer(&plan.command, &plan.folders)?.now(started_at).zip(plan.zip.clone());
+        let composer = composer(&plan.command, &plan.sources)?.now(started_at).zip(plan.zip.clone());
         let sweep = composer.sweep(plan.config_name.as_str(), &plan.overrides)?;
         Ok(Self { composer, sweep })
     }
@@ -191,6 +208,15 @@ impl Multirun {
     fn job(&self, number: usize, directory: &Path, begun_before: bool) -> Result<Job> {
         let config = self.composer.compose_job(&self.sweep, &self.sweep.jobs()[number])?;
         Job::of_sweep(config, number, directory, begun_before)
+    }
+
+    /// What no job can do is found before the first runs, and before anything is written.
+    fn check_jobs(&self, sweep: &Path, check: impl Fn(&Config) -> Result<()>) -> Result<()> {
+        for (number, overrides) in self.sweep.jobs().iter().enumerate() {
+            let job = self.job(number, sweep, false)?;
+            check(job.config()).with_context(|| format!("job {number}: {}", overrides.join(" ")))?;
+        }
+        Ok(())
     }
 
     /// Two jobs in one directory would take each other's outputs for their own.

@@ -72,8 +72,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             let config = warned(recorded.compose(&compose.selection.composer(PRIMARY)?)?);
             train_job(Job::resumed(config, root), arguments)
         }
-        _ => compose.run(PRIMARY, |job| train_job(job, arguments)),
+        _ => compose.run(PRIMARY, check, |job| train_job(job, arguments)),
     }
+}
+
+/// Refuses a config that no run can come of.
+fn check(config: &Config) -> Result<()> {
+    config.extract::<TrainConfig>()?.check()?;
+    Ok(())
 }
 
 /// Trains one run of a command line.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use spectramind::config::{Composer, Config};
 
-use crate::compose::{self, CONFIGS};
+use crate::compose::{self, Sources};
 
 /// The words of an unfinished command line that say which config it is about.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -47,9 +47,8 @@ impl Typed {
 
     /// A composer over the folders that were named.
     pub fn composer(&self) -> Result<Composer> {
-        let primary = self.config_path.clone().unwrap_or_else(|| CONFIGS.into());
-        let folders: Vec<PathBuf> = [Some(primary), self.config_dir.clone()].into_iter().flatten().collect();
-        compose::composer(self.command(), &folders)
+        let folders = compose::folders(self.config_path.clone(), self.config_dir.clone());
+        compose::composer(self.command(), &Sources { folders, ..Sources::default() })
     }
 
     /// The config as far as it can be composed: without the overrides when they are wrong.

@@ -166,6 +166,7 @@ impl<'a> Resolver<'a> {
             if error.is_nested() || key.is_empty() {
                 return error.at(self.tree.trace(id).origin.location().cloned()).nested();
             }
+            let error = error.of_key(&key);
             // A circle names its keys itself.
             let error = match error.kind() {
                 ErrorKind::InterpCycle => error,

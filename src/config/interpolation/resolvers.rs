@@ -250,8 +250,12 @@ impl Resolver<'_> {
         };
         let mut tree = tree.borrow_mut();
         let Some(hydra) = tree.child(root, "hydra") else { return Ok(Computed::Value(Value::Null)) };
-        let surroundings =
-            Surroundings { env: self.surroundings.env, now: self.surroundings.now.clone(), custom: self.surroundings.custom, ..Surroundings::default() };
+        let surroundings = Surroundings {
+            env: self.surroundings.env,
+            now: self.surroundings.now.clone(),
+            custom: self.surroundings.custom,
+            ..Surroundings::default()
+        };
         let mut resolver = Resolver::new(&mut tree, &surroundings);
         let found = match resolver.select(hydra, &path, false) {
             Err(error) if error.kind() == ErrorKind::InterpThroughScalar && !error.is_nested() => None,

@@ -162,7 +162,9 @@ impl<'a> Evaluator<'a> {
         let number = |value: &Value| Number::of(value).ok_or_else(|| unfit("a number", value));
         match (name, arguments.as_slice()) {
             ("abs", [value]) => match number(value)? {
-                negative if negative.compare(&Number::Int(0.into())) == Some(Ordering::Less) => negative.negated().to_value(),
+                negative if negative.compare(&Number::Int(0.into())) == Some(Ordering::Less) => {
+                    negative.negated().to_value()
+                }
                 Number::Float(number) => Ok(Value::Float(number.abs())),
                 other => other.to_value(),
             },
@@ -173,7 +175,9 @@ impl<'a> Evaluator<'a> {
                 None => Err(unfit("a number", &arguments[0])),
             },
             ("float", [value]) => Ok(Value::Float(number(value)?.to_float()?)),
-            ("int", [Value::Str(text)]) => python::parse_int(text).ok_or_else(|| unfit("a whole number", &arguments[0])),
+            ("int", [Value::Str(text)]) => {
+                python::parse_int(text).ok_or_else(|| unfit("a whole number", &arguments[0]))
+            }
             ("int", [value]) => number(value)?.truncated()?.to_value(),
             ("len", [value]) => match value {
                 Value::Str(text) => Ok(Value::Int(text.chars().count() as i64)),
@@ -209,7 +213,9 @@ impl<'a> Evaluator<'a> {
     /// The value of a text, in which only functions have names.
     fn eval(&mut self, text: &str) -> Evaluated {
         if self.inside_eval || text.len() > MAX_SOURCE_BYTES {
-            return Err(failed(format!("eval: expected a text of at most {MAX_SOURCE_BYTES} bytes without another eval")));
+            return Err(failed(format!(
+                "eval: expected a text of at most {MAX_SOURCE_BYTES} bytes without another eval"
+            )));
         }
         let expression = Parser::new(lexer::tokens(text.trim())?).whole()?;
         let mut inner = Evaluator { names: &BTreeMap::new(), steps: self.steps, inside_eval: true };

@@ -25,8 +25,8 @@ pub(super) enum Kind {
 
 /// Longer ones first.
 const SIGNS: [&str; 24] = [
-    "**", "//", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "<", ">", "(", ")", "[", "]", ",", ":", ".", "=", "&", "|",
-    "^",
+    "**", "//", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "<", ">", "(", ")", "[", "]", ",", ":", ".", "=", "&",
+    "|", "^",
 ];
 
 /// Splits a text into its words.
@@ -51,11 +51,14 @@ pub(super) fn tokens(source: &str) -> Result<Vec<Token>, ConfigError> {
             ch if ch.is_ascii_digit() || ch == '.' && chars.get(at + 1).is_some_and(char::is_ascii_digit) => {
                 at += number_length(&chars[at..]);
                 let text: String = chars[start..at].iter().collect();
-                Kind::Literal(number(&text).ok_or_else(|| failed(format!("column {}: {text:?} is no number", start + 1)))?)
+                Kind::Literal(
+                    number(&text).ok_or_else(|| failed(format!("column {}: {text:?} is no number", start + 1)))?,
+                )
             }
             quote @ ('\'' | '"') => {
-                let (text, length) = quoted(&chars[at + 1..], quote)
-                    .ok_or_else(|| failed(format!("column {}: expected a text with plain escapes and an end", start + 1)))?;
+                let (text, length) = quoted(&chars[at + 1..], quote).ok_or_else(|| {
+                    failed(format!("column {}: expected a text with plain escapes and an end", start + 1))
+                })?;
                 at += length + 1;
                 Kind::Literal(Value::Str(text))
             }

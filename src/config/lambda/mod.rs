@@ -41,7 +41,10 @@ impl Lambda {
     /// [`ErrorKind::ResolverFailed`], with the column, for what is no such thing.
     pub(super) fn parse(source: &str) -> Result<Self, ConfigError> {
         if source.len() > MAX_SOURCE_BYTES {
-            return Err(failed(format!("expected a function of at most {MAX_SOURCE_BYTES} bytes, got {}", source.len())));
+            return Err(failed(format!(
+                "expected a function of at most {MAX_SOURCE_BYTES} bytes, got {}",
+                source.len()
+            )));
         }
         if evaluate::is_function(source.trim()) {
             let call = Expression::Call(source.trim().to_owned(), vec![Expression::Spread("arguments".to_owned())]);

@@ -111,11 +111,13 @@ impl Number {
             && exponent.sign() != Sign::Minus
         {
             let is_small = base.bits() <= 1;
-            let exponent = u32::try_from(exponent).ok().filter(|&exponent| {
-                is_small || base.bits().saturating_mul(exponent.into()) <= MAX_BITS + base.bits()
-            });
+            let exponent = u32::try_from(exponent)
+                .ok()
+                .filter(|&exponent| is_small || base.bits().saturating_mul(exponent.into()) <= MAX_BITS + base.bits());
             return match exponent {
-                Some(exponent) => Ok(Self::Int(base.pow(if is_small { exponent.min(2 + exponent % 2) } else { exponent }))),
+                Some(exponent) => {
+                    Ok(Self::Int(base.pow(if is_small { exponent.min(2 + exponent % 2) } else { exponent })))
+                }
                 None => Err(failed("expected a smaller number")),
             };
         }

@@ -34,6 +34,8 @@ pub(crate) fn example() -> TrainingRun {
             job: JobRecord { name: "train".into(), number: Some(1) },
             composed_at: "2026-01-31T11:59:59Z".parse().expect("a time"),
             utc_offset_seconds: UtcOffset::default(),
+            version_base: VersionBase::default(),
+            resolvers: None,
             sources: vec![ConfigSource { path: path("train.yaml"), size: 3, blake3: digest(3) }],
         },
         git: Some(GitRecord {

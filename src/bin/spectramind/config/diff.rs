@@ -6,7 +6,7 @@ use anyhow::Result;
 use spectramind::config::{Config, Differences, Value, load_yaml};
 
 use super::explain::short;
-use crate::compose::{self, CONFIGS};
+use crate::compose::{self, Sources};
 use crate::failure::{Told, Usage};
 use crate::output::outln;
 
@@ -35,12 +35,12 @@ pub struct Arguments {
 /// # Errors
 /// When one cannot be composed; [`Told`] when they differ.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let primary = arguments.config_path.clone().unwrap_or_else(|| CONFIGS.into());
-    let folders: Vec<PathBuf> = [Some(primary), arguments.config_dir.clone()].into_iter().flatten().collect();
-    let first = read(&arguments.first, &folders)?;
+    let folders = compose::folders(arguments.config_path.clone(), arguments.config_dir.clone());
+    let sources = Sources { folders, ..Sources::default() };
+    let first = read(&arguments.first, &sources)?;
     let second = match &arguments.second {
-        Some(second) => read(second, &folders)?,
-        None => today(&arguments.first, &folders)?,
+        Some(second) => read(second, &sources)?,
+        None => today(&arguments.first, &sources)?,
     };
     let values = |config: &Config| -> Result<Value> {
         Ok(if arguments.resolve { config.resolve()?.value().clone() } else { config.value().clone() })
@@ -61,25 +61,26 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if differences.is_empty() {
         return Ok(());
     }
-    Err(Told.into())
+    Err(Told::No.into())
 }
 
 /// Composes what one argument names.
-fn read(text: &str, folders: &[PathBuf]) -> Result<Config> {
+fn read(text: &str, sources: &Sources) -> Result<Config> {
     let folder = Path::new(text).join(".hydra");
     if folder.join("config.yaml").is_file() {
-        return Ok(compose::composer("config", &[folder])?.compose::<&str>("config", &[])?);
+        return Ok(compose::composer("config", &Sources { folders: vec![folder], ..Sources::default() })?
+            .compose::<&str>("config", &[])?);
     }
     let words = shlex::split(text).filter(|words| !words.is_empty() && !Path::new(text).exists());
     let Some((command, overrides)) = words.as_deref().and_then(<[String]>::split_first) else {
         let message = format!("{text:?}: expected a run directory, with its .hydra/config.yaml, or a command");
         return Err(Usage::new(message, "write a command in quotes: \"train trainer=ci_fast\"").into());
     };
-    Ok(compose::composer(command, folders)?.compose(command.as_str(), overrides)?)
+    Ok(compose::composer(command, sources)?.compose(command.as_str(), overrides)?)
 }
 
 /// Composes with the tree of today what a run was composed from.
-fn today(run: &str, folders: &[PathBuf]) -> Result<Config> {
+fn today(run: &str, sources: &Sources) -> Result<Config> {
     let path = Path::new(run).join(".hydra/hydra.yaml");
     let text = std::fs::read_to_string(&path).map_err(|error| {
         let message = format!("{}: {error}: expected a run directory", path.display());
@@ -92,6 +93,6 @@ fn today(run: &str, folders: &[PathBuf]) -> Result<Config> {
     };
     let overrides = [texts("hydra.overrides.hydra"), texts("hydra.overrides.task")].concat();
     let text = |key: &str| hydra.get(key).and_then(Value::as_str);
-    let composer = compose::composer(text("hydra.job.name").unwrap_or("train"), folders)?;
+    let composer = compose::composer(text("hydra.job.name").unwrap_or("train"), sources)?;
     Ok(composer.compose(text("hydra.job.config_name"), &overrides)?)
 }

@@ -1,10 +1,12 @@
 //! `spectramind config validate`
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
+use serde_json::Value as Json;
 use spectramind::config::{Composer, Config, ConfigError, Resolved, to_json};
 use spectramind::schema;
 
@@ -15,11 +17,16 @@ use crate::typed::is_hydra;
 
 /// Compose every option of every config group once and check the configs against their JSON Schemas
 ///
+/// A tree of another program's has no schema unless one is given: it is composed and resolved, and that is said.
+///
 /// Exit codes: 0 all are valid; 1 some are not, and all errors are listed; 2 there are no configs.
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
     selection: Selection,
+    /// The JSON Schema of the resolved primary config, for a tree of any program's
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
 }
 
 /// Validates the tree.
@@ -29,6 +36,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let selection = &arguments.selection;
     let composer = selection.composer(super::PRIMARY)?;
+    let primaries = primaries(arguments, &composer)?;
     let mut tree = Tree {
         composer,
         overrides: &selection.overrides,
@@ -39,23 +47,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     let groups = tree.composer.groups().into_iter().filter(|group| !is_hydra(group));
     tree.left = groups.collect();
-    let names = tree.composer.options("");
-    let mut primaries = Vec::new();
-    for (command, schema) in schema::configs() {
-        let is_asked = selection.config_name.as_deref().is_none_or(|name| name == command);
-        if is_asked && names.iter().any(|name| name == command) {
-            primaries.push((command, jsonschema::validator_for(&schema)?));
-        }
+    for (name, _) in primaries.iter().filter(|(_, schema)| schema.is_none()) {
+        eprintln!(
+            "{name}: composed and resolved only: it is no config of a command here; --schema FILE checks it against one"
+        );
     }
-    if primaries.is_empty() {
-        let message = "expected primary configs (train.yaml, …) in the folder of configs, got none that a command has";
-        return Err(Usage::new(message, "name the folder with --config-path DIR, the config with --config-name").into());
-    }
-    // The command with the most groups first: an option is judged where it is used with the most others.
-    primaries.sort_by_key(|(command, _)| *command != super::PRIMARY);
     let mut all_compose = true;
     for (command, validator) in &primaries {
-        all_compose &= tree.check_primary(command, validator)?;
+        all_compose &= tree.check_primary(command, validator.as_ref())?;
     }
     // The groups that no defaults list has are for the command line, such as `+experiment=…`.
     let (first, validator) = &primaries[0];
@@ -64,15 +63,77 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let left = if whole { std::mem::take(&mut tree.left) } else { BTreeSet::new() };
     for group in left {
         for option in tree.composer.options(&group) {
-            tree.check(first, Some(&format!("+{group}={option}")), validator)?;
+            tree.check(first, Some(&format!("+{group}={option}")), validator.as_ref())?;
         }
     }
     if !tree.told.is_empty() {
         outln!("{} errors in {} compositions", tree.told.len(), tree.compositions);
-        return Err(Told.into());
+        return Err(Told::No.into());
     }
     outln!("{} compositions are valid", tree.compositions);
     Ok(())
+}
+
+/// The primary configs that are checked, and what by: the schema that was given, the command's own, or none.
+///
+/// # Errors
+/// When there are none, or the schema is none.
+fn primaries(arguments: &Arguments, composer: &Composer) -> Result<Vec<(String, Option<Validator>)>> {
+    let selection = &arguments.selection;
+    let (group, asked) = match selection.config_name.as_deref().map(|name| name.rsplit_once('/').unwrap_or(("", name)))
+    {
+        Some((group, name)) => (group, Some(name)),
+        None => ("", None),
+    };
+    let mut names = composer.options(group);
+    names.retain(|name| asked.is_none_or(|asked| asked == name));
+    if let Some(name) = selection.config_name.as_ref().filter(|_| !names.is_empty()) {
+        names = vec![name.clone()];
+    }
+    if names.is_empty() {
+        let message = "expected primary configs (train.yaml, …) in the folder of configs, got none";
+        return Err(Usage::new(message, "name the folder with --config-path DIR, the config with --config-name").into());
+    }
+    if let Some(path) = &arguments.schema {
+        let [name] = names.as_slice() else {
+            let message = format!("--schema: expected one primary config, got {}", names.join(", "));
+            return Err(Usage::new(message, "say which with --config-name NAME").into());
+        };
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let shape = |error: &dyn std::fmt::Display| {
+            let message = format!("{}: expected a JSON Schema, got another text: {error}", path.display());
+            Usage::new(message, "give one of draft 2020-12 or older, as JSON")
+        };
+        let schema = serde_json::from_str(&text).map_err(|error| shape(&error))?;
+        let validator = jsonschema::validator_for(&schema).map_err(|error| shape(&error))?;
+        return Ok(vec![(name.clone(), Some(validator))]);
+    }
+    let schemas = schema::configs();
+    let mut primaries = Vec::new();
+    for name in names {
+        let own = schemas.iter().find(|(command, schema)| {
+            *command == name
+                && !composer
+                    .compose(name.as_str(), &selection.overrides)
+                    .is_ok_and(|config| is_foreign(&config, schema))
+        });
+        let validator = own.map(|(_, schema)| jsonschema::validator_for(schema)).transpose()?;
+        primaries.push((name, validator));
+    }
+    // A tree of our own may have other files at its top, for its primary configs to include.
+    if primaries.iter().any(|(_, validator)| validator.is_some()) {
+        primaries.retain(|(_, validator)| validator.is_some());
+    }
+    // The command with the most groups first: an option is judged where it is used with the most others.
+    primaries.sort_by_key(|(command, _)| *command != super::PRIMARY);
+    Ok(primaries)
+}
+
+/// Whether a config that has a command's name is another program's: most of what the command needs is not there.
+fn is_foreign(config: &Config, schema: &Json) -> bool {
+    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+    let there = required.iter().filter(|key| config.value().get(key).is_some()).count();
+    2 * there < required.len()
 }
 
 struct Tree<'a> {
@@ -89,7 +150,7 @@ struct Tree<'a> {
 impl Tree<'_> {
     /// A primary config as it is, and with each option of the groups in its defaults list that no other had; says
     /// whether it composes.
-    fn check_primary(&mut self, command: &str, validator: &Validator) -> Result<bool> {
+    fn check_primary(&mut self, command: &str, validator: Option<&Validator>) -> Result<bool> {
         let Some(config) = self.check(command, None, validator)? else { return Ok(false) };
         let groups: Vec<(String, String)> = config
             .choices()
@@ -107,7 +168,7 @@ impl Tree<'_> {
     }
 
     /// Composes and reports everything that is wrong.
-    fn check(&mut self, command: &str, choice: Option<&str>, validator: &Validator) -> Result<Option<Config>> {
+    fn check(&mut self, command: &str, choice: Option<&str>, validator: Option<&Validator>) -> Result<Option<Config>> {
         self.compositions += 1;
         let subject = choice.map_or(command.to_owned(), |choice| format!("{command} {choice}"));
         let overrides: Vec<&str> = choice.into_iter().chain(self.overrides.iter().map(String::as_str)).collect();
@@ -130,7 +191,7 @@ impl Tree<'_> {
                 outln!("{subject}: warning: {warning}");
             }
         }
-        for problem in problems(&config, &resolved, validator) {
+        for problem in validator.into_iter().flat_map(|validator| problems(&config, &resolved, validator)) {
             self.tell(&subject, &problem)?;
         }
         Ok(Some(config))
