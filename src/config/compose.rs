@@ -705,6 +705,10 @@ impl Record<'_> {
         let dirname = self.override_dirname(tree, root, surroundings)?;
         let needs_name = lookup_value(tree, root, "hydra.job.name", surroundings)?.is_none();
         let config_name = self.config_name.map_or(Value::Null, Value::from);
+        if tree.descend(root, &["hydra", "runtime", "choices"]).is_some_and(|id| tree.is_interpolation(id)) {
+            let message = "hydra.runtime.choices: expected a map of its own, got an interpolation";
+            return Err(ConfigError::new(ErrorKind::Unsupported, message));
+        }
         self.append_overrides(tree, root, surroundings)?;
         let mut entries = vec![
             ("hydra.runtime.choices", Value::Map(choices)),
@@ -778,6 +782,11 @@ impl Record<'_> {
         root: NodeId,
         surroundings: &Surroundings<'_>,
     ) -> Result<String, ConfigError> {
+        let place = "hydra.job.config.override_dirname";
+        match (Merger { tree, surroundings }).lookup(root, place)? {
+            Some(Computed::Node(id)) if tree.map(id).is_some() => {}
+            _ => return Err(ConfigError::new(ErrorKind::Unsupported, format!("{place}: expected a map"))),
+        }
         let mut setting =
             |name: &str| lookup_value(tree, root, &format!("hydra.job.config.override_dirname.{name}"), surroundings);
         let text = |value: Option<Value>| value.map(|value| python::str(&value)).unwrap_or_default();

@@ -219,7 +219,7 @@ fn empty_files_and_files_of_comments_are_empty_maps() {
 fn a_list_at_the_top_is_refused_at_its_line() {
     assert_refused(
         &error_of(&[("train.yaml", "# steps\n- a\n- b\n")], &[]),
-        ErrorKind::Other,
+        ErrorKind::PrimaryNotMapping,
         "train.yaml:2:1: expected a map at the top of the primary config \"train\", got a list",
         "put the list below a key: `items: […]`",
     );
