@@ -51,12 +51,15 @@ fn what_needs_a_resolver_of_pythons_is_shown_as_it_is_written_and_named() {
     std::fs::write(sandbox.path("r.yaml"), "times: \"lambda a, b: a & b\"\n").expect("write");
     let refused = run(&sandbox, &["config", "show", "--resolvers", "r.yaml"]);
     assert_eq!(refused.code, 2);
-    assert!(refused.stderr.contains("r.yaml: times: column 17: '&' is not among"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("r.yaml: times: column 16: '&' is not among"), "{}", refused.stderr);
 }
 
 #[test]
 fn a_refusal_in_json_has_its_hint_its_warnings_and_the_exit_code_of_one() {
-    let sandbox = foreign(&[("config.yaml", "defaults: [{g: o}]\nhydra: {searchpath: ['pkg://no.such']}\n")]);
+    let sandbox = foreign(&[
+        ("config.yaml", "defaults: [{g: o}]\nhydra: {searchpath: ['pkg://no.such']}\n"),
+        ("h/o.yaml", "x: 1\n"),
+    ]);
     let words = ["config", "show", "--json", "-cn", "config"];
     let answer = run(&sandbox, &words);
     assert_eq!(answer.code, 2, "{}", answer.stdout);

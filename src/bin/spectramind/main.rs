@@ -76,7 +76,8 @@ fn main() -> ExitCode {
             command = command.mut_subcommand(name, |command| command.after_help(groups.clone()));
         }
     }
-    let arguments = match Arguments::from_arg_matches(&command.get_matches_from(words)) {
+    let matches = command.try_get_matches_from(words).and_then(|matches| Arguments::from_arg_matches(&matches));
+    let arguments = match matches {
         Ok(arguments) => arguments,
         Err(error) => without_dashes(error, std::env::args().skip(1)).exit(),
     };
