@@ -100,13 +100,13 @@ fn difference(theirs: &Value, ours: &Value) -> Option<String> {
     })
 }
 
-#[test]
-fn cases_of_every_kind_compose_as_in_the_original() {
-    let Some(python) = original() else { return };
-    let plugins = plugins();
+/// Composes cases on both sides; how many there are of each kind, and how many compose.
+///
+/// # Panics
+/// When one differs.
+fn compare(python: &Path, plugins: Option<&Path>, text: &str) -> (BTreeMap<String, usize>, usize) {
     let folder = tempfile::tempdir().expect("temp dir");
     let home = folder.path().canonicalize().expect("a path");
-    let text = std::fs::read_to_string(repository().join("tests/hydra/live.jsonl")).expect("read");
     let mut cases: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("a case")).collect();
     cases.retain(|case| case["kind"] != "plugin" || plugins.is_some());
     for (number, case) in cases.iter_mut().enumerate() {
@@ -117,18 +117,51 @@ fn cases_of_every_kind_compose_as_in_the_original() {
         case["root"] = root.display().to_string().into();
         case["config_name"] = "config".into();
     }
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut counts, mut composed) = (BTreeMap::new(), 0);
     let mut failed = Vec::new();
-    for (case, theirs) in cases.iter().zip(originals(&python, plugins.as_deref(), &cases, &home)) {
-        let root = PathBuf::from(case["root"].as_str().expect("a path"));
-        if let Some(difference) = difference(&theirs, &answer(case, &root)) {
-            failed.push(format!("{}: {difference}", case["id"]));
+    for (case, theirs) in cases.iter().zip(originals(python, plugins, &cases, &home)) {
+        let ours = answer(case, Path::new(case["root"].as_str().expect("a path")));
+        if let Some(difference) = difference(&theirs, &ours) {
+            failed.push(format!("{case}\n{difference}"));
         }
+        composed += usize::from(ours["ok"] == true);
         *counts.entry(case["kind"].as_str().expect("a kind").to_owned()).or_default() += 1;
     }
     assert!(failed.is_empty(), "{} of {} differ:\n{}", failed.len(), cases.len(), failed.join("\n"));
-    assert!(counts.len() >= 8 && counts.values().all(|count| *count >= 5), "{counts:?}");
-    println!("{counts:?}");
+    (counts, composed)
+}
+
+#[test]
+fn cases_of_every_kind_compose_as_in_the_original() {
+    let Some(python) = original() else { return };
+    let text = std::fs::read_to_string(repository().join("tests/hydra/live.jsonl")).expect("read");
+    let (counts, composed) = compare(&python, plugins().as_deref(), &text);
+    assert!(counts.len() >= 8 && counts.values().all(|count| *count >= 5) && composed >= 100, "{counts:?}");
+    println!("{counts:?}, {composed} compose");
+}
+
+/// Random trees, from a seed.
+fn fuzzed(seed: u64, count: usize) {
+    let Some(python) = original() else { return };
+    let mut command = Command::new(&python);
+    command.arg(repository().join("tests/hydra/fuzz.py")).args([seed.to_string(), count.to_string()]);
+    let cases = Outcome::of(&mut command);
+    assert_eq!(cases.code, 0, "{}", cases.stderr);
+    let (counts, composed) = compare(&python, None, &cases.stdout);
+    assert!(counts["fuzz"] == count && composed > count / 10, "{composed} of {counts:?} compose");
+    println!("seed {seed}: {count} cases, {composed} compose, none differs");
+}
+
+#[test]
+fn random_trees_compose_as_in_the_original() {
+    fuzzed(1, 200);
+}
+
+#[test]
+#[ignore = "takes minutes: weekly, with another seed each day"]
+fn five_thousand_fresh_random_trees_compose_as_in_the_original() {
+    let days = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a date").as_secs() / 86_400;
+    fuzzed(days, 5000);
 }
 
 /// One of the fifteen needs an option that the script, made before there was one, does not give; it is the first case of

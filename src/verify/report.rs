@@ -275,8 +275,8 @@ pub const NOT_PROVED: [&str; 7] = [
      a commitment that you received before the run, shows who knew of it first",
     "that the config was not picked among many that were tried: a policy can fix config keys, seed, data and the least \
      number of held-out samples, and demand a commitment made before the run",
-    "that these fields of the record, which no check looks into, are true: run.id, config.composedAt, config.job, device, \
-     environment, envelope.figures, git.branch, git.readIgnored, git.readUntracked, git.remotes, git.replaced, git.shallow, \
+    "that these fields of the record, which no check looks into, are true: run.id, config.composedAt, \
+     config.utcOffsetSeconds, config.job, device, environment, envelope.figures, git.branch, git.readIgnored, git.readUntracked, git.remotes, git.replaced, git.shallow, \
      git.untracked, startedAt, finishedAt",
     "the calendar time of the run: times and host figures are the trainer's own word",
     "that the limits were kept on the trainer's machine: a replay measures time only, on another machine, and neither \

@@ -281,7 +281,7 @@ pub fn audit_difference(origin: &RunOrigin, composer: &Composer) -> Option<Strin
     let record = &origin.config;
     let told = origin.environment.variables.iter();
     let told = told.filter_map(|variable| Some((variable.name.clone(), variable.value.clone()?)));
-    let composer = composer.clone().env(told.collect()).cwd("/");
+    let composer = composer.clone().env(told.collect()).cwd("/").packages(Vec::new());
     match record.compose(&composer).and_then(|config| config.digest()) {
         Ok(digest) if digest == record.digest => None,
         Ok(_) => Some("it depends on this run's folders".into()),
