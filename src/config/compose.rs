@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::composed::Config;
+use super::composed::{self, Config};
 use super::custom::CustomResolvers;
 use super::defaults::{DefaultsListEntry, MissingOptions, defaults_list};
 use super::env::Variables;
@@ -225,41 +225,37 @@ impl Composer {
     }
 
     fn compose_in(&self, mode: RunMode, config_name: Option<&str>, texts: &[String]) -> Result<Config, ConfigError> {
+        let mut warnings = Vec::new();
+        // What was warned of until it failed may be why.
+        self.parts(mode, config_name, texts, &mut warnings)
+            .map_err(|error| error.with_warnings(std::mem::take(&mut warnings)))
+            .and_then(|parts| Config::new(composed::Parts { warnings, ..parts }))
+    }
+
+    /// Everything but the warnings, which are there also where it fails.
+    fn parts(
+        &self,
+        mode: RunMode,
+        config_name: Option<&str>,
+        texts: &[String],
+        warnings: &mut Vec<String>,
+    ) -> Result<composed::Parts, ConfigError> {
         let env = Variables::new(self.env.clone());
-        let surroundings = Surroundings {
+        let surroundings = &Surroundings {
             env: Some(&env),
             now: self.now.clone(),
             custom: self.custom.as_deref(),
             ..Surroundings::default()
         };
         let overrides: Vec<Override> = texts.iter().map(|text| overrides::parse(text)).collect::<Result<_, _>>()?;
-        let mut repository = Repository::new(self.search_path.clone().version_base(self.version_base));
-        let mut warnings = Vec::new();
-        let parsed = Parsed { mode, config_name, overrides: &overrides };
-        let composed = self.compose_parsed(&parsed, &mut repository, &surroundings, &mut warnings);
-        // What was warned of until then may be why it failed.
-        let parts = composed.map_err(|error| error.with_warnings(warnings.clone()))?;
-        let sources: Vec<_> = repository.into_sources();
-        let custom = self.custom.iter().map(|custom| custom.source().clone());
-        let sources = sources.into_iter().chain(custom).collect();
-        Config::new(super::composed::Parts { sources, warnings, env, ..parts })
-    }
-
-    fn compose_parsed(
-        &self,
-        parsed: &Parsed<'_>,
-        repository: &mut Repository,
-        surroundings: &Surroundings<'_>,
-        warnings: &mut Vec<String>,
-    ) -> Result<super::composed::Parts, ConfigError> {
-        let Parsed { mode, config_name, overrides } = *parsed;
-        self.extend_search_path(repository, config_name, overrides, surroundings, warnings)?;
-        refuse_sweeps(overrides, mode)?;
+        let repository = &mut Repository::new(self.search_path.clone().version_base(self.version_base));
+        self.extend_search_path(repository, config_name, &overrides, surroundings, warnings)?;
+        refuse_sweeps(&overrides, mode)?;
         let missing = match mode {
             RunMode::Run => MissingOptions::Refused,
             RunMode::MultiRun => MissingOptions::Skipped,
         };
-        let defaults = defaults_list(repository, config_name, overrides, missing, surroundings)?;
+        let defaults = defaults_list(repository, config_name, &overrides, missing, surroundings)?;
         warnings.extend(defaults.warnings);
 
         let mut tree = Tree::default();
@@ -281,7 +277,9 @@ impl Composer {
         let overrides = recorded_lines(&mut tree, root, "task", surroundings)?;
         let hydra_overrides = recorded_lines(&mut tree, root, "hydra", surroundings)?;
         let now = self.zoned(&mut tree, root, surroundings)?;
-        Ok(super::composed::Parts {
+        let custom = self.custom.iter().map(|custom| custom.source().clone());
+        let sources = repository.sources().iter().cloned().chain(custom).collect();
+        Ok(composed::Parts {
             config_name: config_name.map(str::to_owned),
             tree,
             root,
@@ -289,12 +287,12 @@ impl Composer {
             overrides,
             hydra_overrides,
             override_dirname,
-            sources: Vec::new(),
+            sources,
             defaults_list: defaults.entries,
             defaults_tree: defaults.tree,
             warnings: Vec::new(),
             files,
-            env: Variables::default(),
+            env: env.clone(),
             custom: self.custom.clone(),
             version_base: self.version_base,
             now,
@@ -369,14 +367,6 @@ impl Composer {
         }
         Ok(())
     }
-}
-
-/// What is composed.
-#[derive(Clone, Copy)]
-struct Parsed<'a> {
-    mode: RunMode,
-    config_name: Option<&'a str>,
-    overrides: &'a [Override],
 }
 
 fn texts<S: AsRef<str>>(overrides: &[S]) -> Vec<String> {

@@ -305,8 +305,9 @@ impl Repository {
         Self { search_path, cache: BTreeMap::new(), sources: Vec::new() }
     }
 
-    pub(super) fn into_sources(self) -> Vec<SourceFile> {
-        self.sources
+    /// The files that were read, in their order.
+    pub(super) fn sources(&self) -> &[SourceFile] {
+        &self.sources
     }
 
     /// A config by its path; `None` when there is none.
