@@ -37,7 +37,7 @@ struct Examined {
 /// Examines every device.
 ///
 /// # Errors
-/// The first op that failed on the first device that failed.
+/// The first op that failed on the first device that failed, or a product of its own that is wrong.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let mut examined = Vec::new();
     let mut absent = Vec::new();
@@ -66,6 +66,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     for Examined { device, findings, .. } in examined {
         findings.probe.probed().with_context(|| format!("{} may not be used in portable mode", device.name))?;
+        let native = findings.native_products.unwrap_or(Ok(()));
+        native.with_context(|| format!("{} may not be used in native mode", device.name))?;
     }
     Ok(())
 }

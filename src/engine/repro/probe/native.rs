@@ -5,8 +5,6 @@
 //! issues 5237 and 5626, cubek 434). Without autotuning, as here, Burn takes neither of them but a single-buffered one
 //! (`Strategy::Auto`), which a newer Burn or another feature could change; so native runs on a GPU ask first.
 
-use std::fmt;
-
 use burn_backend::ops::FloatTensorOps;
 use burn_backend::tensor::Device;
 use burn_backend::{FloatDType, Shape, TensorData, try_read_sync};
@@ -21,7 +19,11 @@ const SIZES: [[usize; 3]; 6] =
     [[64, 104, 208], [64, 440, 440], [64, 32, 64], [128, 96, 64], [100, 160, 130], [256, 544, 128]];
 
 /// A native product that is not what it should be.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[error(
+    "a native product {} × {} × {} has {got} where {expected} is expected: it reads past its operands",
+    .size[0], .size[1], .size[2]
+)]
 pub struct WrongProduct {
     /// Rows, inner dimension and columns.
     pub size: [usize; 3],
@@ -29,13 +31,6 @@ pub struct WrongProduct {
     pub expected: f32,
     /// What it is.
     pub got: f32,
-}
-
-impl fmt::Display for WrongProduct {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { size: [m, k, n], expected, got } = self;
-        write!(f, "a product {m} × {k} × {n} has {got} where {expected} is expected: it reads past K = {k}")
-    }
 }
 
 /// Whether the device's own products add nothing but what is in their operands, which are small integers: every order of
