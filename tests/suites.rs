@@ -8,7 +8,9 @@ use crate::sandbox::repository;
 /// What `cargo test` prints of the four suites, of which one test is as `outcome` says.
 fn log(outcome: &str, said: &str) -> String {
     let suites = [("tests/tensor.rs", "tensor"), ("tests/autodiff.rs", "autodiff")];
-    let suites = suites.into_iter().chain([("unittests src/lib.rs", "suite_burn_nn"), ("unittests src/lib.rs", "suite_burn_optim")]);
+    let suites = suites
+        .into_iter()
+        .chain([("unittests src/lib.rs", "suite_burn_nn"), ("unittests src/lib.rs", "suite_burn_optim")]);
     let mut text = String::new();
     for (source, name) in suites {
         let (result, count) = if name == "tensor" { (outcome, said) } else { ("ok", "") };
@@ -19,7 +21,8 @@ fn log(outcome: &str, said: &str) -> String {
         if !count.is_empty() {
             text += &format!("\nfailures:\n\n---- {name}::float::a stdout ----\n{count}\n");
         }
-        text += &format!("\ntest result: x. {passed} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out\n\n");
+        text +=
+            &format!("\ntest result: x. {passed} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out\n\n");
     }
     text
 }

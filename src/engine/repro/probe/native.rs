@@ -74,3 +74,23 @@ fn poison<B: Kernels>([m, k, n]: [usize; 3], device: &Device<B>) {
     drop(held);
     B::sync(device).expect("the device can be waited for");
 }
+
+#[cfg(test)]
+mod tests {
+    use burn_flex::Flex;
+
+    use super::*;
+    use crate::engine::repro::fault::with_fault;
+
+    #[test]
+    fn a_native_product_that_is_off_is_told_with_its_size() {
+        assert_eq!(native_products::<Flex>(&Default::default()), Ok(()));
+        let wrong = with_fault("float_matmul", || native_products::<Flex>(&Default::default())).expect_err("it is off");
+        assert_eq!(wrong.size, [64, 104, 208]);
+        let text = wrong.to_string();
+        assert!(
+            text.starts_with("a native product 64 × 104 × 208 has ") && text.ends_with("past its operands"),
+            "{text}"
+        );
+    }
+}
