@@ -8,7 +8,14 @@ use crate::sandbox::Sandbox;
 fn the_cpu_passes_the_probe_and_every_op_is_listed_on_demand() {
     let sandbox = Sandbox::new();
     let short = sandbox.done(&["doctor"]).stdout;
-    for piece in ["cpu  ", "instruction level", "fused multiply-add", "subnormals          kept", "passed, digest "] {
+    for piece in [
+        "cpu  ",
+        "instruction level",
+        "fused multiply-add",
+        "subnormals          kept",
+        "native products     inside their operands",
+        "passed, digest ",
+    ] {
         assert!(short.contains(piece), "{piece:?} is not said:\n{short}");
     }
     assert!(short.contains("wall time           32400 s") && !short.contains("float_exp"), "{short}");
@@ -28,5 +35,8 @@ fn the_findings_are_data_too_and_the_same_every_time() {
     let ops = device["probe"]["ops"].as_array().expect("a list");
     assert!(ops.iter().any(|op| op["op"] == "float_matmul") && ops.iter().all(|op| op["verdict"] == "equal"));
     assert!(device["probe"]["seconds"].as_f64().expect("a number") < 5.0);
+    for device in first["devices"].as_array().expect("a list") {
+        assert_eq!(device["nativeProducts"], "inside their operands", "{}", device["name"]);
+    }
     assert_eq!(first["limits"]["wallSeconds"], 32_400);
 }

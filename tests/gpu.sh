@@ -45,6 +45,20 @@ for accelerator in cuda wgpu; do
     if [ "$found" = True ]; then present+=("$accelerator"); else row "$accelerator" absent ''; fi
 done
 
+echo '== native products: do they stay inside their operands where Burn 0.21 has kernels that do not?'
+for accelerator in "${present[@]}"; do
+    products=$(python3 -c "
+import json, sys
+devices = json.load(open(sys.argv[1]))['devices']
+print('; '.join(sorted({str(d['nativeProducts']) for d in devices if d['accelerator'] == '$accelerator'})))" "$scratch/doctor.json")
+    if [ "$products" = 'inside their operands' ]; then
+        row "native products, $accelerator" passed ''
+    else
+        row "native products, $accelerator" FAILED "$products"
+        failed=1
+    fi
+done
+
 echo '== bits'
 for accelerator in "${present[@]}"; do
     check "golden digests, $accelerator" "$programs/spectramind-verify" golden --accelerator "$accelerator"

@@ -26,5 +26,6 @@ mod network;
 mod profiles;
 mod sandbox;
 mod scoring;
+mod suites;
 mod training;
 mod verifier;

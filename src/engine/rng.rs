@@ -65,6 +65,8 @@ impl Stream {
     pub const SPLIT: Self = Self(4);
     /// Inputs of the numerics probe; `step` tells them apart.
     pub const PROBE: Self = Self(5);
+    /// What Burn's `Backend::seed` seeds, outside of any run.
+    pub const SEEDED: Self = Self(6);
 
     /// A stream of a workload's own, apart from all of the engine's.
     ///

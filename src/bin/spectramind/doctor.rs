@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use spectramind::engine::device::{Device, Examination, Kind, devices};
-use spectramind::engine::repro::probe::{Judged, Verdict};
+use spectramind::engine::repro::probe::{Judged, Verdict, WrongProduct};
 use spectramind::engine::repro::{Capabilities, CpuLevel, NUMERICS_VERSION};
 use spectramind::envelope::Bounds;
 use spectramind::provenance::environment::machine_memory;
@@ -37,7 +37,7 @@ struct Examined {
 /// Examines every device.
 ///
 /// # Errors
-/// The first op that failed on the first device that failed.
+/// The first op that failed on the first device that failed, or a product of its own that is wrong.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let mut examined = Vec::new();
     let mut absent = Vec::new();
@@ -66,6 +66,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     for Examined { device, findings, .. } in examined {
         findings.probe.probed().with_context(|| format!("{} may not be used in portable mode", device.name))?;
+        let native = findings.native_products.unwrap_or(Ok(()));
+        native.with_context(|| format!("{} may not be used in native mode", device.name))?;
     }
     Ok(())
 }
@@ -85,7 +87,7 @@ fn examine(device: Device) -> Examined {
 
 impl Examined {
     fn to_text(&self, verbose: bool) -> String {
-        let Self { device, findings: Examination { probe, capabilities, subnormals }, .. } = self;
+        let Self { device, findings: Examination { probe, capabilities, subnormals, native_products }, .. } = self;
         let mut text = format!("{}  {}, {}\n", device.kind, device.name, device.interface);
         let probed = match probe.probed() {
             Ok(probed) => format!("passed, digest {}", probed.digest()),
@@ -102,6 +104,7 @@ impl Examined {
             ("division", capable(|own| rounded(own.exact_division))),
             ("square root", capable(|own| rounded(own.exact_root))),
             ("subnormals", subnormals.map_or("unknown".into(), |subnormals| subnormals.to_string())),
+            ("native products", native_products.map_or("unknown".into(), native)),
             ("numerics probe", format!("{probed}, in {:.2} s", self.seconds)),
         ] {
             let _ = writeln!(text, "  {name:20}{value}");
@@ -138,7 +141,7 @@ impl Examined {
             };
             json!({ "group": judged.group, "op": judged.op, "verdict": verdict, "failure": failure })
         };
-        let Self { device, findings: Examination { probe, capabilities, subnormals }, .. } = self;
+        let Self { device, findings: Examination { probe, capabilities, subnormals, native_products }, .. } = self;
         let probed = probe.probed();
         json!({
             "accelerator": device.kind.name(),
@@ -154,6 +157,7 @@ impl Examined {
             "divisionIsExact": capabilities.map(|own| own.exact_division),
             "squareRootIsExact": capabilities.map(|own| own.exact_root),
             "subnormals": subnormals.map(|subnormals| subnormals.to_string()),
+            "nativeProducts": native_products.map(native),
             "probe": {
                 "passed": probed.is_ok(),
                 "digest": probed.ok().map(|probed| probed.digest()),
@@ -162,6 +166,11 @@ impl Examined {
             },
         })
     }
+}
+
+/// What is said of the device's own matrix products.
+fn native(products: Result<(), WrongProduct>) -> String {
+    products.map_or_else(|wrong| format!("WRONG: {wrong}"), |()| "inside their operands".into())
 }
 
 fn rounded(exact: bool) -> String {

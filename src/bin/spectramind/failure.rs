@@ -234,6 +234,7 @@ fn device(error: &DeviceError) -> String {
         DeviceError::NotConforming { .. } => {
             "use accelerator=cpu or auto; trainer.numerics=native trains there, with bits of that kind of device".into()
         }
+        DeviceError::NotCorrect { .. } => "use accelerator=cpu, or trainer.numerics=portable, which has its own".into(),
     }
 }
 

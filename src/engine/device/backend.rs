@@ -11,7 +11,7 @@ use crate::engine::PortableCpu;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 use crate::engine::repro::Repro;
 use crate::engine::repro::kernels::Kernels;
-use crate::engine::repro::probe::{probe, report, subnormals};
+use crate::engine::repro::probe::{WrongProduct, native_products, probe, report, subnormals};
 
 /// A device as its backend addresses it.
 #[derive(Debug, Clone)]
@@ -68,6 +68,25 @@ impl Device {
         }
     }
 
+    /// Checks that a GPU's own matrix products, those of native numerics, stay inside their operands.
+    ///
+    /// # Errors
+    /// When one does not.
+    pub fn check_native(&self) -> Result<(), DeviceError> {
+        let checked = match &self.handle {
+            Handle::Cpu => Ok(()),
+            #[cfg(feature = "wgpu")]
+            Handle::Wgpu(device) => native_products::<burn::backend::Vulkan>(device),
+            #[cfg(feature = "cuda")]
+            Handle::Cuda(device) => native_products::<burn::backend::Cuda>(device),
+        };
+        checked.map_err(|wrong: WrongProduct| DeviceError::NotCorrect {
+            kind: self.kind,
+            device: self.name.clone(),
+            reason: wrong.to_string(),
+        })
+    }
+
     /// Bytes of device memory that this process holds now, of all threads' streams; 0 on the CPU, `None` where it
     /// cannot be told.
     pub fn held_bytes(&self) -> Option<u64> {
@@ -86,6 +105,7 @@ fn examine<B: Kernels>(device: &B::Device) -> Examination {
         probe: report::<B>(device),
         capabilities: catch_unwind(AssertUnwindSafe(|| B::capabilities(device))).ok(),
         subnormals: catch_unwind(AssertUnwindSafe(|| subnormals::<B>(device))).ok(),
+        native_products: catch_unwind(AssertUnwindSafe(|| native_products::<B>(device))).ok(),
     }
 }
 

@@ -17,7 +17,7 @@ use burn::tensor::backend::AutodiffBackend;
 
 use self::backend::Handle;
 use super::repro::Capabilities;
-use super::repro::probe::{Report, Subnormals};
+use super::repro::probe::{Report, Subnormals, WrongProduct};
 use super::settings::{Accelerator, Numerics};
 use crate::digest::Blake3Digest;
 
@@ -94,6 +94,8 @@ pub struct Examination {
     pub capabilities: Option<Capabilities>,
     /// What it does with subnormal numbers; `None` as above.
     pub subnormals: Option<Subnormals>,
+    /// Whether its own matrix products, those of native numerics, stay inside their operands; `None` as above.
+    pub native_products: Option<Result<(), WrongProduct>>,
 }
 
 /// Something to do on whichever device was chosen, written once for all backends.
@@ -135,6 +137,16 @@ pub enum DeviceError {
         /// What is missing.
         reason: String,
     },
+    /// The device's own kernels compute something else than they should.
+    #[error("accelerator {kind}: {device} cannot compute native numerics: {reason}")]
+    NotCorrect {
+        /// What was asked for.
+        kind: Kind,
+        /// Name of the device.
+        device: String,
+        /// What was computed, what was expected and what came out.
+        reason: String,
+    },
     /// The device computes other bits than the numerics contract asks for.
     #[error("accelerator {kind}: {device} does not compute portable numerics: {reason}")]
     NotConforming {
@@ -164,14 +176,14 @@ pub fn devices(kind: Kind) -> Result<Vec<Device>, DeviceError> {
     found.map_err(|reason| DeviceError::Absent { kind, reason })
 }
 
-/// Chooses the device for a run and, in portable numerics, probes it.
+/// Chooses the device for a run and probes it: in portable numerics every op, in native numerics a GPU's own products.
 ///
 /// # Errors
 /// When what was asked for is not there or does not conform. `auto` always finds the CPU.
 pub fn choose(accelerator: Accelerator, numerics: Numerics) -> Result<Choice, DeviceError> {
     let probe = |device: &Device| match numerics {
         Numerics::Portable => device.probe().map(Some),
-        Numerics::Native => Ok(None),
+        Numerics::Native => device.check_native().map(|()| None),
     };
     let kind = match accelerator {
         Accelerator::Auto => return choose_best(devices, probe),

@@ -85,7 +85,7 @@ fn chunk(case: &Case, chunk: u32, stride: usize) -> Measured {
         assert_eq!(canonical(other), canonical(value), "{function:?}({x:e}): {what:?} gives {other:e}, not {value:e}");
     };
     for level in Level::available() {
-        if level == Level::Portable && !chunk.is_multiple_of(SLOW) {
+        if level == Level::PORTABLE && !chunk.is_multiple_of(SLOW) {
             continue;
         }
         for ((other, value), x) in results(level, function, &inputs).into_iter().zip(&values).zip(&inputs) {

@@ -47,7 +47,7 @@ impl Default for Arithmetic {
 }
 
 thread_local! {
-    static SCOPE: Cell<Arithmetic> = const { Cell::new(Arithmetic::PORTABLE) };
+    static SCOPE: Cell<Option<Arithmetic>> = const { Cell::new(None) };
 }
 
 /// Runs `body` with `arithmetic` for every op that this thread calls in it.
@@ -55,19 +55,28 @@ thread_local! {
 /// Scopes nest as those of [`with_random`](super::with_random) do, and for the same reason: a rayon worker that waits
 /// inside one scope may run another job.
 pub fn with_arithmetic<R>(arithmetic: Arithmetic, body: impl FnOnce() -> R) -> R {
-    struct Restore(Arithmetic);
+    struct Restore(Option<Arithmetic>);
     impl Drop for Restore {
         fn drop(&mut self) {
             SCOPE.set(self.0);
         }
     }
-    let _restore = Restore(SCOPE.replace(arithmetic));
+    let _restore = Restore(SCOPE.replace(Some(arithmetic)));
     body()
+}
+
+/// Whether this thread is inside a scope, as it is whenever the engine runs a workload's code in a training run.
+pub(super) fn is_in_scope() -> bool {
+    SCOPE.get().is_some()
 }
 
 /// Whether fast methods go to the backend's own kernels.
 pub(super) fn is_native() -> bool {
-    SCOPE.get().numerics == Numerics::Native
+    in_force().numerics == Numerics::Native
+}
+
+fn in_force() -> Arithmetic {
+    SCOPE.get().unwrap_or_default()
 }
 
 /// The matrix product that every op is made of which has one in it: of operands in the width in force.
@@ -78,7 +87,7 @@ pub(super) fn product<B: Kernels>(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> F
 
 /// An operand of a matrix product, rounded to the width in force.
 fn operand<B: Kernels>(tensor: FloatTensor<B>) -> FloatTensor<B> {
-    match SCOPE.get().precision {
+    match in_force().precision {
         Precision::Full => tensor,
         Precision::MixedF16 => B::map(Function::ToF16, tensor),
         Precision::MixedBf16 => B::map(Function::ToBf16, tensor),
@@ -101,12 +110,13 @@ mod tests {
     fn the_outer_scope_is_back_after_the_inner_one_and_after_a_panic() {
         let native = Arithmetic { numerics: Numerics::Native, ..MIXED };
         with_arithmetic(MIXED, || {
-            with_arithmetic(native, || assert_eq!(SCOPE.get(), native));
-            assert_eq!(SCOPE.get(), MIXED);
+            with_arithmetic(native, || assert_eq!(in_force(), native));
+            assert_eq!(in_force(), MIXED);
             assert!(std::panic::catch_unwind(|| with_arithmetic(native, || panic!("expected"))).is_err());
-            assert_eq!(SCOPE.get(), MIXED);
+            assert_eq!(in_force(), MIXED);
         });
-        assert_eq!(SCOPE.get(), Arithmetic::PORTABLE);
+        assert_eq!(in_force(), Arithmetic::PORTABLE);
+        assert!(!is_in_scope());
     }
 
     #[test]

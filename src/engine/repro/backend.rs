@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use burn_backend::{Backend, BackendTypes, DType, DTypeUsageSet, ExecutionError, TensorData};
 
 use super::kernels::Kernels;
+use super::random;
 
 /// A Burn backend with the tensors and devices of `B` whose results have the bits this module specifies.
 ///
@@ -52,12 +53,17 @@ impl<B: Kernels> Backend for Repro<B> {
         format!("repro<{}>", B::name(device))
     }
 
-    /// Always refused: a global seed would make values depend on the order of calls.
+    /// Gives the calling thread a source of random tensors of its own: that of `seed`, from its beginning.
+    ///
+    /// It serves Burn code outside of the engine and of [`with_random`](super::with_random). Burn's own seed is one state
+    /// of the whole process, so that what a thread draws depends on what others drew before; here a thread that has not
+    /// called it has no source. All devices share it.
     ///
     /// # Panics
-    /// Always; use [`with_random`](super::with_random).
-    fn seed(_device: &Self::Device, _seed: u64) {
-        panic!("`Backend::seed` is refused in portable mode: random numbers come from a `with_random` scope")
+    /// Inside a [`with_random`](super::with_random) or [`with_arithmetic`](super::with_arithmetic) scope: a training run
+    /// has its own generator, whose numbers a seed would leave as they are or make depend on the order of calls.
+    fn seed(_device: &Self::Device, seed: u64) {
+        random::seed(seed);
     }
 
     fn sync(device: &Self::Device) -> Result<(), ExecutionError> {

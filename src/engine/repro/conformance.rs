@@ -417,9 +417,26 @@ fn random_tensors_are_the_scopes_numbers_in_row_major_order() {
 }
 
 #[test]
-#[should_panic(expected = "outside a `with_random` scope")]
+#[should_panic(expected = "without a generator: wrap the code that draws in `with_random(")]
 fn a_random_tensor_outside_a_scope_is_refused() {
     let _ = Tensor::<Cpu, 1>::random([1], Distribution::Default, &Default::default());
+}
+
+#[test]
+fn burn_code_that_seeds_its_backend_draws_the_same_on_any_number_of_threads() {
+    type B = burn::backend::Autodiff<Cpu>;
+    let device = Default::default();
+    let drawn = || {
+        B::seed(&device, 42);
+        let layer = burn::nn::LinearConfig::new(5, 3).init::<B>(&device);
+        let x = Tensor::<B, 2>::random([400, 5], Distribution::Normal(0.0, 1.0), &device);
+        bits(layer.forward(burn::nn::DropoutConfig::new(0.5).init().forward(x)).inner())
+    };
+    let expected = drawn();
+    for threads in [1, 2, 5] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+        assert!(pool.install(drawn) == expected, "{threads} threads");
+    }
 }
 
 #[test]
@@ -434,7 +451,10 @@ fn ops_without_a_portable_definition_are_refused_by_name() {
     let cases: [(fn(), &str); 4] = [
         (|| drop(of(&[1.0], [1]).cast(FloatDType::F64).exp()), "`float_exp of F64` is not portable yet"),
         (|| drop(of(&[1.0], [1]).cast(FloatDType::F16).sum()), "`float_sum_dim of F16` is not portable yet"),
-        (|| Cpu::seed(&Default::default(), 1), "`Backend::seed` is refused in portable mode"),
+        (
+            || with_random(CounterRng::new(1, Stream::INIT, 0), || Cpu::seed(&Default::default(), 1)),
+            "`Backend::seed` is refused in portable mode",
+        ),
         (
             || {
                 let x = of(&[1.0; 4], [4]);

@@ -203,7 +203,7 @@ fn image<B: Kernels>(x: FloatTensor<B>, window: &Window) -> FloatTensor<B> {
     B::float_reshape(x, Shape::from([shape[0], shape[1], depth, height, width]))
 }
 
-fn biased<B: Kernels>(x: FloatTensor<B>, bias: Option<FloatTensor<B>>) -> FloatTensor<B> {
+pub(super) fn biased<B: Kernels>(x: FloatTensor<B>, bias: Option<FloatTensor<B>>) -> FloatTensor<B> {
     let Some(bias) = bias else { return x };
     f32_only("bias of a convolution", &bias);
     assert_eq!(bias.shape(), Shape::from([x.shape()[1]]), "bias of a convolution to {:?}", x.shape());
@@ -214,7 +214,12 @@ fn with_spatial<const D: usize>(leading: [usize; 2], spatial: [usize; 3]) -> Sha
     Shape::from([&leading[..], &spatial[3 - D..]].concat())
 }
 
-fn convolution_window<const D: usize>(op: &str, x: &Shape, weight: &Shape, options: &ConvOptions<D>) -> Window {
+pub(super) fn convolution_window<const D: usize>(
+    op: &str,
+    x: &Shape,
+    weight: &Shape,
+    options: &ConvOptions<D>,
+) -> Window {
     window::<D>(op, x, weight, |axis, input, kernel| {
         let [stride, padding, dilation] = [options.stride[axis], options.padding[axis], options.dilation[axis]];
         let free = (input + 2 * padding).checked_sub(dilation * (kernel - 1) + 1)?;

@@ -1,6 +1,7 @@
 //! [`Kernels`] on `Flex`, Burn's CPU backend: takes tensors apart into slices and puts the results together.
 
 use burn_backend::ops::{FloatTensorOps, IntTensorOps};
+use burn_backend::tensor::IndexingUpdateOp;
 use burn_backend::{DType, IntDType, Shape, TensorData};
 use burn_flex::{Flex, FlexDevice, FlexTensor};
 
@@ -16,6 +17,7 @@ use super::cpu::strided::{self, Place, Strided, combine, combine_in_place};
 use super::kernels::{BinaryFunction, Capabilities, Extremum, Fold, Function, Kernels, Operation, Scan};
 use super::ops::extremum::arg_extremum;
 use super::ops::scan;
+use super::ops::scatter::update_rows;
 use super::taps::Taps;
 use super::window::{Axis, Window};
 
@@ -138,6 +140,13 @@ impl Kernels for Flex {
 
     fn select_add(tensor: FlexTensor, dim: usize, indices: FlexTensor, value: FlexTensor) -> FlexTensor {
         <Flex as FloatTensorOps<Flex>>::float_select_add(tensor, dim, indices, value)
+    }
+
+    fn update_rows(update: IndexingUpdateOp, data: FlexTensor, rows: &[usize], values: FlexTensor) -> FlexTensor {
+        let (mut data, values) = (dense(data), dense(values));
+        let columns = data.layout().shape()[1];
+        update_rows(update, data.storage_mut::<f32>(), rows, values.storage(), columns);
+        data
     }
 
     fn columns(images: FlexTensor, window: Window) -> FlexTensor {

@@ -10,7 +10,7 @@ use burn_backend::{
 use super::backend::Repro;
 use super::kernels::{BinaryFunction, Extremum, Fold, Function, Kernels, Operation, Scan};
 use super::table::{backend_ops, refuse};
-use super::{arithmetic, order, random};
+use super::{arithmetic, order, random, scatter};
 
 backend_ops! {
     /// How each method of `FloatTensorOps` is treated.
@@ -159,6 +159,15 @@ backend_ops! {
             ) -> FloatTensor<B> {
                 f32_only("float_select_add", &tensor);
                 B::select_add(tensor, dim, indices, value)
+            }
+
+            fn float_scatter_nd(
+                data: FloatTensor<B>,
+                indices: IntTensor<B>,
+                values: FloatTensor<B>,
+                reduction: IndexingUpdateOp,
+            ) -> FloatTensor<B> {
+                scatter::float_scatter_nd::<B>(data, indices, values, reduction)
             }
 
             fn float_sum(tensor: FloatTensor<B>) -> FloatTensor<B> {
@@ -390,12 +399,7 @@ backend_ops! {
             float_grid_sample_2d,
         }
         refused {
-            fn float_scatter_nd(
-                _data: FloatTensor<B>,
-                _indices: IntTensor<B>,
-                _values: FloatTensor<B>,
-                _reduction: IndexingUpdateOp,
-            ) -> FloatTensor<B>;
+
         }
         refused_below {
 

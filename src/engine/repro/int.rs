@@ -11,7 +11,7 @@ use burn_backend::{
 use super::backend::Repro;
 use super::kernels::Kernels;
 use super::table::{backend_ops, refuse};
-use super::{float, order, random};
+use super::{float, order, random, scatter};
 
 backend_ops! {
     /// How each method of `IntTensorOps` is treated.
@@ -143,6 +143,15 @@ backend_ops! {
                 B::int_slice(order::int_argsort::<B>(tensor, dim, true), &float::leading(dim, k))
             }
 
+            fn int_scatter_nd(
+                data: IntTensor<B>,
+                indices: IntTensor<B>,
+                values: IntTensor<B>,
+                reduction: IndexingUpdateOp,
+            ) -> IntTensor<B> {
+                scatter::int_scatter_nd::<B>(data, indices, values, reduction)
+            }
+
             fn int_random(shape: Shape, distribution: Distribution, device: &Device<B>, dtype: IntDType) -> IntTensor<B> {
                 let values = random::ints(distribution, shape.num_elements());
                 B::int_from_data(narrowed(values, shape, dtype), device)
@@ -162,12 +171,6 @@ backend_ops! {
             int_min_dim_with_indices, int_sign,
         }
         refused {
-            fn int_scatter_nd(
-                _data: IntTensor<B>,
-                _indices: IntTensor<B>,
-                _values: IntTensor<B>,
-                _reduction: IndexingUpdateOp,
-            ) -> IntTensor<B>;
             fn int_powi(lhs: IntTensor<B>, rhs: IntTensor<B>) -> IntTensor<B>;
         }
         refused_below {

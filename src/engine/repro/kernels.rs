@@ -5,7 +5,7 @@
 //! the probe asks a device whether it does. Not here: what is made of these ops (convolutions, averages, interpolation,
 //! powers), and refusals.
 
-use burn_backend::tensor::{Device, FloatTensor, IntTensor};
+use burn_backend::tensor::{Device, FloatTensor, IndexingUpdateOp, IntTensor};
 use burn_backend::{Backend, IntDType, Shape, TensorMetadata};
 
 use super::taps::Taps;
@@ -233,6 +233,15 @@ pub trait Kernels: Backend {
         dim: usize,
         indices: IntTensor<Self>,
         value: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// Updates row `rows[i]` of `data`, `[rows, columns]`, by row i of `values`, `[updates, columns]`, in ascending order
+    /// of i. The rows are inside the data; there is at least one update and one column.
+    fn update_rows(
+        update: IndexingUpdateOp,
+        data: FloatTensor<Self>,
+        rows: &[usize],
+        values: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
 
     /// The elements of `[batch, channels, depth, height, width]` that `window` has under each of its kernel positions,

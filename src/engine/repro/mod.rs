@@ -26,20 +26,21 @@
 //! | f32 add, sub, mul, neg, abs, floor, ceil, trunc; casts to and from floats | forwarded |
 //! | div, recip, sqrt | forwarded where the device rounds them correctly, else replaced |
 //! | float to integer | replaced: devices differ beyond the range |
-//! | matrix product, sums, means, products, running reductions, scatter-add and select-add | replaced |
+//! | matrix product, sums, means, products, running reductions, scatter-add, select-add, n-dimensional scatter | replaced |
 //! | exp, log, log1p, tanh, erf, sigmoid, gelu, round; powers, remainder | replaced |
 //! | trigonometric and hyperbolic functions and their inverses | replaced |
 //! | arg-min/max and, with gather, min/max; sorting | replaced |
-//! | convolutions, pools, interpolation, unfolding, cross product | replaced |
-//! | random tensors | replaced: [`with_random`] |
+//! | convolutions, deformable convolution, pools, interpolation, unfolding, cross product | replaced |
+//! | random tensors | replaced: [`with_random`], or, outside of the engine, `Backend::seed` |
 //! | clamp, sign, activations, softmax, linear, embedding, layer norm, attention | Burn's own composition of the above |
-//! | n-dimensional scatter, deformable convolution, FFT, quantisation | refused |
+//! | powers of integers by a tensor, FFT, quantisation | refused |
 //!
 //! The elementary functions and the matrix product are *fast* methods: in native numerics they go to the backend's own
 //! kernels, and in mixed precision the operands of every matrix product are rounded to 16 bits: [`with_arithmetic`].
 //! Both are modes of a run, not of the contract.
 //!
-//! A refused op panics with its name: the backend traits cannot return errors.
+//! A refused op panics with its name: the backend traits cannot return errors. What Burn's autodiff gets wrong above
+//! every backend, with functions to use instead, is in [`differentiable`].
 //!
 //! # Numerics, version 1
 //! All float tensors of replaced ops are f32. add, sub, mul, div and sqrt are those of IEEE 754, rounded to nearest, ties to
@@ -65,6 +66,9 @@
 //!   are the element at that index, with its bits.
 //! - **Sorting**: IEEE 754 total order, −0 < +0, NaN last; stable in both directions.
 //! - **scatter_add, select_add**: values are added one by one, in row-major order of the values (of their slices).
+//! - **scatter_nd**: slice i of the values updates the slice that tuple i of the indices points to, in row-major order of
+//!   the tuples: it is taken, added, multiplied, or taken where it is NaN or strictly beyond (min, max). Of integers, sums
+//!   and products keep the low bits.
 //! - **xⁿ** for an integer n, |n| ≥ 3: r = x; for each bit of |n| below the highest, from high to low, r = r·r, then r = r·x if
 //!   the bit is set; 1/r for n < 0. n = 0, 1, 2: ones, x, x·x; −1, −2: 1/x, 1/(x·x). **x^½** is sqrt(x), **x^−½** is 1/sqrt(x), so
 //!   (−0)^−½ = −∞. Any other exponent, an integer with |n| ≥ 65536 too, is a
@@ -91,6 +95,13 @@
 //! - **Gradient by the weight** of both: the matrix product over k = sample, then window position in row-major order,
 //!   of the columns of the larger image with the elements at the window positions. By the bias: the sum over the same
 //!   k.
+//! - **Deformable convolution**: the matrix product of a convolution, whose columns hold samples at the kernel positions,
+//!   as f32, plus their offsets, times the mask. A sample and its slopes are in `ops/deformable.rs`. The gradients by
+//!   weight and bias are those of a convolution. Let g be the gradient by the columns, the matrix product of the
+//!   transposed weights with the output's. By the mask: the sum over the channels of the offset group of g · sample. With
+//!   v = g · mask: by the offset the sums over those channels of slope · v; by the image +0, then + weight · v for each
+//!   sample, of all samples in ascending order (kernel position, then window position) the low-low corners first, then
+//!   low-high, high-low, high-high.
 //! - **Weighted sum** of x₀, x₁, … by w₀, w₁, …: w₀·x₀, then fma(w₁, x₁, sum), and so on; +0 if it is empty.
 //!   **Interpolation**: the weighted sum, over the rows of the input that the output row is made of, of the weighted
 //!   sums along those rows. The weights of each mode are in `interpolation.rs`. The **gradient** is the same with
@@ -145,6 +156,8 @@ mod convolution;
 mod cpu;
 #[cfg(feature = "gpu")]
 mod cube;
+mod deformable;
+pub mod differentiable;
 mod flex;
 mod float;
 mod int;
@@ -157,6 +170,7 @@ mod pooling;
 pub mod probe;
 mod quantized;
 mod random;
+mod scatter;
 mod table;
 mod taps;
 mod transaction;

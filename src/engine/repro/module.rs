@@ -1,5 +1,5 @@
-//! `ModuleOps`: layers from this backend's own ops. Convolutions, pools and interpolation have files of their own;
-//! deformable convolution and FFT are not portable yet.
+//! `ModuleOps`: layers from this backend's own ops. Convolutions, pools and interpolation have files of their own; FFT is
+//! not portable yet.
 
 use burn_backend::ops::attention::attention_fallback;
 use burn_backend::ops::{
@@ -13,7 +13,7 @@ use super::backend::Repro;
 use super::kernels::Kernels;
 use super::pooling::Pool;
 use super::table::backend_ops;
-use super::{convolution, interpolation, pooling};
+use super::{convolution, deformable, interpolation, pooling};
 
 backend_ops! {
     /// How each method of `ModuleOps` is treated.
@@ -332,6 +332,29 @@ backend_ops! {
             ) -> FloatTensor<B> {
                 attention_fallback::<Self>(query, key, value, mask, attn_bias, options)
             }
+
+            fn deform_conv2d(
+                x: FloatTensor<B>,
+                offset: FloatTensor<B>,
+                weight: FloatTensor<B>,
+                mask: Option<FloatTensor<B>>,
+                bias: Option<FloatTensor<B>>,
+                options: DeformConvOptions<2>,
+            ) -> FloatTensor<B> {
+                deformable::convolve::<B>(x, offset, weight, mask, bias, options)
+            }
+
+            fn deform_conv2d_backward(
+                x: FloatTensor<B>,
+                offset: FloatTensor<B>,
+                weight: FloatTensor<B>,
+                mask: Option<FloatTensor<B>>,
+                bias: Option<FloatTensor<B>>,
+                output_grad: FloatTensor<B>,
+                options: DeformConvOptions<2>,
+            ) -> DeformConv2dBackward<Repro<B>> {
+                deformable::convolve_backward::<B>(x, offset, weight, mask, bias, output_grad, options)
+            }
         }
         composed {
             embedding, embedding_backward, linear, linear_x_backward, linear_weight_backward, linear_bias_backward,
@@ -341,23 +364,6 @@ backend_ops! {
             conv_transpose3d_bias_backward, layer_norm, ctc_loss, has_ctc_loss_backward, ctc_loss_backward,
         }
         refused {
-            fn deform_conv2d(
-                x: FloatTensor<B>,
-                offset: FloatTensor<B>,
-                weight: FloatTensor<B>,
-                mask: Option<FloatTensor<B>>,
-                bias: Option<FloatTensor<B>>,
-                options: DeformConvOptions<2>,
-            ) -> FloatTensor<B>;
-            fn deform_conv2d_backward(
-                x: FloatTensor<B>,
-                offset: FloatTensor<B>,
-                weight: FloatTensor<B>,
-                mask: Option<FloatTensor<B>>,
-                bias: Option<FloatTensor<B>>,
-                output_grad: FloatTensor<B>,
-                options: DeformConvOptions<2>,
-            ) -> DeformConv2dBackward<Repro<B>>;
             fn rfft(signal: FloatTensor<B>, dim: usize, n: Option<usize>) -> (FloatTensor<B>, FloatTensor<B>);
             fn irfft(
                 spectrum_re: FloatTensor<B>,

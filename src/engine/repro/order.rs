@@ -42,8 +42,9 @@ pub(super) fn int_argsort<B: Kernels>(tensor: IntTensor<B>, dim: usize, descendi
     B::int_from_data(TensorData::new(order, shape).convert_dtype(dtype), &device)
 }
 
-fn read<E: std::fmt::Debug>(data: impl Future<Output = Result<TensorData, E>>) -> TensorData {
-    try_read_sync(data).expect("sorting reads the tensor at once").expect("the tensor can be read")
+/// The elements of a tensor, at once.
+pub(super) fn read<E: std::fmt::Debug>(data: impl Future<Output = Result<TensorData, E>>) -> TensorData {
+    try_read_sync(data).expect("a native device is read at once").expect("the tensor can be read")
 }
 
 fn directed(order: Ordering, descending: bool) -> Ordering {

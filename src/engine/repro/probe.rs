@@ -22,6 +22,7 @@ mod convolution;
 mod failure;
 mod input;
 mod movement;
+mod native;
 mod op;
 mod product;
 mod reduction;
@@ -41,6 +42,7 @@ use crate::digest::{Blake3Digest, DomainHasher};
 
 pub use self::bench::{Kind, Number};
 pub use self::failure::{Difference, ProbeFailure};
+pub use self::native::{WrongProduct, native_products};
 pub use self::subnormals::{Subnormals, subnormals};
 
 /// What every op gives: its name and its digest, an op per line.

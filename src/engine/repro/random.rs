@@ -4,6 +4,11 @@
 //! so its values are a function of (seed, stream, step) and of what the same scope drew before, whatever other threads
 //! do. Elements are drawn in row-major order of the shape.
 //!
+//! Code written for other backends calls `Backend::seed` and draws. That works outside of the engine: it seeds the
+//! thread's own source, stream [`Stream::SEEDED`] at step 0, as if a scope began there. In a run, that is inside any
+//! scope of this module or of [`with_arithmetic`](super::with_arithmetic), the call is refused and the source is not
+//! looked at, since a worker thread may run the parts of several jobs, and keeps its seed from one to the next.
+//!
 //! | distribution | float element i of a draw that starts at block s | int element |
 //! |---|---|---|
 //! | `Default` | `uniform_f32(4 s + i)` | low bits of `u64(2 s + i)` |
@@ -18,12 +23,15 @@ use std::cell::Cell;
 
 use burn_backend::Distribution;
 
+use super::arithmetic;
 use super::cpu::level::Level;
 use super::cpu::uniform;
-use crate::engine::rng::CounterRng;
+use crate::engine::rng::{CounterRng, Stream};
 
 thread_local! {
     static SCOPE: Cell<Option<Scope>> = const { Cell::new(None) };
+    /// What [`seed`] gave this thread.
+    static SEEDED: Cell<Option<Scope>> = const { Cell::new(None) };
 }
 
 #[derive(Clone, Copy)]
@@ -50,10 +58,24 @@ pub fn with_random<R>(rng: CounterRng, body: impl FnOnce() -> R) -> R {
     body()
 }
 
+/// Starts this thread's own source of random tensors, for code outside of all scopes.
+///
+/// # Panics
+/// Inside a scope.
+#[track_caller]
+pub(super) fn seed(seed: u64) {
+    assert!(
+        SCOPE.get().is_none() && !arithmetic::is_in_scope(),
+        "`Backend::seed` is refused in portable mode inside a `with_random` or `with_arithmetic` scope, where the scope's \
+         generator is the seed: remove the call, or make it before the scope"
+    );
+    SEEDED.set(Some(Scope { rng: CounterRng::new(seed, Stream::SEEDED, 0), next_block: 0 }));
+}
+
 /// `count` floats of `distribution`, widened from f32.
 ///
 /// # Panics
-/// Outside a [`with_random`] scope, and for a distribution whose parameters are not numbers or out of range.
+/// Without a source, and for a distribution whose parameters are not numbers or out of range.
 pub(super) fn floats(distribution: Distribution, count: usize) -> Vec<f32> {
     check(distribution);
     match distribution {
@@ -132,19 +154,25 @@ fn check(distribution: Distribution) {
     assert!(fine, "random distribution {distribution:?}: parameters out of range");
 }
 
-/// Reserves `count` blocks of the innermost scope; returns its generator and the first of them.
+/// Reserves `count` blocks of the innermost scope, or of the thread's own source where there is none; returns the
+/// generator and the first of them.
 fn take_blocks(count: u64) -> (CounterRng, u64) {
-    let Some(scope) = SCOPE.get() else {
-        panic!("random tensors are refused in portable mode outside a `with_random` scope");
+    let source = if SCOPE.get().is_some() || arithmetic::is_in_scope() { &SCOPE } else { &SEEDED };
+    let Some(scope) = source.get() else {
+        panic!(
+            "random tensors are refused in portable mode without a generator: wrap the code that draws in \
+             `with_random(CounterRng::new(seed, stream, step), || ...)`, or, outside of the engine, call `Backend::seed` \
+             on the same thread before"
+        );
     };
-    SCOPE.set(Some(Scope { next_block: scope.next_block + count, ..scope }));
+    source.set(Some(Scope { next_block: scope.next_block + count, ..scope }));
     (scope.rng, scope.next_block)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::rng::Stream;
+    use crate::engine::repro::{Arithmetic, with_arithmetic};
 
     fn rng(step: u32) -> CounterRng {
         CounterRng::new(42, Stream::STEP, step)
@@ -175,10 +203,63 @@ mod tests {
         assert_eq!(nested, plain);
     }
 
+    /// What `body` panics with.
+    fn refusal<R>(body: impl FnOnce() -> R + std::panic::UnwindSafe) -> String {
+        let Err(panic) = std::panic::catch_unwind(body) else { panic!("it was not refused") };
+        *panic
+            .downcast::<String>()
+            .or_else(|panic| panic.downcast::<&str>().map(|text| Box::new((*text).to_owned())))
+            .expect("text")
+    }
+
     #[test]
-    #[should_panic(expected = "outside a `with_random` scope")]
-    fn drawing_outside_a_scope_is_refused() {
-        floats(Distribution::Default, 1);
+    fn drawing_without_a_generator_is_refused_with_what_to_wrap() {
+        let said = refusal(|| floats(Distribution::Default, 1));
+        assert!(said.contains("wrap the code that draws in `with_random(") && !said.contains('\n'), "{said}");
+        assert!(said.contains("call `Backend::seed` on the same thread"), "{said}");
+    }
+
+    #[test]
+    fn a_seed_starts_the_threads_own_numbers_and_no_other_threads() {
+        let draws = || [floats(Distribution::Default, 5), floats(Distribution::Default, 3)].concat();
+        seed(7);
+        let first = draws();
+        let expected = |i| CounterRng::new(7, Stream::SEEDED, 0).uniform_f32(i);
+        assert_eq!(first, (0..5).chain(8..11).map(expected).collect::<Vec<_>>());
+        assert_ne!(draws(), first, "the numbers go on");
+        seed(7);
+        assert_eq!(draws(), first, "the same seed begins anew");
+        seed(8);
+        assert_ne!(draws(), first);
+        let other = std::thread::spawn(move || {
+            let unseeded = refusal(|| floats(Distribution::Default, 1));
+            seed(7);
+            (unseeded, draws())
+        });
+        let (unseeded, drawn) = other.join().expect("a thread");
+        assert!(unseeded.contains("without a generator"), "{unseeded}");
+        assert_eq!(drawn, first, "whatever this thread has drawn");
+    }
+
+    #[test]
+    fn inside_a_scope_a_seed_neither_counts_nor_is_taken() {
+        let plain = with_random(rng(0), || floats(Distribution::Default, 8));
+        seed(7);
+        let unseeded = refusal(|| with_arithmetic(Arithmetic::PORTABLE, || floats(Distribution::Default, 1)));
+        assert!(unseeded.contains("without a generator"), "{unseeded}");
+        for said in
+            [refusal(|| with_random(rng(0), || seed(1))), refusal(|| with_arithmetic(Arithmetic::PORTABLE, || seed(1)))]
+        {
+            assert!(said.starts_with("`Backend::seed` is refused") && !said.contains('\n'), "{said}");
+        }
+        let scoped = with_random(rng(0), || {
+            let half = floats(Distribution::Default, 4);
+            let _ = refusal(|| seed(1));
+            [half, floats(Distribution::Default, 4)].concat()
+        });
+        assert_eq!(scoped, plain);
+        let seeded = CounterRng::new(7, Stream::SEEDED, 0);
+        assert_eq!(floats(Distribution::Default, 1), [seeded.uniform_f32(0)], "the scopes took nothing of it");
     }
 
     #[test]

@@ -4,9 +4,16 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
-/// Instruction sets with a code path of their own. All give the same bits.
+/// A level of instructions that this processor has. All give the same bits.
+///
+/// Only detection makes one: running the code of a level that the processor lacks is undefined behaviour, and what runs
+/// it takes a level in safe code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Level(Instructions);
+
+/// Instruction sets with a code path of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub enum Instructions {
     /// Whatever the build target guarantees.
     Portable,
     /// x86-64 with AVX2 and FMA.
@@ -47,12 +54,12 @@ fn names(levels: &[Level]) -> String {
 
 impl fmt::Display for Level {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Portable => "portable",
+        formatter.write_str(match self.0 {
+            Instructions::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => "avx2",
+            Instructions::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => "avx512",
+            Instructions::Avx512 => "avx512",
         })
     }
 }
@@ -71,6 +78,14 @@ impl FromStr for Level {
 }
 
 impl Level {
+    /// What every processor of the build target has.
+    pub const PORTABLE: Self = Self(Instructions::Portable);
+
+    /// Which code path this is; a level cannot be made of it.
+    pub fn instructions(self) -> Instructions {
+        self.0
+    }
+
     /// The level in use: the best one of this processor, unless another was [chosen](Self::choose).
     pub fn detected() -> Self {
         #[cfg(test)]
@@ -83,12 +98,8 @@ impl Level {
     /// Makes this the level of the whole process.
     ///
     /// # Errors
-    /// When the processor lacks it, or another one is in use: it is chosen before the first tensor, and once.
+    /// When another one is in use: it is chosen before the first tensor, and once.
     pub fn choose(self) -> Result<(), LevelError> {
-        let available = Self::available();
-        if !available.contains(&self) {
-            return Err(LevelError::Unknown { got: self.to_string(), available });
-        }
         match *IN_USE.get_or_init(|| self) {
             in_use if in_use == self => Ok(()),
             in_use => Err(LevelError::InUse { got: self, in_use }),
@@ -97,18 +108,18 @@ impl Level {
 
     /// Whether the processor has the fused multiply-add; else it is made of other instructions, to the same bits.
     pub fn is_fused(self) -> bool {
-        self > Self::Portable || cfg!(any(target_feature = "fma", target_arch = "aarch64"))
+        self.0 > Instructions::Portable || cfg!(any(target_feature = "fma", target_arch = "aarch64"))
     }
 
     /// All levels of this processor, the slowest first.
     pub fn available() -> Vec<Self> {
         #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut))]
-        let mut levels = vec![Self::Portable];
+        let mut levels = vec![Self::PORTABLE];
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            levels.push(Self::Avx2);
+            levels.push(Self(Instructions::Avx2));
             if is_x86_feature_detected!("avx512f") {
-                levels.push(Self::Avx512);
+                levels.push(Self(Instructions::Avx512));
             }
         }
         levels
@@ -130,6 +141,11 @@ mod tests {
     fn a_level_has_a_name_and_an_unknown_name_is_told_which_there_are() {
         for level in Level::available() {
             assert_eq!(level.to_string().parse(), Ok(level));
+        }
+        // A level that a processor may have, and this one may lack, is no more known than one that none has.
+        for name in ["portable", "avx2", "avx512"] {
+            let known = Level::available().iter().any(|level| level.to_string() == name);
+            assert_eq!(name.parse::<Level>().is_ok(), known, "{name}");
         }
         let error = "avx1024".parse::<Level>().expect_err("no processor has it");
         let text = error.to_string();

@@ -4,7 +4,7 @@ use super::super::kernels::{BinaryFunction, Function};
 use super::super::ops::fma::Fused;
 use super::super::ops::{Fma, Real, apply, apply_binary};
 use super::chunks::in_chunks;
-use super::level::{Level, PortableFma};
+use super::level::{Instructions, Level, PortableFma};
 
 /// Replaces each value by `function` of it.
 pub fn map(level: Level, function: Function, values: &mut [f32]) {
@@ -12,14 +12,14 @@ pub fn map(level: Level, function: Function, values: &mut [f32]) {
 }
 
 fn map_chunk(level: Level, function: Function, values: &mut [f32]) {
-    match level {
-        Level::Portable => each::<PortableFma>(function, values),
+    match level.instructions() {
+        Instructions::Portable => each::<PortableFma>(function, values),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: this level exists only where the processor has AVX2 and FMA.
-        Level::Avx2 => unsafe { each_avx2(function, values) },
+        Instructions::Avx2 => unsafe { each_avx2(function, values) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: this level exists only where the processor has AVX-512F.
-        Level::Avx512 => unsafe { each_avx512(function, values) },
+        Instructions::Avx512 => unsafe { each_avx512(function, values) },
     }
 }
 
@@ -67,14 +67,14 @@ pub fn zip(level: Level, function: BinaryFunction, left: &mut [f32], right: &[f3
 }
 
 fn zip_chunk(level: Level, function: BinaryFunction, left: &mut [f32], right: &[f32]) {
-    match level {
-        Level::Portable => both::<PortableFma>(function, left, right),
+    match level.instructions() {
+        Instructions::Portable => both::<PortableFma>(function, left, right),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: this level exists only where the processor has AVX2 and FMA.
-        Level::Avx2 => unsafe { both_avx2(function, left, right) },
+        Instructions::Avx2 => unsafe { both_avx2(function, left, right) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: this level exists only where the processor has AVX-512F.
-        Level::Avx512 => unsafe { both_avx512(function, left, right) },
+        Instructions::Avx512 => unsafe { both_avx512(function, left, right) },
     }
 }
 

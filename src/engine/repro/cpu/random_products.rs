@@ -137,7 +137,7 @@ fn five_hundred_random_products_equal_the_loop_at_every_level() {
         let expected = case.reference();
         for level in Level::available() {
             // Without the instruction a fused multiply-add takes fifty times as long.
-            if level == Level::Portable && case.size.work() * case.count > 100_000 {
+            if level == Level::PORTABLE && case.size.work() * case.count > 100_000 {
                 continue;
             }
             let got = pools[index as usize % 3].install(|| case.product(level));

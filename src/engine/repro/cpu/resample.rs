@@ -8,7 +8,7 @@ use super::super::ops::Fma;
 use super::super::ops::fma::Fused;
 use super::super::ops::resample::weighted_sum;
 use super::super::taps::Taps;
-use super::level::{Level, PortableFma};
+use super::level::{Instructions, Level, PortableFma};
 
 /// Below this many elements threads cost more than they give.
 const PARALLEL_ELEMENTS: usize = 1 << 14;
@@ -34,14 +34,14 @@ pub fn resample(level: Level, planes: &[f32], count: usize, rows: &Taps, columns
 }
 
 fn one(level: Level, plane: &[f32], rows: &Taps, columns: &Taps, out: &mut [f32]) {
-    match level {
-        Level::Portable => each::<PortableFma>(plane, rows, columns, out),
+    match level.instructions() {
+        Instructions::Portable => each::<PortableFma>(plane, rows, columns, out),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: this level exists only where the processor has AVX2 and FMA.
-        Level::Avx2 => unsafe { each_avx2(plane, rows, columns, out) },
+        Instructions::Avx2 => unsafe { each_avx2(plane, rows, columns, out) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: this level exists only where the processor has AVX-512F.
-        Level::Avx512 => unsafe { each_avx512(plane, rows, columns, out) },
+        Instructions::Avx512 => unsafe { each_avx512(plane, rows, columns, out) },
     }
 }
 

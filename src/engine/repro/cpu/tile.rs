@@ -1,7 +1,7 @@
 //! The inner kernel of the matrix product: a tile of output elements in registers, each its own chain over k.
 
 use super::lanes::{Lanes, Plain};
-use super::level::Level;
+use super::level::{Instructions, Level};
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m256, __m512};
@@ -20,12 +20,12 @@ pub struct TileShape {
 impl TileShape {
     /// The tile of `level`.
     pub fn of(level: Level) -> Self {
-        match level {
-            Level::Portable => Self::of_lanes::<Plain>(),
+        match level.instructions() {
+            Instructions::Portable => Self::of_lanes::<Plain>(),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => Self::of_lanes::<__m256>(),
+            Instructions::Avx2 => Self::of_lanes::<__m256>(),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => Self::of_lanes::<__m512>(),
+            Instructions::Avx512 => Self::of_lanes::<__m512>(),
         }
     }
 
@@ -104,12 +104,12 @@ impl Tiles {
     pub unsafe fn run(self, level: Level) {
         // SAFETY: passed on from the caller.
         unsafe {
-            match level {
-                Level::Portable => self.strips::<Plain>(),
+            match level.instructions() {
+                Instructions::Portable => self.strips::<Plain>(),
                 #[cfg(target_arch = "x86_64")]
-                Level::Avx2 => self.run_avx2(),
+                Instructions::Avx2 => self.run_avx2(),
                 #[cfg(target_arch = "x86_64")]
-                Level::Avx512 => self.run_avx512(),
+                Instructions::Avx512 => self.run_avx512(),
             }
         }
     }

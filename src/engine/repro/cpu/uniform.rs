@@ -2,7 +2,7 @@
 //! unchanged.
 
 use super::chunks::in_chunks;
-use super::level::Level;
+use super::level::{Instructions, Level};
 use crate::engine::rng::{CounterRng, unit_f32};
 
 /// Blocks made side by side.
@@ -14,14 +14,14 @@ pub fn fill(level: Level, rng: CounterRng, block: u64, out: &mut [f32]) {
 }
 
 fn fill_chunk(level: Level, rng: CounterRng, block: u64, out: &mut [f32]) {
-    match level {
-        Level::Portable => lanes(rng, block, out),
+    match level.instructions() {
+        Instructions::Portable => lanes(rng, block, out),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: this level exists only where the processor has AVX2 and FMA.
-        Level::Avx2 => unsafe { lanes_avx2(rng, block, out) },
+        Instructions::Avx2 => unsafe { lanes_avx2(rng, block, out) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: this level exists only where the processor has AVX-512F.
-        Level::Avx512 => unsafe { lanes_avx512(rng, block, out) },
+        Instructions::Avx512 => unsafe { lanes_avx512(rng, block, out) },
     }
 }
 

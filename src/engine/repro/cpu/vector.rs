@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use super::super::ops::matmul::BLOCK;
 use super::lanes::{Lanes, Plain};
-use super::level::Level;
+use super::level::{Instructions, Level};
 use super::pack::Part;
 use super::scratch::with_scratch;
 use super::team::Team;
@@ -94,15 +94,15 @@ fn accumulate(level: Level, factors: &[f32], values: &[f32], stride: usize, sums
         return;
     }
     assert!((factors.len() - 1) * stride + sums.len() <= values.len(), "rows inside the matrix");
-    match level {
+    match level.instructions() {
         // SAFETY: plain Rust needs no instructions beyond the build target's; the lengths have been compared.
-        Level::Portable => unsafe { steps::<Plain>(factors, values, stride, sums) },
+        Instructions::Portable => unsafe { steps::<Plain>(factors, values, stride, sums) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: this level exists only where the processor has AVX2 and FMA; the lengths have been compared.
-        Level::Avx2 => unsafe { steps_avx2(factors, values, stride, sums) },
+        Instructions::Avx2 => unsafe { steps_avx2(factors, values, stride, sums) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: this level exists only where the processor has AVX-512F; the lengths have been compared.
-        Level::Avx512 => unsafe { steps_avx512(factors, values, stride, sums) },
+        Instructions::Avx512 => unsafe { steps_avx512(factors, values, stride, sums) },
     }
 }
 

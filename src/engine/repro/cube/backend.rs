@@ -1,7 +1,8 @@
 //! [`Kernels`] on CubeCL's backends.
 
 use burn_backend::ops::{FloatTensorOps, IntTensorOps};
-use burn_backend::{DType, DeviceOps, IntDType, TensorMetadata, try_read_sync};
+use burn_backend::tensor::IndexingUpdateOp;
+use burn_backend::{DType, DeviceOps, IntDType, Shape, TensorData, TensorMetadata, try_read_sync};
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
 use cubecl::server::ComputeServer;
@@ -11,7 +12,7 @@ use super::super::kernels::{BinaryFunction, Capabilities, Extremum, Fold, Functi
 use super::super::taps::Taps;
 use super::super::window::{Axis, Window};
 use super::facts::{FmaKind, Rounding, facts};
-use super::{elementwise, extremum, fold, matmul, resample, scan, window};
+use super::{elementwise, extremum, fold, matmul, resample, scan, scatter, window};
 
 impl<R, F, I, BT> Kernels for CubeBackend<R, F, I, BT>
 where
@@ -90,6 +91,21 @@ where
             return tensor;
         }
         <Self as FloatTensorOps<Self>>::float_select_add(tensor, dim, indices, value)
+    }
+
+    fn update_rows(
+        update: IndexingUpdateOp,
+        data: CubeTensor<R>,
+        rows: &[usize],
+        values: CubeTensor<R>,
+    ) -> CubeTensor<R> {
+        let (starts, order) = scatter::by_row(data.shape()[0], rows);
+        let device = data.device.clone();
+        let upload = |values: Vec<i32>| {
+            let shape = Shape::from([values.len()]);
+            <Self as IntTensorOps<Self>>::int_from_data(TensorData::new(values, shape), &device)
+        };
+        scatter::update_rows(update, data, values, upload(starts), upload(order))
     }
 
     fn columns(images: CubeTensor<R>, window: Window) -> CubeTensor<R> {

@@ -18,6 +18,7 @@ mod pack;
 mod resample;
 mod root;
 mod scan;
+mod scatter;
 mod traced;
 mod window;
 

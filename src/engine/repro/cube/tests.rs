@@ -6,11 +6,15 @@
 use burn::backend::Vulkan;
 use burn::backend::wgpu::{WgpuDevice, WgpuRuntime};
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorData, TensorPrimitive, s};
+use burn::tensor::{Int, Tensor, TensorData, TensorPrimitive, s};
+use burn_backend::ops::DeformConvOptions;
+use burn_backend::tensor::IndexingUpdateOp;
 use burn_backend::{IntDType, try_read_sync};
+use burn_cubecl::kernel::matmul::MatmulStrategy;
 use cubecl::prelude::*;
 
 use super::super::kernels::{BinaryFunction, Extremum, Fold, Function, Kernels, Scan};
+use super::super::probe::native_products;
 use super::super::{Cpu, Repro};
 use super::facts::{self, FmaKind, Rounding, Trial, facts};
 use crate::engine::rng::{CounterRng, Stream};
@@ -224,4 +228,71 @@ fn every_function_of_two_numbers_equals_the_cpus() {
             assert_same(&bits(got), &expected, &format!("{function:?} of {what} numbers"));
         }
     }
+}
+
+/// n-dimensional scatters and deformable convolutions with their gradients.
+fn scatters_and_samples<B: Backend>(device: &B::Device) -> Vec<(String, Vec<u32>)> {
+    let mut results = Vec::new();
+    let rng = CounterRng::new(60, Stream::workload(7), 0);
+    let mut at: Vec<i32> = (0..600).map(|index| rng.below(index, 5) as i32).collect();
+    for update in [
+        IndexingUpdateOp::Assign,
+        IndexingUpdateOp::Add,
+        IndexingUpdateOp::Mul,
+        IndexingUpdateOp::Min,
+        IndexingUpdateOp::Max,
+    ] {
+        let indices = Tensor::<B, 2, Int>::from_data(TensorData::new(at.clone(), [300, 2]), device);
+        let data =
+            tensor::<B, 3>(&adversarial(5 * 6 * 7, 61), [5, 6, 7], device).permute([0, 2, 1]).slice([0..5, 0..6]);
+        let values = tensor::<B, 2>(&adversarial(300 * 6, 62), [6, 300], device).transpose();
+        results.push((format!("{update:?}"), bits(data.scatter_nd(indices, values, update))));
+        // Another order of the same updates.
+        at.rotate_left(2);
+    }
+    let options = DeformConvOptions::new([2, 1], [1, 2], [1, 2], 2, 2);
+    for numbers in [ordinary, adversarial] {
+        let of = |seed, shape: [usize; 4]| tensor::<B, 4>(&numbers(shape.iter().product(), seed), shape, device);
+        let (x, weight, grad) = (of(63, [2, 4, 7, 6]), of(65, [4, 2, 2, 3]), of(67, [2, 4, 4, 6]));
+        let unit = |seed, shape: [usize; 4]| {
+            let offsets: Vec<f32> = ordinary(shape.iter().product(), seed).into_iter().map(|x| x * 3.0 % 4.0).collect();
+            tensor::<B, 4>(&offsets, shape, device)
+        };
+        let (offset, mask) = (unit(64, [2, 24, 4, 6]), unit(66, [2, 12, 4, 6]));
+        let bias = tensor::<B, 1>(&numbers(4, 68), [4], device);
+        let float = |tensor: Tensor<B, 4>| tensor.into_primitive().tensor();
+        let named = |what: &str, primitive| {
+            let tensor = Tensor::<B, 4>::from_primitive(TensorPrimitive::Float(primitive));
+            (format!("deformable convolution {what}"), bits(tensor))
+        };
+        let bias = bias.into_primitive().tensor();
+        let [x, offset, weight, mask, grad] = [x, offset, weight, mask, grad].map(float);
+        let mask = Some(mask);
+        let inputs = (x.clone(), offset.clone(), weight.clone(), mask.clone());
+        let out = B::deform_conv2d(inputs.0, inputs.1, inputs.2, inputs.3, Some(bias.clone()), options.clone());
+        results.push(named("", out));
+        let back = B::deform_conv2d_backward(x, offset, weight, mask, Some(bias), grad, options.clone());
+        results.push(named("by the image", back.x_grad));
+        results.push(named("by the offsets", back.offset_grad));
+        results.push(named("by the weight", back.weight_grad));
+        results.push(named("by the mask", back.mask_grad.expect("a mask")));
+        let by_bias = Tensor::<B, 1>::from_primitive(TensorPrimitive::Float(back.bias_grad.expect("a bias")));
+        results.push(("deformable convolution by the bias".into(), bits(by_bias)));
+    }
+    results
+}
+
+#[test]
+fn scatters_and_deformable_convolutions_equal_the_cpus() {
+    let Some(device) = device() else { return };
+    assert_equal(scatters_and_samples::<Gpu>(&device), scatters_and_samples::<Cpu>(&Default::default()));
+}
+
+#[test]
+fn native_products_stay_inside_their_operands() {
+    // What Burn's own products are without autotuning; with it, or in another version, they may be others.
+    assert!(matches!(MatmulStrategy::default(), MatmulStrategy::Cube));
+    let Some(device) = device() else { return };
+    assert_eq!(native_products::<Vulkan>(&device), Ok(()));
+    assert_eq!(native_products::<burn_flex::Flex>(&Default::default()), Ok(()));
 }

@@ -9,6 +9,8 @@ pub mod asin;
 pub mod asinh;
 pub mod atan;
 pub mod columns;
+#[cfg_attr(not(test), expect(dead_code, reason = "the truth that kernels are tested against"))]
+pub mod deformable;
 pub mod double;
 pub mod erf;
 pub mod exp;
@@ -27,6 +29,7 @@ pub mod remainder;
 pub mod resample;
 pub mod round;
 pub mod scan;
+pub mod scatter;
 pub mod sigmoid;
 pub mod sin;
 pub mod sinh;

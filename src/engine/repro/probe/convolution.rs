@@ -4,11 +4,11 @@
 //! Methods that the traits compose of others are cases of those: a convolution's gradient by its input is a transposed
 //! convolution, and the other way round.
 
-use burn_backend::ops::{ConvOptions, ConvTransposeOptions, ModuleOps, UnfoldOptions};
+use burn_backend::ops::{ConvOptions, ConvTransposeOptions, DeformConvOptions, ModuleOps, UnfoldOptions};
 use burn_backend::tensor::FloatTensor;
 
 use super::bench::Bench;
-use super::input::special;
+use super::input::{mixed, special};
 use super::op::{Op, op};
 use crate::engine::repro::Repro;
 use crate::engine::repro::kernels::Kernels;
@@ -77,6 +77,26 @@ pub fn ops<B: Kernels>() -> Vec<Op<B>> {
         }),
         op("conv_transpose3d_weight_backward", |bench| {
             THREE.transposed_weight_gradient(bench, Repro::<B>::conv_transpose3d_weight_backward);
+        }),
+        op("deform_conv2d", |bench| {
+            let Deformable { x, offset, weight, mask, .. } = deformable(bench);
+            let bias = bench.numbers(4, &[4]);
+            bench.gives(Repro::<B>::deform_conv2d(x, offset, weight, Some(mask), Some(bias), deformed()));
+            // Positions at and beyond the edges, and samples of special numbers.
+            let (x, weight) = (bench.floats([1, 2, 4, 4], special().into()), bench.numbers(1, &[2, 2, 2, 2]));
+            let offset = bench.floats([1, 8, 3, 3], [&mixed()[2100..2140], &special()].concat());
+            let options = DeformConvOptions::new([1; 2], [0; 2], [1; 2], 1, 1);
+            bench.gives(Repro::<B>::deform_conv2d(x, offset, weight, None, None, options));
+        }),
+        op("deform_conv2d_backward", |bench| {
+            let Deformable { x, offset, weight, mask, grad } = deformable(bench);
+            let bias = bench.numbers(4, &[4]);
+            let back = Repro::<B>::deform_conv2d_backward(x, offset, weight, Some(mask), Some(bias), grad, deformed());
+            bench.gives(back.x_grad);
+            bench.gives(back.offset_grad);
+            bench.gives(back.weight_grad);
+            bench.gives(back.mask_grad.expect("there is a mask"));
+            bench.gives(back.bias_grad.expect("there is a bias"));
         }),
     ]
 }
@@ -215,5 +235,28 @@ impl<const D: usize> Geometry<D> {
         let (x, weight) = (self.outputs(bench, 0, GROUPED), self.weight(bench, 1, GROUPED));
         let grad = self.images(bench, 3, GROUPED);
         bench.gives(op(x, weight, grad, self.transposed(GROUPED)));
+    }
+}
+
+/// A deformable convolution with every option in it.
+struct Deformable<B: Kernels> {
+    x: FloatTensor<B>,
+    offset: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    mask: FloatTensor<B>,
+    grad: FloatTensor<B>,
+}
+
+fn deformed() -> DeformConvOptions<2> {
+    DeformConvOptions::new([2, 1], [1, 2], [1, 2], 2, 2)
+}
+
+fn deformable<B: Kernels>(bench: &mut Bench<'_, B>) -> Deformable<B> {
+    Deformable {
+        x: bench.numbers(0, &[2, 4, 7, 6]),
+        offset: bench.numbers(1, &[2, 24, 4, 6]),
+        weight: bench.numbers(2, &[4, 2, 2, 3]),
+        mask: bench.numbers(3, &[2, 12, 4, 6]),
+        grad: bench.numbers(5, &[2, 4, 4, 6]),
     }
 }

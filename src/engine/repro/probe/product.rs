@@ -1,6 +1,7 @@
 //! Probed ops with chains of sums: matrix products, additions at indices, attention.
 
 use burn_backend::ops::{AttentionModuleOptions, FloatTensorOps, ModuleOps};
+use burn_backend::tensor::IndexingUpdateOp;
 
 use super::bench::Bench;
 use super::input::{indices, mixed, narrow_ties, rounding, special, truths};
@@ -23,6 +24,25 @@ pub fn ops<B: Kernels>() -> Vec<Op<B>> {
                 let (tensor, at) = (bench.numbers(0, &shape), indices(count[dim], shape[dim] as u64));
                 let (at, value) = (bench.ints([count[dim]], at), bench.numbers(1, &count));
                 bench.gives(Repro::<B>::float_select_add(tensor, dim, at, value));
+            }
+        }),
+        op("float_scatter_nd", |bench| {
+            let updates = [
+                IndexingUpdateOp::Assign,
+                IndexingUpdateOp::Add,
+                IndexingUpdateOp::Mul,
+                IndexingUpdateOp::Min,
+                IndexingUpdateOp::Max,
+            ];
+            for update in updates {
+                // Some ten updates of each slice, special numbers among them.
+                let (data, at) =
+                    (bench.floats([4, 6, 2], mixed()[..48].to_vec()), bench.ints([240, 2], indices(480, 4)));
+                let values = bench.floats([240, 2], mixed()[..480].to_vec());
+                bench.gives(Repro::<B>::float_scatter_nd(data, at, values, update));
+                let (data, at) = (bench.numbers(0, &[7, 9]), bench.ints([5, 20, 2], indices(200, 7)));
+                let values = bench.numbers(1, &[5, 20]);
+                bench.gives(Repro::<B>::float_scatter_nd(data, at, values, update));
             }
         }),
         op("float_matmul", |bench| {

@@ -62,7 +62,7 @@ fn no_two_probed_ops_share_a_name() {
 fn every_level_and_number_of_threads_gives_the_stored_digests() {
     if std::env::var_os("SPECTRAMIND_UPDATE").is_some() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/engine/repro/probe.txt");
-        return std::fs::write(path, with_level(Level::Portable, digests)).expect("probe.txt can be written");
+        return std::fs::write(path, with_level(Level::PORTABLE, digests)).expect("probe.txt can be written");
     }
     for level in Level::available() {
         for threads in [1, 2, 5] {
