@@ -11,12 +11,13 @@ use super::config::{CheckedTrain, EvaluateConfig, PredictConfig};
 use super::dataset::{DataError, Targets};
 use super::metric::{self, MetricError, NaivePrediction, Score};
 use super::predictor::{MeasureError, MeasuredVisit, Predictor, measure};
-use super::preparation::{self, PreparationError, Progress, read_light_curves};
+use super::preparation::{self, Labels, PreparationError, Progress, read_light_curves};
 use super::submission::{PlanetMismatch, Submission};
 use super::task::{SpectrumTask, SpectrumTaskError};
 use crate::digest::Blake3Digest;
+use crate::engine::PortableCpu;
 use crate::engine::device::{Device, Job};
-use crate::engine::fit::{Event, Exit, FitError, FitPlan, fit};
+use crate::engine::fit::{self, Event, Exit, FitError, FitPlan, fit};
 use crate::engine::repro::with_arithmetic;
 use crate::engine::run_dir::{RunDirError, RunDirectory};
 use crate::engine::settings::UnsupportedSetting;
@@ -135,6 +136,7 @@ pub struct TrainingRun<'a> {
 /// When they cannot be had, or where the light curves lie there is something else.
 pub fn prepare(config: &CheckedTrain, progress: &mut dyn FnMut(Progress<'_>)) -> Result<(), TrainingError> {
     preparation::ensure_data_set(&config.data, &config.sim, progress)?;
+    preparation::check_tables(&config.data, Labels::Needed)?;
     preparation::ensure_light_curves(&config.data, &config.calib, progress)?;
     Ok(preparation::check_alone(&config.calib)?)
 }
@@ -169,6 +171,24 @@ pub fn build_task(
     Ok(SpectrumTask::new(measured, &targets, &config.data, &config.model, &config.loss)?)
 }
 
+/// Refuses, before there is a run directory, what is known to fail before the first step.
+///
+/// # Errors
+/// See [`fit::check`](crate::engine::fit::check).
+pub fn check(config: &CheckedTrain, task: &SpectrumTask) -> Result<(), TrainingError> {
+    let plan = plan(config, None, &|| Duration::ZERO);
+    Ok(fit::check::<PortableCpu, _>(task, &plan).map(drop)?)
+}
+
+fn plan<'a>(
+    config: &'a CheckedTrain,
+    stop_after_steps: Option<u64>,
+    elapsed: &'a (dyn Fn() -> Duration + Sync),
+) -> FitPlan<'a> {
+    let (audit, batch_size) = (config.audit, config.data.batch_size);
+    FitPlan { audit, stop_after_steps, ..FitPlan::new(config.trainer(), config.optimizer, batch_size, elapsed) }
+}
+
 /// Trains into `run` and writes the predictions for the held-out planets.
 ///
 /// # Errors
@@ -180,14 +200,7 @@ pub fn train(
     run: &mut RunDirectory,
     observer: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
 ) -> Result<Trained, TrainingError> {
-    let plan = FitPlan {
-        trainer: config.trainer(),
-        optimizer: config.optimizer,
-        audit: config.audit,
-        batch_size: config.data.batch_size,
-        stop_after_steps: training.stop_after_steps,
-        elapsed: training.elapsed,
-    };
+    let plan = plan(config, training.stop_after_steps, training.elapsed);
     let mut peak_device_bytes = Some(0);
     let mut watched = |event: Event<'_>| {
         if let Event::Step { .. } = event {
@@ -242,6 +255,7 @@ pub fn predict(
     config.data.check()?;
     let predictor = Predictor::parse(&snapshot.progress.task)
         .map_err(|reason| TrainingError::Foreign { path: config.checkpoint.display().to_string(), reason })?;
+    preparation::check_tables(&config.data, Labels::NotNeeded)?;
     preparation::ensure_light_curves(&config.data, &config.calib, progress)?;
     let (data_set, curves) = read_light_curves(&config.data, &config.calib)?;
     let measured = measure(&curves, &data_set.stars(config.data.split)?)?;

@@ -66,6 +66,9 @@ impl Stream {
     /// Inputs of the numerics probe; `step` tells them apart.
     pub const PROBE: Self = Self(5);
 
+    /// Everything random inside an evaluation; `step` is the optimizer steps done, the part is the split.
+    pub const EVALUATE: Self = Self(6);
+
     /// A stream of a workload's own, apart from all of the engine's.
     ///
     /// # Panics

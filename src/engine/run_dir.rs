@@ -320,20 +320,33 @@ impl RunDirectory {
     ) -> Result<(), RunDirError> {
         // The steps that a checkpoint stands on must be there whenever the checkpoint is.
         self.sync()?;
-        let folder = self.root.join(CHECKPOINTS);
         self.write_file(&format!("{CHECKPOINTS}/{file}"), bytes)?;
-        if let Some(best) = best {
-            let source = folder.join(best);
-            match fs::read(&source) {
-                Ok(bytes) => self.write_file(BEST_CHECKPOINT, &bytes)?,
-                // The checkpoints from before a part of a run are not here.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_part => {}
-                Err(source_error) => return Err(at(&source)(source_error)),
-            }
-        }
+        self.point_best(best)?;
         // Last, because a run goes on from it: what is missing before it is made again.
         self.write_file(LAST_CHECKPOINT, bytes)?;
         self.keep_checkpoints(kept)
+    }
+
+    /// Makes `best` the checkpoint of that name, or makes it nothing.
+    ///
+    /// # Errors
+    /// When a file cannot be read, written or removed.
+    pub fn point_best(&self, best: Option<&str>) -> Result<(), RunDirError> {
+        let Some(best) = best else {
+            let path = self.root.join(BEST_CHECKPOINT);
+            self.written.borrow_mut().remove(BEST_CHECKPOINT);
+            return match fs::remove_file(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                removed => removed.map_err(at(&path)),
+            };
+        };
+        let source = self.root.join(CHECKPOINTS).join(best);
+        match fs::read(&source) {
+            Ok(bytes) => self.write_file(BEST_CHECKPOINT, &bytes),
+            // The checkpoints from before a part of a run are not here.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_part => Ok(()),
+            Err(error) => Err(at(&source)(error)),
+        }
     }
 
     /// Removes the step checkpoints that are not among `kept`.

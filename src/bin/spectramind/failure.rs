@@ -235,6 +235,9 @@ fn preparation(error: &PreparationError) -> Option<String> {
             "move {found} elsewhere, or choose another folder with calib.out=DIR: an audit makes that folder again and \
              compares it"
         )),
+        PreparationError::NoRow { table, planet } => {
+            Some(format!("get {} again, or move the folder of planet {planet} out of the data set", table.display()))
+        }
         PreparationError::CubesAsked => Some("add calib.output=light_curve".into()),
         _ => None,
     }

@@ -106,6 +106,7 @@ fn train_job(job: Job, arguments: &Arguments) -> Result<()> {
     // everything is read again: a list that rests on remembered digests is not signed unseen.
     let data = digests::with_cache(!arguments.no_cache, |cache| DataSets::hash(&config, cache))?;
     let task = training::build_task(&config, &data.raw(), &data.derived())?;
+    training::check(&config, &task)?;
     let Start { mut run, origin, checkpoint, unmeasured } = Start::of(job, directory, &config, &data, &choice)?;
     if let Some(why) = record::audit_difference(&origin, &arguments.compose.selection.composer(PRIMARY)?) {
         eprintln!("Warning: an audit will not compose the config that is signed: {why}");
@@ -267,8 +268,8 @@ fn train(
                 stages.show("training", leaf.step, total, &format!("loss {loss:.4}{score}"));
             }
             Event::Validated { metrics, .. } => {
-                if let Some(metric) = metrics.iter().find(|metric| metric.name == "val/score") {
-                    score = format!(", val/score {:.4}", metric.value);
+                if let Some(metric) = metrics.iter().find(|metric| metric.name == "val/score_unclipped") {
+                    score = format!(", val/score_unclipped {:.4}", metric.value);
                 }
             }
             Event::Checkpoint { .. } => {}
