@@ -224,7 +224,7 @@ fn step_file(step: usize) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_kept_and_called_best_is_what_the_rule_says(case in case()) {

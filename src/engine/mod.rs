@@ -34,6 +34,8 @@ pub mod task;
 #[cfg(test)]
 mod checkpoint_tests;
 #[cfg(test)]
+mod task_tests;
+#[cfg(test)]
 mod training_tests;
 
 /// The backend that a portable run trains on: Burn's CPU backend under the numerics contract, with gradients.

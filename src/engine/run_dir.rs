@@ -102,10 +102,7 @@ impl RunDirectory {
     /// # Errors
     /// When it holds something already, or cannot be written.
     pub fn create(root: &Path, logger: LoggerSettings) -> Result<Self, RunDirError> {
-        let is_empty = |path: &Path| fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
-        if root.symlink_metadata().is_ok() && !is_empty(root) {
-            return Err(RunDirError::Exists { path: root.to_owned() });
-        }
+        Self::check_new(root)?;
         for folder in [root.to_owned(), root.join(CHECKPOINTS), root.join("logs")] {
             fs::create_dir_all(&folder).map_err(at(&folder))?;
         }
@@ -114,6 +111,18 @@ impl RunDirectory {
             metrics.write_all(METRICS_HEADER.as_bytes()).map_err(at(&root.join(METRICS)))?;
         }
         Ok(run)
+    }
+
+    /// Refuses a directory that holds something.
+    ///
+    /// # Errors
+    /// [`RunDirError::Exists`]
+    pub fn check_new(root: &Path) -> Result<(), RunDirError> {
+        let is_empty = fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_none());
+        match root.symlink_metadata().is_ok() && !is_empty {
+            true => Err(RunDirError::Exists { path: root.to_owned() }),
+            false => Ok(()),
+        }
     }
 
     /// As [`create`](Self::create), for a part of a run that begins at a checkpoint from elsewhere: the checkpoints

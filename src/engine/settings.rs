@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::wall_time;
 
 /// Where a run computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Accelerator {
     /// The best device that is there and conforms; the run says which and why.
@@ -25,6 +25,25 @@ pub enum Accelerator {
     Wgpu,
     /// NVIDIA CUDA.
     Cuda,
+}
+
+impl<'de> Deserialize<'de> for Accelerator {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let name = String::deserialize(deserializer)?;
+        match name.as_str() {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "wgpu" => Ok(Self::Wgpu),
+            "cuda" => Ok(Self::Cuda),
+            // Lightning's name for either; the nearest of ours by its letters is cpu.
+            "gpu" => Err(D::Error::custom(
+                "expected auto, cpu, wgpu or cuda, got \"gpu\": cuda and wgpu (Vulkan, Metal) are GPUs, and auto takes the \
+                 best device that is there",
+            )),
+            _ => Err(D::Error::unknown_variant(&name, &["auto", "cpu", "wgpu", "cuda"])),
+        }
+    }
 }
 
 /// How many devices of a node take part.

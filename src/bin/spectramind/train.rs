@@ -92,7 +92,16 @@ fn train_job(job: Job, arguments: &Arguments) -> Result<()> {
         }
         bail!("{} is complete and signed: there is nothing to go on with", root.display());
     }
+    // An experiment is one folder: a path in it could lead anywhere.
+    if config.experiment.contains('/') || RelativePath::parse(&config.experiment).is_err() {
+        let (key, expected, got) = ("experiment", "the name of a folder", config.experiment.clone());
+        return Err(UnsupportedSetting::Invalid { key, expected, got }.into());
+    }
     let config = config.check()?;
+    if let Some(root) = directory.as_deref().filter(|_| !job.begun_before()) {
+        // It is looked at again when it is made: here only so that hours of calibration are not in vain.
+        RunDirectory::check_new(root)?;
+    }
     let trainer = config.trainer();
     let choice = device::choose(trainer.accelerator, trainer.numerics)?;
     let computing = computing(&choice, trainer);
@@ -172,11 +181,6 @@ impl Start {
         data: &DataSets,
         choice: &Choice,
     ) -> Result<Self> {
-        // An experiment is one folder: a path in it could lead anywhere.
-        if config.experiment.contains('/') || RelativePath::parse(&config.experiment).is_err() {
-            let (key, expected, got) = ("experiment", "the name of a folder", config.experiment.clone());
-            return Err(UnsupportedSetting::Invalid { key, expected, got }.into());
-        }
         let composed = job.config();
         let digest = composed.digest()?.to_string();
         let started = record::now().0.strftime("%Y%m%dT%H%M%SZ").to_string();
