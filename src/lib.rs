@@ -46,6 +46,8 @@ pub mod provenance;
 pub mod schema;
 pub mod verify;
 
+mod wall_time;
+
 #[cfg(feature = "engine")]
 pub mod ariel;
 #[cfg(feature = "engine")]

@@ -30,13 +30,15 @@ max_time                      | "9:00:00" | "8:30:00" | "0:20:00" | null | null
 limit_train_batches           | null   | null       | 8     | null       | null
 limit_val_batches             | null   | null       | 4     | null       | null
 limit_test_batches            | null   | null       | 4     | null       | null
+val_check_interval            | 1.0    | 1.0        | 1.0   | 1.0        | 1.0
 accumulate_grad_batches       | 1      | 2          | 1     | 1          | 1
 gradient_clip_val             | 1.0    | 1.0        | 1.0   | 1.0        | 1.0
 log_every_n_steps             | 25     | 50         | 1     | 50         | 50
 checkpoint.every_n_epochs     | 1      | 5          | null  | 2          | 1
 checkpoint.save_top_k         | 3      | 1          | 0     | 2          | 3
+checkpoint.monitor            | null   | null       | null  | null       | null
 early_stopping.patience       | 5      | 5          | null  | 6          | 8
-early_stopping.monitor        | "val/score" | "val/score" | null | "val/score" | "val/score"
+early_stopping.monitor        | "val/score_unclipped" | "val/score_unclipped" | null | "val/score_unclipped" | "val/score_unclipped"
 early_stopping.mode           | "max"  | "max"      | null  | "max"      | "max"
 dataloader.workers            | 2      | 2          | 0     | 8          | 8
 dataloader.prefetch           | 2      | 2          | null  | 2          | 2
@@ -76,6 +78,7 @@ fn what_a_profile_asks_for_and_is_not_built_yet_is_refused_by_key() {
         (["trainer=multi_gpu"].as_slice(), "trainer.devices=auto"),
         (&["trainer=ddp"], "trainer.devices=8"),
         (&["trainer=ddp", "trainer.devices=1"], "trainer.num_nodes=2"),
+        (&["trainer=ddp", "trainer.devices=1", "trainer.num_nodes=1"], "trainer.sync_batchnorm=true"),
     ];
     let sandbox = Sandbox::new();
     for (overrides, said) in cases {

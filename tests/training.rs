@@ -229,3 +229,106 @@ fn what_a_killed_process_left_of_a_file_is_not_signed() {
     assert!(!sandbox.path("run/.partial-x1").exists() && !sandbox.path("run/checkpoints/.partial-x1").exists());
     assert_eq!(sandbox.verify(&["manifest", "run"]).code, 0);
 }
+
+#[test]
+fn a_key_that_cannot_work_is_refused_before_any_work() {
+    let sandbox = Sandbox::new();
+    let stopping = |monitor: &str| format!("trainer.early_stopping={{monitor: {monitor}, mode: max, patience: 1}}");
+    for (overrides, said) in [
+        (vec![stopping("score")], "trainer.early_stopping.monitor"),
+        (vec!["trainer.checkpoint.monitor=test/score".into()], "trainer.checkpoint.monitor"),
+        (vec![stopping("val/score"), "data.val_fraction=0.0".into()], "data.val_fraction"),
+        (vec!["trainer.sync_batchnorm=true".into()], "trainer.sync_batchnorm=true"),
+        (vec!["trainer.max_time=20:00".into()], "HH:MM:SS"),
+        (vec!["trainer.limit_val_batches=1.5".into()], "a share of them above 0.0 and at most 1.0"),
+        (vec!["trainer.val_check_interval=0".into()], "trainer.val_check_interval"),
+        (vec!["trainer.checkpoint.save_top_k=-2".into()], "from -1 to 10000"),
+        (vec!["trainer.accelerator=gpu".into()], "cuda and wgpu"),
+        (vec!["experiment=a/b".into()], "the name of a folder"),
+    ] {
+        let arguments: Vec<&str> =
+            ["train", "trainer=ci_fast"].into_iter().chain(overrides.iter().map(String::as_str)).collect();
+        let outcome = sandbox.run(&arguments);
+        assert_eq!(outcome.code, 2, "{overrides:?}\n{}", outcome.stderr);
+        assert!(outcome.stderr.contains(said), "{overrides:?}\n{}", outcome.stderr);
+    }
+    std::fs::create_dir(sandbox.path("taken")).expect("create");
+    std::fs::write(sandbox.path("taken/mine"), "").expect("write");
+    let outcome = sandbox.run(&["train", "trainer=ci_fast", "run.dir=taken"]);
+    assert!(outcome.code == 1 && outcome.stderr.contains("already holds something"), "{}", outcome.stderr);
+    assert!(!sandbox.path("runs").exists() && !sandbox.path("data").exists(), "refused before anything is done");
+}
+
+#[test]
+fn tables_and_rows_that_are_missing_are_named_before_calibrating() {
+    let arguments = ["train", "trainer=ci_fast", "run.dir=run"];
+    for (table, last_row) in [("train_star_info.csv", true), ("train.csv", true), ("axis_info.parquet", false)] {
+        let sandbox = Sandbox::with_data();
+        std::fs::remove_dir_all(sandbox.path("data/sim_tiny-calibrated")).ok();
+        let calibrated = ["calib.out=again"];
+        let path = sandbox.path("data/sim_tiny").join(table);
+        if last_row {
+            let text = String::from_utf8(bytes(&path)).expect("UTF-8");
+            let shorter = text.trim_end().rsplit_once('\n').expect("rows").0.to_owned() + "\n";
+            std::fs::write(&path, shorter).expect("write");
+        } else {
+            std::fs::remove_file(&path).expect("remove");
+        }
+        let outcome = sandbox.run(&[&arguments[..], &calibrated].concat());
+        assert_eq!(outcome.code, 1, "{table}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains(table), "{}", outcome.stderr);
+        assert!(!last_row || outcome.stderr.contains("expected a row for planet"), "{}", outcome.stderr);
+        assert!(
+            !sandbox.path("again").exists() && !sandbox.path("run").exists(),
+            "{table}: refused before calibrating"
+        );
+    }
+}
+
+#[test]
+fn predicting_from_other_light_curves_than_the_checkpoint_learned_from_is_refused() {
+    let sandbox = Sandbox::with_data();
+    sandbox.done(&["train", "trainer=ci_fast", "run.dir=run"]);
+    for (override_, key) in [
+        ("calib.airs_bin=2", "calib.airs_bin=2"),
+        ("calib.fgs1_bin=3", "calib.fgs1_bin=3"),
+        ("calib.steps.flat=false", "calib.steps.flat=false"),
+        ("calib.output=cube", "calib.output=cube"),
+    ] {
+        let checkpoint = "checkpoint=run/checkpoints/final.safetensors";
+        let outcome = sandbox.run(&["predict", checkpoint, "calib.out=other", "out=x.csv", override_]);
+        assert_eq!(outcome.code, 2, "{key}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains(key) && outcome.stderr.contains("Hint: add calib."), "{}", outcome.stderr);
+        assert!(!sandbox.path("other").exists() && !sandbox.path("x.csv").exists(), "{key}");
+    }
+}
+
+#[test]
+fn without_early_stopping_the_best_checkpoint_is_the_one_with_the_best_unclipped_score() {
+    let sandbox = Sandbox::with_data();
+    sandbox.done(&[
+        "train",
+        "trainer=ci_fast",
+        "run.dir=run",
+        "trainer.max_epochs=6",
+        "optimizer.lr=0.05",
+        "trainer.checkpoint.every_n_steps=3",
+        "trainer.checkpoint.save_top_k=1",
+    ]);
+    let metrics = String::from_utf8(bytes(sandbox.path("run/logs/metrics.csv"))).expect("UTF-8");
+    let scores = metrics.lines().filter(|line| line.contains(",val/score_unclipped,"));
+    let scores = scores.map(|line| {
+        let fields: Vec<&str> = line.split(',').collect();
+        (fields[0].parse::<u64>().expect("a step"), fields[3].parse::<f64>().expect("a score"))
+    });
+    let best = scores.fold(None, |best: Option<(u64, f64)>, new| match best {
+        Some(best) if best.1 >= new.1 => Some(best),
+        _ => Some(new),
+    });
+    let (step, score) = best.expect("validations");
+    let path = sandbox.path("run/checkpoints/best.safetensors");
+    let progress = spectramind::engine::snapshot::Snapshot::read(&path).expect("reads").progress;
+    assert_eq!(progress.position.step, step);
+    assert_eq!(progress.monitored_bits, Some(format!("{:016x}", score.to_bits())));
+    assert_eq!(sandbox.audit(&["--replay"]).code, 0);
+}

@@ -13,6 +13,9 @@ use super::dataset::MAX_TABLE_ROWS;
 use super::loss::LossConfig;
 use super::model::ModelConfig;
 use super::simulator::SimConfig;
+use super::task::METRICS;
+use crate::engine::early_stop;
+use crate::engine::kept;
 use crate::engine::settings::{
     Accelerator, AuditSettings, LoggerSettings, OptimizerSettings, SupportedTrainer, TrainerSettings,
     UnsupportedSetting, required, within,
@@ -76,6 +79,7 @@ impl TrainConfig {
         let trainer = self.trainer.clone().check()?;
         self.optimizer.check()?;
         self.data.check()?;
+        self.check_monitors()?;
         self.model.check()?;
         self.loss.check()?;
         self.calib.check()?;
@@ -91,6 +95,27 @@ impl TrainConfig {
             });
         }
         Ok(CheckedTrain { config: self, trainer })
+    }
+
+    /// Refuses monitors that no validation of this workload gives: before data are made for hours.
+    fn check_monitors(&self) -> Result<(), UnsupportedSetting> {
+        const EXPECTED: &str =
+            "one of val/score, val/score_unclipped, val/score_fgs1, val/score_airs, val/rmse_ppm, val/loss";
+        let TrainerSettings { checkpoint, early_stopping, .. } = &self.trainer;
+        let stopping = early_stopping.as_ref().map(|stopping| (early_stop::KEY, &stopping.monitor));
+        let ranking = checkpoint.monitor.as_ref().map(|monitor| (kept::KEY, monitor));
+        for (key, monitor) in stopping.into_iter().chain(ranking) {
+            if !monitor.strip_prefix("val/").is_some_and(|name| METRICS.contains(&name)) {
+                return Err(UnsupportedSetting::Invalid { key, expected: EXPECTED, got: monitor.clone() });
+            }
+            if self.data.val_fraction == 0.0 {
+                let expected = "a share above 0, as a metric is monitored (or null for trainer.early_stopping and \
+                                trainer.checkpoint.monitor)";
+                let got = format!("0 with {key}={monitor}");
+                return Err(UnsupportedSetting::Invalid { key: "data.val_fraction", expected, got });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -302,7 +327,7 @@ pub(crate) mod tests {
             record: RecordConfig { challenge: None, nonce: None, clock: Clock::Local },
             provenance: ProvenanceConfig { keep_diff: false, dvc: DvcPolicy::Record, variables: Vec::new() },
             audit: AuditSettings { state_digest_every: 10 },
-            trainer: TrainerSettings::default(),
+            trainer: TrainerSettings { early_stopping: None, ..TrainerSettings::default() },
             model: ModelConfig { name: ModelName::RatioMlp, hidden: 4, channel_trust: 0.2 },
             data: DataConfig {
                 name: "test".into(),
@@ -332,6 +357,36 @@ pub(crate) mod tests {
                 network: NetworkMode::None,
             },
         }
+    }
+
+    #[test]
+    fn what_is_monitored_has_to_be_among_the_metrics_of_a_validation() {
+        use crate::engine::settings::{CheckpointSettings, EarlyStopping, MonitorMode};
+        let with = |val_fraction, stopping: Option<&str>, ranking: Option<&str>| {
+            let mut config = example(std::path::Path::new("x"));
+            config.data.val_fraction = val_fraction;
+            config.trainer.early_stopping =
+                stopping.map(|monitor| EarlyStopping { monitor: monitor.into(), mode: MonitorMode::Max, patience: 1 });
+            let monitor = ranking.map(str::to_owned);
+            config.trainer.checkpoint = CheckpointSettings { monitor, ..CheckpointSettings::default() };
+            config.check().map(drop).map_err(|error| error.to_string())
+        };
+        for metric in METRICS {
+            let name = format!("val/{metric}");
+            assert_eq!(with(0.2, Some(&name), Some(&name)), Ok(()));
+        }
+        for wrong in ["score", "train/loss", "test/score", "val/", "val/scor", ""] {
+            let (stopping, ranking) = (with(0.2, Some(wrong), None), with(0.2, None, Some(wrong)));
+            assert!(
+                stopping.expect_err(wrong).starts_with("trainer.early_stopping.monitor: expected one of val/score")
+            );
+            assert!(ranking.expect_err(wrong).starts_with("trainer.checkpoint.monitor: expected one of val/score"));
+        }
+        for (stopping, ranking) in [(Some("val/score"), None), (None, Some("val/loss"))] {
+            let error = with(0.0, stopping, ranking).expect_err("nothing to validate on");
+            assert!(error.starts_with("data.val_fraction: ") && error.contains(".monitor=val/"), "{error}");
+        }
+        assert_eq!(with(0.0, None, None), Ok(()));
     }
 
     #[test]

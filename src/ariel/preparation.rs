@@ -83,6 +83,14 @@ pub enum PreparationError {
         /// What is there.
         found: String,
     },
+    /// A table lacks a planet of the split.
+    #[error("{table}: expected a row for planet {planet}, got none", table = table.display())]
+    NoRow {
+        /// The table.
+        table: PathBuf,
+        /// The planet.
+        planet: i64,
+    },
     /// Only light curves can be trained on.
     #[error("calib.output: expected light_curve for training and prediction, got cube")]
     CubesAsked,
@@ -110,6 +118,7 @@ impl PreparationError {
             | Self::StaleSimulation { .. }
             | Self::StaleCalibration { .. }
             | Self::NotAlone { .. }
+            | Self::NoRow { .. }
             | Self::CubesAsked => false,
         }
     }
@@ -211,6 +220,39 @@ pub fn ensure_light_curves(
         return Err(PreparationError::StaleCalibration { path });
     }
     Ok(())
+}
+
+/// Whether true spectra are needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Labels {
+    /// To train.
+    Needed,
+    /// To predict.
+    NotNeeded,
+}
+
+/// Reads the tables of the data set and makes sure that every planet of the configured split has its rows, before hours of
+/// calibration.
+///
+/// # Errors
+/// When a table is missing or malformed, or has no row for a planet.
+pub fn check_tables(data: &DataConfig, labels: Labels) -> Result<(), PreparationError> {
+    let data_set = open(data)?;
+    data_set.wavelengths_um()?;
+    data_set.axis_info()?;
+    data_set.adc_info()?;
+    let (planets, layout) = (data_set.planets(data.split)?, data_set.layout());
+    let all_in = |table: PathBuf, rows: &[i64]| match planets.iter().find(|planet| rows.binary_search(planet).is_err())
+    {
+        Some(&planet) => Err(PreparationError::NoRow { table, planet }),
+        None => Ok(()),
+    };
+    let stars: Vec<i64> = data_set.stars(data.split)?.iter().map(|star| star.planet_id).collect();
+    all_in(layout.star_info(data.split), &stars)?;
+    match labels {
+        Labels::Needed => all_in(layout.targets(data.split), &data_set.targets(data.split)?.planet_ids),
+        Labels::NotNeeded => Ok(()),
+    }
 }
 
 /// Reads the data set and the light curves of the configured split.

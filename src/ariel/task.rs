@@ -4,16 +4,25 @@ use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 
+use super::calibration::CalibConfig;
 use super::config::DataConfig;
 use super::dataset::Targets;
 use super::instrument::WAVELENGTHS;
 use super::loss::LossConfig;
 use super::metric::{self, NaivePrediction};
 use super::model::{ModelConfig, RatioMlp};
-use super::predictor::{Inputs, MeasuredVisit, Predictor, matrix};
+use super::predictor::{Inputs, LightCurveKind, MeasuredVisit, Predictor, matrix};
 use super::submission::Submission;
+use crate::engine::parameter::to_host;
 use crate::engine::rng::{CounterRng, Stream};
-use crate::engine::task::{Metric, Split, Task, TaskError};
+use crate::engine::settings::MonitorMode;
+use crate::engine::task::{Metric, Monitor, Split, Task, TaskError};
+
+/// The figures of an evaluation, in their order.
+pub const METRICS: [&str; 6] = ["score", "score_unclipped", "score_fgs1", "score_airs", "rmse_ppm", "loss"];
+
+/// Visits whose loss is computed at once in an evaluation.
+const LOSS_CHUNK: usize = 256;
 
 /// Visits of one split.
 #[derive(Debug, Default)]
@@ -72,6 +81,7 @@ impl SpectrumTask {
         measured: Vec<MeasuredVisit>,
         targets: &Targets,
         data: &DataConfig,
+        calib: &CalibConfig,
         model: &ModelConfig,
         loss: &LossConfig,
     ) -> Result<Self, SpectrumTaskError> {
@@ -90,7 +100,12 @@ impl SpectrumTask {
         }
         let train = &splits[Split::Train as usize];
         let truths: Vec<&[f64]> = train.truths.chunks_exact(WAVELENGTHS).collect();
-        let predictor = Predictor::learn(model.clone(), &train.visits.iter().collect::<Vec<_>>(), &truths);
+        let predictor = Predictor::learn(
+            model.clone(),
+            LightCurveKind::of(calib),
+            &train.visits.iter().collect::<Vec<_>>(),
+            &truths,
+        );
         let naive = NaivePrediction::of_training_targets(&train.truths)?;
         Ok(Self { predictor, loss: loss.clone(), naive, splits })
     }
@@ -110,6 +125,33 @@ impl SpectrumTask {
         let visits: Vec<_> = samples.iter().map(|&sample| &self.part(split).visits[sample]).collect();
         self.predictor.predict(model, &visits, device)
     }
+
+    /// Mean loss over samples of a split, summed in their order.
+    fn mean_loss<B: AutodiffBackend>(
+        &self,
+        model: &RatioMlp<B::InnerBackend>,
+        split: Split,
+        samples: &[usize],
+        device: &B::Device,
+    ) -> f64 {
+        let sum_of = |chunk: &[usize]| {
+            let SpectrumBatch { inputs, truths, samples } = self.prepared(split, chunk);
+            let truths = matrix(&truths, samples, WAVELENGTHS, device);
+            f64::from(to_host(&self.loss.sum(inputs.forward(model, device), truths))[0])
+        };
+        samples.chunks(LOSS_CHUNK).fold(0.0, |sum, chunk| sum + sum_of(chunk)) / samples.len() as f64
+    }
+
+    fn prepared(&self, split: Split, samples: &[usize]) -> SpectrumBatch {
+        let part = self.part(split);
+        let visits: Vec<_> = samples.iter().map(|&sample| &part.visits[sample]).collect();
+        let truths: Vec<_> = samples.iter().map(|&sample| part.truth(sample)).collect();
+        SpectrumBatch {
+            inputs: self.predictor.inputs(&visits),
+            truths: self.predictor.scaled_truths(&truths),
+            samples: samples.len(),
+        }
+    }
 }
 
 impl<B: AutodiffBackend> Task<B> for SpectrumTask {
@@ -125,14 +167,7 @@ impl<B: AutodiffBackend> Task<B> for SpectrumTask {
     }
 
     fn batch(&self, split: Split, samples: &[usize]) -> SpectrumBatch {
-        let part = self.part(split);
-        let visits: Vec<_> = samples.iter().map(|&sample| &part.visits[sample]).collect();
-        let truths: Vec<_> = samples.iter().map(|&sample| part.truth(sample)).collect();
-        SpectrumBatch {
-            inputs: self.predictor.inputs(&visits),
-            truths: self.predictor.scaled_truths(&truths),
-            samples: samples.len(),
-        }
+        self.prepared(split, samples)
     }
 
     fn loss(&self, model: &RatioMlp<B>, batch: &SpectrumBatch, device: &B::Device) -> Tensor<B, 1> {
@@ -156,13 +191,23 @@ impl<B: AutodiffBackend> Task<B> for SpectrumTask {
         let score = metric::score(&truth, &prediction.mean, &prediction.sigma, self.naive)?;
         let squares: f64 = truth.iter().zip(&prediction.mean).map(|(t, m)| (t - m) * (t - m)).sum();
         let figures = [
-            ("score", score.official),
-            ("score_unclipped", score.unclipped),
-            ("score_fgs1", score.fgs1),
-            ("score_airs", score.airs),
-            ("rmse_ppm", (squares / truth.len() as f64).sqrt() * 1e6),
+            score.official,
+            score.unclipped,
+            score.fgs1,
+            score.airs,
+            (squares / truth.len() as f64).sqrt() * 1e6,
+            self.mean_loss::<B>(model, split, samples, device),
         ];
-        Ok(figures.map(|(name, value)| Metric { name: name.into(), value }).to_vec())
+        Ok(METRICS.iter().zip(figures).map(|(&name, value)| Metric { name: name.into(), value }).collect())
+    }
+
+    fn metrics(&self) -> Option<Vec<String>> {
+        Some(METRICS.map(str::to_owned).to_vec())
+    }
+
+    /// Before clipping: clipped at 0, all states of a bad beginning are equal.
+    fn monitor(&self) -> Option<Monitor> {
+        Some(Monitor { metric: "val/score_unclipped".into(), mode: MonitorMode::Max })
     }
 
     fn describe(&self) -> String {

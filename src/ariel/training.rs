@@ -10,13 +10,14 @@ use burn::tensor::backend::AutodiffBackend;
 use super::config::{CheckedTrain, EvaluateConfig, PredictConfig};
 use super::dataset::{DataError, Targets};
 use super::metric::{self, MetricError, NaivePrediction, Score};
-use super::predictor::{MeasureError, MeasuredVisit, Predictor, measure};
-use super::preparation::{self, PreparationError, Progress, read_light_curves};
+use super::predictor::{LightCurveKind, MeasureError, MeasuredVisit, OtherLightCurves, Predictor, measure};
+use super::preparation::{self, Labels, PreparationError, Progress, read_light_curves};
 use super::submission::{PlanetMismatch, Submission};
 use super::task::{SpectrumTask, SpectrumTaskError};
 use crate::digest::Blake3Digest;
+use crate::engine::PortableCpu;
 use crate::engine::device::{Device, Job};
-use crate::engine::fit::{Event, Exit, FitError, FitPlan, fit};
+use crate::engine::fit::{self, Event, Exit, FitError, FitPlan, fit};
 use crate::engine::repro::with_arithmetic;
 use crate::engine::run_dir::{RunDirError, RunDirectory};
 use crate::engine::settings::UnsupportedSetting;
@@ -66,6 +67,9 @@ pub enum TrainingError {
         /// Why it is thought so.
         reason: String,
     },
+    /// A checkpoint that was trained on other light curves than those composed now.
+    #[error("{0}")]
+    LightCurves(#[from] OtherLightCurves),
     /// A submission that cannot be scored.
     #[error("{0}")]
     Metric(#[from] MetricError),
@@ -94,6 +98,7 @@ impl TrainingError {
             | Self::Fit(_)
             | Self::Mismatch(_)
             | Self::Foreign { .. }
+            | Self::LightCurves(_)
             | Self::Metric(_)
             | Self::Planets { .. } => false,
         }
@@ -135,6 +140,7 @@ pub struct TrainingRun<'a> {
 /// When they cannot be had, or where the light curves lie there is something else.
 pub fn prepare(config: &CheckedTrain, progress: &mut dyn FnMut(Progress<'_>)) -> Result<(), TrainingError> {
     preparation::ensure_data_set(&config.data, &config.sim, progress)?;
+    preparation::check_tables(&config.data, Labels::Needed)?;
     preparation::ensure_light_curves(&config.data, &config.calib, progress)?;
     Ok(preparation::check_alone(&config.calib)?)
 }
@@ -166,7 +172,25 @@ pub fn build_task(
     let curves = preparation::listed_light_curves(&data_set, &config.data, &config.calib, derived)?;
     let measured = measure(&curves, &data_set.stars(config.data.split)?)?;
     let targets = data_set.targets(config.data.split)?;
-    Ok(SpectrumTask::new(measured, &targets, &config.data, &config.model, &config.loss)?)
+    Ok(SpectrumTask::new(measured, &targets, &config.data, &config.calib, &config.model, &config.loss)?)
+}
+
+/// Refuses, before there is a run directory, what is known to fail before the first step.
+///
+/// # Errors
+/// See [`fit::check`](crate::engine::fit::check).
+pub fn check(config: &CheckedTrain, task: &SpectrumTask) -> Result<(), TrainingError> {
+    let plan = plan(config, None, &|| Duration::ZERO);
+    Ok(fit::check::<PortableCpu, _>(task, &plan).map(drop)?)
+}
+
+fn plan<'a>(
+    config: &'a CheckedTrain,
+    stop_after_steps: Option<u64>,
+    elapsed: &'a (dyn Fn() -> Duration + Sync),
+) -> FitPlan<'a> {
+    let (audit, batch_size) = (config.audit, config.data.batch_size);
+    FitPlan { audit, stop_after_steps, ..FitPlan::new(config.trainer(), config.optimizer, batch_size, elapsed) }
 }
 
 /// Trains into `run` and writes the predictions for the held-out planets.
@@ -180,14 +204,7 @@ pub fn train(
     run: &mut RunDirectory,
     observer: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
 ) -> Result<Trained, TrainingError> {
-    let plan = FitPlan {
-        trainer: config.trainer(),
-        optimizer: config.optimizer,
-        audit: config.audit,
-        batch_size: config.data.batch_size,
-        stop_after_steps: training.stop_after_steps,
-        elapsed: training.elapsed,
-    };
+    let plan = plan(config, training.stop_after_steps, training.elapsed);
     let mut peak_device_bytes = Some(0);
     let mut watched = |event: Event<'_>| {
         if let Event::Step { .. } = event {
@@ -242,6 +259,8 @@ pub fn predict(
     config.data.check()?;
     let predictor = Predictor::parse(&snapshot.progress.task)
         .map_err(|reason| TrainingError::Foreign { path: config.checkpoint.display().to_string(), reason })?;
+    predictor.light_curves.expect(&LightCurveKind::of(&config.calib))?;
+    preparation::check_tables(&config.data, Labels::NotNeeded)?;
     preparation::ensure_light_curves(&config.data, &config.calib, progress)?;
     let (data_set, curves) = read_light_curves(&config.data, &config.calib)?;
     let measured = measure(&curves, &data_set.stars(config.data.split)?)?;

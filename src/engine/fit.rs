@@ -1,22 +1,26 @@
 //! The training loop.
 //!
-//! One optimizer step: prepare the shards of its batches, sum their gradients in the fixed tree, clip, AdamW; after an
-//! epoch validate and decide; write the leaf, and the checkpoint that is due. Nothing here prints or reads a clock: time comes in through
+//! One optimizer step: prepare the shards of its batches, sum their gradients in the fixed tree, clip, AdamW; validate and
+//! decide when that is due; write the leaf, and the checkpoint that is due. Nothing here prints or reads a clock: time comes in through
 //! [`FitPlan::elapsed`], news go out through the observer.
 
+use std::any::Any;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 
 use super::early_stop::{self, UnknownMonitor};
+use super::kept::{self, Ranking};
 use super::loader::{EpochPlan, prepared_in_order};
-use super::repro::{Arithmetic, NUMERICS_VERSION, with_arithmetic};
+use super::repro::{Arithmetic, NUMERICS_VERSION, with_arithmetic, with_random};
+use super::rng::{CounterRng, Stream};
 use super::run_dir::{CHECKPOINTS, FINAL_CHECKPOINT, RunDirError, RunDirectory};
-use super::settings::{AuditSettings, OptimizerSettings, SupportedTrainer};
+use super::settings::{AuditSettings, BatchLimit, OptimizerSettings, SupportedTrainer, UnsupportedSetting, within};
 use super::shard::{Shard, shard_range};
-use super::snapshot::{Progress, Snapshot};
+use super::snapshot::{EpochLoss, Progress, Snapshot};
 use super::state::{SnapshotMismatch, TrainState, initial_model};
 use super::step_log::{ScaledStep, StepLeaf, f32_bits, f64_bits, samples_digest};
 use super::task::{Metric, Split, Task, TaskError};
@@ -55,9 +59,9 @@ pub enum Event<'a> {
         /// Mean loss of its samples.
         loss: f32,
     },
-    /// An epoch was validated.
+    /// A state was validated.
     Validated {
-        /// The epoch.
+        /// The epoch of its last step.
         epoch: u32,
         /// The figures.
         metrics: &'a [Metric],
@@ -110,9 +114,38 @@ pub enum FitError {
     /// The checkpoint does not fit.
     #[error("{0}")]
     Snapshot(#[from] SnapshotMismatch),
-    /// Early stopping watches something that is not there.
+    /// A setting that no step can be made with.
+    #[error("{0}")]
+    Setting(#[from] UnsupportedSetting),
+    /// Early stopping or the ranking of checkpoints watches something that is not there.
     #[error("{0}")]
     Monitor(#[from] UnknownMonitor),
+    /// Something is monitored, and no samples are held out to compute it over.
+    #[error("{key}={monitor}: expected samples to validate on, got none")]
+    NothingToMonitor {
+        /// The key that names it.
+        key: &'static str,
+        /// What was to be monitored.
+        monitor: String,
+    },
+    /// An epoch is over before it is validated.
+    #[error("trainer.val_check_interval: expected at most the {steps} steps of an epoch, got {got}")]
+    NeverValidated {
+        /// Steps of an epoch.
+        steps: u64,
+        /// Every how many it was to be validated.
+        got: u64,
+    },
+    /// A share of the batches that is less than one of them.
+    #[error("{key}={got}: expected at least one of the {batches} batches")]
+    NoBatches {
+        /// The key.
+        key: &'static str,
+        /// The share.
+        got: f64,
+        /// How many batches there are.
+        batches: usize,
+    },
     /// The task could not judge.
     #[error("evaluation on the {split} split failed: {source}")]
     Task {
@@ -137,6 +170,20 @@ pub enum FitError {
         /// Steps planned.
         planned: u64,
     },
+    /// Parameters that are to be trained and that no loss of an epoch depended on: they would silently never change.
+    #[error(
+        "no loss of epoch {epoch} has a gradient for {}: expected one in every epoch for a parameter that requires it",
+        parameters.join(", ")
+    )]
+    NoGradient {
+        /// The epoch.
+        epoch: u32,
+        /// Their paths.
+        parameters: Vec<String>,
+    },
+    /// The model, the loss or an evaluation uses an op that portable numerics do not have.
+    #[error("{0}")]
+    Refused(String),
     /// There is nothing to train on.
     #[error("no training samples: expected at least one, got an empty split")]
     NoSamples,
@@ -150,6 +197,9 @@ type Inference<B, T> = <<T as Task<B>>::Model as AutodiffModule<B>>::InnerModule
 
 /// Trains `task` by `plan` on `device` into `run`, from the start or from a checkpoint.
 ///
+/// A parameter that requires a gradient has to get one in every epoch that is trained as a whole; what should stay as it is
+/// has to say so (`Module::no_grad`).
+///
 /// # Errors
 /// See [`FitError`]. What was checkpointed before stays usable.
 pub fn fit<B: AutodiffBackend, T: Task<B>>(
@@ -160,17 +210,38 @@ pub fn fit<B: AutodiffBackend, T: Task<B>>(
     observer: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
     device: &B::Device,
 ) -> Result<FitOutcome<Inference<B, T>>, FitError> {
+    // Burn's backend traits cannot return errors, so an op that is refused panics. Everything that is written is written as
+    // for any other error at the same place.
+    let trained = AssertUnwindSafe(|| train(task, plan, checkpoint, run, observer, device));
+    catch_unwind(trained).unwrap_or_else(|panic| match refusal(&*panic) {
+        Some(message) => Err(FitError::Refused(message)),
+        None => resume_unwind(panic),
+    })
+}
+
+/// What a panic says, if it is the refusal of an op.
+fn refusal(panic: &(dyn Any + Send)) -> Option<String> {
+    let message = panic.downcast_ref::<String>().cloned();
+    let message = message.or_else(|| panic.downcast_ref::<&str>().map(|message| (*message).to_owned()));
+    message.filter(|message| message.contains("refused in portable mode"))
+}
+
+fn train<B: AutodiffBackend, T: Task<B>>(
+    task: &T,
+    plan: &FitPlan<'_>,
+    checkpoint: Option<Snapshot>,
+    run: &mut RunDirectory,
+    observer: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    device: &B::Device,
+) -> Result<FitOutcome<Inference<B, T>>, FitError> {
     let trainer = plan.trainer;
     let ids = task.sample_ids(Split::Train);
-    if ids.is_empty() {
-        return Err(FitError::NoSamples);
-    }
-    let steps_per_epoch = plan.epoch(0, ids.len()).len() as u64;
-    let planned = steps_per_epoch.saturating_mul(trainer.max_epochs.into());
-    if planned > MAX_STEPS {
-        return Err(FitError::TooManySteps { planned });
-    }
+    let planned = check(task, plan)?;
+    let ranking = plan.ranking(task);
     let mut state = begin(task, plan, checkpoint, device)?;
+    if task.metrics().is_none() && plan.monitored(&ranking).next().is_some() {
+        check_monitors(plan, &ranking, &evaluate(task, &state, plan, Split::Val, 1, device)?)?;
+    }
     let mut exit = match observer(Event::Started { done: state.progress.position.step, planned }) {
         ControlFlow::Break(()) => Some(Exit::Interrupted),
         // A run that was killed between its last validation and its end had stopped already.
@@ -178,11 +249,18 @@ pub fn fit<B: AutodiffBackend, T: Task<B>>(
             .then_some(Exit::EarlyStopped),
     };
     run.keep_checkpoints(&state.progress.kept)?;
+    // A run that goes on from before its best checkpoint has not come to it yet.
+    run.point_best(ranking.best(&state.progress.kept))?;
 
     while exit.is_none() && state.progress.position.epoch < trainer.max_epochs {
         let epoch = state.progress.position.epoch;
         let steps = plan.epoch(epoch, ids.len());
         let remaining = &steps.steps()[state.progress.position.step_in_epoch as usize..];
+        let mut without_gradient = state.trainable();
+        // An epoch that was begun by another process is not known as a whole.
+        if state.progress.position.step_in_epoch > 0 {
+            without_gradient.clear();
+        }
         let prepare = |batches: &Vec<Vec<usize>>| plan.shards(task, batches);
         let train_step = |batches: &Vec<Vec<usize>>, shards| -> Result<ControlFlow<()>, FitError> {
             let gradient = state.gradient(task, shards, trainer.seed, device);
@@ -195,6 +273,7 @@ pub fn fit<B: AutodiffBackend, T: Task<B>>(
             if !loss.is_finite() || !(norm.is_finite() || skipped) {
                 return Err(FitError::Diverged { step, loss, norm });
             }
+            without_gradient.retain(|path| !gradient.gradients.contains_key(path));
             if !skipped {
                 state.apply(gradient.clip(norm, trainer.gradient_clip_val));
             }
@@ -202,12 +281,21 @@ pub fn fit<B: AutodiffBackend, T: Task<B>>(
             let position = &mut state.progress.position;
             position.step = step;
             position.step_in_epoch += 1;
-            let epoch_done = position.step_in_epoch as usize == steps.len();
+            let done_in_epoch = position.step_in_epoch.into();
+            let epoch_done = done_in_epoch == steps.len() as u64;
             if epoch_done {
                 (position.epoch, position.step_in_epoch) = (epoch + 1, 0);
             }
-            let metrics = match epoch_done {
-                true => Some(evaluate(task, &state.model.valid(), plan, Split::Val, device)?),
+            if epoch_done && !without_gradient.is_empty() {
+                let parameters = without_gradient.iter().cloned().collect();
+                return Err(FitError::NoGradient { epoch, parameters });
+            }
+            let step_samples = batches.iter().map(Vec::len).sum();
+            let epoch_loss = EpochLoss::and(state.progress.epoch_loss.as_ref(), loss, step_samples);
+            let mean_loss = epoch_done.then(|| epoch_loss.mean());
+            state.progress.epoch_loss = (!epoch_done).then_some(epoch_loss);
+            let metrics = match plan.validation_due(done_in_epoch, steps.len() as u64) {
+                true => Some(evaluate(task, &state, plan, Split::Val, usize::MAX, device)?),
                 false => None,
             };
             // Before the leaf: its digest covers what the end of the run and the next checkpoint depend on, too.
@@ -215,8 +303,12 @@ pub fn fit<B: AutodiffBackend, T: Task<B>>(
                 Some(metrics) => early_stop::observe(&mut state.progress, trainer.early_stopping.as_ref(), metrics)?,
                 None => false,
             };
-            let checkpoint =
-                plan.checkpoint_due(step, epoch_done.then_some(epoch)).then(|| Due::at(step, &mut state, plan));
+            ranking.note(&mut state.progress, metrics.as_deref())?;
+            let is_due = plan.checkpoint_due(step, epoch_done.then_some(epoch)) || ranking.is_improved(&state.progress);
+            let checkpoint = is_due.then(|| checkpoint_file(step));
+            if let Some(file) = &checkpoint {
+                ranking.keep(&mut state.progress, file);
+            }
             let leaf = StepLeaf {
                 step,
                 epoch,
@@ -225,7 +317,7 @@ pub fn fit<B: AutodiffBackend, T: Task<B>>(
                 loss_bits: f32_bits(loss),
                 gradient_norm_bits: f32_bits(norm),
                 loss_scale: scale.map(|scale| ScaledStep { exponent: scale.exponent, skipped }),
-                state: (checkpoint.is_some() || epoch_done || plan.state_digest_due(step))
+                state: (checkpoint.is_some() || metrics.is_some() || epoch_done || plan.state_digest_due(step))
                     .then(|| state.snapshot().state_digest()),
             };
             run.append_step(&leaf)?;
@@ -235,6 +327,9 @@ pub fn fit<B: AutodiffBackend, T: Task<B>>(
                 run.append_metrics(step, epoch, &figures)?;
                 run.append_event("step", step, plan.seconds())?;
             }
+            if let Some(value) = mean_loss {
+                run.append_metrics(step, epoch, &[Metric { name: "train/loss_epoch".into(), value }])?;
+            }
             exit = exit.or(match observer(Event::Step { leaf: &leaf, loss }) {
                 ControlFlow::Break(()) => Some(Exit::Interrupted),
                 ControlFlow::Continue(()) => plan.limit_reached(step),
@@ -243,9 +338,12 @@ pub fn fit<B: AutodiffBackend, T: Task<B>>(
                 run.append_metrics(step, epoch, metrics)?;
                 run.append_event("validated", step, plan.seconds())?;
             }
-            if let Some(checkpoint) = checkpoint {
-                checkpoint.write(&state, plan, run)?;
-                let _ = observer(Event::Checkpoint { file: &checkpoint.file });
+            if let Some(file) = &checkpoint {
+                let best = ranking.best(&state.progress.kept);
+                run.write_checkpoint(file, &state.snapshot().to_bytes(), &state.progress.kept, best)?;
+                run.append_event("checkpoint", step, plan.seconds())?;
+                run.note(&format!("- step {step}: wrote {CHECKPOINTS}/{file}"))?;
+                let _ = observer(Event::Checkpoint { file });
             }
             if let Some(metrics) = &metrics
                 && observer(Event::Validated { epoch, metrics }).is_break()
@@ -304,64 +402,93 @@ fn finish<B: AutodiffBackend, T: Task<B>>(
     // The steps that a checkpoint stands on must be there whenever the checkpoint is.
     run.sync()?;
     run.write_file(FINAL_CHECKPOINT, &snapshot.to_bytes())?;
-    let model = state.model.valid();
-    let metrics = evaluate(task, &model, plan, Split::Test, device)?;
+    let metrics = evaluate(task, &state, plan, Split::Test, usize::MAX, device)?;
     let test_samples = plan.evaluated(Split::Test, task.sample_ids(Split::Test).len()) as u64;
     run.append_metrics(step, snapshot.progress.position.epoch, &metrics)?;
     run.append_event("finished", step, plan.seconds())?;
     run.sync()?;
+    let model = state.model.valid();
     Ok(FitOutcome { exit, model, steps: step, state_digest: snapshot.state_digest(), metrics, test_samples })
 }
 
-/// A checkpoint that is due: noted in the state, and not written yet.
-struct Due {
-    file: String,
-    best: Option<String>,
+/// The name of the checkpoint after a step.
+fn checkpoint_file(step: u64) -> String {
+    format!("step-{step:08}.safetensors")
 }
 
-impl Due {
-    fn at<B: AutodiffBackend, M: AutodiffModule<B>>(
-        step: u64,
-        state: &mut TrainState<B, M>,
-        plan: &FitPlan<'_>,
-    ) -> Self {
-        let trainer = plan.trainer;
-        let file = format!("step-{step:08}.safetensors");
-        let early_stopping = trainer.early_stopping.as_ref();
-        let best = early_stop::keep(&mut state.progress, early_stopping, &file, trainer.checkpoint.save_top_k);
-        Self { file, best }
-    }
-
-    fn write<B: AutodiffBackend, M: AutodiffModule<B>>(
-        &self,
-        state: &TrainState<B, M>,
-        plan: &FitPlan<'_>,
-        run: &mut RunDirectory,
-    ) -> Result<(), FitError> {
-        let Self { file, best } = self;
-        let step = state.progress.position.step;
-        run.write_checkpoint(file, &state.snapshot().to_bytes(), &state.progress.kept, best.as_deref())?;
-        run.append_event("checkpoint", step, plan.seconds())?;
-        Ok(run.note(&format!("- step {step}: wrote {CHECKPOINTS}/{file}"))?)
-    }
-}
-
-/// Figures over a split's first samples, as many as its batch limit allows; none for an empty split.
+/// Figures over a split's first samples, as many as its batch limit and `at_most` allow; none for an empty split.
 fn evaluate<B: AutodiffBackend, T: Task<B>>(
     task: &T,
-    model: &Inference<B, T>,
+    state: &TrainState<B, T::Model>,
     plan: &FitPlan<'_>,
     split: Split,
+    at_most: usize,
     device: &B::Device,
 ) -> Result<Vec<Metric>, FitError> {
-    let samples: Vec<_> = (0..plan.evaluated(split, task.sample_ids(split).len())).collect();
+    let samples: Vec<_> = (0..plan.evaluated(split, task.sample_ids(split).len()).min(at_most)).collect();
     if samples.is_empty() {
         return Ok(Vec::new());
     }
-    let metrics = with_arithmetic(plan.arithmetic(), || task.evaluate(model, split, &samples, device))
+    let step = state.progress.position.step as u32;
+    let rng = CounterRng::new(plan.trainer.seed, Stream::EVALUATE, step).part(split as u32);
+    let judge = || task.evaluate(&state.model.valid(), split, &samples, device);
+    let metrics = with_arithmetic(plan.arithmetic(), || with_random(rng, judge))
         .map_err(|source| FitError::Task { split: split.name(), source })?;
-    let prefixed = |metric: Metric| Metric { name: format!("{}/{}", split.name(), metric.name), ..metric };
-    Ok(metrics.into_iter().map(prefixed).collect())
+    Ok(metrics.into_iter().map(|metric| prefixed(split, metric.name, metric.value)).collect())
+}
+
+fn prefixed(split: Split, name: String, value: f64) -> Metric {
+    Metric { name: format!("{}/{name}", split.name()), value }
+}
+
+/// Refuses what is known to fail before anything is computed; returns the number of steps planned.
+///
+/// [`fit`] does it, too: this is for those who want to know before they make a run directory.
+///
+/// # Errors
+/// The first thing that cannot work.
+pub fn check<B: AutodiffBackend, T: Task<B>>(task: &T, plan: &FitPlan<'_>) -> Result<u64, FitError> {
+    plan.optimizer.check()?;
+    within("data.batch_size", 1..=usize::MAX, plan.batch_size)?;
+    let ids = task.sample_ids(Split::Train);
+    if ids.is_empty() {
+        return Err(FitError::NoSamples);
+    }
+    for split in [Split::Train, Split::Val, Split::Test] {
+        let samples = task.sample_ids(split).len();
+        let (key, limit) = plan.limit(split);
+        if let Some(BatchLimit::Share(got)) = limit
+            && samples > 0
+            && plan.evaluated(split, samples) == 0
+        {
+            return Err(FitError::NoBatches { key, got, batches: samples.div_ceil(plan.batch_size) });
+        }
+    }
+    let steps = plan.epoch(0, ids.len()).len() as u64;
+    let planned = steps.saturating_mul(plan.trainer.max_epochs.into());
+    if planned > MAX_STEPS {
+        return Err(FitError::TooManySteps { planned });
+    }
+    let interval = plan.trainer.val_check_interval.of(steps);
+    if interval > steps {
+        return Err(FitError::NeverValidated { steps, got: interval });
+    }
+    let ranking = plan.ranking(task);
+    if let Some((key, monitor)) = plan.monitored(&ranking).next()
+        && plan.evaluated(Split::Val, task.sample_ids(Split::Val).len()) == 0
+    {
+        return Err(FitError::NothingToMonitor { key, monitor: monitor.to_owned() });
+    }
+    if let Some(names) = task.metrics() {
+        let metrics: Vec<_> = names.into_iter().map(|name| prefixed(Split::Val, name, f64::NAN)).collect();
+        check_monitors(plan, &ranking, &metrics)?;
+    }
+    Ok(planned)
+}
+
+/// Refuses monitors of figures that no validation gives.
+fn check_monitors(plan: &FitPlan<'_>, ranking: &Ranking, metrics: &[Metric]) -> Result<(), UnknownMonitor> {
+    plan.monitored(ranking).try_for_each(|(key, monitor)| early_stop::figure(key, monitor, metrics).map(drop))
 }
 
 impl<'a> FitPlan<'a> {
@@ -381,14 +508,36 @@ impl<'a> FitPlan<'a> {
         Arithmetic { numerics: self.trainer.numerics, precision: self.trainer.precision }
     }
 
+    /// How checkpoints are ranked.
+    fn ranking<B: AutodiffBackend, T: Task<B>>(&self, task: &T) -> Ranking {
+        // Without samples to validate on, nobody asked for the task's own monitor.
+        let is_validated = self.evaluated(Split::Val, task.sample_ids(Split::Val).len()) > 0;
+        let own = task.monitor().filter(|_| is_validated);
+        Ranking::new(&self.trainer.checkpoint, self.trainer.early_stopping.as_ref(), own)
+    }
+
+    /// What is monitored, with the key that says so.
+    fn monitored<'b>(&'b self, ranking: &'b Ranking) -> impl Iterator<Item = (&'static str, &'b str)> {
+        let stopping =
+            self.trainer.early_stopping.as_ref().map(|stopping| (early_stop::KEY, stopping.monitor.as_str()));
+        let kept = ranking.monitor().map(|monitor| (kept::KEY, monitor.metric.as_str()));
+        stopping.into_iter().chain(kept)
+    }
+
+    /// The batch limit of a split, and its key.
+    fn limit(&self, split: Split) -> (&'static str, Option<BatchLimit>) {
+        match split {
+            Split::Train => ("trainer.limit_train_batches", self.trainer.limit_train_batches),
+            Split::Val => ("trainer.limit_val_batches", self.trainer.limit_val_batches),
+            Split::Test => ("trainer.limit_test_batches", self.trainer.limit_test_batches),
+        }
+    }
+
     /// How many of a split's samples are evaluated: the first ones, as its batch limit allows.
     fn evaluated(&self, split: Split, samples: usize) -> usize {
-        let limit = match split {
-            Split::Train => self.trainer.limit_train_batches,
-            Split::Val => self.trainer.limit_val_batches,
-            Split::Test => self.trainer.limit_test_batches,
-        };
-        samples.min(limit.map_or(usize::MAX, |batches| self.batch_size.saturating_mul(batches as usize)))
+        let (_, limit) = self.limit(split);
+        let batches = samples.div_ceil(self.batch_size);
+        samples.min(limit.map_or(batches, |limit| limit.of(batches)).saturating_mul(self.batch_size))
     }
 
     fn epoch(&self, epoch: u32, samples: usize) -> EpochPlan {
@@ -405,6 +554,11 @@ impl<'a> FitPlan<'a> {
             (!samples.is_empty()).then(|| Shard { batch: task.batch(Split::Train, samples), samples: samples.len() })
         };
         batches.iter().flat_map(|batch| (0..shards).map(move |shard| shard_of(batch, shard))).collect()
+    }
+
+    /// Whether a validation is due after so many of an epoch's steps.
+    fn validation_due(&self, done: u64, steps: u64) -> bool {
+        done.is_multiple_of(self.trainer.val_check_interval.of(steps))
     }
 
     /// Whether a checkpoint is due after a step, which may have been the last one of an epoch.

@@ -3,10 +3,11 @@
 //! The order is a function of (seed, epoch): the threads only decide how early a batch is ready, never which is next.
 
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc;
 
 use super::rng::{CounterRng, Stream};
-use super::settings::DataloaderSettings;
+use super::settings::{BatchLimit, DataloaderSettings};
 
 /// The samples of each optimizer step of one epoch: `[step][batch][sample]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,11 +23,11 @@ impl EpochPlan {
         epoch: u32,
         samples: usize,
         batch_size: usize,
-        limit: Option<u32>,
+        limit: Option<BatchLimit>,
         accumulate: usize,
     ) -> Self {
         let order = CounterRng::new(seed, Stream::SHUFFLE, epoch).permutation(samples);
-        let limit = limit.map_or(usize::MAX, |limit| limit as usize);
+        let limit = limit.map_or(usize::MAX, |limit| limit.of(samples.div_ceil(batch_size)));
         let batches: Vec<_> = order.chunks(batch_size).take(limit).map(<[_]>::to_vec).collect();
         Self { steps: batches.chunks(accumulate).map(<[_]>::to_vec).collect() }
     }
@@ -74,8 +75,11 @@ pub fn prepared_in_order<I: Sync, P: Send, E>(
                 let (sender, receiver) = mpsc::sync_channel(prefetch - 1);
                 scope.spawn(move || {
                     for item in items.iter().skip(worker).step_by(workers) {
+                        // A panic goes on where the batch is waited for, with its own message.
+                        let prepared = catch_unwind(AssertUnwindSafe(|| prepare(item)));
+                        let panicked = prepared.is_err();
                         // The consumer is gone: it stopped early, and nobody needs the rest.
-                        if sender.send(prepare(item)).is_err() {
+                        if sender.send(prepared).is_err() || panicked {
                             return;
                         }
                     }
@@ -84,7 +88,8 @@ pub fn prepared_in_order<I: Sync, P: Send, E>(
             })
             .collect();
         for (index, item) in items.iter().enumerate() {
-            let prepared = queues[index % workers].recv().expect("a worker sends each of its items, or panicked");
+            let prepared = queues[index % workers].recv().expect("a worker sends each of its items, or its panic");
+            let prepared = prepared.unwrap_or_else(|panic| resume_unwind(panic));
             if consume(item, prepared)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
@@ -105,7 +110,8 @@ mod tests {
         assert_ne!(plan(0), plan(1));
         seen.sort_unstable();
         assert_eq!(seen, (0..10).collect::<Vec<_>>());
-        assert_eq!(EpochPlan::new(3, 0, 10, 3, Some(2), 1).len(), 2);
+        assert_eq!(EpochPlan::new(3, 0, 10, 3, Some(BatchLimit::Batches(2)), 1).len(), 2);
+        assert_eq!(EpochPlan::new(3, 0, 10, 3, Some(BatchLimit::Share(0.75)), 1).len(), 3);
     }
 
     #[test]

@@ -16,6 +16,7 @@
 pub mod device;
 pub mod early_stop;
 pub mod fit;
+pub mod kept;
 pub mod loader;
 pub mod loss_scale;
 pub mod optimizer;
@@ -30,6 +31,10 @@ pub mod state;
 pub mod step_log;
 pub mod task;
 
+#[cfg(test)]
+mod checkpoint_tests;
+#[cfg(test)]
+mod task_tests;
 #[cfg(test)]
 mod training_tests;
 

@@ -1,4 +1,4 @@
-//! A model's float parameters by path, in path order, and their gradients the same way.
+//! A model's parameters by path, in path order: floats and their gradients on their device, integers on the host.
 //!
 //! Burn identifies parameters by random ids; a path (`encoder.0.weight`) is the same in every run.
 
@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use burn::module::{AutodiffModule, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Bool, Int, Tensor, TensorData};
+
+use super::snapshot::{HostIntegers, IntegerKind};
 
 /// Flat tensors by parameter path. The order of the map is the order of every digest and sum over parameters.
 pub type ByPath<B> = BTreeMap<String, Tensor<B, 1>>;
@@ -49,6 +51,38 @@ pub fn shapes<B: Backend, M: Module<B>>(model: &M) -> BTreeMap<String, Vec<usize
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
             self.found.insert(self.path.text(), param.val().dims().to_vec());
+        }
+    }
+    let mut visitor = Visitor::default();
+    model.visit(&mut visitor);
+    visitor.found
+}
+
+/// The parameters that hold integers or truth values. No gradient reaches them, and the engine never changes them.
+pub fn integers<B: Backend, M: Module<B>>(model: &M) -> BTreeMap<String, HostIntegers> {
+    #[derive(Default)]
+    struct Visitor {
+        path: Path,
+        found: BTreeMap<String, HostIntegers>,
+    }
+    impl Visitor {
+        fn insert(&mut self, kind: IntegerKind, data: &TensorData) {
+            let values = data.iter::<i64>().collect();
+            self.found.insert(self.path.text(), HostIntegers { kind, shape: data.shape.to_vec(), values });
+        }
+    }
+    impl<B: Backend> ModuleVisitor<B> for Visitor {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.path.enter(name);
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.path.exit();
+        }
+        fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<B, D, Int>>) {
+            self.insert(IntegerKind::Int, &param.val().into_data());
+        }
+        fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<B, D, Bool>>) {
+            self.insert(IntegerKind::Bool, &param.val().into_data());
         }
     }
     let mut visitor = Visitor::default();
@@ -104,7 +138,7 @@ pub fn running<B: AutodiffBackend, M: AutodiffModule<B>>(model: &M) -> BTreeSet<
 }
 
 /// Paths of the float tensors that gradients are computed for.
-fn tracked<B: AutodiffBackend, M: Module<B>>(model: &M) -> BTreeSet<String> {
+pub fn tracked<B: AutodiffBackend, M: Module<B>>(model: &M) -> BTreeSet<String> {
     #[derive(Default)]
     struct Visitor {
         path: Path,
@@ -151,6 +185,35 @@ pub fn replace<B: AutodiffBackend, M: Module<B>>(model: M, values: ByPath<B::Inn
                 let new = Tensor::<B, D>::from_inner(value.reshape(old.dims()));
                 if tracked { new.require_grad() } else { new }
             })
+        }
+    }
+    model.map(&mut Mapper { path: Path::default(), values })
+}
+
+/// The model with parameters that hold integers or truth values replaced; paths that are not in `values` keep theirs.
+///
+/// # Panics
+/// When a value has another number of elements than its parameter.
+pub fn replace_integers<B: Backend, M: Module<B>>(model: M, values: BTreeMap<String, HostIntegers>) -> M {
+    struct Mapper {
+        path: Path,
+        values: BTreeMap<String, HostIntegers>,
+    }
+    impl<B: Backend> ModuleMapper<B> for Mapper {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.path.enter(name);
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.path.exit();
+        }
+        fn map_int<const D: usize>(&mut self, param: Param<Tensor<B, D, Int>>) -> Param<Tensor<B, D, Int>> {
+            let Some(HostIntegers { shape, values, .. }) = self.values.remove(&self.path.text()) else { return param };
+            param.map(|old| Tensor::from_data(TensorData::new(values, shape), &old.device()))
+        }
+        fn map_bool<const D: usize>(&mut self, param: Param<Tensor<B, D, Bool>>) -> Param<Tensor<B, D, Bool>> {
+            let Some(HostIntegers { shape, values, .. }) = self.values.remove(&self.path.text()) else { return param };
+            let values: Vec<bool> = values.into_iter().map(|value| value != 0).collect();
+            param.map(|old| Tensor::from_data(TensorData::new(values, shape), &old.device()))
         }
     }
     model.map(&mut Mapper { path: Path::default(), values })

@@ -68,6 +68,9 @@ impl Stream {
     /// What Burn's `Backend::seed` seeds, outside of any run.
     pub const SEEDED: Self = Self(6);
 
+    /// Everything random inside an evaluation; `step` is the optimizer steps done, the part is the split.
+    pub const EVALUATE: Self = Self(6);
+
     /// A stream of a workload's own, apart from all of the engine's.
     ///
     /// # Panics

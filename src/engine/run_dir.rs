@@ -102,10 +102,7 @@ impl RunDirectory {
     /// # Errors
     /// When it holds something already, or cannot be written.
     pub fn create(root: &Path, logger: LoggerSettings) -> Result<Self, RunDirError> {
-        let is_empty = |path: &Path| fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
-        if root.symlink_metadata().is_ok() && !is_empty(root) {
-            return Err(RunDirError::Exists { path: root.to_owned() });
-        }
+        Self::check_new(root)?;
         for folder in [root.to_owned(), root.join(CHECKPOINTS), root.join("logs")] {
             fs::create_dir_all(&folder).map_err(at(&folder))?;
         }
@@ -114,6 +111,18 @@ impl RunDirectory {
             metrics.write_all(METRICS_HEADER.as_bytes()).map_err(at(&root.join(METRICS)))?;
         }
         Ok(run)
+    }
+
+    /// Refuses a directory that holds something.
+    ///
+    /// # Errors
+    /// [`RunDirError::Exists`]
+    pub fn check_new(root: &Path) -> Result<(), RunDirError> {
+        let is_empty = fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_none());
+        match root.symlink_metadata().is_ok() && !is_empty {
+            true => Err(RunDirError::Exists { path: root.to_owned() }),
+            false => Ok(()),
+        }
     }
 
     /// As [`create`](Self::create), for a part of a run that begins at a checkpoint from elsewhere: the checkpoints
@@ -320,20 +329,33 @@ impl RunDirectory {
     ) -> Result<(), RunDirError> {
         // The steps that a checkpoint stands on must be there whenever the checkpoint is.
         self.sync()?;
-        let folder = self.root.join(CHECKPOINTS);
         self.write_file(&format!("{CHECKPOINTS}/{file}"), bytes)?;
-        if let Some(best) = best {
-            let source = folder.join(best);
-            match fs::read(&source) {
-                Ok(bytes) => self.write_file(BEST_CHECKPOINT, &bytes)?,
-                // The checkpoints from before a part of a run are not here.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_part => {}
-                Err(source_error) => return Err(at(&source)(source_error)),
-            }
-        }
+        self.point_best(best)?;
         // Last, because a run goes on from it: what is missing before it is made again.
         self.write_file(LAST_CHECKPOINT, bytes)?;
         self.keep_checkpoints(kept)
+    }
+
+    /// Makes `best` the checkpoint of that name, or makes it nothing.
+    ///
+    /// # Errors
+    /// When a file cannot be read, written or removed.
+    pub fn point_best(&self, best: Option<&str>) -> Result<(), RunDirError> {
+        let Some(best) = best else {
+            let path = self.root.join(BEST_CHECKPOINT);
+            self.written.borrow_mut().remove(BEST_CHECKPOINT);
+            return match fs::remove_file(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                removed => removed.map_err(at(&path)),
+            };
+        };
+        let source = self.root.join(CHECKPOINTS).join(best);
+        match fs::read(&source) {
+            Ok(bytes) => self.write_file(BEST_CHECKPOINT, &bytes),
+            // The checkpoints from before a part of a run are not here.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_part => Ok(()),
+            Err(error) => Err(at(&source)(error)),
+        }
     }
 
     /// Removes the step checkpoints that are not among `kept`.

@@ -11,8 +11,10 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::wall_time;
+
 /// Where a run computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Accelerator {
     /// The best device that is there and conforms; the run says which and why.
@@ -23,6 +25,25 @@ pub enum Accelerator {
     Wgpu,
     /// NVIDIA CUDA.
     Cuda,
+}
+
+impl<'de> Deserialize<'de> for Accelerator {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let name = String::deserialize(deserializer)?;
+        match name.as_str() {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "wgpu" => Ok(Self::Wgpu),
+            "cuda" => Ok(Self::Cuda),
+            // Lightning's name for either; the nearest of ours by its letters is cpu.
+            "gpu" => Err(D::Error::custom(
+                "expected auto, cpu, wgpu or cuda, got \"gpu\": cuda and wgpu (Vulkan, Metal) are GPUs, and auto takes the \
+                 best device that is there",
+            )),
+            _ => Err(D::Error::unknown_variant(&name, &["auto", "cpu", "wgpu", "cuda"])),
+        }
+    }
 }
 
 /// How many devices of a node take part.
@@ -116,9 +137,10 @@ pub enum Numerics {
     Native,
 }
 
-/// A wall-clock duration written as whole seconds or as `[H…:]MM:SS`.
+/// A wall-clock duration as Lightning writes it: whole seconds, `HH:MM:SS` or `DD:HH:MM:SS`.
 ///
-/// YAML 1.1 reads an unquoted `9:00:00` as the base-60 integer 32400, so both spellings mean the same here.
+/// YAML 1.1 reads an unquoted `9:00:00` as the base-60 integer 32400, so both spellings mean the same here. An unquoted
+/// `1:00:00:00` is 216000 to it and not a day, which nobody can tell any more: days need quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WallTime(pub Duration);
 
@@ -136,12 +158,14 @@ impl<'de> Deserialize<'de> for WallTime {
             Seconds(u64),
             Clock(String),
         }
-        const EXPECTED: &str = "expected seconds or H:MM:SS";
-        let seconds = match Written::deserialize(deserializer).map_err(|_| serde::de::Error::custom(EXPECTED))? {
-            Written::Seconds(seconds) => Some(seconds),
-            Written::Clock(text) => clock_seconds(&text),
-        };
-        seconds.map(|s| Self(Duration::from_secs(s))).ok_or_else(|| serde::de::Error::custom(EXPECTED))
+        const EXPECTED: &str = "expected whole seconds, \"HH:MM:SS\" or \"DD:HH:MM:SS\"";
+        match Written::deserialize(deserializer).map_err(|_| serde::de::Error::custom(EXPECTED))? {
+            Written::Seconds(seconds) => Ok(Self(Duration::from_secs(seconds))),
+            Written::Clock(text) => match wall_time::seconds(&text) {
+                Some(seconds) => Ok(Self(Duration::from_secs(seconds))),
+                None => Err(serde::de::Error::custom(format!("{EXPECTED}, got {text:?}"))),
+            },
+        }
     }
 }
 
@@ -152,16 +176,155 @@ impl JsonSchema for WallTime {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A wall-clock duration: whole seconds, or [H…:]MM:SS.",
-            "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": "^[0-9]+(:[0-5]?[0-9])*$" }]
+            "description": "A wall-clock duration: whole seconds, HH:MM:SS or DD:HH:MM:SS.",
+            "anyOf": [
+                { "type": "integer", "minimum": 0 },
+                { "type": "string", "pattern": "^([0-9]+:([01][0-9]|2[0-3])|[0-9]+):[0-5][0-9]:[0-5][0-9]$|^[0-9]+$" }
+            ]
         })
     }
 }
 
-fn clock_seconds(text: &str) -> Option<u64> {
-    let mut fields = text.split(':').map(|field| field.parse::<u64>().ok());
-    let first = fields.next()??;
-    fields.try_fold(first, |total, field| total.checked_mul(60)?.checked_add(field.filter(|&f| f < 60)?))
+/// How many batches of an epoch, a validation or a test: so many, or this share of them. As in Lightning, `1` is one batch
+/// and `1.0` all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum BatchLimit {
+    /// This many, at least 1.
+    Batches(u32),
+    /// This share, above 0 and at most 1, rounded down to whole batches.
+    Share(f64),
+}
+
+const EXPECTED_LIMIT: &str =
+    "a number of batches from 1 to 4294967295, a share of them above 0.0 and at most 1.0, or null";
+
+impl BatchLimit {
+    /// How many of `batches` are used: none where the share is less than one of them.
+    pub fn of(self, batches: usize) -> usize {
+        match self {
+            Self::Batches(limit) => batches.min(limit as usize),
+            Self::Share(share) => ((batches as f64 * share) as usize).min(batches),
+        }
+    }
+
+    fn check(self, key: &'static str) -> Result<(), UnsupportedSetting> {
+        match self {
+            Self::Batches(1..) => Ok(()),
+            Self::Share(share) if share > 0.0 && share <= 1.0 => Ok(()),
+            Self::Batches(_) => Err(UnsupportedSetting::Invalid { key, expected: EXPECTED_LIMIT, got: "0".into() }),
+            Self::Share(share) => {
+                Err(UnsupportedSetting::Invalid { key, expected: EXPECTED_LIMIT, got: format!("{share:?}") })
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for BatchLimit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match CountOrShare::deserialize(deserializer, EXPECTED_LIMIT)? {
+            CountOrShare::Count(batches) => Ok(Self::Batches(batches)),
+            CountOrShare::Share(share) => Ok(Self::Share(share)),
+        }
+    }
+}
+
+impl JsonSchema for BatchLimit {
+    fn schema_name() -> Cow<'static, str> {
+        "BatchLimit".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A number of batches from 1, or a share of them above 0.0 and at most 1.0: 1 is one batch, 1.0 is all.",
+            "anyOf": [
+                { "type": "integer", "minimum": 1, "maximum": u32::MAX },
+                { "type": "number", "exclusiveMinimum": 0, "maximum": 1 }
+            ]
+        })
+    }
+}
+
+/// When an epoch is validated: after every so many of its optimizer steps, or after this share of them. As in Lightning,
+/// `1` is every step and `1.0` the end of the epoch; steps are counted within the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum ValInterval {
+    /// Every so many steps, at least 1.
+    Steps(u32),
+    /// Every such share of an epoch, above 0 and at most 1, rounded down to whole steps but at least one.
+    Share(f64),
+}
+
+const EXPECTED_INTERVAL: &str =
+    "a number of steps from 1 to 4294967295, or a share of an epoch above 0.0 and at most 1.0";
+
+impl ValInterval {
+    /// Every how many of an epoch's `steps` it is validated.
+    pub fn of(self, steps: u64) -> u64 {
+        match self {
+            Self::Steps(every) => every.into(),
+            Self::Share(share) => ((steps as f64 * share) as u64).max(1),
+        }
+    }
+
+    fn check(self, key: &'static str) -> Result<(), UnsupportedSetting> {
+        let got = match self {
+            Self::Steps(1..) => return Ok(()),
+            Self::Share(share) if share > 0.0 && share <= 1.0 => return Ok(()),
+            Self::Steps(steps) => steps.to_string(),
+            Self::Share(share) => format!("{share:?}"),
+        };
+        Err(UnsupportedSetting::Invalid { key, expected: EXPECTED_INTERVAL, got })
+    }
+}
+
+impl<'de> Deserialize<'de> for ValInterval {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match CountOrShare::deserialize(deserializer, EXPECTED_INTERVAL)? {
+            CountOrShare::Count(steps) => Ok(Self::Steps(steps)),
+            CountOrShare::Share(share) => Ok(Self::Share(share)),
+        }
+    }
+}
+
+impl JsonSchema for ValInterval {
+    fn schema_name() -> Cow<'static, str> {
+        "ValInterval".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A number of optimizer steps from 1, or a share of an epoch above 0.0 and at most 1.0: 1 is every step, 1.0 is the end of the epoch.",
+            "anyOf": [
+                { "type": "integer", "minimum": 1, "maximum": u32::MAX },
+                { "type": "number", "exclusiveMinimum": 0, "maximum": 1 }
+            ]
+        })
+    }
+}
+
+/// A whole number counts, a number with a point is a share: YAML's types tell them apart.
+enum CountOrShare {
+    Count(u32),
+    Share(f64),
+}
+
+impl CountOrShare {
+    fn deserialize<'de, D: Deserializer<'de>>(deserializer: D, expected: &'static str) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Whole(i64),
+            Number(f64),
+        }
+        let refuse = |got: &dyn fmt::Display| serde::de::Error::custom(format!("expected {expected}, got {got}"));
+        match Written::deserialize(deserializer) {
+            Ok(Written::Whole(count)) => u32::try_from(count).map(Self::Count).map_err(|_| refuse(&count)),
+            Ok(Written::Number(share)) => Ok(Self::Share(share)),
+            Err(_) => Err(serde::de::Error::custom(format!("expected {expected}"))),
+        }
+    }
 }
 
 /// Deserialises an `Option` whose key has to be there.
@@ -196,13 +359,15 @@ pub struct TrainerSettings {
     pub max_time: Option<WallTime>,
     /// Batches of an epoch at most.
     #[serde(deserialize_with = "required")]
-    pub limit_train_batches: Option<u32>,
+    pub limit_train_batches: Option<BatchLimit>,
     /// Batches of a validation at most.
     #[serde(deserialize_with = "required")]
-    pub limit_val_batches: Option<u32>,
+    pub limit_val_batches: Option<BatchLimit>,
     /// Batches of the final test at most.
     #[serde(deserialize_with = "required")]
-    pub limit_test_batches: Option<u32>,
+    pub limit_test_batches: Option<BatchLimit>,
+    /// When an epoch is validated.
+    pub val_check_interval: ValInterval,
     /// Batches whose gradients make one optimizer step.
     #[schemars(range(min = 1, max = 4096))]
     pub accumulate_grad_batches: u32,
@@ -223,7 +388,7 @@ pub struct TrainerSettings {
     pub seed: u64,
     /// Must be true: there is no other mode.
     pub deterministic: bool,
-    /// Batch statistics over all devices. With one device there is nothing to synchronise.
+    /// Must be false: batch statistics are those of a micro-shard, on however many devices.
     pub sync_batchnorm: bool,
     /// Shards that the gradient of every batch is summed over, in a fixed tree. Part of the result: a run with
     /// another number has other bits. Workers divide the shards among them.
@@ -246,11 +411,16 @@ impl Default for TrainerSettings {
             limit_train_batches: None,
             limit_val_batches: None,
             limit_test_batches: None,
+            val_check_interval: ValInterval::Share(1.0),
             accumulate_grad_batches: 1,
             gradient_clip_val: Some(1.0),
             log_every_n_steps: 25,
-            checkpoint: CheckpointSettings { every_n_epochs: Some(1), every_n_steps: None, save_top_k: 3 },
-            early_stopping: Some(EarlyStopping { monitor: "val/score".into(), mode: MonitorMode::Max, patience: 5 }),
+            checkpoint: CheckpointSettings::default(),
+            early_stopping: Some(EarlyStopping {
+                monitor: "val/score_unclipped".into(),
+                mode: MonitorMode::Max,
+                patience: 5,
+            }),
             dataloader: DataloaderSettings { workers: 2, prefetch: Some(2) },
             seed: 42,
             deterministic: true,
@@ -261,7 +431,7 @@ impl Default for TrainerSettings {
 }
 
 /// When checkpoints are written, beside the final one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckpointSettings {
     /// After every so many epochs; `null` is never.
@@ -270,9 +440,30 @@ pub struct CheckpointSettings {
     /// After every so many optimizer steps; `null` is never.
     #[serde(deserialize_with = "required")]
     pub every_n_steps: Option<u32>,
-    /// How many to keep, best first by the monitored metric; the newest is kept besides.
-    #[schemars(range(max = 10_000))]
-    pub save_top_k: u32,
+    /// How many to keep, best first by the monitored metric; the newest is kept besides. -1 keeps all; with 0 none is
+    /// called best.
+    #[schemars(range(min = -1, max = 10_000))]
+    pub save_top_k: i32,
+    /// Name of the metric that says which is best, e.g. `val/loss`. `null` is the one that early stopping watches, and
+    /// without early stopping the one that the task names.
+    #[serde(deserialize_with = "required")]
+    pub monitor: Option<String>,
+    /// Which direction of `monitor` is better.
+    pub mode: MonitorMode,
+}
+
+impl CheckpointSettings {
+    /// How many are kept beside the newest; `None` is all.
+    pub fn kept_at_most(&self) -> Option<usize> {
+        usize::try_from(self.save_top_k).ok()
+    }
+}
+
+/// The values of `configs/trainer/defaults.yaml`, for use as a library.
+impl Default for CheckpointSettings {
+    fn default() -> Self {
+        Self { every_n_epochs: Some(1), every_n_steps: None, save_top_k: 3, monitor: None, mode: MonitorMode::Max }
+    }
 }
 
 /// Stop when the monitored metric has not improved for a while.
@@ -432,7 +623,7 @@ pub const MAX_LOADER_WORKERS: u32 = 256;
 /// Batches that a thread may be ahead; each has a place in a queue that is made when the epoch begins.
 pub const MAX_PREFETCH: u32 = 1024;
 /// Checkpoints that are kept.
-pub const MAX_KEPT_CHECKPOINTS: u32 = 10_000;
+pub const MAX_KEPT_CHECKPOINTS: i32 = 10_000;
 
 /// Settings that were checked: what the engine takes.
 ///
@@ -466,20 +657,20 @@ impl TrainerSettings {
         if self.num_nodes != 1 {
             not_yet("trainer.num_nodes", "1", self.num_nodes.to_string())?;
         }
+        if self.sync_batchnorm {
+            not_yet("trainer.sync_batchnorm", "false", "true".into())?;
+        }
         if !self.deterministic {
             invalid("trainer.deterministic", "true: every run is deterministic", "false".into())?;
         }
         within("trainer.accumulate_grad_batches", 1..=MAX_ACCUMULATED_BATCHES, self.accumulate_grad_batches)?;
         within("trainer.micro_shards", 1..=MAX_MICRO_SHARDS, self.micro_shards)?;
         within("trainer.max_epochs", 1..=MAX_EPOCHS, self.max_epochs)?;
-        within("trainer.checkpoint.save_top_k", 0..=MAX_KEPT_CHECKPOINTS, self.checkpoint.save_top_k)?;
+        within("trainer.checkpoint.save_top_k", -1..=MAX_KEPT_CHECKPOINTS, self.checkpoint.save_top_k)?;
         within("trainer.dataloader.workers", 0..=MAX_LOADER_WORKERS, self.dataloader.workers)?;
         within("trainer.dataloader.prefetch", 0..=MAX_PREFETCH, self.dataloader.prefetch.unwrap_or(0))?;
         let positive = [
             ("trainer.log_every_n_steps", Some(self.log_every_n_steps)),
-            ("trainer.limit_train_batches", self.limit_train_batches),
-            ("trainer.limit_val_batches", self.limit_val_batches),
-            ("trainer.limit_test_batches", self.limit_test_batches),
             ("trainer.checkpoint.every_n_epochs", self.checkpoint.every_n_epochs),
             ("trainer.checkpoint.every_n_steps", self.checkpoint.every_n_steps),
         ];
@@ -488,6 +679,13 @@ impl TrainerSettings {
                 invalid(key, "at least 1", "0".into())?;
             }
         }
+        let limits = [
+            ("trainer.limit_train_batches", self.limit_train_batches),
+            ("trainer.limit_val_batches", self.limit_val_batches),
+            ("trainer.limit_test_batches", self.limit_test_batches),
+        ];
+        limits.into_iter().try_for_each(|(key, limit)| limit.map_or(Ok(()), |limit| limit.check(key)))?;
+        self.val_check_interval.check("trainer.val_check_interval")?;
         if let Some(bound) = self.gradient_clip_val
             && !(bound > 0.0 && bound.is_finite())
         {
@@ -532,14 +730,71 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wall_times_are_read_as_yaml_11_and_as_people_write_them() {
+    fn wall_times_are_read_as_yaml_11_and_as_lightning_writes_them() {
         let read = |text: &str| serde_json::from_str::<WallTime>(text).map(|t| t.0.as_secs()).ok();
         assert_eq!(read("32400"), Some(32400));
         assert_eq!(read("\"9:00:00\""), Some(32400));
         assert_eq!(read("\"0:20:00\""), Some(1200));
-        for bad in ["\"9:60:00\"", "\"nine\"", "-1", "\"\"", "1.5"] {
+        assert_eq!(read("\"00:12:00:00\""), Some(43200));
+        assert_eq!(read("\"1:02:03:04\""), Some(93784));
+        assert_eq!(read("\"90\""), Some(90));
+        for bad in [
+            "\"9:60:00\"",
+            "\"nine\"",
+            "-1",
+            "\"\"",
+            "1.5",
+            "\"20:00\"",
+            "\"1:2:3\"",
+            "\"1:24:00:00\"",
+            "\"1:1:00:00:00\"",
+            "\"+1:00:00\"",
+            "\"1:00:+1\"",
+            "\" 1:00:00\"",
+            "\"99999999999999999999:00:00\"",
+        ] {
             assert_eq!(read(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_whole_number_limits_batches_and_one_with_a_point_is_a_share() {
+        let read = |text: &str| serde_json::from_str::<BatchLimit>(text);
+        assert_eq!(read("1").expect("a limit").of(10), 1);
+        assert_eq!(read("1.0").expect("a limit").of(10), 10);
+        assert_eq!(read("0.25").expect("a limit").of(10), 2);
+        assert_eq!(read("0.05").expect("a limit").of(10), 0);
+        assert_eq!(read("99").expect("a limit").of(10), 10);
+        for bad in ["-1", "4294967296", "\"all\"", "[]"] {
+            let error = read(bad).expect_err("refused").to_string();
+            assert!(error.contains("from 1 to 4294967295") && error.contains("at most 1.0"), "{error}");
+        }
+        for limit in [
+            BatchLimit::Batches(0),
+            BatchLimit::Share(0.0),
+            BatchLimit::Share(-0.5),
+            BatchLimit::Share(1.5),
+            BatchLimit::Share(f64::NAN),
+        ] {
+            let settings = TrainerSettings { limit_val_batches: Some(limit), ..TrainerSettings::default() };
+            let error = settings.check().expect_err("refused").to_string();
+            assert!(error.contains("trainer.limit_val_batches") && error.contains("above 0.0"), "{error}");
+        }
+        let every = |interval: ValInterval| interval.of(9);
+        assert_eq!([0.5, 1.0, 0.01].map(|share| every(ValInterval::Share(share))), [4, 9, 1]);
+        assert_eq!(every(ValInterval::Steps(3)), 3);
+        for interval in [ValInterval::Steps(0), ValInterval::Share(0.0), ValInterval::Share(1.1)] {
+            let settings = TrainerSettings { val_check_interval: interval, ..TrainerSettings::default() };
+            let error = settings.check().expect_err("refused").to_string();
+            assert!(error.contains("trainer.val_check_interval"), "{error}");
+        }
+    }
+
+    #[test]
+    fn synchronised_batch_statistics_are_refused_by_key() {
+        let settings = TrainerSettings { sync_batchnorm: true, ..TrainerSettings::default() };
+        let error = settings.check().expect_err("nothing does that").to_string();
+        assert!(error.starts_with("trainer.sync_batchnorm=true"), "{error}");
     }
 
     #[test]
@@ -558,7 +813,7 @@ mod tests {
         assert_eq!(refused(|trainer| trainer.accumulate_grad_batches = u32::MAX), "trainer.accumulate_grad_batches");
         assert_eq!(refused(|trainer| trainer.dataloader.workers = u32::MAX), "trainer.dataloader.workers");
         assert_eq!(refused(|trainer| trainer.dataloader.prefetch = Some(4_000_000_000)), "trainer.dataloader.prefetch");
-        assert_eq!(refused(|trainer| trainer.checkpoint.save_top_k = u32::MAX), "trainer.checkpoint.save_top_k");
+        assert_eq!(refused(|trainer| trainer.checkpoint.save_top_k = i32::MAX), "trainer.checkpoint.save_top_k");
     }
 
     #[test]

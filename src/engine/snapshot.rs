@@ -1,7 +1,7 @@
 //! The whole state of a training run on the host: what a checkpoint file holds and what a state digest covers.
 //!
 //! A checkpoint is a safetensors file with the tensors `parameter/<path>`, `adamw.first/<path>` and
-//! `adamw.second/<path>`, f32, and one metadata entry `spectramind`: [`Progress`] as JSON. One entry only, because
+//! `adamw.second/<path>`, f32 (parameters of integers i64, of truth values bool), and one metadata entry `spectramind`: [`Progress`] as JSON. One entry only, because
 //! safetensors keeps metadata in a hash map, and the bytes of a file with two would depend on its iteration order.
 
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::loss_scale::LossScale;
 use super::repro::Arithmetic;
 use super::settings::Precision;
+use super::step_log::f64_bits;
 use crate::digest::{Blake3Digest, DomainHasher};
 use crate::foreign::{self, ForeignError};
 
@@ -34,6 +35,52 @@ pub struct HostTensor {
     pub values: Vec<f32>,
 }
 
+/// What a parameter without a gradient holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IntegerKind {
+    /// Integers, i64 on the host whatever their width on the device.
+    Int,
+    /// Truth values.
+    Bool,
+}
+
+impl IntegerKind {
+    /// Its name in digests and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Int => "i64",
+            Self::Bool => "bool",
+        }
+    }
+
+    fn dtype(self) -> Dtype {
+        match self {
+            Self::Int => Dtype::I64,
+            Self::Bool => Dtype::BOOL,
+        }
+    }
+}
+
+/// One tensor of integers or truth values on the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostIntegers {
+    /// Which of them.
+    pub kind: IntegerKind,
+    /// Its dimensions.
+    pub shape: Vec<usize>,
+    /// Its elements, row-major; 0 and 1 for truth values.
+    pub values: Vec<i64>,
+}
+
+impl HostIntegers {
+    fn bytes(&self) -> Vec<u8> {
+        match self.kind {
+            IntegerKind::Int => self.values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            IntegerKind::Bool => self.values.iter().map(|&value| u8::from(value != 0)).collect(),
+        }
+    }
+}
+
 /// Where the run stands in the plan of epochs and steps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -52,8 +99,36 @@ pub struct Position {
 pub struct KeptCheckpoint {
     /// File name inside `checkpoints/`.
     pub file: String,
-    /// Bits of the monitored metric, 16 hex digits; `null` when there was none.
+    /// Bits of the monitored metric of a validation of its own state, 16 hex digits; `null` when there was none.
     pub monitored_bits: Option<String>,
+}
+
+/// The losses of an epoch so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EpochLoss {
+    /// Sum over the samples, 16 hex digits of its bits.
+    pub sum_bits: String,
+    /// How many samples.
+    pub samples: u64,
+}
+
+impl EpochLoss {
+    /// With the mean loss of a step's samples; added in f64, in the order of the steps.
+    pub fn and(before: Option<&Self>, mean: f32, samples: usize) -> Self {
+        let (sum, count) = before.map_or((0.0, 0), |before| (before.sum(), before.samples));
+        let sum = sum + f64::from(mean) * samples as f64;
+        Self { sum_bits: f64_bits(sum), samples: count + samples as u64 }
+    }
+
+    /// Mean over the samples.
+    pub fn mean(&self) -> f64 {
+        self.sum() / self.samples as f64
+    }
+
+    fn sum(&self) -> f64 {
+        u64::from_str_radix(&self.sum_bits, 16).map_or(f64::NAN, f64::from_bits)
+    }
 }
 
 /// Everything about a run's state that is not a tensor.
@@ -72,12 +147,15 @@ pub struct Progress {
     pub loss_scale: Option<LossScale>,
     /// Where the run stands.
     pub position: Position,
-    /// Best monitored value so far, 16 hex digits of its bits.
+    /// Best value so far of what early stopping watches, 16 hex digits of its bits.
     pub best_bits: Option<String>,
     /// Validations since then.
     pub validations_without_improvement: u32,
-    /// Value of the last validation, 16 hex digits of its bits.
+    /// Monitored metric of a validation of this very state, 16 hex digits of its bits; `null` when there was none.
     pub monitored_bits: Option<String>,
+    /// The losses of the epoch so far; absent between two epochs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch_loss: Option<EpochLoss>,
     /// Checkpoints that are kept, oldest first.
     pub kept: Vec<KeptCheckpoint>,
     /// The task's own description, a JSON text.
@@ -100,6 +178,7 @@ impl Progress {
             best_bits: None,
             validations_without_improvement: 0,
             monitored_bits: None,
+            epoch_loss: None,
             kept: Vec::new(),
             task,
         }
@@ -115,6 +194,8 @@ impl Progress {
 pub struct Snapshot {
     /// Tensors by name, `parameter/…`, `adamw.first/…`, `adamw.second/…`.
     pub tensors: BTreeMap<String, HostTensor>,
+    /// Parameters that hold integers or truth values, by name, `parameter/…`.
+    pub integers: BTreeMap<String, HostIntegers>,
     /// The rest.
     pub progress: Progress,
 }
@@ -155,24 +236,36 @@ impl Snapshot {
     /// no counter can be left out.
     pub fn state_digest(&self) -> Blake3Digest {
         let mut hasher = DomainHasher::new("spectramind/state/v2");
-        hasher.u64(self.tensors.len() as u64);
-        for (path, tensor) in &self.tensors {
-            hasher.field(path.as_bytes()).field(b"f32").u64(tensor.shape.len() as u64);
-            for &length in &tensor.shape {
+        let entries = self.entries();
+        hasher.u64(entries.len() as u64);
+        for (path, (dtype, _, shape, bytes)) in entries {
+            hasher.field(path.as_bytes()).field(dtype.as_bytes()).u64(shape.len() as u64);
+            for &length in shape {
                 hasher.u64(length as u64);
             }
-            hasher.field(&bytes(&tensor.values));
+            hasher.field(&bytes);
         }
         hasher.field(self.progress.to_json().as_bytes());
         hasher.finish()
     }
 
+    /// Every tensor in path order: name and type of its elements, shape, little-endian bytes.
+    fn entries(&self) -> BTreeMap<&str, (&'static str, Dtype, &[usize], Vec<u8>)> {
+        let floats = self
+            .tensors
+            .iter()
+            .map(|(path, tensor)| (path.as_str(), ("f32", Dtype::F32, tensor.shape.as_slice(), bytes(&tensor.values))));
+        let integers = self.integers.iter().map(|(path, tensor)| {
+            (path.as_str(), (tensor.kind.name(), tensor.kind.dtype(), tensor.shape.as_slice(), tensor.bytes()))
+        });
+        floats.chain(integers).collect()
+    }
+
     /// The checkpoint file's bytes; equal states give equal bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let data: Vec<_> =
-            self.tensors.iter().map(|(path, tensor)| (path, &tensor.shape, bytes(&tensor.values))).collect();
-        let views = data.iter().map(|(path, shape, bytes)| {
-            (path.as_str(), TensorView::new(Dtype::F32, shape.to_vec(), bytes).expect("shape and bytes agree"))
+        let entries = self.entries();
+        let views = entries.iter().map(|(path, (_, dtype, shape, bytes))| {
+            (*path, TensorView::new(*dtype, shape.to_vec(), bytes).expect("shape and bytes agree"))
         });
         let metadata = [(METADATA.to_owned(), self.progress.to_json())].into_iter().collect();
         safetensors::serialize(views, Some(metadata)).expect("tensor names are unique")
@@ -223,15 +316,26 @@ impl Snapshot {
         }
         let file =
             SafeTensors::deserialize(bytes).map_err(|error| refuse("a whole safetensors file", error.to_string()))?;
-        let mut tensors = BTreeMap::new();
+        let (mut tensors, mut integers) = (BTreeMap::new(), BTreeMap::new());
         for (name, view) in file.tensors() {
-            if view.dtype() != Dtype::F32 {
-                return Err(refuse("f32 tensors", format!("{name} of {:?}", view.dtype())));
+            let (shape, data) = (view.shape().to_vec(), view.data());
+            match view.dtype() {
+                Dtype::F32 => {
+                    let values = data.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().expect("4 bytes")));
+                    tensors.insert(name, HostTensor { shape, values: values.collect() });
+                }
+                Dtype::I64 => {
+                    let values = data.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().expect("8 bytes")));
+                    integers.insert(name, HostIntegers { kind: IntegerKind::Int, shape, values: values.collect() });
+                }
+                Dtype::BOOL => {
+                    let values = data.iter().map(|&byte| i64::from(byte != 0)).collect();
+                    integers.insert(name, HostIntegers { kind: IntegerKind::Bool, shape, values });
+                }
+                other => return Err(refuse("f32, i64 and bool tensors", format!("{name} of {other:?}"))),
             }
-            let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().expect("4 bytes")));
-            tensors.insert(name, HostTensor { shape: view.shape().to_vec(), values: values.collect() });
         }
-        Ok(Self { tensors, progress })
+        Ok(Self { tensors, integers, progress })
     }
 }
 
@@ -247,8 +351,12 @@ mod tests {
     fn snapshot(value: f32) -> Snapshot {
         let tensors = ["parameter/b", "parameter/a"]
             .map(|path| (path.to_owned(), HostTensor { shape: vec![1, 2], values: vec![value, -0.0] }));
+        let mask = HostIntegers { kind: IntegerKind::Bool, shape: vec![2], values: vec![1, 0] };
+        let order = HostIntegers { kind: IntegerKind::Int, shape: vec![1, 1], values: vec![-3] };
+        let integers = [("parameter/mask", mask), ("parameter/aa", order)].map(|(path, values)| (path.into(), values));
         Snapshot {
             tensors: tensors.into_iter().collect(),
+            integers: integers.into_iter().collect(),
             progress: Progress::start(1, Arithmetic::PORTABLE, "{}".into()),
         }
     }
@@ -287,6 +395,7 @@ mod tests {
                 loss_scale: Some(LossScale::START),
                 best_bits: Some("0".repeat(16)),
                 monitored_bits: Some("0".repeat(16)),
+                epoch_loss: Some(EpochLoss::and(None, 1.0, 3)),
                 kept: vec![kept],
                 ..snapshot.progress
             };
@@ -312,6 +421,8 @@ mod tests {
                 "/bestBits",
                 "/validationsWithoutImprovement",
                 "/monitoredBits",
+                "/epochLoss/sumBits",
+                "/epochLoss/samples",
                 "/kept/0/file",
                 "/kept/0/monitoredBits",
                 "/task",
@@ -333,6 +444,11 @@ mod tests {
         let mut reshaped = full();
         reshaped.tensors.get_mut("parameter/a").expect("a tensor").shape = vec![2, 1];
         assert_ne!(reshaped.state_digest(), base, "shape");
+        for path in ["parameter/aa", "parameter/mask"] {
+            let mut changed = full();
+            changed.integers.get_mut(path).expect("a tensor").values[0] ^= 1;
+            assert_ne!(changed.state_digest(), base, "{path}");
+        }
         let mut renamed = full();
         let tensor = renamed.tensors.remove("parameter/a").expect("a tensor");
         renamed.tensors.insert("parameter/c".into(), tensor);

@@ -12,7 +12,7 @@ use super::repro::{with_arithmetic, with_random};
 use super::rng::{CounterRng, Stream};
 use super::settings::OptimizerSettings;
 use super::shard::{Shard, ShardGradient, tree_sum};
-use super::snapshot::{HostTensor, Progress, Snapshot};
+use super::snapshot::{HostIntegers, HostTensor, Progress, Snapshot};
 use super::task::Task;
 
 /// Model, optimizer and progress.
@@ -44,6 +44,7 @@ pub fn initial_model<B: AutodiffBackend, T: Task<B>>(task: &T, seed: u64, device
         let model = task.init(device);
         // Burn draws lazily, on first access: draw now, in the order of declaration.
         let _ = parameter::values::<B, _>(&model);
+        let _ = parameter::integers(&model);
         model
     })
 }
@@ -64,9 +65,27 @@ pub fn load_parameters<B: AutodiffBackend, M: AutodiffModule<B>>(
         let values_of = tensor(snapshot, &format!("parameter/{path}"), &shape)?;
         values.insert(path, parameter::from_host(values_of, device));
     }
-    for name in snapshot.tensors.keys() {
+    let own = with_random(CounterRng::new(0, Stream::INIT, 0), || parameter::integers(&model));
+    let mut integers = BTreeMap::new();
+    for (path, HostIntegers { kind, shape, .. }) in own {
+        let name = format!("parameter/{path}");
+        match snapshot.integers.get(&name) {
+            Some(found) if (found.kind, &found.shape) == (kind, &shape) => integers.insert(path, found.clone()),
+            found => {
+                let got = found.map(|found| format!("{} of shape {:?}", found.kind.name(), found.shape));
+                let got = got.unwrap_or_else(|| "no such tensor".into());
+                return Err(SnapshotMismatch {
+                    path: name,
+                    expected: format!("{} of shape {shape:?}", kind.name()),
+                    got,
+                });
+            }
+        };
+    }
+    for name in snapshot.tensors.keys().chain(snapshot.integers.keys()) {
         if let Some(path) = name.strip_prefix("parameter/")
             && !values.contains_key(path)
+            && !integers.contains_key(path)
         {
             return Err(SnapshotMismatch {
                 path: name.clone(),
@@ -75,7 +94,8 @@ pub fn load_parameters<B: AutodiffBackend, M: AutodiffModule<B>>(
             });
         }
     }
-    Ok(parameter::replace::<B, _>(model, values))
+    let model = parameter::replace::<B, _>(model, values);
+    Ok(if integers.is_empty() { model } else { parameter::replace_integers(model, integers) })
 }
 
 fn tensor(snapshot: &Snapshot, name: &str, shape: &[usize]) -> Result<Vec<f32>, SnapshotMismatch> {
@@ -135,7 +155,14 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
             tensors.insert(format!("adamw.first/{path}"), host(&moments.first, path));
             tensors.insert(format!("adamw.second/{path}"), host(&moments.second, path));
         }
-        Snapshot { tensors, progress: self.progress.clone() }
+        let integers = parameter::integers(&self.model).into_iter();
+        let integers = integers.map(|(path, values)| (format!("parameter/{path}"), values)).collect();
+        Snapshot { tensors, integers, progress: self.progress.clone() }
+    }
+
+    /// Paths of the parameters that a loss should reach: those that require a gradient.
+    pub fn trainable(&self) -> BTreeSet<String> {
+        parameter::tracked::<B, _>(&self.model).difference(&self.running).cloned().collect()
     }
 
     /// Mean loss and gradient over the shards of one optimizer step, computed by the threads of rayon's pool.

@@ -81,9 +81,10 @@ pub fn f32_bits(value: f32) -> String {
     format!("{bits:08x}")
 }
 
-/// Hex of an f64's bits.
+/// Hex of an f64's bits, NaNs made one.
 pub fn f64_bits(value: f64) -> String {
-    format!("{:016x}", value.to_bits())
+    let bits = if value.is_nan() { 0x7ff8_0000_0000_0000 } else { value.to_bits() };
+    format!("{bits:016x}")
 }
 
 /// Digest of the ids of a step's samples, batch by batch.

@@ -4,6 +4,8 @@ use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 
+use super::settings::MonitorMode;
+
 /// Which part of the samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Split {
@@ -35,6 +37,15 @@ pub struct Metric {
     pub value: f64,
 }
 
+/// A figure that decides which of two states is better.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Monitor {
+    /// Its name with the split before it, e.g. `val/score`.
+    pub metric: String,
+    /// Which direction is better.
+    pub mode: MonitorMode,
+}
+
 /// Any error of a task's own.
 pub type TaskError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -56,13 +67,15 @@ pub trait Task<B: AutodiffBackend>: Sync {
     /// go, digested, into every step leaf.
     fn sample_ids(&self, split: Split) -> &[String];
 
-    /// Prepares samples of a split. Called from loader threads.
+    /// Prepares samples of a split. Called from loader threads; nothing may be drawn at random here.
     fn batch(&self, split: Split, samples: &[usize]) -> Self::Batch;
 
     /// The **sum** (not the mean) of the samples' losses, shape `[1]`: sums of shards add up to the batch's.
     fn loss(&self, model: &Self::Model, batch: &Self::Batch, device: &B::Device) -> Tensor<B, 1>;
 
-    /// Figures of merit over samples of a split, computed with the model in inference mode.
+    /// Figures of merit over samples of a split, computed with the model in inference mode. What is drawn at random here
+    /// is a function of the seed, the step and the split. A `loss` among the figures should be the mean of the samples'
+    /// losses: `val/loss`.
     ///
     /// # Errors
     /// Whatever keeps the task from judging.
@@ -73,6 +86,18 @@ pub trait Task<B: AutodiffBackend>: Sync {
         samples: &[usize],
         device: &B::Device,
     ) -> Result<Vec<Metric>, TaskError>;
+
+    /// The names of the figures that [`evaluate`](Self::evaluate) gives, without the split. A run that is to monitor
+    /// another one is refused before anything is computed; without them, before the first step, after an evaluation of
+    /// one sample.
+    fn metrics(&self) -> Option<Vec<String>> {
+        None
+    }
+
+    /// What checkpoints are ranked by in a run whose settings name no monitor.
+    fn monitor(&self) -> Option<Monitor> {
+        None
+    }
 
     /// What a reader of a checkpoint needs, beside the parameters, to use the model: a JSON text of the task's own.
     fn describe(&self) -> String {

@@ -104,7 +104,7 @@ fn trainer(arithmetic: Arithmetic) -> SupportedTrainer {
         precision: arithmetic.precision,
         max_epochs: 4,
         early_stopping: None,
-        checkpoint: CheckpointSettings { every_n_epochs: None, every_n_steps: None, save_top_k: 0 },
+        checkpoint: CheckpointSettings { every_n_epochs: None, save_top_k: 0, ..CheckpointSettings::default() },
         micro_shards: 5,
         ..TrainerSettings::default()
     };

@@ -6,6 +6,7 @@ use super::files::LeafPosition;
 use super::{Check, VerifiedRun, chain};
 use crate::config::Config;
 use crate::manifest::predicate::ExitReason;
+use crate::wall_time;
 
 /// What the config says about the end.
 #[derive(Deserialize)]
@@ -20,7 +21,7 @@ struct Trainer {
     early_stopping: Option<serde_json::Value>,
 }
 
-/// A wall-clock duration: whole seconds, or `[H…:]MM:SS`.
+/// A wall-clock duration: whole seconds, `HH:MM:SS` or `DD:HH:MM:SS`.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Time {
@@ -32,9 +33,7 @@ impl Time {
     fn seconds(&self) -> Option<u64> {
         match self {
             Self::Seconds(seconds) => Some(*seconds),
-            Self::Clock(text) => text
-                .split(':')
-                .try_fold(0u64, |total, field| total.checked_mul(60)?.checked_add(field.parse::<u64>().ok()?)),
+            Self::Clock(text) => wall_time::seconds(text),
         }
     }
 }

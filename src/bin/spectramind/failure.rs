@@ -2,14 +2,18 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 use spectramind::ariel::dataset::DataError;
+use spectramind::ariel::predictor::OtherLightCurves;
 use spectramind::ariel::preparation::PreparationError;
 use spectramind::ariel::simulator::SimulationError;
 use spectramind::ariel::task::SpectrumTaskError;
 use spectramind::config::{ConfigError, ErrorKind, VersionBaseError};
 use spectramind::engine::device::{DeviceError, Kind};
+use spectramind::engine::early_stop::UnknownMonitor;
+use spectramind::engine::fit::FitError;
 use spectramind::engine::repro::probe::ProbeFailure;
 use spectramind::engine::run_dir::RunDirError;
 use spectramind::engine::settings::UnsupportedSetting;
@@ -95,6 +99,16 @@ fn is_usage(cause: &(dyn StdError + 'static)) -> bool {
         || matches!(cause.downcast_ref(), Some(DeviceError::NotCompiledIn { .. } | DeviceError::Absent { .. }))
         || cause.downcast_ref().is_some_and(groups_disagree)
         || matches!(cause.downcast_ref(), Some(SpectrumTaskError::Shares { .. }))
+        || cause.is::<OtherLightCurves>()
+        || matches!(
+            cause.downcast_ref(),
+            Some(
+                FitError::Monitor(_)
+                    | FitError::NothingToMonitor { .. }
+                    | FitError::NeverValidated { .. }
+                    | FitError::NoBatches { .. }
+            )
+        )
 }
 
 /// What to do about a cause, where we know.
@@ -136,6 +150,12 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
     if let Some(hint) = cause.downcast_ref().and_then(preparation) {
         return Some(hint);
     }
+    if let Some(OtherLightCurves { key, expected, .. }) = cause.downcast_ref() {
+        return Some(format!("add {key}={expected}, and calib.out=DIR if the light curves there are of another kind"));
+    }
+    if let Some(hint) = cause.downcast_ref().and_then(monitoring) {
+        return Some(hint);
+    }
     if let Some(SimulationError::OutputExists { .. }) = cause.downcast_ref() {
         return Some("choose another folder with sim.out=DIR, or delete that one".into());
     }
@@ -151,7 +171,13 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
             RunDirError::Changed { .. } => {
                 Some("something else writes to the run directory: train again without it".into())
             }
-            RunDirError::Io { source, .. } => io_hint(source),
+            RunDirError::Io { path, source } => match source.kind() {
+                io::ErrorKind::StorageFull => Some(format!(
+                    "free some space where {} is; the run goes on with `spectramind train --resume DIR`",
+                    path.display()
+                )),
+                _ => io_hint(source, Some(path)),
+            },
         };
     }
     if let Some(error) = cause.downcast_ref::<SweepError>() {
@@ -191,7 +217,7 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
     }
     if let Some(error) = cause.downcast_ref::<DataError>() {
         return match error {
-            DataError::Io { source, .. } => io_hint(source),
+            DataError::Io { path, source, .. } => io_hint(source, Some(path)),
             DataError::Missing { .. } => Some("the data set is incomplete: get that file again".into()),
             DataError::NotListed { .. } | DataError::NotAsListed { .. } => {
                 Some("the data set changed after it was hashed: start again when nothing writes to it".into())
@@ -202,7 +228,7 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<DvcError>() {
         return dvc(error);
     }
-    cause.downcast_ref::<io::Error>().and_then(io_hint)
+    cause.downcast_ref::<io::Error>().and_then(|error| io_hint(error, None))
 }
 
 fn dvc(error: &DvcError) -> Option<String> {
@@ -215,7 +241,7 @@ fn dvc(error: &DvcError) -> Option<String> {
         DvcError::Document { .. } | DvcError::Path { .. } => {
             Some("correct the file as DVC would have written it, or move it away".into())
         }
-        DvcError::Read { source, .. } => io_hint(source),
+        DvcError::Read { source, .. } => io_hint(source, None),
         DvcError::Data(_) => None,
     }
 }
@@ -254,6 +280,9 @@ fn preparation(error: &PreparationError) -> Option<String> {
             "move {found} elsewhere, or choose another folder with calib.out=DIR: an audit makes that folder again and \
              compares it"
         )),
+        PreparationError::NoRow { table, planet } => {
+            Some(format!("get {} again, or move the folder of planet {planet} out of the data set", table.display()))
+        }
         PreparationError::CubesAsked => Some("add calib.output=light_curve".into()),
         _ => None,
     }
@@ -311,13 +340,33 @@ fn trust(error: &TrustError) -> Option<String> {
     }
 }
 
-fn io_hint(error: &io::Error) -> Option<String> {
+fn io_hint(error: &io::Error, path: Option<&Path>) -> Option<String> {
+    let it = path.map_or_else(|| "the file".to_owned(), |path| path.display().to_string());
     match error.kind() {
-        io::ErrorKind::StorageFull => {
-            Some("free some space; a run goes on with `spectramind train --resume DIR`".into())
+        io::ErrorKind::StorageFull => Some(format!(
+            "free some space where {it} is and run the command again, or write somewhere else (calib.out, sim.out, data.root, \
+             run.root, out)"
+        )),
+        io::ErrorKind::PermissionDenied => Some(format!("check who owns {it} and its mode")),
+        io::ErrorKind::ReadOnlyFilesystem => {
+            Some(format!("write {it} somewhere else (calib.out, sim.out, data.root, run.root, out)"))
         }
-        io::ErrorKind::PermissionDenied => Some("check who owns the file and its mode".into()),
-        io::ErrorKind::ReadOnlyFilesystem => Some("write somewhere else: data.root, calib.out, run.root".into()),
+        _ => None,
+    }
+}
+
+fn monitoring(error: &FitError) -> Option<String> {
+    match error {
+        FitError::Monitor(UnknownMonitor { key, .. }) => Some(format!("set {key} to one of those")),
+        FitError::NothingToMonitor { .. } => Some(
+            "hold more planets out with data.val_fraction, or add trainer.early_stopping=null \
+             trainer.checkpoint.monitor=null"
+                .into(),
+        ),
+        FitError::NeverValidated { steps, .. } => {
+            Some(format!("add trainer.val_check_interval=1.0, or a number up to {steps}"))
+        }
+        FitError::NoBatches { key, .. } => Some(format!("add {key}=1, or a larger share")),
         _ => None,
     }
 }

@@ -98,7 +98,16 @@ fn train_job(job: Job, arguments: &Arguments) -> Result<()> {
         }
         bail!("{} is complete and signed: there is nothing to go on with", root.display());
     }
+    // An experiment is one folder: a path in it could lead anywhere.
+    if config.experiment.contains('/') || RelativePath::parse(&config.experiment).is_err() {
+        let (key, expected, got) = ("experiment", "the name of a folder", config.experiment.clone());
+        return Err(UnsupportedSetting::Invalid { key, expected, got }.into());
+    }
     let config = config.check()?;
+    if let Some(root) = directory.as_deref().filter(|_| !job.begun_before()) {
+        // It is looked at again when it is made: here only so that hours of calibration are not in vain.
+        RunDirectory::check_new(root)?;
+    }
     let trainer = config.trainer();
     let choice = device::choose(trainer.accelerator, trainer.numerics)?;
     let computing = computing(&choice, trainer);
@@ -112,6 +121,7 @@ fn train_job(job: Job, arguments: &Arguments) -> Result<()> {
     // everything is read again: a list that rests on remembered digests is not signed unseen.
     let data = digests::with_cache(!arguments.no_cache, |cache| DataSets::hash(&config, cache))?;
     let task = training::build_task(&config, &data.raw(), &data.derived())?;
+    training::check(&config, &task)?;
     let Start { mut run, origin, checkpoint, unmeasured } = Start::of(job, directory, &config, &data, &choice)?;
     if let Some(why) = record::audit_difference(&origin, &arguments.compose.selection.composer(PRIMARY)?) {
         eprintln!("Warning: an audit will not compose the config that is signed: {why}");
@@ -177,11 +187,6 @@ impl Start {
         data: &DataSets,
         choice: &Choice,
     ) -> Result<Self> {
-        // An experiment is one folder: a path in it could lead anywhere.
-        if config.experiment.contains('/') || RelativePath::parse(&config.experiment).is_err() {
-            let (key, expected, got) = ("experiment", "the name of a folder", config.experiment.clone());
-            return Err(UnsupportedSetting::Invalid { key, expected, got }.into());
-        }
         let composed = job.config();
         let digest = composed.digest()?.to_string();
         let started = record::now().0.strftime("%Y%m%dT%H%M%SZ").to_string();
@@ -273,8 +278,8 @@ fn train(
                 stages.show("training", leaf.step, total, &format!("loss {loss:.4}{score}"));
             }
             Event::Validated { metrics, .. } => {
-                if let Some(metric) = metrics.iter().find(|metric| metric.name == "val/score") {
-                    score = format!(", val/score {:.4}", metric.value);
+                if let Some(metric) = metrics.iter().find(|metric| metric.name == "val/score_unclipped") {
+                    score = format!(", val/score_unclipped {:.4}", metric.value);
                 }
             }
             Event::Checkpoint { .. } => {}
