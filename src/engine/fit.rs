@@ -250,7 +250,11 @@ fn train<B: AutodiffBackend, T: Task<B>>(
     };
     run.keep_checkpoints(&state.progress.kept)?;
     // A run that goes on from before its best checkpoint has not come to it yet.
-    run.point_best(ranking.best(&state.progress.kept))?;
+    let best = ranking.best(&state.progress.kept);
+    // One that goes on in another directory does not have it here.
+    if best.is_none_or(|best| run.root().join(CHECKPOINTS).join(best).exists()) {
+        run.point_best(best)?;
+    }
 
     while exit.is_none() && state.progress.position.epoch < trainer.max_epochs {
         let epoch = state.progress.position.epoch;
