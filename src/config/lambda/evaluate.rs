@@ -57,8 +57,8 @@ impl<'a> Evaluator<'a> {
                 let operand = self.value(operand)?;
                 let number = Number::of(&operand).ok_or_else(|| unfit("a number", &operand))?;
                 match sign {
-                    Sign::Plus => number.to_value(),
-                    Sign::Minus => number.negated().to_value(),
+                    Sign::Plus => number.into_value(),
+                    Sign::Minus => number.negated().into_value(),
                 }
             }
             Expression::Binary(operator, left, right) => {
@@ -134,7 +134,7 @@ impl<'a> Evaluator<'a> {
 
     fn binary(&mut self, operator: &'static str, left: Value, right: Value) -> Evaluated {
         if let (Some(a), Some(b)) = (Number::of(&left), Number::of(&right)) {
-            return a.operate(operator, b)?.to_value();
+            return a.operate(operator, b)?.into_value();
         }
         match (operator, left, right) {
             ("+", Value::Str(a), Value::Str(b)) => self.text(a + &b),
@@ -163,10 +163,10 @@ impl<'a> Evaluator<'a> {
         match (name, arguments.as_slice()) {
             ("abs", [value]) => match number(value)? {
                 negative if negative.compare(&Number::Int(0.into())) == Some(Ordering::Less) => {
-                    negative.negated().to_value()
+                    negative.negated().into_value()
                 }
                 Number::Float(number) => Ok(Value::Float(number.abs())),
-                other => other.to_value(),
+                other => other.into_value(),
             },
             ("bool", [value]) => Ok(Value::Bool(python::truthy(value))),
             ("eval", [Value::Str(text)]) => self.eval(text),
@@ -178,7 +178,7 @@ impl<'a> Evaluator<'a> {
             ("int", [Value::Str(text)]) => {
                 python::parse_int(text).ok_or_else(|| unfit("a whole number", &arguments[0]))
             }
-            ("int", [value]) => number(value)?.truncated()?.to_value(),
+            ("int", [value]) => number(value)?.truncated()?.into_value(),
             ("len", [value]) => match value {
                 Value::Str(text) => Ok(Value::Int(text.chars().count() as i64)),
                 Value::List(items) => Ok(Value::Int(items.len() as i64)),
@@ -187,10 +187,10 @@ impl<'a> Evaluator<'a> {
             },
             ("max" | "min", [Value::List(items)]) => extreme(name, items),
             ("max" | "min", [_, _, ..]) => extreme(name, &arguments),
-            ("round", [value]) => number(value)?.rounded(None)?.to_value(),
+            ("round", [value]) => number(value)?.rounded(None)?.into_value(),
             ("round", [value, Value::Int(digits @ 0..)]) => {
                 let digits = usize::try_from(*digits).unwrap_or(usize::MAX);
-                number(value)?.rounded(Some(digits))?.to_value()
+                number(value)?.rounded(Some(digits))?.into_value()
             }
             ("str", [value]) => self.text(python::str(value)),
             ("sum", [Value::List(items)]) => {

@@ -27,7 +27,7 @@ impl Number {
         }
     }
 
-    pub(super) fn to_value(self) -> Result<Value, ConfigError> {
+    pub(super) fn into_value(self) -> Result<Value, ConfigError> {
         match self {
             Self::Int(number) if number.bits() > MAX_BITS => Err(failed("expected a smaller number")),
             Self::Int(number) => Ok(Value::from_bigint(number)),
@@ -136,7 +136,7 @@ impl Number {
             return Ok(Self::Float(1.0));
         }
         if !base.is_finite() || base == 0.0 {
-            let grown = if count % 2 == 0 { base.abs() } else { base };
+            let grown = if count.is_multiple_of(2) { base.abs() } else { base };
             return Ok(Self::Float(if exponent < 0.0 { 1.0 / grown } else { grown }));
         }
         let (numerator, denominator) = ratio(base);
