@@ -230,6 +230,16 @@ impl CheckpointError {
     }
 }
 
+/// A tensor as it is digested and written.
+struct Entry<'a> {
+    /// The type of its elements by name, as the digest has it.
+    name: &'static str,
+    dtype: Dtype,
+    shape: &'a [usize],
+    /// Little-endian.
+    bytes: Vec<u8>,
+}
+
 impl Snapshot {
     /// Digest of everything that the next step or the end depends on: (path, dtype, shape, little-endian bytes) of every
     /// tensor in path order, NaNs made one, then the progress, as the JSON that a checkpoint's metadata entry holds. So
@@ -238,8 +248,8 @@ impl Snapshot {
         let mut hasher = DomainHasher::new("spectramind/state/v2");
         let entries = self.entries();
         hasher.u64(entries.len() as u64);
-        for (path, (dtype, _, shape, bytes)) in entries {
-            hasher.field(path.as_bytes()).field(dtype.as_bytes()).u64(shape.len() as u64);
+        for (path, Entry { name, shape, bytes, .. }) in entries {
+            hasher.field(path.as_bytes()).field(name.as_bytes()).u64(shape.len() as u64);
             for &length in shape {
                 hasher.u64(length as u64);
             }
@@ -249,14 +259,15 @@ impl Snapshot {
         hasher.finish()
     }
 
-    /// Every tensor in path order: name and type of its elements, shape, little-endian bytes.
-    fn entries(&self) -> BTreeMap<&str, (&'static str, Dtype, &[usize], Vec<u8>)> {
-        let floats = self
-            .tensors
-            .iter()
-            .map(|(path, tensor)| (path.as_str(), ("f32", Dtype::F32, tensor.shape.as_slice(), bytes(&tensor.values))));
+    /// Every tensor in path order.
+    fn entries(&self) -> BTreeMap<&str, Entry<'_>> {
+        let floats = self.tensors.iter().map(|(path, tensor)| {
+            let bytes = bytes(&tensor.values);
+            (path.as_str(), Entry { name: "f32", dtype: Dtype::F32, shape: &tensor.shape, bytes })
+        });
         let integers = self.integers.iter().map(|(path, tensor)| {
-            (path.as_str(), (tensor.kind.name(), tensor.kind.dtype(), tensor.shape.as_slice(), tensor.bytes()))
+            let (name, dtype) = (tensor.kind.name(), tensor.kind.dtype());
+            (path.as_str(), Entry { name, dtype, shape: &tensor.shape, bytes: tensor.bytes() })
         });
         floats.chain(integers).collect()
     }
@@ -264,8 +275,9 @@ impl Snapshot {
     /// The checkpoint file's bytes; equal states give equal bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let entries = self.entries();
-        let views = entries.iter().map(|(path, (_, dtype, shape, bytes))| {
-            (*path, TensorView::new(*dtype, shape.to_vec(), bytes).expect("shape and bytes agree"))
+        let views = entries.iter().map(|(path, entry)| {
+            let view = TensorView::new(entry.dtype, entry.shape.to_vec(), &entry.bytes);
+            (*path, view.expect("shape and bytes agree"))
         });
         let metadata = [(METADATA.to_owned(), self.progress.to_json())].into_iter().collect();
         safetensors::serialize(views, Some(metadata)).expect("tensor names are unique")

@@ -3,7 +3,6 @@
 use anyhow::Result;
 use spectramind::ariel::config::CalibrateConfig;
 use spectramind::ariel::preparation;
-use spectramind::config::Config;
 
 use crate::output::outln;
 use crate::progress::Stages;
@@ -18,8 +17,7 @@ pub struct Arguments {
 
 /// Calibrates one split of a data set.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let check = |config: &Config| Ok(drop(config.extract::<CalibrateConfig>()?));
-    arguments.compose.run("calibrate", check, |job| {
+    arguments.compose.run("calibrate", compose::reads::<CalibrateConfig>, |job| {
         let CalibrateConfig { data, calib } = job.config().extract()?;
         job.begin()?;
         let mut stages = Stages::new();

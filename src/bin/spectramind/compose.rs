@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use spectramind::config::{Composer, Config, SearchPath, VersionBase};
 use spectramind::manifest::predicate::CLOCK_KEY;
@@ -198,6 +199,15 @@ fn python_path() -> Vec<PathBuf> {
     packages.sort();
     folders.append(&mut packages);
     folders
+}
+
+/// Refuses a config that is not one of a type: what most commands ask of the jobs of a multirun before the first begins.
+///
+/// # Errors
+/// As `Config::extract`.
+pub fn reads<T: DeserializeOwned>(config: &Config) -> Result<()> {
+    config.extract::<T>()?;
+    Ok(())
 }
 
 /// What Hydra warns about, and the silent traps in the files.

@@ -3,7 +3,6 @@
 use anyhow::Result;
 use spectramind::ariel::config::EvaluateConfig;
 use spectramind::ariel::training;
-use spectramind::config::Config;
 
 use crate::compose;
 use crate::job::Job;
@@ -21,8 +20,7 @@ pub struct Arguments {
 
 /// Scores a submission.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let check = |config: &Config| Ok(drop(config.extract::<EvaluateConfig>()?));
-    arguments.compose.run("evaluate", check, |job| score(job, arguments.json))
+    arguments.compose.run("evaluate", compose::reads::<EvaluateConfig>, |job| score(job, arguments.json))
 }
 
 fn score(job: Job, as_json: bool) -> Result<()> {

@@ -3,7 +3,6 @@
 use anyhow::Result;
 use spectramind::ariel::config::PredictConfig;
 use spectramind::ariel::training::{self, TrainingError};
-use spectramind::config::Config;
 use spectramind::engine::device;
 use spectramind::engine::snapshot::Snapshot;
 
@@ -20,8 +19,7 @@ pub struct Arguments {
 
 /// Predicts a split.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let check = |config: &Config| Ok(drop(config.extract::<PredictConfig>()?));
-    arguments.compose.run("predict", check, |job| {
+    arguments.compose.run("predict", compose::reads::<PredictConfig>, |job| {
         let config: PredictConfig = job.config().extract()?;
         job.begin()?;
         let mut stages = Stages::new();

@@ -3,7 +3,6 @@
 use anyhow::Result;
 use spectramind::ariel::config::SimulateConfig;
 use spectramind::ariel::preparation;
-use spectramind::config::Config;
 
 use crate::output::outln;
 use crate::progress::Stages;
@@ -18,8 +17,7 @@ pub struct Arguments {
 
 /// Simulates a data set.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let check = |config: &Config| Ok(drop(config.extract::<SimulateConfig>()?));
-    arguments.compose.run("simulate", check, |job| {
+    arguments.compose.run("simulate", compose::reads::<SimulateConfig>, |job| {
         let SimulateConfig { sim } = job.config().extract()?;
         job.begin()?;
         let mut stages = Stages::new();
