@@ -98,7 +98,8 @@ impl<B: AutodiffBackend> Task<B> for Odd {
     }
     fn loss(&self, model: &Net<B>, samples: &usize, device: &B::Device) -> Tensor<B, 1> {
         if self.habits.refused_in_loss {
-            refused::<B>(device);
+            // Autodiff makes this op of others, which are portable.
+            refused::<B::InnerBackend>(device);
         }
         let sum = model.picked(device).sum();
         let sum = if self.habits.leaves_out { sum } else { sum + model.spare.val().sum() };
