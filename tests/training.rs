@@ -286,6 +286,24 @@ fn tables_and_rows_that_are_missing_are_named_before_calibrating() {
 }
 
 #[test]
+fn predicting_from_other_light_curves_than_the_checkpoint_learned_from_is_refused() {
+    let sandbox = Sandbox::with_data();
+    sandbox.done(&["train", "trainer=ci_fast", "run.dir=run"]);
+    for (override_, key) in [
+        ("calib.airs_bin=2", "calib.airs_bin=2"),
+        ("calib.fgs1_bin=3", "calib.fgs1_bin=3"),
+        ("calib.steps.flat=false", "calib.steps.flat=false"),
+        ("calib.output=cube", "calib.output=cube"),
+    ] {
+        let checkpoint = "checkpoint=run/checkpoints/final.safetensors";
+        let outcome = sandbox.run(&["predict", checkpoint, "calib.out=other", "out=x.csv", override_]);
+        assert_eq!(outcome.code, 2, "{key}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains(key) && outcome.stderr.contains("Hint: add calib."), "{}", outcome.stderr);
+        assert!(!sandbox.path("other").exists() && !sandbox.path("x.csv").exists(), "{key}");
+    }
+}
+
+#[test]
 fn without_early_stopping_the_best_checkpoint_is_the_one_with_the_best_unclipped_score() {
     let sandbox = Sandbox::with_data();
     sandbox.done(&[

@@ -6,7 +6,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::calibration::LightCurves;
+use super::calibration::{CalibConfig, CalibOutput, CalibSteps, LightCurves};
 use super::dataset::Star;
 use super::features::{DepthError, Depths, INPUTS, transit_hours};
 use super::instrument::WAVELENGTHS;
@@ -69,12 +69,75 @@ pub fn measure(curves: &LightCurves, stars: &[Star]) -> Result<Vec<MeasuredVisit
     .collect()
 }
 
+/// How light curves were made, as far as a model depends on it: on others it would predict something, but nothing right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LightCurveKind {
+    /// Cubes or light curves.
+    pub output: CalibOutput,
+    /// AIRS-CH0 pairs of reads per time bin.
+    pub airs_bin: usize,
+    /// FGS1 pairs of reads per time bin.
+    pub fgs1_bin: usize,
+    /// Which steps were taken.
+    pub steps: CalibSteps,
+}
+
+/// Light curves of another kind than a model was trained on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key}={got}: expected {expected}, which the checkpoint was trained with")]
+pub struct OtherLightCurves {
+    /// The key that differs.
+    pub key: &'static str,
+    /// What the checkpoint was trained with.
+    pub expected: String,
+    /// What is composed now.
+    pub got: String,
+}
+
+impl LightCurveKind {
+    /// What `config` makes.
+    pub fn of(config: &CalibConfig) -> Self {
+        let CalibConfig { out: _, output, airs_bin, fgs1_bin, steps } = *config;
+        Self { output, airs_bin, fgs1_bin, steps }
+    }
+
+    /// Refuses another kind.
+    ///
+    /// # Errors
+    /// The first key that differs.
+    pub fn expect(&self, other: &Self) -> Result<(), OtherLightCurves> {
+        let keys = |kind: &Self| {
+            let output = match kind.output {
+                CalibOutput::Cube => "cube",
+                CalibOutput::LightCurve => "light_curve",
+            };
+            [
+                ("calib.output", output.to_owned()),
+                ("calib.airs_bin", kind.airs_bin.to_string()),
+                ("calib.fgs1_bin", kind.fgs1_bin.to_string()),
+                ("calib.steps.mask", kind.steps.mask.to_string()),
+                ("calib.steps.linearity", kind.steps.linearity.to_string()),
+                ("calib.steps.dark", kind.steps.dark.to_string()),
+                ("calib.steps.flat", kind.steps.flat.to_string()),
+            ]
+        };
+        let mut pairs = keys(self).into_iter().zip(keys(other));
+        match pairs.find(|(expected, got)| expected != got) {
+            Some(((key, expected), (_, got))) => Err(OtherLightCurves { key, expected, got }),
+            None => Ok(()),
+        }
+    }
+}
+
 /// The model's architecture and the scaling of its inputs and outputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Predictor {
     /// The architecture.
     pub model: ModelConfig,
+    /// The light curves that it was trained on.
+    pub light_curves: LightCurveKind,
     /// Mean of each input over the training visits.
     pub input_means: Vec<f64>,
     /// Standard deviation of each input over the training visits, 1 where there is none.
@@ -112,7 +175,12 @@ impl Predictor {
     }
 
     /// Learns the scaling from the training visits and their true spectra (`[283]` each), in float64.
-    pub fn learn(model: ModelConfig, visits: &[&MeasuredVisit], truths: &[&[f64]]) -> Self {
+    pub fn learn(
+        model: ModelConfig,
+        light_curves: LightCurveKind,
+        visits: &[&MeasuredVisit],
+        truths: &[&[f64]],
+    ) -> Self {
         let column = |index: usize| visits.iter().map(move |visit| visit.inputs[index]);
         let moments: Vec<_> = (0..INPUTS).map(|index| mean_and_sd(column(index))).collect();
         let (_, depth_unit) = mean_and_sd(truths.iter().flat_map(|truth| truth.iter().copied()));
@@ -134,6 +202,7 @@ impl Predictor {
             sigma_fgs1: residual_rms(0..1),
             sigma_airs: residual_rms(1..WAVELENGTHS),
             model,
+            light_curves,
         }
     }
 

@@ -4,13 +4,14 @@ use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 
+use super::calibration::CalibConfig;
 use super::config::DataConfig;
 use super::dataset::Targets;
 use super::instrument::WAVELENGTHS;
 use super::loss::LossConfig;
 use super::metric::{self, NaivePrediction};
 use super::model::{ModelConfig, RatioMlp};
-use super::predictor::{Inputs, MeasuredVisit, Predictor, matrix};
+use super::predictor::{Inputs, LightCurveKind, MeasuredVisit, Predictor, matrix};
 use super::submission::Submission;
 use crate::engine::parameter::to_host;
 use crate::engine::rng::{CounterRng, Stream};
@@ -80,6 +81,7 @@ impl SpectrumTask {
         measured: Vec<MeasuredVisit>,
         targets: &Targets,
         data: &DataConfig,
+        calib: &CalibConfig,
         model: &ModelConfig,
         loss: &LossConfig,
     ) -> Result<Self, SpectrumTaskError> {
@@ -98,7 +100,12 @@ impl SpectrumTask {
         }
         let train = &splits[Split::Train as usize];
         let truths: Vec<&[f64]> = train.truths.chunks_exact(WAVELENGTHS).collect();
-        let predictor = Predictor::learn(model.clone(), &train.visits.iter().collect::<Vec<_>>(), &truths);
+        let predictor = Predictor::learn(
+            model.clone(),
+            LightCurveKind::of(calib),
+            &train.visits.iter().collect::<Vec<_>>(),
+            &truths,
+        );
         let naive = NaivePrediction::of_training_targets(&train.truths)?;
         Ok(Self { predictor, loss: loss.clone(), naive, splits })
     }

@@ -10,7 +10,7 @@ use burn::tensor::backend::AutodiffBackend;
 use super::config::{CheckedTrain, EvaluateConfig, PredictConfig};
 use super::dataset::{DataError, Targets};
 use super::metric::{self, MetricError, NaivePrediction, Score};
-use super::predictor::{MeasureError, MeasuredVisit, Predictor, measure};
+use super::predictor::{LightCurveKind, MeasureError, MeasuredVisit, OtherLightCurves, Predictor, measure};
 use super::preparation::{self, Labels, PreparationError, Progress, read_light_curves};
 use super::submission::{PlanetMismatch, Submission};
 use super::task::{SpectrumTask, SpectrumTaskError};
@@ -67,6 +67,9 @@ pub enum TrainingError {
         /// Why it is thought so.
         reason: String,
     },
+    /// A checkpoint that was trained on other light curves than those composed now.
+    #[error("{0}")]
+    LightCurves(#[from] OtherLightCurves),
     /// A submission that cannot be scored.
     #[error("{0}")]
     Metric(#[from] MetricError),
@@ -95,6 +98,7 @@ impl TrainingError {
             | Self::Fit(_)
             | Self::Mismatch(_)
             | Self::Foreign { .. }
+            | Self::LightCurves(_)
             | Self::Metric(_)
             | Self::Planets { .. } => false,
         }
@@ -168,7 +172,7 @@ pub fn build_task(
     let curves = preparation::listed_light_curves(&data_set, &config.data, &config.calib, derived)?;
     let measured = measure(&curves, &data_set.stars(config.data.split)?)?;
     let targets = data_set.targets(config.data.split)?;
-    Ok(SpectrumTask::new(measured, &targets, &config.data, &config.model, &config.loss)?)
+    Ok(SpectrumTask::new(measured, &targets, &config.data, &config.calib, &config.model, &config.loss)?)
 }
 
 /// Refuses, before there is a run directory, what is known to fail before the first step.
@@ -255,6 +259,7 @@ pub fn predict(
     config.data.check()?;
     let predictor = Predictor::parse(&snapshot.progress.task)
         .map_err(|reason| TrainingError::Foreign { path: config.checkpoint.display().to_string(), reason })?;
+    predictor.light_curves.expect(&LightCurveKind::of(&config.calib))?;
     preparation::check_tables(&config.data, Labels::NotNeeded)?;
     preparation::ensure_light_curves(&config.data, &config.calib, progress)?;
     let (data_set, curves) = read_light_curves(&config.data, &config.calib)?;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use spectramind::ariel::dataset::DataError;
+use spectramind::ariel::predictor::OtherLightCurves;
 use spectramind::ariel::preparation::PreparationError;
 use spectramind::ariel::simulator::SimulationError;
 use spectramind::ariel::task::SpectrumTaskError;
@@ -98,6 +99,7 @@ fn is_usage(cause: &(dyn StdError + 'static)) -> bool {
         || matches!(cause.downcast_ref(), Some(DeviceError::NotCompiledIn { .. } | DeviceError::Absent { .. }))
         || cause.downcast_ref().is_some_and(groups_disagree)
         || matches!(cause.downcast_ref(), Some(SpectrumTaskError::Shares { .. }))
+        || cause.is::<OtherLightCurves>()
         || matches!(
             cause.downcast_ref(),
             Some(
@@ -147,6 +149,9 @@ fn hint(cause: &(dyn StdError + 'static)) -> Option<String> {
     }
     if let Some(hint) = cause.downcast_ref().and_then(preparation) {
         return Some(hint);
+    }
+    if let Some(OtherLightCurves { key, expected, .. }) = cause.downcast_ref() {
+        return Some(format!("add {key}={expected}, and calib.out=DIR if the light curves there are of another kind"));
     }
     if let Some(hint) = cause.downcast_ref().and_then(monitoring) {
         return Some(hint);
