@@ -91,7 +91,7 @@ fn the_page_of_burns_suites_adds_up_and_its_commands_are_the_weekly_jobs() {
             sums.iter_mut().zip(numbers).for_each(|(sum, number)| *sum += number);
         }
     }
-    assert!(tables >= 4, "{tables} tables: before and after, on the CPU and on software Vulkan");
+    assert!(tables >= 4, "{tables} tables: before and after on the CPU, without seeds, and on software Vulkan");
     let commands: Vec<&str> =
         page.lines().filter_map(|line| line.strip_prefix("    ")).filter(|line| !line.trim().is_empty()).collect();
     assert!(commands.len() >= 3, "{commands:?}");

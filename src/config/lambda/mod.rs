@@ -139,6 +139,8 @@ mod tests {
         assert_eq!(refused("lambda x: [y for y in x]"), "column 14: expected ']', got 'for'");
         assert_eq!(refused("x + 1"), "column 1: expected 'lambda' or the name of a function, got 'x'");
         assert!(call("lambda: open('x')", &[]).expect_err("no such function").contains("open"));
-        assert!(call("lambda x: x.__class__()", &[Value::from("a")]).expect_err("no such method").contains("__class__"));
+        assert!(
+            call("lambda x: x.__class__()", &[Value::from("a")]).expect_err("no such method").contains("__class__")
+        );
     }
 }
