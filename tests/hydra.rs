@@ -7,6 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::live::lay_out;
 use crate::sandbox::{Outcome, Sandbox, copy_tree, present, shared};
 
 /// A Python with hydra-core 1.3.2: `SPECTRAMIND_PYTHON`, or `python3`.
@@ -125,14 +126,7 @@ fn a_multirun_leaves_the_record_that_the_original_leaves() {
 
 /// Writes a case's files and gives the arguments that compose it.
 fn case_arguments(case: &Value, root: &Path) -> Vec<String> {
-    for (base, files) in [(root.join("conf"), &case["files"]), (root.to_owned(), &case["extra_files"])] {
-        std::fs::create_dir_all(&base).expect("a folder");
-        for (path, text) in files.as_object().into_iter().flatten() {
-            let path = base.join(path);
-            std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
-            std::fs::write(path, text.as_str().expect("a text")).expect("a file");
-        }
-    }
+    lay_out(case, root);
     let mut arguments: Vec<String> = ["config", "show", "--json", "--config-dir", "conf"].map(String::from).into();
     if let Some(name) = case["config_name"].as_str() {
         arguments.extend(["--config-name".into(), name.into()]);

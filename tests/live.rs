@@ -18,8 +18,8 @@ fn plugins() -> Option<PathBuf> {
     present("hydra-plugins", is_there, what).then_some(folder)
 }
 
-/// Writes a case's files.
-fn lay_out(case: &Value, root: &Path) {
+/// Writes a case's files below a folder, those of the search path below its `conf`.
+pub fn lay_out(case: &Value, root: &Path) {
     for (base, files) in [(root.join("conf"), &case["files"]), (root.to_owned(), &case["extra_files"])] {
         std::fs::create_dir_all(&base).expect("a folder");
         for (path, text) in files.as_object().into_iter().flatten() {
