@@ -15,6 +15,7 @@ use super::dump::to_yaml;
 use super::env::Variables;
 use super::error::{ConfigError, ErrorKind};
 use super::extract::extract;
+use super::hydra_node::is_plugin;
 use super::interpolation::{Computed, MissingTarget, Resolver, Surroundings, refuse_height, split_key};
 use super::lint::{self, Lint};
 use super::merge::{Additions, Merger};
@@ -349,6 +350,14 @@ impl Config {
     /// The config groups and the options that were chosen, in Hydra's order, Hydra's own groups included.
     pub fn choices(&self) -> &[(String, Option<String>)] {
         &self.parts.choices
+    }
+
+    /// The choices that name Python plugins of Hydra's, as overrides: `hydra/launcher=joblib`. They compose, and nothing here
+    /// works under one.
+    pub fn plugins(&self) -> Vec<String> {
+        let chosen = self.choices().iter().filter_map(|(group, option)| Some((group, option.as_ref()?)));
+        let plugins = chosen.filter(|(group, option)| is_plugin(&format!("{group}/{option}")));
+        plugins.map(|(group, option)| format!("{group}={option}")).collect()
     }
 
     /// The overrides of the task, as typed: what Hydra writes to `.hydra/overrides.yaml`.

@@ -130,7 +130,7 @@ pub(super) fn stored(config_path: &str) -> Option<Builtin> {
 }
 
 /// Whether a config is one of a Python plugin, which is not here.
-pub fn is_plugin(config_path: &str) -> bool {
+pub(super) fn is_plugin(config_path: &str) -> bool {
     PLUGINS.iter().any(|plugin| plugin.config == config_path)
 }
 

@@ -73,7 +73,7 @@ pub use dump::to_yaml;
 pub use error::{ConfigError, ErrorKind, Location};
 pub use explain::Explanation;
 pub use extract::from_value;
-pub use hydra_node::{HYDRA_VERSION, is_plugin};
+pub use hydra_node::HYDRA_VERSION;
 pub use json::to_json;
 pub use lint::Lint;
 pub use origin::{KeyOrigin, Origin, Overridden};

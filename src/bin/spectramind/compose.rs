@@ -121,7 +121,7 @@ impl Selection {
         Sources {
             folders: folders(self.config_path.clone(), self.config_dir.clone()),
             resolvers: self.resolvers.clone(),
-            version_base: self.version_base.to_string(),
+            version_base: self.version_base,
         }
     }
 
@@ -149,9 +149,9 @@ pub struct Sources {
     /// The file of the user's own resolvers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolvers: Option<PathBuf>,
-    /// Hydra's compatibility level; its newest where it is empty.
+    /// Hydra's compatibility level.
     #[serde(default)]
-    pub version_base: String,
+    pub version_base: VersionBase,
 }
 
 /// A composer over folders, with the environment and the clock of now.
@@ -175,11 +175,8 @@ pub fn composer(command: &str, sources: &Sources) -> Result<Composer> {
         .packages(python_path())
         .now(record::local_now())
         .utc_key(CLOCK_KEY)
+        .version_base(sources.version_base)
         .job_name(command);
-    let composer = match sources.version_base.as_str() {
-        "" => composer,
-        base => composer.version_base(base.parse()?),
-    };
     Ok(match &sources.resolvers {
         Some(file) => composer.resolvers(file)?,
         None => composer,

@@ -10,7 +10,7 @@ use spectramind::ariel::predictor::OtherLightCurves;
 use spectramind::ariel::preparation::PreparationError;
 use spectramind::ariel::simulator::SimulationError;
 use spectramind::ariel::task::SpectrumTaskError;
-use spectramind::config::{ConfigError, ErrorKind, VersionBaseError};
+use spectramind::config::{ConfigError, ErrorKind};
 use spectramind::engine::device::{DeviceError, Kind};
 use spectramind::engine::early_stop::UnknownMonitor;
 use spectramind::engine::fit::FitError;
@@ -94,7 +94,6 @@ fn is_usage(cause: &(dyn StdError + 'static)) -> bool {
         || cause.is::<Usage>()
         || cause.is::<UnsupportedSetting>()
         || cause.is::<MissingConfigs>()
-        || cause.is::<VersionBaseError>()
         || matches!(cause.downcast_ref(), Some(PassphraseError::NoTerminal { .. }))
         || matches!(cause.downcast_ref(), Some(DeviceError::NotCompiledIn { .. } | DeviceError::Absent { .. }))
         || cause.downcast_ref().is_some_and(groups_disagree)

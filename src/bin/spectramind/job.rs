@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use spectramind::config::{Composer, Config, Origin, Value, is_plugin, to_yaml};
+use spectramind::config::{Composer, Config, Origin, Value, to_yaml};
 use spectramind::durable;
 
 use crate::failure::Usage;
@@ -42,14 +42,6 @@ impl Mode {
             (_, false) => Self::Run { overrides: with("RUN") },
         })
     }
-}
-
-/// The choices of a config that name Python plugins, as overrides; they compose, and nothing here works under one.
-pub fn plugins(config: &Config) -> Vec<String> {
-    let option = |(group, option): &(String, Option<String>)| Some((group.clone(), option.clone()?));
-    let chosen = config.choices().iter().filter_map(option);
-    let plugins = chosen.filter(|(group, option)| is_plugin(&format!("{group}/{option}")));
-    plugins.map(|(group, option)| format!("{group}={option}")).collect()
 }
 
 /// One run of a command.
@@ -95,7 +87,7 @@ impl Job {
     /// When the config asks for what a run cannot do.
     pub fn single(mut config: Config) -> Result<Self> {
         config.enter_job(None)?;
-        for plugin in plugins(&config) {
+        for plugin in config.plugins() {
             eprintln!("Warning: {plugin}: a Python plugin, not here: this run goes on without it");
         }
         Self { config, output: Output::Run }.checked()

@@ -20,7 +20,7 @@ use spectramind::manifest::timestamp::{UtcOffset, UtcTime};
 
 use crate::compose::{Sources, Which, composer, warnings};
 use crate::failure::Usage;
-use crate::job::{Job, plugins};
+use crate::job::Job;
 use crate::{failure, info, record};
 
 const STATE: &str = "sweep.jsonl";
@@ -171,7 +171,7 @@ pub fn resume(command: &str, directory: &Path, work: impl FnMut(Job) -> Result<(
 /// A multirun of Hydra's own launcher and sweeper is all there is.
 fn refuse_plugins(frame: &Config) -> Result<()> {
     let is_needed = |choice: &String| choice.starts_with("hydra/launcher=") || choice.starts_with("hydra/sweeper=");
-    match plugins(frame).into_iter().find(is_needed) {
+    match frame.plugins().into_iter().find(is_needed) {
         None => Ok(()),
         Some(choice) => {
             let group = choice.split('=').next().unwrap_or_default();

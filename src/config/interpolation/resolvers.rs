@@ -70,9 +70,12 @@ impl Resolver<'_> {
     /// A resolver of the user's own: its arguments are resolved, and its result is no text to resolve again.
     fn custom(&mut self, call: &Call<'_>, lambda: &Lambda) -> Result<Computed, ConfigError> {
         let arguments = call.arguments.iter().map(|argument| self.value_of(argument)).collect::<Result<_, _>>()?;
-        let value = lambda.call(arguments).map_err(|error| call.failed(error.to_string()))?;
-        match value {
-            Value::List(_) | Value::Map(_) => Ok(Computed::Node(self.hang(&value, call.parent, call.at)?)),
+        let mut steps = 0;
+        let value = lambda.call(arguments, &mut steps);
+        // Many calls, each within its limit, would cost without end.
+        self.tree.spend_values(steps)?;
+        match value.map_err(|error| call.failed(error.to_string()))? {
+            value @ (Value::List(_) | Value::Map(_)) => Ok(Computed::Node(self.hang(&value, call.parent, call.at)?)),
             value => Ok(Computed::Value(value)),
         }
     }

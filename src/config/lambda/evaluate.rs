@@ -28,7 +28,7 @@ pub(super) fn is_function(name: &str) -> bool {
 /// Evaluates expressions under names.
 pub(super) struct Evaluator<'a> {
     names: &'a BTreeMap<String, Value>,
-    steps: usize,
+    steps: &'a mut usize,
     /// Whether the text of an `eval` is being evaluated, which may hold no other.
     inside_eval: bool,
 }
@@ -36,8 +36,8 @@ pub(super) struct Evaluator<'a> {
 type Evaluated = Result<Value, ConfigError>;
 
 impl<'a> Evaluator<'a> {
-    pub(super) fn new(names: &'a BTreeMap<String, Value>) -> Self {
-        Self { names, steps: 0, inside_eval: false }
+    pub(super) fn new(names: &'a BTreeMap<String, Value>, steps: &'a mut usize) -> Self {
+        Self { names, steps, inside_eval: false }
     }
 
     pub(super) fn value(&mut self, expression: &Expression) -> Evaluated {
@@ -117,8 +117,8 @@ impl<'a> Evaluator<'a> {
     }
 
     fn spend(&mut self, steps: usize) -> Result<(), ConfigError> {
-        self.steps = self.steps.saturating_add(steps);
-        match self.steps > MAX_STEPS {
+        *self.steps = self.steps.saturating_add(steps);
+        match *self.steps > MAX_STEPS {
             true => Err(failed(format!("expected a function that looks at no more than {MAX_STEPS} values"))),
             false => Ok(()),
         }
@@ -134,6 +134,7 @@ impl<'a> Evaluator<'a> {
 
     fn binary(&mut self, operator: &'static str, left: Value, right: Value) -> Evaluated {
         if let (Some(a), Some(b)) = (Number::of(&left), Number::of(&right)) {
+            self.spend(a.cost(operator, &b))?;
             return a.operate(operator, b)?.into_value();
         }
         match (operator, left, right) {
@@ -148,8 +149,9 @@ impl<'a> Evaluator<'a> {
                 self.text(text.repeat(count))
             }
             ("*", Value::List(items), count) | ("*", count, Value::List(items)) if lexer::integer(&count).is_some() => {
-                let count = times(&count, size(&Value::List(items.clone())), MAX_STEPS)?;
-                self.spend(items.len() * count)?;
+                let each = items.iter().map(size).sum::<usize>().max(1);
+                let count = times(&count, each, MAX_STEPS)?;
+                self.spend(each * count)?;
                 Ok(Value::List(items.iter().cycle().take(items.len() * count).cloned().collect()))
             }
             (_, left, right) => {
@@ -217,11 +219,10 @@ impl<'a> Evaluator<'a> {
                 "eval: expected a text of at most {MAX_SOURCE_BYTES} bytes without another eval"
             )));
         }
+        // A text is read anew each time.
+        self.spend(text.len())?;
         let expression = Parser::new(lexer::tokens(text.trim())?).whole()?;
-        let mut inner = Evaluator { names: &BTreeMap::new(), steps: self.steps, inside_eval: true };
-        let value = inner.value(&expression);
-        self.steps = inner.steps;
-        value
+        Evaluator { names: &BTreeMap::new(), steps: self.steps, inside_eval: true }.value(&expression)
     }
 
     fn method(&mut self, object: &Value, name: &str, arguments: &[Value]) -> Evaluated {
@@ -238,7 +239,9 @@ impl<'a> Evaluator<'a> {
             ("lower", []) => self.text(text.to_lowercase()),
             ("upper", []) => self.text(text.to_uppercase()),
             ("replace", [Value::Str(from), Value::Str(to)]) => {
-                times(&Value::Int(text.len() as i64 + 1), to.len(), 64 * MAX_TEXT_BYTES)?;
+                let places = text.matches(from.as_str()).count();
+                times(&Value::Int(places as i64), to.len(), MAX_TEXT_BYTES)?;
+                self.spend(text.len() / 64)?;
                 self.text(text.replace(from.as_str(), to))
             }
             ("split", [Value::Str(separator)]) if !separator.is_empty() => {

@@ -139,13 +139,30 @@ impl Number {
             let grown = if count.is_multiple_of(2) { base.abs() } else { base };
             return Ok(Self::Float(if exponent < 0.0 { 1.0 / grown } else { grown }));
         }
-        let (numerator, denominator) = ratio(base);
-        let (numerator, denominator) = (numerator.pow(count), denominator.pow(count));
+        // The powers of two are counted apart, which keeps the numbers small.
+        let (mantissa, two) = odd(base);
+        let (mantissa, two) = (mantissa.pow(count), two * i64::from(count));
         let power = match exponent < 0.0 {
-            true => quotient(&denominator, &numerator),
-            false => quotient(&numerator, &denominator),
+            true => scaled(&BigInt::from(1), &mantissa, -two),
+            false => scaled(&mantissa, &BigInt::from(1), two),
         };
         power.map(Self::Float)
+    }
+
+    /// How much an operation costs, in steps of an evaluation: about the words of what it makes.
+    pub(super) fn cost(&self, operator: &str, other: &Self) -> usize {
+        let words = |number: &Self| match number {
+            Self::Int(number) => number.bits() as usize / 64,
+            Self::Float(_) => 0,
+        };
+        let operands = words(self) + words(other);
+        match (operator, other) {
+            ("**", Self::Int(exponent)) => {
+                operands + usize::try_from(exponent.magnitude()).unwrap_or(usize::MAX).min(MAX_EXPONENT as usize)
+            }
+            ("**", Self::Float(exponent)) => operands + exponent.abs().min(MAX_EXPONENT as f64) as usize,
+            _ => operands,
+        }
     }
 
     /// `round(number)`, and with digits `round(number, digits)`: half to even.
@@ -184,21 +201,38 @@ fn whole(number: f64) -> Result<BigInt, ConfigError> {
     Ok(numerator / denominator)
 }
 
+/// A finite float as a whole number times a power of two.
+fn binary(number: f64) -> (i64, i64) {
+    let bits = number.to_bits();
+    let exponent = (bits >> 52 & 0x7ff) as i64;
+    let fraction = (bits & ((1 << 52) - 1)) as i64;
+    let (mantissa, exponent) = if exponent == 0 { (fraction, -1074) } else { (fraction | 1 << 52, exponent - 1075) };
+    (if number.is_sign_negative() { -mantissa } else { mantissa }, exponent)
+}
+
+/// The same with an odd number, of a float that is not zero.
+fn odd(number: f64) -> (BigInt, i64) {
+    let (mantissa, exponent) = binary(number);
+    let two = mantissa.trailing_zeros();
+    (BigInt::from(mantissa >> two), exponent + i64::from(two))
+}
+
 /// A finite float as a fraction.
 fn ratio(number: f64) -> (BigInt, BigInt) {
-    let bits = number.to_bits();
-    let exponent = (bits >> 52 & 0x7ff) as i32;
-    let fraction = bits & ((1 << 52) - 1);
-    let (mantissa, exponent) = if exponent == 0 { (fraction, -1074) } else { (fraction | 1 << 52, exponent - 1075) };
-    let mantissa = if number.is_sign_negative() { -BigInt::from(mantissa) } else { BigInt::from(mantissa) };
+    let (mantissa, exponent) = binary(number);
     match exponent < 0 {
-        true => (mantissa, BigInt::from(1) << exponent.unsigned_abs()),
-        false => (mantissa << exponent.unsigned_abs(), BigInt::from(1)),
+        true => (BigInt::from(mantissa), BigInt::from(1) << exponent.unsigned_abs()),
+        false => (BigInt::from(mantissa) << exponent.unsigned_abs(), BigInt::from(1)),
     }
 }
 
 /// `a / b`, rounded once, to the nearest float.
 fn quotient(a: &BigInt, b: &BigInt) -> Result<f64, ConfigError> {
+    scaled(a, b, 0)
+}
+
+/// `a / b * 2**two`, rounded once, to the nearest float.
+fn scaled(a: &BigInt, b: &BigInt, two: i64) -> Result<f64, ConfigError> {
     let is_negative = (a.sign() == Sign::Minus) != (b.sign() == Sign::Minus);
     let (a, b) = (a.magnitude(), b.magnitude());
     if a.bits() == 0 {
@@ -213,8 +247,10 @@ fn quotient(a: &BigInt, b: &BigInt) -> Result<f64, ConfigError> {
     let (cut, is_exact) = (&shifted / &divisor, (&shifted % &divisor).bits() == 0);
     let cut: u128 = u128::try_from(&cut).expect("67 bits") | u128::from(!is_exact);
     let bits = i64::from(128 - cut.leading_zeros());
+    // What the last bit of the quotient is worth.
+    let last = two - shift;
     // Below the normal numbers there are fewer bits.
-    let kept = (bits - shift + 1074).min(53);
+    let kept = (bits + last + 1074).min(53);
     if kept < 0 {
         return Ok(if is_negative { -0.0 } else { 0.0 });
     }
@@ -222,7 +258,7 @@ fn quotient(a: &BigInt, b: &BigInt) -> Result<f64, ConfigError> {
     let (high, low) = (cut >> dropped, cut & ((1 << dropped) - 1));
     let half = 1_u128 << (dropped - 1);
     let mantissa = high + u128::from(low > half || low == half && high % 2 == 1);
-    let exponent = i64::from(dropped) - shift;
+    let exponent = i64::from(dropped) + last;
     if exponent > 1024 {
         return Err(failed("expected a smaller number"));
     }
