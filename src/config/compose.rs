@@ -7,25 +7,24 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::apply::apply_override;
 use super::composed::{self, Config};
 use super::custom::CustomResolvers;
-use super::defaults::{DefaultsListEntry, MissingOptions, defaults_list};
+use super::defaults::{MissingOptions, defaults_list};
 use super::env::Variables;
-use super::error::{ConfigError, ErrorKind, Location, did_you_mean, joined, listed, nearest};
-use super::hydra_node::{Builtin, HYDRA_VERSION, stored};
-use super::interpolation::{Computed, Resolver, Surroundings, check, split_key};
-use super::lint;
-use super::merge::{Additions, Merger, refuse_depth};
+use super::error::{ConfigError, ErrorKind, Location};
+use super::interpolation::Surroundings;
+use super::layer::merge_config;
+use super::merge::Merger;
 use super::origin::{Origin, Trace};
-use super::overrides::{self, Action, Element, Override};
-use super::python;
-use super::schema;
+use super::overrides::{self, Element, Override};
+use super::record::{Record, recorded_lines};
 use super::source::{Repository, SearchPath};
 use super::sweep::{Sweep, refuse_sweeps};
-use super::tree::{Content, NodeId, Tree};
-use super::value::{Key, Map, Value};
+use super::tree::{NodeId, Tree};
+use super::value::Value;
 use super::version_base::VersionBase;
-use super::yaml::{self, Data, place};
+use super::yaml::{Data, place};
 
 /// Composes configs from one search path.
 ///
@@ -272,7 +271,15 @@ impl Composer {
             overrides.iter().partition(|item| item.is_hydra());
         let choices: Vec<(String, Option<String>)> =
             defaults.choices.iter().map(|(group, option)| (group.clone(), option.clone())).collect();
-        let record = Record { composer: self, config_name, hydra_overrides, task_overrides, choices: &choices };
+        let record = Record {
+            job_name: &self.job_name,
+            cwd: &self.cwd,
+            version_base: self.version_base,
+            config_name,
+            hydra_overrides,
+            task_overrides,
+            choices: &choices,
+        };
         let override_dirname = record.write(&mut tree, root, &repository.search_path, surroundings)?;
         let overrides = recorded_lines(&mut tree, root, "task", surroundings)?;
         let hydra_overrides = recorded_lines(&mut tree, root, "hydra", surroundings)?;
@@ -307,7 +314,7 @@ impl Composer {
         surroundings: &Surroundings<'_>,
     ) -> Result<Option<jiff::Zoned>, ConfigError> {
         let asked = match &self.utc_key {
-            Some(key) => lookup_value(tree, root, key, surroundings)?,
+            Some(key) => (Merger { tree, surroundings }).lookup_resolved(root, key)?,
             None => None,
         };
         let is_utc = asked.is_some_and(|asked| asked.as_str() == Some("utc"));
@@ -338,7 +345,7 @@ impl Composer {
             loaded.defaults.clone()?;
             let mut tree = Tree::default();
             let root = tree.import(&loaded.body, loaded.file.as_deref(), &Trace::hydra())?;
-            in_config = lookup_value(&mut tree, root, "hydra.searchpath", surroundings)?;
+            in_config = (Merger { tree: &mut tree, surroundings }).lookup_resolved(root, "hydra.searchpath")?;
             let node = tree.descend(root, &["hydra", "searchpath"]);
             origin = node.map_or(Origin::Hydra, |node| Origin::clone(&tree.trace(node).origin));
         }
@@ -375,419 +382,4 @@ fn texts<S: AsRef<str>>(overrides: &[S]) -> Vec<String> {
 
 fn is_null(element: &Element) -> bool {
     matches!(element, Element::Scalar(Value::Null))
-}
-
-/// The resolved value at a path; `None` for null, missing and absent ones.
-fn lookup_value(
-    tree: &mut Tree,
-    root: NodeId,
-    path: &str,
-    surroundings: &Surroundings<'_>,
-) -> Result<Option<Value>, ConfigError> {
-    Ok(match (Merger { tree, surroundings }).lookup(root, path)? {
-        None => None,
-        Some(Computed::Value(value)) => Some(value),
-        Some(Computed::Node(id)) => Some(Resolver::new(tree, surroundings).resolved(id)?),
-    })
-}
-
-/// A list of overrides in the `hydra` node, as they were typed.
-fn recorded_lines(
-    tree: &mut Tree,
-    root: NodeId,
-    list: &str,
-    surroundings: &Surroundings<'_>,
-) -> Result<Vec<String>, ConfigError> {
-    let Some(list) = tree.descend(root, &["hydra", "overrides", list]) else { return Ok(Vec::new()) };
-    Ok(match Resolver::new(tree, surroundings).deref(list)? {
-        Computed::Node(list) => match tree.to_value(list) {
-            Value::List(lines) => lines.iter().map(python::str).collect(),
-            _ => Vec::new(),
-        },
-        Computed::Value(_) => Vec::new(),
-    })
-}
-
-/// Merges one config of the defaults list at its package.
-fn merge_config(
-    tree: &mut Tree,
-    root: NodeId,
-    entry: &DefaultsListEntry,
-    repository: &mut Repository,
-    surroundings: &Surroundings<'_>,
-    warnings: &mut Vec<String>,
-) -> Result<lint::Part, ConfigError> {
-    let path = &entry.config_path;
-    let loaded = repository
-        .load(path)?
-        .ok_or_else(|| ConfigError::new(ErrorKind::ConfigMissing, format!("could not load the config {path:?}")))?;
-    loaded.defaults.clone()?;
-    let body = tree.import(&loaded.body, loaded.file.as_deref(), &Trace::hydra())?;
-    let stored = stored(path);
-    let body = match &stored {
-        Some(Builtin { text, schema: Some(schema) }) if loaded.file.is_some() => {
-            warnings.push(matched_by_name(path));
-            onto_stored(tree, body, path, text, schema, surroundings)?
-        }
-        _ => body,
-    };
-    let embedded = embed(tree, body, &entry.package)?;
-    if !entry.primary && path != "hydra/config" && tree.map(embedded).is_some() {
-        let mut probe = Merger { tree, surroundings };
-        if probe.lookup(embedded, "hydra.searchpath")?.is_some() {
-            let node = tree.descend(embedded, &["hydra", "searchpath"]);
-            let origin = node.map_or(Origin::Hydra, |node| Origin::clone(&tree.trace(node).origin));
-            let message = format!("only the primary config can set hydra.searchpath, and {path:?} does");
-            let hint = "set it in the primary config, or on the command line".to_owned();
-            let error = ConfigError::new(ErrorKind::Searchpath, message).with_hint(Some(hint));
-            return Err(error.blamed_on(&origin));
-        }
-    }
-    let mut merger = Merger { tree, surroundings };
-    let in_config = |error: ConfigError| match error.location() {
-        Some(_) => error,
-        None => error.within(&format!("in {path:?}")),
-    };
-    merger.merge(root, embedded).map_err(in_config)?;
-    if let Some(schema) = stored.and_then(|stored| stored.schema) {
-        let packages = if entry.package.is_empty() { Vec::new() } else { split_key(&entry.package) };
-        let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
-        if let Some(node) = tree.descend(root, &packages) {
-            schema::adopt(tree, node, schema).map_err(in_config)?;
-        }
-    }
-    Ok(lint::Part { loaded, package: entry.package.clone(), is_primary: entry.primary })
-}
-
-const MATCHED_BY_NAME: &str = "This behavior is deprecated in Hydra 1.1 and will be removed in Hydra 1.2.\nSee \
-     https://hydra.cc/docs/1.2/upgrades/1.0_to_1.1/automatic_schema_matching for migration instructions.";
-
-/// Hydra's warning about a file that has the path of a config in Hydra's store.
-fn matched_by_name(path: &str) -> String {
-    format!("\n'{path}' is validated against ConfigStore schema with the same name.\n{MATCHED_BY_NAME}")
-}
-
-/// A file's body merged onto the config in Hydra's store that has its path.
-///
-/// # Errors
-/// [`ErrorKind::HydraSchema`] where the stored one has a defaults list, and where the two do not fit.
-fn onto_stored(
-    tree: &mut Tree,
-    body: NodeId,
-    path: &str,
-    text: &str,
-    schema: &'static schema::Schema,
-    surroundings: &Surroundings<'_>,
-) -> Result<NodeId, ConfigError> {
-    let mut stored = yaml::load(text)?;
-    if let Data::Map(map) = &mut stored.data
-        && map.shift_remove("defaults").is_some()
-    {
-        let message = format!(
-            "{path:?} has the name of a config of Hydra's own that has a defaults list, and Hydra no longer takes a file \
-             for such a one"
-        );
-        let hint = "set what you want to change below `hydra:` in the primary config, and remove the file".to_owned();
-        let location = tree.trace(body).origin.location().cloned();
-        return Err(ConfigError::new(ErrorKind::HydraSchema, message).at(location).with_hint(Some(hint)));
-    }
-    let merged = tree.import(&stored, None, &Trace::hydra())?;
-    schema::apply(tree, merged, schema)?;
-    Merger { tree, surroundings }.merge(merged, body)?;
-    Ok(merged)
-}
-
-/// Wraps a config into the maps that its package names.
-fn embed(tree: &mut Tree, body: NodeId, package: &str) -> Result<NodeId, ConfigError> {
-    if package.is_empty() {
-        return Ok(body);
-    }
-    let keys = split_key(package);
-    refuse_depth(keys.len())?;
-    let mut node = body;
-    for key in keys.into_iter().rev() {
-        let outer = tree.add_map(tree.trace(body).clone())?;
-        tree.put(outer, Key::Str(key), node);
-        node = outer;
-    }
-    Ok(node)
-}
-
-fn apply_override(
-    tree: &mut Tree,
-    root: NodeId,
-    item: &Override,
-    groups: &SearchPath,
-    surroundings: &Surroundings<'_>,
-) -> Result<(), ConfigError> {
-    let refused = |kind, message: &str| Err(ConfigError::new(kind, format!("override {:?}: {message}", item.input)));
-    if item.package.is_some() {
-        let message = format!("a package needs a config group, and there is no group {:?}", item.key);
-        return refused(ErrorKind::PackageOnNonGroup, &message)
-            .map_err(|error| error.with_hint(groups_hint(item, groups)));
-    }
-    if let Some(Element::Extend(items)) = &item.value {
-        return extend_list(tree, root, item, items, surroundings);
-    }
-    let value = match &item.value {
-        None => Value::Null,
-        Some(element) => match element.to_value() {
-            Some(value) => value,
-            None if holds_sweep(element) => {
-                return refused(ErrorKind::UnsupportedValue, "a sweep or extend_list cannot be a part of a value");
-            }
-            None => return refused(ErrorKind::MergeOther, "null cannot be a key"),
-        },
-    };
-    let trace = Trace::new(Rc::new(Origin::Override(item.input.clone())));
-    let node = tree.import_value(&value, &trace).map_err(|error| error.in_override(&item.input))?;
-    let mut merger = Merger { tree, surroundings };
-    let result = check_texts(&value).and_then(|()| match item.action {
-        Action::Delete => merger.delete(root, &item.key, &value),
-        Action::ForceAdd => merger.update(root, &item.key, node, Additions::Allowed),
-        Action::Add => {
-            let is_container = matches!(value, Value::List(_) | Value::Map(_));
-            if merger.lookup(root, &item.key)?.is_some() && !is_container {
-                let found =
-                    merger.tree.descend(root, &split_key(&item.key).iter().map(String::as_str).collect::<Vec<_>>());
-                let place = found.map(|id| format!(" ({})", merger.tree.trace(id).origin)).unwrap_or_default();
-                let message = format!("there is already a value at {:?}{place}", item.key);
-                let plain = item.input.strip_prefix('+').unwrap_or(&item.input);
-                let hint = format!("`{plain}` changes it");
-                return Err(ConfigError::new(ErrorKind::AddExisting, message).with_hint(Some(hint)));
-            }
-            merger.update(root, &item.key, node, Additions::Allowed)
-        }
-        Action::Change => {
-            merger.update(root, &item.key, node, Additions::Refused).map_err(|error| match error.kind() {
-                ErrorKind::KeyNotInStruct | ErrorKind::HydraSchema
-                    if error.hint().is_none() || error.kind() == ErrorKind::KeyNotInStruct =>
-                {
-                    error.with_better_hint(unknown_key_hint(&merger, root, item))
-                }
-                _ => error,
-            })
-        }
-    });
-    result.map_err(|error| error.in_override(&item.input))
-}
-
-/// What an override of a key that is not in the config may have meant.
-fn unknown_key_hint(merger: &Merger<'_>, root: NodeId, item: &Override) -> Option<String> {
-    if let Some((path, origin)) = merger.below_repeated_level(root, &item.key) {
-        let file = match &origin {
-            Origin::File(location) => location.file.clone(),
-            other => other.to_string(),
-        };
-        return Some(format!(
-            "found at {path}; {file} repeats its group: remove the level, or add `# @package _global_`"
-        ));
-    }
-    let value = item.input.split_once('=').map_or("", |(_, value)| value);
-    let typed = |path: &str| did_you_mean(format!("{path}={value}"));
-    let keys = split_key(&item.key);
-    let elsewhere = || match merger.paths_to(root, keys.last()?, MOST_PLACES + 1).as_slice() {
-        paths @ [_, ..] if paths.len() <= MOST_PLACES => {
-            let paths: Vec<String> = paths.iter().map(|path| format!("`{path}={value}`")).collect();
-            Some(format!("did you mean {}?", paths.join(" or ")))
-        }
-        _ => None,
-    };
-    let near = merger.nearest_path(root, &item.key).map(|near| typed(&near)).or_else(elsewhere);
-    joined(near, Some(format!("`+{}` adds a new key", item.input)))
-}
-
-/// A key that stands in more places than this says little about what was meant.
-const MOST_PLACES: usize = 3;
-
-fn groups_hint(item: &Override, groups: &SearchPath) -> Option<String> {
-    let groups = groups.own_groups();
-    let package = item.package.as_deref().unwrap_or("");
-    let value = item.input.split_once('=').map_or("", |(_, value)| value);
-    let near = nearest(&item.key, groups.iter().map(String::as_str))
-        .map(|near| did_you_mean(format!("{near}@{package}={value}")));
-    joined(near, listed("the groups", &groups))
-}
-
-/// Appends values to a list: Hydra 1.4's `key=extend_list(a,b)`.
-fn extend_list(
-    tree: &mut Tree,
-    root: NodeId,
-    item: &Override,
-    items: &[Element],
-    surroundings: &Surroundings<'_>,
-) -> Result<(), ConfigError> {
-    let within = |error: ConfigError| error.in_override(&item.input);
-    let Some(values) = items.iter().map(Element::to_value).collect::<Option<Vec<Value>>>() else {
-        let message = "expected plain values in extend_list";
-        return Err(within(ConfigError::new(ErrorKind::UnsupportedValue, message)));
-    };
-    let values = Value::List(values);
-    let trace = Trace::new(Rc::new(Origin::Override(item.input.clone())));
-    let node = tree.import_value(&values, &trace)?;
-    check_texts(&values).and_then(|()| Merger { tree, surroundings }.extend(root, &item.key, node)).map_err(within)
-}
-
-fn holds_sweep(element: &Element) -> bool {
-    match element {
-        Element::Sweep(_) | Element::Glob(_) | Element::Extend(_) => true,
-        Element::List(items) => items.iter().any(holds_sweep),
-        Element::Dict(entries) => entries.iter().any(|(_, value)| holds_sweep(value)),
-        Element::Scalar(_) | Element::Quoted(_) => false,
-    }
-}
-
-fn check_texts(value: &Value) -> Result<(), ConfigError> {
-    match value {
-        Value::Str(text) => check(text),
-        Value::List(items) => items.iter().try_for_each(check_texts),
-        Value::Map(map) => map.values().try_for_each(check_texts),
-        _ => Ok(()),
-    }
-}
-
-/// Puts copied variables into `hydra.job.env_set`. Where that is an interpolation, they go into what it names, which takes
-/// no new keys.
-fn set_copied(tree: &mut Tree, root: NodeId, copied: Map, surroundings: &Surroundings<'_>) -> Result<(), ConfigError> {
-    let Some(own) = tree.descend(root, &["hydra", "job", "env_set"]) else { return Ok(()) };
-    let before = tree.set_closed(own, Some(false));
-    for (name, value) in copied {
-        let node = tree.import_value(&value, &Trace::hydra())?;
-        let Computed::Node(map) = Resolver::new(tree, surroundings).deref(own)? else { break };
-        let mut merger = Merger { tree, surroundings };
-        merger.set(map, name, node).map_err(|error| error.within("hydra.job.env_copy"))?;
-    }
-    tree.set_closed(own, before);
-    Ok(())
-}
-
-/// What a composition writes into the `hydra` node.
-struct Record<'a> {
-    composer: &'a Composer,
-    config_name: Option<&'a str>,
-    hydra_overrides: Vec<&'a Override>,
-    task_overrides: Vec<&'a Override>,
-    choices: &'a [(String, Option<String>)],
-}
-
-impl Record<'_> {
-    /// Writes it; yields `hydra.job.override_dirname`.
-    fn write(
-        &self,
-        tree: &mut Tree,
-        root: NodeId,
-        search_path: &SearchPath,
-        surroundings: &Surroundings<'_>,
-    ) -> Result<String, ConfigError> {
-        let is_whole = tree.child(root, "hydra").is_some_and(|hydra| tree.map(hydra).is_some());
-        if !is_whole {
-            return Err(ConfigError::new(ErrorKind::Unsupported, "the hydra node must be a map"));
-        }
-        let as_value = |option: &Option<String>| option.clone().map_or(Value::Null, Value::Str);
-        let choices: Map =
-            self.choices.iter().map(|(group, option)| (Key::Str(group.clone()), as_value(option))).collect();
-        let source = |(path, schema, provider): (String, String, String)| {
-            let entries = [("path", path), ("schema", schema), ("provider", provider)];
-            Value::Map(entries.map(|(key, text)| (Key::from(key), Value::Str(text))).into_iter().collect())
-        };
-        let sources = Value::List(search_path.described(&self.composer.cwd).into_iter().map(source).collect());
-        let copied = self.copied_env(tree, root, surroundings)?;
-        let dirname = self.override_dirname(tree, root, surroundings)?;
-        let needs_name = lookup_value(tree, root, "hydra.job.name", surroundings)?.is_none();
-        let config_name = self.config_name.map_or(Value::Null, Value::from);
-        if tree.descend(root, &["hydra", "runtime", "choices"]).is_some_and(|id| tree.is_interpolation(id)) {
-            let message = "hydra.runtime.choices: expected a map of its own, got an interpolation";
-            return Err(ConfigError::new(ErrorKind::Unsupported, message));
-        }
-        self.append_overrides(tree, root, surroundings)?;
-        let mut entries = vec![
-            ("hydra.runtime.choices", Value::Map(choices)),
-            ("hydra.runtime.version", Value::from(HYDRA_VERSION)),
-            ("hydra.runtime.version_base", Value::Str(self.composer.version_base.to_string())),
-            ("hydra.runtime.cwd", Value::Str(self.composer.cwd.display().to_string())),
-            ("hydra.runtime.config_sources", sources),
-            ("hydra.job.override_dirname", Value::Str(dirname.clone())),
-            ("hydra.job.config_name", config_name),
-        ];
-        set_copied(tree, root, copied, surroundings)?;
-        if needs_name {
-            entries.push(("hydra.job.name", Value::Str(self.composer.job_name.clone())));
-        }
-        for (path, value) in entries {
-            let node = tree.import_value(&value, &Trace::hydra())?;
-            let mut merger = Merger { tree, surroundings };
-            merger.update(root, path, node, Additions::Allowed).map_err(|error| error.within(path))?;
-        }
-        Ok(dirname)
-    }
-
-    /// Hydra appends, so that what a config lists there already stays in front; to the list that is named, where it is
-    /// an interpolation.
-    fn append_overrides(
-        &self,
-        tree: &mut Tree,
-        root: NodeId,
-        surroundings: &Surroundings<'_>,
-    ) -> Result<(), ConfigError> {
-        for (name, overrides) in [("hydra", &self.hydra_overrides), ("task", &self.task_overrides)] {
-            let Some(list) = tree.descend(root, &["hydra", "overrides", name]) else { continue };
-            if overrides.is_empty() {
-                continue;
-            }
-            let list = match Resolver::new(tree, surroundings).deref(list)? {
-                Computed::Node(list) if matches!(tree.content(list), Content::List(_)) => list,
-                _ => {
-                    let message = format!("hydra.overrides.{name} must be a list");
-                    return Err(ConfigError::new(ErrorKind::Unsupported, message));
-                }
-            };
-            for item in overrides {
-                let line = tree.add(Content::Scalar(Value::Str(item.input.clone())), Trace::hydra())?;
-                tree.push(list, line);
-            }
-        }
-        Ok(())
-    }
-
-    fn copied_env(&self, tree: &mut Tree, root: NodeId, surroundings: &Surroundings<'_>) -> Result<Map, ConfigError> {
-        let mut copied = Map::new();
-        if let Some(Value::List(names)) = lookup_value(tree, root, "hydra.job.env_copy", surroundings)? {
-            for name in names {
-                let name = python::str(&name);
-                let value = surroundings.env.and_then(|env| env.get(&name)).ok_or_else(|| {
-                    let message = format!("hydra.job.env_copy: environment variable {name:?} not found");
-                    let hint = format!("set {name}, or take it out of hydra.job.env_copy");
-                    ConfigError::new(ErrorKind::Other, message).with_hint(Some(hint))
-                })?;
-                copied.insert(Key::Str(name), Value::Str(value.clone()));
-            }
-        }
-        Ok(copied)
-    }
-
-    /// The task overrides as they were typed, sorted.
-    fn override_dirname(
-        &self,
-        tree: &mut Tree,
-        root: NodeId,
-        surroundings: &Surroundings<'_>,
-    ) -> Result<String, ConfigError> {
-        let place = "hydra.job.config.override_dirname";
-        match (Merger { tree, surroundings }).lookup(root, place)? {
-            Some(Computed::Node(id)) if tree.map(id).is_some() => {}
-            _ => return Err(ConfigError::new(ErrorKind::Unsupported, format!("{place}: expected a map"))),
-        }
-        let mut setting =
-            |name: &str| lookup_value(tree, root, &format!("hydra.job.config.override_dirname.{name}"), surroundings);
-        let text = |value: Option<Value>| value.map(|value| python::str(&value)).unwrap_or_default();
-        let (kv_sep, item_sep) = (text(setting("kv_sep")?), text(setting("item_sep")?));
-        let excluded: Vec<String> = match setting("exclude_keys")? {
-            Some(Value::List(keys)) => keys.iter().map(python::str).collect(),
-            _ => Vec::new(),
-        };
-        let kept = self.task_overrides.iter().filter(|item| !excluded.contains(&item.key));
-        let mut lines: Vec<&str> = kept.map(|item| item.input.as_str()).collect();
-        lines.sort_unstable();
-        Ok(lines.join(&item_sep).replace('=', &kv_sep))
-    }
 }

@@ -364,6 +364,18 @@ impl Merger<'_> {
         }))
     }
 
+    /// The resolved value at a path; `None` for null, missing and absent ones.
+    ///
+    /// # Errors
+    /// Whatever resolving fails with.
+    pub(super) fn lookup_resolved(&mut self, root: NodeId, path: &str) -> Result<Option<Value>, ConfigError> {
+        Ok(match self.lookup(root, path)? {
+            None => None,
+            Some(Computed::Value(value)) => Some(value),
+            Some(Computed::Node(id)) => Some(Resolver::new(self.tree, self.surroundings).resolved(id)?),
+        })
+    }
+
     /// Deletes what a path names, if its value is the expected one.
     ///
     /// # Errors

@@ -22,6 +22,7 @@
 //! The module is pure: the search path, the environment variables, the working directory and the time are
 //! arguments. It reads only files below the search path.
 
+mod apply;
 mod compose;
 mod composed;
 #[cfg(test)]
@@ -44,6 +45,7 @@ mod hydra_node;
 mod interpolation;
 mod json;
 mod lambda;
+mod layer;
 mod lexeme;
 pub mod limits;
 mod lint;
@@ -55,6 +57,7 @@ mod plugins;
 mod python;
 #[cfg(test)]
 mod real_trees_tests;
+mod record;
 mod schema;
 mod selections;
 mod source;

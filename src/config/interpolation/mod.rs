@@ -51,6 +51,19 @@ pub(super) fn check(text: &str) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// Refuses a value with a text in it that [`check`] refuses.
+///
+/// # Errors
+/// As there.
+pub(super) fn check_texts(value: &Value) -> Result<(), ConfigError> {
+    match value {
+        Value::Str(text) => check(text),
+        Value::List(items) => items.iter().try_for_each(check_texts),
+        Value::Map(map) => map.values().try_for_each(check_texts),
+        _ => Ok(()),
+    }
+}
+
 /// Whether the text is one of those that OmegaConf's shortcut accepts although its grammar does not.
 fn has_empty_resolver_name(text: &str) -> bool {
     let mut rest = text;

@@ -2,7 +2,7 @@
 //! `oc.deprecated`, `now` and `hydra`.
 
 use super::resolve::{Computed, Resolver};
-use super::{Surroundings, check};
+use super::{Surroundings, check_texts};
 use crate::config::custom::CustomResolvers;
 use crate::config::error::{ConfigError, ErrorKind, did_you_mean, joined, listed, nearest};
 use crate::config::lambda::Lambda;
@@ -300,15 +300,6 @@ impl Call<'_> {
             (start, end) => format!("{start} to {end} arguments"),
         };
         Err(self.failed(format!("expected {expected}, got {got}")))
-    }
-}
-
-fn check_texts(value: &Value) -> Result<(), ConfigError> {
-    match value {
-        Value::Str(text) => check(text),
-        Value::List(items) => items.iter().try_for_each(check_texts),
-        Value::Map(map) => map.values().try_for_each(check_texts),
-        _ => Ok(()),
     }
 }
 
