@@ -55,6 +55,19 @@ fn what_needs_a_resolver_of_pythons_is_shown_as_it_is_written_and_named() {
 }
 
 #[test]
+fn many_calls_of_a_resolver_together_cannot_cost_without_end() {
+    let calls: String = (0..500).map(|number| format!("k{number}: \"${{dear:{number}}}\"\n")).collect();
+    let sandbox = foreign(&[("train.yaml", &calls)]);
+    // Each call is within its own limit.
+    std::fs::write(sandbox.path("r.yaml"), "dear: \"lambda n: len([[n] * 300] * 300)\"\n").expect("write");
+    let refused = run(&sandbox, &["config", "show", "--resolvers", "r.yaml"]);
+    assert_eq!(refused.code, 2, "{}", refused.stdout);
+    assert!(refused.stderr.contains("values are resolved"), "{}", refused.stderr);
+    std::fs::write(sandbox.path("tree/train.yaml"), "k: \"${dear:1}\"\n").expect("write");
+    assert_eq!(run(&sandbox, &["config", "show", "--resolvers", "r.yaml"]).stdout, "k: 300\n");
+}
+
+#[test]
 fn a_refusal_in_json_has_its_hint_its_warnings_and_the_exit_code_of_one() {
     let sandbox = foreign(&[
         ("config.yaml", "defaults: [{g: o}]\nhydra: {searchpath: ['pkg://no.such']}\n"),

@@ -164,6 +164,53 @@ fn five_thousand_fresh_random_trees_compose_as_in_the_original() {
     fuzzed(days, 5000);
 }
 
+/// Hydra's application and ours, in one folder, with the same words.
+fn same_output(sandbox: &Sandbox, python: &Path, words: &[&str]) {
+    let original = Outcome::of(sandbox.prepare(Command::new(python)).args(["-W", "ignore", "train.py"]).args(words));
+    assert_eq!(original.code, 0, "{words:?}: {}", original.stderr);
+    assert_eq!(sandbox.done(&[&["train"], words].concat()).stdout, original.stdout, "{words:?}");
+}
+
+#[test]
+fn a_config_dir_alone_and_relative_search_paths_print_what_the_original_prints() {
+    let Some(python) = original() else { return };
+    let sandbox = Sandbox::new();
+    std::fs::remove_dir_all(sandbox.path("configs")).expect("removed");
+    for (path, text) in [
+        ("conf/config.yaml", "defaults: [{g: o}, _self_]\na: 1\nb: ${g.side}\n"),
+        ("conf/g/o.yaml", "side: 1\n"),
+        ("conf/g/p.yaml", "side: 2\n"),
+        ("conf/far.yaml", "defaults: [{h: o}, _self_]\nhydra: {searchpath: ['file://more', nowhere]}\n"),
+        ("more/h/o.yaml", "side: 3\n"),
+        (
+            "train.py",
+            "import hydra\n@hydra.main(version_base='1.3', config_path=None)\ndef main(config):\n    pass\nmain()\n",
+        ),
+    ] {
+        let path = sandbox.path(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("mkdir");
+        std::fs::write(path, text).expect("write");
+    }
+    let words = |text: &'static str| -> Vec<&'static str> { text.split(' ').collect() };
+    for asked in [
+        "--cfg job",
+        "--cfg job g=p b=3",
+        "--cfg job --resolve",
+        "--cfg job -p g",
+        "--cfg job +c=2",
+        "--cfg hydra",
+        "--info defaults",
+        "--info searchpath",
+    ] {
+        same_output(&sandbox, &python, &[&words("--config-dir conf --config-name config")[..], &words(asked)].concat());
+    }
+    for asked in
+        ["--cfg job", "--cfg hydra", "--cfg all", "--info searchpath", "--info defaults", "--info defaults-tree"]
+    {
+        same_output(&sandbox, &python, &[&words("--config-dir conf --config-name far")[..], &words(asked)].concat());
+    }
+}
+
 /// One of the fifteen needs an option that the script, made before there was one, does not give; it is the first case of
 /// the kind `version-base` above.
 #[test]

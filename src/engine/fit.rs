@@ -15,7 +15,7 @@ use burn::tensor::backend::AutodiffBackend;
 use super::early_stop::{self, UnknownMonitor};
 use super::kept::{self, Ranking};
 use super::loader::{EpochPlan, prepared_in_order};
-use super::repro::{Arithmetic, NUMERICS_VERSION, with_arithmetic, with_random};
+use super::repro::{Arithmetic, NUMERICS_VERSION, REFUSED, with_arithmetic, with_random};
 use super::rng::{CounterRng, Stream};
 use super::run_dir::{CHECKPOINTS, FINAL_CHECKPOINT, RunDirError, RunDirectory};
 use super::settings::{AuditSettings, BatchLimit, OptimizerSettings, SupportedTrainer, UnsupportedSetting, within};
@@ -223,7 +223,7 @@ pub fn fit<B: AutodiffBackend, T: Task<B>>(
 fn refusal(panic: &(dyn Any + Send)) -> Option<String> {
     let message = panic.downcast_ref::<String>().cloned();
     let message = message.or_else(|| panic.downcast_ref::<&str>().map(|message| (*message).to_owned()));
-    message.filter(|message| message.contains("refused in portable mode"))
+    message.filter(|message| message.contains(REFUSED))
 }
 
 fn train<B: AutodiffBackend, T: Task<B>>(

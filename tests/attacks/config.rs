@@ -1,9 +1,13 @@
 //! Configs and programs that are not those of the recorded commit, and configs made to break who composes them.
 
+use jiff::tz::Offset;
+use spectramind::config::VersionBase;
+use spectramind::manifest::predicate::ConfigRecord;
+use spectramind::manifest::timestamp::UtcOffset;
 use spectramind::provenance::path::RelativePath;
 
 use super::{assert_fails, assert_not_checked};
-use crate::forgery::{forge, put_digest, put_origin};
+use crate::forgery::{forge, put_digest, put_origin, statement};
 use crate::sandbox::{Sandbox, trained_copy};
 
 #[test]
@@ -84,6 +88,43 @@ fn a10b_the_files_that_the_record_names_are_those_that_are_composed_all_of_them(
         },
         "takes no part in the composed config",
     );
+}
+
+/// What the record says of how its config was composed, beside the files: each lie changes what is composed, or nothing.
+#[test]
+fn lies_about_how_the_config_was_composed_are_found_or_change_nothing() {
+    let sandbox = Sandbox::with_data();
+    std::fs::write(sandbox.path("configs/resolvers.yaml"), "twice: \"lambda x: 2 * x\"\n").expect("write");
+    std::fs::write(sandbox.path("configs/other.yaml"), "twice: \"lambda x: x + x\"\n").expect("write");
+    sandbox.git(&["add", "configs"]);
+    sandbox.git(&["commit", "--quiet", "--message=resolvers"]);
+    let words = ["train", "trainer=ci_fast", "run.dir=run", "trainer.seed=${twice:21}", "experiment='at-${now:%H}'"];
+    sandbox.done(&[&words[..], &["--resolvers", "configs/resolvers.yaml"]].concat());
+    assert_eq!(sandbox.audit(&[]).code, 0);
+    let honest = statement(&sandbox, "run").predicate.config;
+    let told = |config: ConfigRecord| {
+        forge(&sandbox, |statement| {
+            statement.predicate.config = config;
+            put_origin(&sandbox, statement);
+        });
+        sandbox.audit(&[])
+    };
+    let by = |file: Option<&str>| {
+        let resolvers = file.map(|file| RelativePath::parse(file).expect("a path"));
+        told(ConfigRecord { resolvers, ..honest.clone() })
+    };
+    // A file that gives the same values is not the one that the sources name, and none is not it either.
+    assert_fails(&by(Some("other.yaml")), "other.yaml");
+    assert_fails(&by(None), "resolvers.yaml");
+    for file in ["train.yaml", "none.yaml"] {
+        assert_not_checked(&by(Some(file)), file);
+    }
+    let zone = UtcOffset(Offset::from_seconds(3 * 3600).expect("an offset"));
+    let other_zone = told(ConfigRecord { utc_offset_seconds: zone, ..honest.clone() });
+    assert_fails(&other_zone, "composed config: expected digest");
+    // The tree has none of the forms that an older level reads in another way.
+    let older = told(ConfigRecord { version_base: VersionBase::V1_1, ..honest.clone() });
+    assert_eq!(older.code, 0, "{}{}", older.stdout, older.stderr);
 }
 
 #[test]

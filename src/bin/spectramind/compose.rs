@@ -119,7 +119,8 @@ impl Selection {
     /// What is composed from.
     pub fn sources(&self) -> Sources {
         Sources {
-            folders: folders(self.config_path.clone(), self.config_dir.clone()),
+            config_path: self.config_path.clone(),
+            config_dir: self.config_dir.clone(),
             resolvers: self.resolvers.clone(),
             version_base: self.version_base,
         }
@@ -134,18 +135,15 @@ impl Selection {
     }
 }
 
-/// The folders that are searched, that of the primary configs first; a folder that was named stands alone where the
-/// usual one is not there.
-pub fn folders(config_path: Option<PathBuf>, config_dir: Option<PathBuf>) -> Vec<PathBuf> {
-    let usual = || Some(PathBuf::from(CONFIGS)).filter(|usual| config_dir.is_none() || usual.is_dir());
-    config_path.or_else(usual).into_iter().chain(config_dir.clone()).collect()
-}
-
 /// What is composed from: a multirun that goes on needs it again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sources {
-    /// The folders of configs, that of the primary configs first.
-    pub folders: Vec<PathBuf>,
+    /// The folder of the primary configs, where it is not the usual one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_path: Option<PathBuf>,
+    /// A further folder of configs; it stands alone where the usual one is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_dir: Option<PathBuf>,
     /// The file of the user's own resolvers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolvers: Option<PathBuf>,
@@ -154,15 +152,24 @@ pub struct Sources {
     pub version_base: VersionBase,
 }
 
+impl Sources {
+    /// The folders that are searched, in order, and what Hydra calls them.
+    fn folders(&self) -> impl Iterator<Item = (&'static str, PathBuf)> {
+        let usual = || Some(PathBuf::from(CONFIGS)).filter(|usual| self.config_dir.is_none() || usual.is_dir());
+        let main = self.config_path.clone().or_else(usual).map(|folder| ("main", folder));
+        main.into_iter().chain(self.config_dir.clone().map(|folder| ("command-line", folder)))
+    }
+}
+
 /// A composer over folders, with the environment and the clock of now.
 ///
 /// # Errors
 /// When a folder is not there, or the resolvers are none.
 pub fn composer(command: &str, sources: &Sources) -> Result<Composer> {
     let mut search_path = SearchPath::new();
-    for (folder, provider) in sources.folders.iter().zip(["main", "command-line"]) {
+    for (provider, folder) in sources.folders() {
         if !folder.is_dir() {
-            return Err(MissingConfigs(folder.clone()).into());
+            return Err(MissingConfigs(folder).into());
         }
         search_path = search_path.directory(provider, folder);
     }

@@ -47,8 +47,8 @@ impl Typed {
 
     /// A composer over the folders that were named.
     pub fn composer(&self) -> Result<Composer> {
-        let folders = compose::folders(self.config_path.clone(), self.config_dir.clone());
-        compose::composer(self.command(), &Sources { folders, ..Sources::default() })
+        let (config_path, config_dir) = (self.config_path.clone(), self.config_dir.clone());
+        compose::composer(self.command(), &Sources { config_path, config_dir, ..Sources::default() })
     }
 
     /// The config as far as it can be composed: without the overrides when they are wrong.

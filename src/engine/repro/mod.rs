@@ -194,6 +194,7 @@ pub use backend::Repro;
 pub use cpu::level::{Level as CpuLevel, LevelError as CpuLevelError};
 pub use kernels::Capabilities;
 pub use random::with_random;
+pub use table::REFUSED;
 
 /// Version of the bits this module specifies; every change of a bit anywhere is a change of it.
 pub const NUMERICS_VERSION: u32 = 1;

@@ -26,6 +26,7 @@ use burn_backend::Distribution;
 use super::arithmetic;
 use super::cpu::level::Level;
 use super::cpu::uniform;
+use super::table::REFUSED;
 use crate::engine::rng::{CounterRng, Stream};
 
 thread_local! {
@@ -66,7 +67,7 @@ pub fn with_random<R>(rng: CounterRng, body: impl FnOnce() -> R) -> R {
 pub(super) fn seed(seed: u64) {
     assert!(
         SCOPE.get().is_none() && !arithmetic::is_in_scope(),
-        "`Backend::seed` is refused in portable mode inside a `with_random` or `with_arithmetic` scope, where the scope's \
+        "`Backend::seed` is {REFUSED} inside a `with_random` or `with_arithmetic` scope, where the scope's \
          generator is the seed: remove the call, or make it before the scope"
     );
     SEEDED.set(Some(Scope { rng: CounterRng::new(seed, Stream::SEEDED, 0), next_block: 0 }));
@@ -160,7 +161,7 @@ fn take_blocks(count: u64) -> (CounterRng, u64) {
     let source = if SCOPE.get().is_some() || arithmetic::is_in_scope() { &SCOPE } else { &SEEDED };
     let Some(scope) = source.get() else {
         panic!(
-            "random tensors are refused in portable mode without a generator: wrap the code that draws in \
+            "random tensors are {REFUSED} without a generator: wrap the code that draws in \
              `with_random(CounterRng::new(seed, stream, step), || ...)`, or, outside of the engine, call `Backend::seed` \
              on the same thread before"
         );

@@ -24,11 +24,14 @@ pub enum Treatment {
 #[cfg(test)]
 pub type Table = &'static [(&'static str, Treatment)];
 
+/// What every refusal says: an op cannot return an error, so whoever catches its panic tells it by this.
+pub const REFUSED: &str = "refused in portable mode";
+
 /// Ends an op that has no portable definition yet. The backend traits cannot return errors.
 #[cold]
 #[track_caller]
 pub(super) fn refuse<T>(op: &str) -> T {
-    panic!("`{op}` is not portable yet: refused in portable mode")
+    panic!("`{op}` is not portable yet: {REFUSED}")
 }
 
 /// Implements one backend trait for `Repro<B>` and records how.

@@ -35,8 +35,8 @@ pub struct Arguments {
 /// # Errors
 /// When one cannot be composed; [`Told`] when they differ.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let folders = compose::folders(arguments.config_path.clone(), arguments.config_dir.clone());
-    let sources = Sources { folders, ..Sources::default() };
+    let Arguments { config_path, config_dir, .. } = arguments;
+    let sources = Sources { config_path: config_path.clone(), config_dir: config_dir.clone(), ..Sources::default() };
     let first = read(&arguments.first, &sources)?;
     let second = match &arguments.second {
         Some(second) => read(second, &sources)?,
@@ -68,7 +68,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 fn read(text: &str, sources: &Sources) -> Result<Config> {
     let folder = Path::new(text).join(".hydra");
     if folder.join("config.yaml").is_file() {
-        return Ok(compose::composer("config", &Sources { folders: vec![folder], ..Sources::default() })?
+        return Ok(compose::composer("config", &Sources { config_path: Some(folder), ..Sources::default() })?
             .compose::<&str>("config", &[])?);
     }
     let words = shlex::split(text).filter(|words| !words.is_empty() && !Path::new(text).exists());

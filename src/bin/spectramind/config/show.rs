@@ -40,7 +40,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let Selection { config_path, config_dir, config_name, overrides, .. } = &arguments.selection;
     let composer = match (config_path, config_dir) {
         (None, Some(whole)) if arguments.json => {
-            let sources = compose::Sources { folders: vec![whole.clone()], ..arguments.selection.sources() };
+            let asked = arguments.selection.sources();
+            let sources = compose::Sources { config_path: Some(whole.clone()), config_dir: None, ..asked };
             compose::composer(PRIMARY, &sources)?
         }
         _ => arguments.selection.composer(PRIMARY)?,
