@@ -13,6 +13,7 @@
 //! | which device computes | [`device`]: conforming ones give the same bits |
 //! | what is written | [`step_log`], [`snapshot`], [`run_dir`] |
 
+mod batches;
 pub mod device;
 pub mod early_stop;
 pub mod fit;

@@ -6,7 +6,7 @@ use super::files::LeafPosition;
 use super::{Check, VerifiedRun, chain};
 use crate::config::Config;
 use crate::manifest::predicate::ExitReason;
-use crate::wall_time;
+use crate::wall_time::WallTime;
 
 /// What the config says about the end.
 #[derive(Deserialize)]
@@ -21,19 +21,19 @@ struct Trainer {
     early_stopping: Option<serde_json::Value>,
 }
 
-/// A wall-clock duration: whole seconds, `HH:MM:SS` or `DD:HH:MM:SS`.
+/// A duration, or a text that no trainer reads as one: that is no limit, and keeps nothing else from being judged.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Time {
-    Seconds(u64),
-    Clock(String),
+    Limit(WallTime),
+    Unread(String),
 }
 
 impl Time {
     fn seconds(&self) -> Option<u64> {
         match self {
-            Self::Seconds(seconds) => Some(*seconds),
-            Self::Clock(text) => wall_time::seconds(text),
+            Self::Limit(limit) => Some(limit.0.as_secs()),
+            Self::Unread(_) => None,
         }
     }
 }
