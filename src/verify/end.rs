@@ -29,15 +29,6 @@ enum Time {
     Unread(String),
 }
 
-impl Time {
-    fn seconds(&self) -> Option<u64> {
-        match self {
-            Self::Limit(limit) => Some(limit.0.as_secs()),
-            Self::Unread(_) => None,
-        }
-    }
-}
-
 impl VerifiedRun {
     /// Judges why the run says that it ended by the composed config, the step log and the figures; without the config
     /// there is nothing to judge by.
@@ -105,7 +96,15 @@ impl VerifiedRun {
     fn judge_time(&self, plan: &Trainer, check: &mut Check) {
         let figures = &self.claim().envelope.figures;
         let took = figures.wall_seconds.get();
-        match plan.max_time.as_ref().and_then(Time::seconds) {
+        let limit = match &plan.max_time {
+            Some(Time::Limit(limit)) => Some(limit.0.as_secs()),
+            Some(Time::Unread(text)) => {
+                return check
+                    .fail(format!("maxTime: expected a duration as trainer.max_time in the config, got {text:?}"));
+            }
+            None => None,
+        };
+        match limit {
             None => check.fail("maxTime: expected trainer.max_time in the config, got none".into()),
             Some(limit) if took < limit as f64 => {
                 check.fail(format!("maxTime: expected at least {limit} s, which trainer.max_time allows, got {took} s (self-asserted)"));
