@@ -420,6 +420,22 @@ fn a_list_of_options_with_a_number_fails_only_where_it_is_used() {
 }
 
 #[test]
+fn what_has_the_wrong_shape_is_refused_by_the_kind_that_hydras_suite_names() {
+    for (text, kind) in [
+        ("defaults: ['???']\n", ErrorKind::DefaultsShape),
+        ("defaults: [[a]]\n", ErrorKind::DefaultsShape),
+        ("- 1\n", ErrorKind::PrimaryNotMapping),
+        ("hydra: {run: 5}\n", ErrorKind::HydraSchema),
+        ("hydra: {nope: 5}\n", ErrorKind::HydraSchema),
+        ("hydra: {job: {num: x}}\n", ErrorKind::HydraSchema),
+        ("hydra: {searchpath: {a: 1}}\n", ErrorKind::Searchpath),
+        ("hydra: {job: {env_copy: {a: 1}}}\n", ErrorKind::HydraSchema),
+    ] {
+        assert_eq!(error_of(&[("train.yaml", text)], &[]).kind(), kind, "{text}");
+    }
+}
+
+#[test]
 fn self_is_no_option_of_a_group() {
     let tree = [("train.yaml", "defaults:\n  - trainer: _self_\n"), ("trainer/base.yaml", "lr: 1\n")];
     assert_eq!(error_of(&tree, &[]).kind(), ErrorKind::Unsupported);
