@@ -5,7 +5,8 @@
 //!
 //! # Architecture
 //!
-//! Data flows one way. The modules, in the order in which they may use each other:
+//! Data flows one way. The modules, in the order in which they may use each other (`tests/layers.rs` reads the imports and
+//! holds everyone to it):
 //!
 //! | module | what it is | may use |
 //! |---|---|---|
@@ -14,16 +15,17 @@
 //! | [`foreign`] | opening files that somebody else wrote | `digest` |
 //! | [`envelope`] | limits and verdicts over plain numbers | nothing |
 //! | [`merkle`] | an RFC 6962-shaped log over BLAKE3 | `digest` |
-//! | [`config`] | Hydra-compatible composition | `digest`, `foreign` |
+//! | [`config`] | Hydra-compatible composition: the crate `hydra-compose` | nothing of ours |
 //! | [`provenance`] | git, data, DVC, environment: what went in | all above but `envelope` |
 //! | [`manifest`] | statement, envelope, keys, trust: what is claimed | all above, as plain data |
 //! | [`verify`] | claim → checks → report | all above |
-//! | [`schema`] | the JSON Schema of every document | all above |
-//! | `engine` (feature) | the training engine: knows tensors, not Ariel | `digest`, `durable`, `merkle` |
+//! | [`schema`] | the JSON Schema of every document | everything but `cli` |
+//! | `engine` (feature) | the training engine: knows tensors, no workload; its numerics are the crate `repro-burn` | `digest`, `durable`, `merkle` |
 //! | `ariel` (feature `engine`) | the Ariel workload, a `Task` of the engine | `engine`, `envelope` |
+//! | `cli` (feature) | the commands | all above |
 //!
-//! The programs use the public API alone, as a stranger would. Signing happens in the command, after training; the
-//! engine never sees a key. The library neither prints, nor reads environment variables or clocks: they are arguments.
+//! Signing happens after training; the engine never sees a key. The library neither prints, nor reads environment variables
+//! or clocks: they are arguments. `cli` alone does.
 //!
 //! # Features
 //!
@@ -35,7 +37,6 @@
 //!
 //! Implement `engine::task::Task` and call `engine::fit::fit`; `examples/regression.rs` does it in 80 lines.
 
-pub mod config;
 pub mod digest;
 pub mod durable;
 pub mod envelope;
@@ -48,8 +49,13 @@ pub mod verify;
 
 mod wall_time;
 
+/// Composing configurations as Hydra does: the crate that does it, under the name that it has here.
+pub use hydra_compose as config;
+
 #[cfg(feature = "engine")]
 pub mod ariel;
+#[cfg(feature = "cli")]
+pub mod cli;
 #[cfg(feature = "engine")]
 pub mod engine;
 

@@ -22,8 +22,6 @@ pub mod loader;
 pub mod loss_scale;
 pub mod optimizer;
 pub mod parameter;
-pub mod repro;
-pub mod rng;
 pub mod run_dir;
 pub mod settings;
 pub mod shard;
@@ -38,6 +36,8 @@ mod checkpoint_tests;
 mod task_tests;
 #[cfg(test)]
 mod training_tests;
+
+pub use repro_burn::{self as repro, rng};
 
 /// The backend that a portable run trains on: Burn's CPU backend under the numerics contract, with gradients.
 pub type PortableCpu = burn::backend::Autodiff<repro::Cpu>;

@@ -130,7 +130,7 @@ pub(super) mod tests {
         for (config, verdict) in
             [(Some(&right), Verdict::Passed), (Some(&other), Verdict::Failed), (None, Verdict::Passed)]
         {
-            let digest = config.map_or(run().config.digest, |config| config.digest().expect("resolves"));
+            let digest = config.map_or(run().config.digest, |config| config.digest().expect("resolves").into());
             let mut claim = run();
             claim.config.digest = digest;
             let mut commitment = example();

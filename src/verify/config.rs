@@ -166,8 +166,7 @@ fn ask_for(variables: &[&str]) -> String {
 /// A file that was composed, as a record names it.
 fn source(source: &SourceFile) -> Result<(ConfigSource, &SourceFile), String> {
     let path = crate::provenance::path::RelativePath::parse(&source.path).map_err(|error| error.to_string())?;
-    let FileDigest { size, blake3, .. } = source.digest;
-    Ok((ConfigSource { path, size, blake3 }, source))
+    Ok((ConfigSource { path, size: source.size, blake3: source.blake3.into() }, source))
 }
 
 /// Compares the files that the record names with those that were composed: all of them, in their order.

@@ -16,6 +16,7 @@ use std::fmt;
 use burn::tensor::backend::AutodiffBackend;
 
 use self::backend::Handle;
+pub use self::cpu::{CPU_LEVEL_VARIABLE, CpuLevelVariableError, choose_cpu_level};
 use super::repro::Capabilities;
 use super::repro::probe::{Report, Subnormals, WrongProduct};
 use super::settings::{Accelerator, Numerics};
