@@ -14,6 +14,7 @@
 //! | [`durable`] | writing files whole or not at all | nothing |
 //! | [`foreign`] | opening files that somebody else wrote | `digest` |
 //! | [`envelope`] | limits and verdicts over plain numbers | nothing |
+//! | [`failure`] | errors as a person meets them, with their hints | nothing |
 //! | [`merkle`] | an RFC 6962-shaped log over BLAKE3 | `digest` |
 //! | [`config`] | Hydra-compatible composition: the crate `hydra-compose` | nothing of ours |
 //! | [`provenance`] | git, data, DVC, environment: what went in | all above but `envelope` |
@@ -40,6 +41,7 @@
 pub mod digest;
 pub mod durable;
 pub mod envelope;
+pub mod failure;
 pub mod foreign;
 pub mod manifest;
 pub mod merkle;
