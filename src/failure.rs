@@ -102,8 +102,11 @@ impl fmt::Display for Failure {
 
 impl<E: Advice> From<E> for Failure {
     fn from(error: E) -> Self {
-        let causes =
-            std::iter::successors(error.source(), |cause| cause.source()).map(|cause| cause.to_string()).collect();
+        let (mut causes, mut cause) = (Vec::new(), error.source());
+        while let Some(error) = cause {
+            causes.push(error.to_string());
+            cause = error.source();
+        }
         Self { message: error.to_string(), causes, hint: error.hint(), kind: error.kind() }
     }
 }
