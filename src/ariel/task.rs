@@ -1,6 +1,5 @@
 //! The Ariel workload as a [`Task`]: planets are samples, spectra are targets.
 
-use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 
@@ -16,7 +15,7 @@ use super::submission::Submission;
 use crate::engine::parameter::to_host;
 use crate::engine::rng::{CounterRng, Stream};
 use crate::engine::settings::MonitorMode;
-use crate::engine::task::{Metric, Monitor, Split, Task, TaskError};
+use crate::engine::task::{Draws, Metric, Moment, Monitor, Split, Task, TaskError};
 
 /// The figures of an evaluation, in their order.
 pub const METRICS: [&str; 6] = ["score", "score_unclipped", "score_fgs1", "score_airs", "rmse_ppm", "loss"];
@@ -154,11 +153,11 @@ impl SpectrumTask {
     }
 }
 
-impl<B: AutodiffBackend> Task<B> for SpectrumTask {
-    type Model = RatioMlp<B>;
+impl Task for SpectrumTask {
+    type Model<B: AutodiffBackend> = RatioMlp<B>;
     type Batch = SpectrumBatch;
 
-    fn init(&self, device: &B::Device) -> RatioMlp<B> {
+    fn init<B: AutodiffBackend>(&self, device: &B::Device) -> RatioMlp<B> {
         self.predictor.init(device)
     }
 
@@ -166,20 +165,27 @@ impl<B: AutodiffBackend> Task<B> for SpectrumTask {
         &self.part(split).ids
     }
 
-    fn batch(&self, split: Split, samples: &[usize]) -> SpectrumBatch {
+    fn batch(&self, split: Split, samples: &[usize], _: Draws) -> SpectrumBatch {
         self.prepared(split, samples)
     }
 
-    fn loss(&self, model: &RatioMlp<B>, batch: &SpectrumBatch, device: &B::Device) -> Tensor<B, 1> {
+    fn loss<B: AutodiffBackend>(
+        &self,
+        model: &RatioMlp<B>,
+        batch: &SpectrumBatch,
+        _: Moment,
+        device: &B::Device,
+    ) -> Tensor<B, 1> {
         let truths = matrix(&batch.truths, batch.samples, WAVELENGTHS, device);
         self.loss.sum(batch.inputs.forward(model, device), truths)
     }
 
-    fn evaluate(
+    fn evaluate<B: AutodiffBackend>(
         &self,
-        model: &<RatioMlp<B> as AutodiffModule<B>>::InnerModule,
+        model: &RatioMlp<B::InnerBackend>,
         split: Split,
         samples: &[usize],
+        _: Draws,
         device: &B::Device,
     ) -> Result<Vec<Metric>, TaskError> {
         let prediction = self.predict::<B>(model, split, samples, device);

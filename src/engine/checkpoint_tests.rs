@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
-use burn::module::{AutodiffModule, Module, Param};
+use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use proptest::prelude::*;
@@ -19,7 +19,7 @@ use super::settings::{
 };
 use super::snapshot::Snapshot;
 use super::step_log::f64_bits;
-use super::task::{Metric, Monitor, Split, Task, TaskError};
+use super::task::{Draws, Metric, Moment, Monitor, Split, Task, TaskError};
 
 const LEARNING_RATE: f64 = 0.001;
 
@@ -37,27 +37,28 @@ struct Script {
     monitor: Option<Monitor>,
 }
 
-impl<B: AutodiffBackend> Task<B> for Script {
-    type Model = Counter<B>;
+impl Task for Script {
+    type Model<B: AutodiffBackend> = Counter<B>;
     type Batch = usize;
 
-    fn init(&self, device: &B::Device) -> Counter<B> {
+    fn init<B: AutodiffBackend>(&self, device: &B::Device) -> Counter<B> {
         Counter { at: Param::from_tensor(Tensor::zeros([1], device)) }
     }
     fn sample_ids(&self, _: Split) -> &[String] {
         &self.ids
     }
-    fn batch(&self, _: Split, samples: &[usize]) -> usize {
+    fn batch(&self, _: Split, samples: &[usize], _: Draws) -> usize {
         samples.len()
     }
-    fn loss(&self, model: &Counter<B>, samples: &usize, _: &B::Device) -> Tensor<B, 1> {
+    fn loss<B: AutodiffBackend>(&self, model: &Counter<B>, samples: &usize, _: Moment, _: &B::Device) -> Tensor<B, 1> {
         model.at.val().mul_scalar(*samples as f32)
     }
-    fn evaluate(
+    fn evaluate<B: AutodiffBackend>(
         &self,
-        model: &<Counter<B> as AutodiffModule<B>>::InnerModule,
+        model: &Counter<B::InnerBackend>,
         _: Split,
         _: &[usize],
+        _: Draws,
         _: &B::Device,
     ) -> Result<Vec<Metric>, TaskError> {
         let at = model.at.val().into_data().into_vec::<f32>()?[0];

@@ -23,7 +23,7 @@ use super::shard::{Shard, shard_range};
 use super::snapshot::{EpochLoss, Progress, Snapshot};
 use super::state::{SnapshotMismatch, TrainState, initial_model};
 use super::step_log::{ScaledStep, StepLeaf, f32_bits, f64_bits, samples_digest};
-use super::task::{Metric, Split, Task, TaskError};
+use super::task::{Draws, InferenceModel, Metric, Moment, Split, Task, TaskError};
 use crate::digest::Blake3Digest;
 
 /// Everything a run is a function of, beside the task.
@@ -192,9 +192,6 @@ pub enum FitError {
 /// Steps of a run: each has 32 bits of a random number's counter.
 const MAX_STEPS: u64 = u32::MAX as u64;
 
-/// The model in inference mode.
-type Inference<B, T> = <<T as Task<B>>::Model as AutodiffModule<B>>::InnerModule;
-
 /// Trains `task` by `plan` on `device` into `run`, from the start or from a checkpoint.
 ///
 /// A parameter that requires a gradient has to get one in every epoch that is trained as a whole; what should stay as it is
@@ -202,14 +199,14 @@ type Inference<B, T> = <<T as Task<B>>::Model as AutodiffModule<B>>::InnerModule
 ///
 /// # Errors
 /// See [`FitError`]. What was checkpointed before stays usable.
-pub fn fit<B: AutodiffBackend, T: Task<B>>(
+pub fn fit<B: AutodiffBackend, T: Task>(
     task: &T,
     plan: &FitPlan<'_>,
     checkpoint: Option<Snapshot>,
     run: &mut RunDirectory,
     observer: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
     device: &B::Device,
-) -> Result<FitOutcome<Inference<B, T>>, FitError> {
+) -> Result<FitOutcome<InferenceModel<T, B>>, FitError> {
     // Burn's backend traits cannot return errors, so an op that is refused panics. Everything that is written is written as
     // for any other error at the same place.
     let trained = AssertUnwindSafe(|| train(task, plan, checkpoint, run, observer, device));
@@ -226,14 +223,14 @@ fn refusal(panic: &(dyn Any + Send)) -> Option<String> {
     message.filter(|message| message.contains(REFUSED))
 }
 
-fn train<B: AutodiffBackend, T: Task<B>>(
+fn train<B: AutodiffBackend, T: Task>(
     task: &T,
     plan: &FitPlan<'_>,
     checkpoint: Option<Snapshot>,
     run: &mut RunDirectory,
     observer: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
     device: &B::Device,
-) -> Result<FitOutcome<Inference<B, T>>, FitError> {
+) -> Result<FitOutcome<InferenceModel<T, B>>, FitError> {
     let trainer = plan.trainer;
     let ids = task.sample_ids(Split::Train);
     let planned = check(task, plan)?;
@@ -260,16 +257,20 @@ fn train<B: AutodiffBackend, T: Task<B>>(
         let epoch = state.progress.position.epoch;
         let steps = plan.epoch(epoch, ids.len());
         let remaining = &steps.steps()[state.progress.position.step_in_epoch as usize..];
+        let numbered = (state.progress.position.step + 1..).zip(remaining);
+        let remaining: Vec<_> =
+            numbered.map(|(step, batches)| PlannedStep { moment: Moment { step, epoch }, batches }).collect();
         let mut without_gradient = state.trainable();
         // An epoch that was begun by another process is not known as a whole.
         if state.progress.position.step_in_epoch > 0 {
             without_gradient.clear();
         }
-        let prepare = |batches: &Vec<Vec<usize>>| plan.shards(task, batches);
-        let train_step = |batches: &Vec<Vec<usize>>, shards| -> Result<ControlFlow<()>, FitError> {
-            let gradient = state.gradient(task, shards, trainer.seed, device);
+        let prepare = |step: &PlannedStep<'_>| plan.shards(task, step);
+        let train_step = |planned: &PlannedStep<'_>, shards| -> Result<ControlFlow<()>, FitError> {
+            let &PlannedStep { moment, batches } = planned;
+            let step = moment.step;
+            let gradient = state.gradient(task, shards, moment, trainer.seed, device);
             let (loss, norm) = (gradient.loss, gradient.norm());
-            let step = state.progress.position.step + 1;
             let scale = state.progress.loss_scale;
             state.progress.loss_scale = scale.and_then(|scale| scale.after(norm.is_finite()));
             // A gradient may overflow because it was scaled, as long as the scale can be made smaller; the loss is not.
@@ -360,7 +361,7 @@ fn train<B: AutodiffBackend, T: Task<B>>(
             }
             Ok(if exit.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         };
-        let _ = prepared_in_order(trainer.dataloader, remaining, prepare, train_step)?;
+        let _ = prepared_in_order(trainer.dataloader, &remaining, prepare, train_step)?;
     }
     // The last step may meet the time limit as well as the end of the plan: a finished run is a finished run.
     let exit = match exit {
@@ -372,12 +373,12 @@ fn train<B: AutodiffBackend, T: Task<B>>(
     finish(task, plan, state, exit, run, device)
 }
 
-fn begin<B: AutodiffBackend, T: Task<B>>(
+fn begin<B: AutodiffBackend, T: Task>(
     task: &T,
     plan: &FitPlan<'_>,
     checkpoint: Option<Snapshot>,
     device: &B::Device,
-) -> Result<TrainState<B, T::Model>, SnapshotMismatch> {
+) -> Result<TrainState<B, T::Model<B>>, SnapshotMismatch> {
     let model = initial_model(task, plan.trainer.seed, device);
     match checkpoint {
         Some(snapshot) if snapshot.progress.arithmetic != plan.arithmetic() => Err(SnapshotMismatch {
@@ -393,14 +394,14 @@ fn begin<B: AutodiffBackend, T: Task<B>>(
     }
 }
 
-fn finish<B: AutodiffBackend, T: Task<B>>(
+fn finish<B: AutodiffBackend, T: Task>(
     task: &T,
     plan: &FitPlan<'_>,
-    state: TrainState<B, T::Model>,
+    state: TrainState<B, T::Model<B>>,
     exit: Exit,
     run: &mut RunDirectory,
     device: &B::Device,
-) -> Result<FitOutcome<Inference<B, T>>, FitError> {
+) -> Result<FitOutcome<InferenceModel<T, B>>, FitError> {
     let snapshot = state.snapshot();
     let step = snapshot.progress.position.step;
     // The steps that a checkpoint stands on must be there whenever the checkpoint is.
@@ -421,9 +422,9 @@ fn checkpoint_file(step: u64) -> String {
 }
 
 /// Figures over a split's first samples, as many as its batch limit and `at_most` allow; none for an empty split.
-fn evaluate<B: AutodiffBackend, T: Task<B>>(
+fn evaluate<B: AutodiffBackend, T: Task>(
     task: &T,
-    state: &TrainState<B, T::Model>,
+    state: &TrainState<B, T::Model<B>>,
     plan: &FitPlan<'_>,
     split: Split,
     at_most: usize,
@@ -433,9 +434,10 @@ fn evaluate<B: AutodiffBackend, T: Task<B>>(
     if samples.is_empty() {
         return Ok(Vec::new());
     }
-    let step = state.progress.position.step as u32;
-    let rng = CounterRng::new(plan.trainer.seed, Stream::EVALUATE, step).part(split as u32);
-    let judge = || task.evaluate(&state.model.valid(), split, &samples, device);
+    let moment = state.progress.position.last_moment();
+    let rng = CounterRng::new(plan.trainer.seed, Stream::EVALUATE, moment.step as u32).part(split as u32);
+    let draws = Draws::new(plan.trainer.seed, split, moment);
+    let judge = || task.evaluate(&state.model.valid(), split, &samples, draws, device);
     let metrics = with_arithmetic(plan.arithmetic(), || with_random(rng, judge))
         .map_err(|source| FitError::Task { split: split.name(), source })?;
     Ok(metrics.into_iter().map(|metric| prefixed(split, metric.name, metric.value)).collect())
@@ -451,7 +453,7 @@ fn prefixed(split: Split, name: String, value: f64) -> Metric {
 ///
 /// # Errors
 /// The first thing that cannot work.
-pub fn check<B: AutodiffBackend, T: Task<B>>(task: &T, plan: &FitPlan<'_>) -> Result<u64, FitError> {
+pub fn check<T: Task>(task: &T, plan: &FitPlan<'_>) -> Result<u64, FitError> {
     plan.optimizer.check()?;
     within("data.batch_size", 1..=usize::MAX, plan.batch_size)?;
     let ids = task.sample_ids(Split::Train);
@@ -495,6 +497,13 @@ fn check_monitors(plan: &FitPlan<'_>, ranking: &Ranking, metrics: &[Metric]) -> 
     plan.monitored(ranking).try_for_each(|(key, monitor)| early_stop::figure(key, monitor, metrics).map(drop))
 }
 
+/// One optimizer step before it is made.
+struct PlannedStep<'a> {
+    moment: Moment,
+    /// Places of the samples, batch by batch.
+    batches: &'a [Vec<usize>],
+}
+
 impl<'a> FitPlan<'a> {
     /// A plan that runs to the end, with a state digest every ten steps.
     pub fn new(
@@ -513,7 +522,7 @@ impl<'a> FitPlan<'a> {
     }
 
     /// How checkpoints are ranked.
-    fn ranking<B: AutodiffBackend, T: Task<B>>(&self, task: &T) -> Ranking {
+    fn ranking<T: Task>(&self, task: &T) -> Ranking {
         // Without samples to validate on, nobody asked for the task's own monitor.
         let is_validated = self.evaluated(Split::Val, task.sample_ids(Split::Val).len()) > 0;
         let own = task.monitor().filter(|_| is_validated);
@@ -551,13 +560,15 @@ impl<'a> FitPlan<'a> {
     }
 
     /// The shards of a step's batches, batch by batch; `None` where a shard has no samples.
-    fn shards<B: AutodiffBackend, T: Task<B>>(&self, task: &T, batches: &[Vec<usize>]) -> Vec<Option<Shard<T::Batch>>> {
+    fn shards<T: Task>(&self, task: &T, step: &PlannedStep<'_>) -> Vec<Option<Shard<T::Batch>>> {
+        let draws = Draws::new(self.trainer.seed, Split::Train, step.moment);
         let shards = self.trainer.micro_shards as usize;
         let shard_of = |batch: &Vec<usize>, shard| {
             let samples = &batch[shard_range(shard, shards, batch.len())];
-            (!samples.is_empty()).then(|| Shard { batch: task.batch(Split::Train, samples), samples: samples.len() })
+            let prepare = || Shard { batch: task.batch(Split::Train, samples, draws), samples: samples.len() };
+            (!samples.is_empty()).then(prepare)
         };
-        batches.iter().flat_map(|batch| (0..shards).map(move |shard| shard_of(batch, shard))).collect()
+        step.batches.iter().flat_map(|batch| (0..shards).map(move |shard| shard_of(batch, shard))).collect()
     }
 
     /// Whether a validation is due after so many of an epoch's steps.

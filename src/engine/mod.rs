@@ -35,6 +35,8 @@ pub mod task;
 #[cfg(test)]
 mod checkpoint_tests;
 #[cfg(test)]
+mod draws_tests;
+#[cfg(test)]
 mod task_tests;
 #[cfg(test)]
 mod training_tests;

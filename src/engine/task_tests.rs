@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use burn::module::{AutodiffModule, Module, Param, ParamId};
+use burn::module::{Module, Param, ParamId};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Bool, Distribution, Int, Tensor, TensorData};
 
@@ -16,7 +16,7 @@ use super::settings::{
 };
 use super::snapshot::{IntegerKind, Snapshot};
 use super::state::{initial_model, load_parameters};
-use super::task::{Metric, Split, Task, TaskError};
+use super::task::{Draws, Metric, Moment, Split, Task, TaskError};
 
 type B = PortableCpu;
 
@@ -72,11 +72,11 @@ fn refused<B: Backend>(device: &B::Device) {
     let _ = two.clone().powi(two);
 }
 
-impl<B: AutodiffBackend> Task<B> for Odd {
-    type Model = Net<B>;
+impl Task for Odd {
+    type Model<B: AutodiffBackend> = Net<B>;
     type Batch = usize;
 
-    fn init(&self, device: &B::Device) -> Net<B> {
+    fn init<B: AutodiffBackend>(&self, device: &B::Device) -> Net<B> {
         let order = TensorData::new(vec![self.habits.first, 0, 1], [3]);
         let mask = TensorData::new(vec![false, true, false], [3]);
         let spare = Param::from_tensor(Tensor::ones([2], device));
@@ -90,13 +90,13 @@ impl<B: AutodiffBackend> Task<B> for Odd {
     fn sample_ids(&self, split: Split) -> &[String] {
         &self.ids[split as usize]
     }
-    fn batch(&self, _: Split, samples: &[usize]) -> usize {
+    fn batch(&self, _: Split, samples: &[usize], _: Draws) -> usize {
         if self.habits.refused_in_batch {
             refused::<super::repro::Cpu>(&Default::default());
         }
         samples.len()
     }
-    fn loss(&self, model: &Net<B>, samples: &usize, device: &B::Device) -> Tensor<B, 1> {
+    fn loss<B: AutodiffBackend>(&self, model: &Net<B>, samples: &usize, _: Moment, device: &B::Device) -> Tensor<B, 1> {
         if self.habits.refused_in_loss {
             // Autodiff makes this op of others, which are portable.
             refused::<B::InnerBackend>(device);
@@ -105,11 +105,12 @@ impl<B: AutodiffBackend> Task<B> for Odd {
         let sum = if self.habits.leaves_out { sum } else { sum + model.spare.val().sum() };
         sum.mul_scalar(*samples as f32)
     }
-    fn evaluate(
+    fn evaluate<B: AutodiffBackend>(
         &self,
-        model: &<Net<B> as AutodiffModule<B>>::InnerModule,
+        model: &Net<B::InnerBackend>,
         _: Split,
         samples: &[usize],
+        _: Draws,
         device: &B::Device,
     ) -> Result<Vec<Metric>, TaskError> {
         if self.habits.refused_in_evaluation {
