@@ -12,9 +12,10 @@ use std::time::Duration;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 
-use super::early_stop::{self, UnknownMonitor};
+use super::early_stop::{self, Stopping};
 use super::kept::{self, Ranking};
 use super::loader::{EpochPlan, prepared_in_order};
+use super::monitor::{Monitor, MonitorError, MonitorKeys, UnknownDirection, UnknownMonitor};
 use super::repro::{Arithmetic, NUMERICS_VERSION, REFUSED, with_arithmetic, with_random};
 use super::rng::{CounterRng, Stream};
 use super::run_dir::{CHECKPOINTS, FINAL_CHECKPOINT, RunDirError, RunDirectory};
@@ -120,6 +121,9 @@ pub enum FitError {
     /// Early stopping or the ranking of checkpoints watches something that is not there.
     #[error("{0}")]
     Monitor(#[from] UnknownMonitor),
+    /// Which direction of it is better is contradictory or open.
+    #[error("{0}")]
+    Direction(#[from] UnknownDirection),
     /// Something is monitored, and no samples are held out to compute it over.
     #[error("{key}={monitor}: expected samples to validate on, got none")]
     NothingToMonitor {
@@ -189,6 +193,15 @@ pub enum FitError {
     NoSamples,
 }
 
+impl From<MonitorError> for FitError {
+    fn from(error: MonitorError) -> Self {
+        match error {
+            MonitorError::Unknown(error) => Self::Monitor(error),
+            MonitorError::Direction(error) => Self::Direction(error),
+        }
+    }
+}
+
 /// Steps of a run: each has 32 bits of a random number's counter.
 const MAX_STEPS: u64 = u32::MAX as u64;
 
@@ -234,16 +247,19 @@ fn train<B: AutodiffBackend, T: Task>(
     let trainer = plan.trainer;
     let ids = task.sample_ids(Split::Train);
     let planned = check(task, plan)?;
-    let ranking = plan.ranking(task);
+    let judges = Judges::of(task, plan)?;
+    let Judges { stopping, ranking } = &judges;
     let mut state = begin(task, plan, checkpoint, device)?;
-    if task.metrics().is_none() && plan.monitored(&ranking).next().is_some() {
-        check_monitors(plan, &ranking, &evaluate(task, &state, plan, Split::Val, 1, device)?)?;
+    if task.metrics().is_none() && judges.monitored().next().is_some() {
+        let metrics = evaluate(task, &state, plan, Split::Val, 1, device)?;
+        judges.monitored().try_for_each(|(keys, monitor)| monitor.figure(keys, &metrics).map(drop))?;
     }
     let mut exit = match observer(Event::Started { done: state.progress.position.step, planned }) {
         ControlFlow::Break(()) => Some(Exit::Interrupted),
         // A run that was killed between its last validation and its end had stopped already.
-        ControlFlow::Continue(()) => early_stop::patience_is_spent(&state.progress, trainer.early_stopping.as_ref())
-            .then_some(Exit::EarlyStopped),
+        ControlFlow::Continue(()) => {
+            early_stop::patience_is_spent(&state.progress, stopping.as_ref()).then_some(Exit::EarlyStopped)
+        }
     };
     run.keep_checkpoints(&state.progress.kept)?;
     // A run that goes on from before its best checkpoint has not come to it yet.
@@ -305,7 +321,7 @@ fn train<B: AutodiffBackend, T: Task>(
             };
             // Before the leaf: its digest covers what the end of the run and the next checkpoint depend on, too.
             let give_up = match &metrics {
-                Some(metrics) => early_stop::observe(&mut state.progress, trainer.early_stopping.as_ref(), metrics)?,
+                Some(metrics) => early_stop::observe(&mut state.progress, stopping.as_ref(), metrics)?,
                 None => false,
             };
             ranking.note(&mut state.progress, metrics.as_deref())?;
@@ -440,11 +456,8 @@ fn evaluate<B: AutodiffBackend, T: Task>(
     let judge = || task.evaluate(&state.model.valid(), split, &samples, draws, device);
     let metrics = with_arithmetic(plan.arithmetic(), || with_random(rng, judge))
         .map_err(|source| FitError::Task { split: split.name(), source })?;
-    Ok(metrics.into_iter().map(|metric| prefixed(split, metric.name, metric.value)).collect())
-}
-
-fn prefixed(split: Split, name: String, value: f64) -> Metric {
-    Metric { name: format!("{}/{name}", split.name()), value }
+    let named = |Metric { name, value }| Metric { name: split.metric(&name), value };
+    Ok(metrics.into_iter().map(named).collect())
 }
 
 /// Refuses what is known to fail before anything is computed; returns the number of steps planned.
@@ -479,22 +492,39 @@ pub fn check<T: Task>(task: &T, plan: &FitPlan<'_>) -> Result<u64, FitError> {
     if interval > steps {
         return Err(FitError::NeverValidated { steps, got: interval });
     }
-    let ranking = plan.ranking(task);
-    if let Some((key, monitor)) = plan.monitored(&ranking).next()
-        && plan.evaluated(Split::Val, task.sample_ids(Split::Val).len()) == 0
+    let judges = Judges::of(task, plan)?;
+    if let Some((keys, monitor)) = judges.monitored().next()
+        && !plan.is_validated(task)
     {
-        return Err(FitError::NothingToMonitor { key, monitor: monitor.to_owned() });
-    }
-    if let Some(names) = task.metrics() {
-        let metrics: Vec<_> = names.into_iter().map(|name| prefixed(Split::Val, name, f64::NAN)).collect();
-        check_monitors(plan, &ranking, &metrics)?;
+        return Err(FitError::NothingToMonitor { key: keys.monitor, monitor: monitor.metric.clone() });
     }
     Ok(planned)
 }
 
-/// Refuses monitors of figures that no validation gives.
-fn check_monitors(plan: &FitPlan<'_>, ranking: &Ranking, metrics: &[Metric]) -> Result<(), UnknownMonitor> {
-    plan.monitored(ranking).try_for_each(|(key, monitor)| early_stop::figure(key, monitor, metrics).map(drop))
+/// What looks at validations.
+struct Judges {
+    stopping: Option<Stopping>,
+    ranking: Ranking,
+}
+
+impl Judges {
+    fn of<T: Task>(task: &T, plan: &FitPlan<'_>) -> Result<Self, MonitorError> {
+        let declared = task.metrics();
+        let settings = plan.trainer.early_stopping.as_ref();
+        let stopping = settings.map(|settings| Stopping::new(settings, declared.as_deref())).transpose()?;
+        // Without samples to validate on, nobody asked for the task's own monitor.
+        let own = task.monitor().filter(|_| plan.is_validated(task));
+        let watched = stopping.as_ref().map(|stopping| &stopping.monitor);
+        let ranking = Ranking::new(&plan.trainer.checkpoint, watched, own.as_deref(), declared.as_deref())?;
+        Ok(Self { stopping, ranking })
+    }
+
+    /// What is monitored, with the keys that say so.
+    fn monitored(&self) -> impl Iterator<Item = (MonitorKeys, &Monitor)> {
+        let stopping = self.stopping.as_ref().map(|stopping| (early_stop::KEYS, &stopping.monitor));
+        let kept = self.ranking.monitor().map(|monitor| (kept::KEYS, monitor));
+        stopping.into_iter().chain(kept)
+    }
 }
 
 /// One optimizer step before it is made.
@@ -521,20 +551,9 @@ impl<'a> FitPlan<'a> {
         Arithmetic { numerics: self.trainer.numerics, precision: self.trainer.precision }
     }
 
-    /// How checkpoints are ranked.
-    fn ranking<T: Task>(&self, task: &T) -> Ranking {
-        // Without samples to validate on, nobody asked for the task's own monitor.
-        let is_validated = self.evaluated(Split::Val, task.sample_ids(Split::Val).len()) > 0;
-        let own = task.monitor().filter(|_| is_validated);
-        Ranking::new(&self.trainer.checkpoint, self.trainer.early_stopping.as_ref(), own)
-    }
-
-    /// What is monitored, with the key that says so.
-    fn monitored<'b>(&'b self, ranking: &'b Ranking) -> impl Iterator<Item = (&'static str, &'b str)> {
-        let stopping =
-            self.trainer.early_stopping.as_ref().map(|stopping| (early_stop::KEY, stopping.monitor.as_str()));
-        let kept = ranking.monitor().map(|monitor| (kept::KEY, monitor.metric.as_str()));
-        stopping.into_iter().chain(kept)
+    /// Whether there are samples to validate on.
+    fn is_validated<T: Task>(&self, task: &T) -> bool {
+        self.evaluated(Split::Val, task.sample_ids(Split::Val).len()) > 0
     }
 
     /// The batch limit of a split, and its key.

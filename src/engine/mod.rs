@@ -20,6 +20,7 @@ pub mod fit;
 pub mod kept;
 pub mod loader;
 pub mod loss_scale;
+pub mod monitor;
 pub mod optimizer;
 pub mod parameter;
 pub mod repro;

@@ -27,6 +27,11 @@ impl Split {
             Self::Test => "test",
         }
     }
+
+    /// The name of one of its metrics, e.g. `val/score`.
+    pub fn metric(self, name: &str) -> String {
+        format!("{}/{name}", self.name())
+    }
 }
 
 /// A named figure.
@@ -38,13 +43,25 @@ pub struct Metric {
     pub value: f64,
 }
 
-/// A figure that decides which of two states is better.
+/// A figure that evaluations give, and which direction of it is better.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Monitor {
-    /// Its name with the split before it, e.g. `val/score`.
-    pub metric: String,
+pub struct DeclaredMetric {
+    /// Its name, without the split.
+    pub name: String,
     /// Which direction is better.
     pub mode: MonitorMode,
+}
+
+impl DeclaredMetric {
+    /// A figure that is better when it is larger.
+    pub fn max(name: &str) -> Self {
+        Self { name: name.to_owned(), mode: MonitorMode::Max }
+    }
+
+    /// A figure that is better when it is smaller.
+    pub fn min(name: &str) -> Self {
+        Self { name: name.to_owned(), mode: MonitorMode::Min }
+    }
 }
 
 /// Any error of a task's own.
@@ -135,15 +152,15 @@ pub trait Task: Sync {
         device: &B::Device,
     ) -> Result<Vec<Metric>, TaskError>;
 
-    /// The names of the figures that [`evaluate`](Self::evaluate) gives, without the split. A run that is to monitor
-    /// another one is refused before anything is computed; without them, before the first step, after an evaluation of
-    /// one sample.
-    fn metrics(&self) -> Option<Vec<String>> {
+    /// The figures that [`evaluate`](Self::evaluate) gives. With them early stopping and the ranking of checkpoints know
+    /// the direction of what they monitor, and a run that is to monitor another one is refused before anything is
+    /// computed; without them, before the first step, after an evaluation of one sample.
+    fn metrics(&self) -> Option<Vec<DeclaredMetric>> {
         None
     }
 
-    /// What checkpoints are ranked by in a run whose settings name no monitor.
-    fn monitor(&self) -> Option<Monitor> {
+    /// What checkpoints are ranked by in a run whose settings name no monitor: the name with its split, e.g. `val/score`.
+    fn monitor(&self) -> Option<String> {
         None
     }
 

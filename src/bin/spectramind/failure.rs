@@ -12,8 +12,8 @@ use spectramind::ariel::simulator::SimulationError;
 use spectramind::ariel::task::SpectrumTaskError;
 use spectramind::config::{ConfigError, ErrorKind};
 use spectramind::engine::device::{DeviceError, Kind};
-use spectramind::engine::early_stop::UnknownMonitor;
 use spectramind::engine::fit::FitError;
+use spectramind::engine::monitor::{UnknownDirection, UnknownMonitor};
 use spectramind::engine::repro::probe::ProbeFailure;
 use spectramind::engine::run_dir::RunDirError;
 use spectramind::engine::settings::UnsupportedSetting;
@@ -357,6 +357,7 @@ fn io_hint(error: &io::Error, path: Option<&Path>) -> Option<String> {
 fn monitoring(error: &FitError) -> Option<String> {
     match error {
         FitError::Monitor(UnknownMonitor { key, .. }) => Some(format!("set {key} to one of those")),
+        FitError::Direction(UnknownDirection { key, .. }) => Some(format!("set {key} to that")),
         FitError::NothingToMonitor { .. } => Some(
             "hold more planets out with data.val_fraction, or add trainer.early_stopping=null \
              trainer.checkpoint.monitor=null"
