@@ -4,13 +4,13 @@
 
 use std::{error::Error, ops::ControlFlow, time::Duration};
 
-use burn::module::{AutodiffModule, Module};
+use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData, activation};
 use spectramind::engine::fit::{FitPlan, fit};
 use spectramind::engine::settings::{LoggerSettings, OptimizerSettings, TrainerSettings};
-use spectramind::engine::task::{Metric, Split, Task, TaskError};
+use spectramind::engine::task::{Draws, Metric, Moment, Split, Task, TaskError};
 use spectramind::engine::{PortableCpu, run_dir::RunDirectory};
 
 #[derive(Module, Debug)]
@@ -34,28 +34,35 @@ fn points<B: Backend>(samples: &[usize], device: &B::Device) -> (Tensor<B, 2>, T
     (column(x), column(y))
 }
 
-impl<B: AutodiffBackend> Task<B> for Sine {
-    type Model = Net<B>;
+impl Task for Sine {
+    type Model<B: AutodiffBackend> = Net<B>;
     type Batch = Vec<usize>;
 
-    fn init(&self, device: &B::Device) -> Net<B> {
+    fn init<B: AutodiffBackend>(&self, device: &B::Device) -> Net<B> {
         Net { hidden: LinearConfig::new(1, 16).init(device), out: LinearConfig::new(16, 1).init(device) }
     }
     fn sample_ids(&self, _: Split) -> &[String] {
         &self.0
     }
-    fn batch(&self, _: Split, samples: &[usize]) -> Vec<usize> {
+    fn batch(&self, _: Split, samples: &[usize], _: Draws) -> Vec<usize> {
         samples.to_vec()
     }
-    fn loss(&self, model: &Net<B>, batch: &Vec<usize>, device: &B::Device) -> Tensor<B, 1> {
+    fn loss<B: AutodiffBackend>(
+        &self,
+        model: &Net<B>,
+        batch: &Vec<usize>,
+        _: Moment,
+        device: &B::Device,
+    ) -> Tensor<B, 1> {
         let (x, y) = points(batch, device);
         (model.forward(x) - y).square().sum()
     }
-    fn evaluate(
+    fn evaluate<B: AutodiffBackend>(
         &self,
-        model: &<Net<B> as AutodiffModule<B>>::InnerModule,
+        model: &Net<B::InnerBackend>,
         _: Split,
         samples: &[usize],
+        _: Draws,
         device: &B::Device,
     ) -> Result<Vec<Metric>, TaskError> {
         let (x, y) = points(samples, device);

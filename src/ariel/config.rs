@@ -13,11 +13,12 @@ use super::dataset::MAX_TABLE_ROWS;
 use super::loss::LossConfig;
 use super::model::ModelConfig;
 use super::simulator::SimConfig;
-use super::task::METRICS;
+use super::task::declared_metrics;
 use crate::engine::early_stop;
 use crate::engine::kept;
+use crate::engine::monitor::{Monitor, MonitorError};
 use crate::engine::settings::{
-    Accelerator, AuditSettings, LoggerSettings, OptimizerSettings, SupportedTrainer, TrainerSettings,
+    Accelerator, AuditSettings, LoggerSettings, MonitorMode, OptimizerSettings, SupportedTrainer, TrainerSettings,
     UnsupportedSetting, required, within,
 };
 use crate::envelope::{Bounds, NetworkMode};
@@ -102,16 +103,22 @@ impl TrainConfig {
         const EXPECTED: &str =
             "one of val/score, val/score_unclipped, val/score_fgs1, val/score_airs, val/rmse_ppm, val/loss";
         let TrainerSettings { checkpoint, early_stopping, .. } = &self.trainer;
-        let stopping = early_stopping.as_ref().map(|stopping| (early_stop::KEY, &stopping.monitor));
-        let ranking = checkpoint.monitor.as_ref().map(|monitor| (kept::KEY, monitor));
-        for (key, monitor) in stopping.into_iter().chain(ranking) {
-            if !monitor.strip_prefix("val/").is_some_and(|name| METRICS.contains(&name)) {
-                return Err(UnsupportedSetting::Invalid { key, expected: EXPECTED, got: monitor.clone() });
-            }
+        let stopping = early_stopping.as_ref().map(|stopping| (early_stop::KEYS, &stopping.monitor, stopping.mode));
+        let ranking = checkpoint.monitor.as_ref().map(|monitor| (kept::KEYS, monitor, checkpoint.mode));
+        for (keys, monitor, mode) in stopping.into_iter().chain(ranking) {
+            Monitor::new(keys, monitor, mode, Some(&declared_metrics())).map_err(|error| match error {
+                MonitorError::Unknown(error) => {
+                    UnsupportedSetting::Invalid { key: error.key, expected: EXPECTED, got: error.monitor }
+                }
+                MonitorError::Direction(error) => {
+                    let got = format!("{} for {monitor}", mode.map_or("null", MonitorMode::name));
+                    UnsupportedSetting::Invalid { key: error.key, expected: error.expected, got }
+                }
+            })?;
             if self.data.val_fraction == 0.0 {
                 let expected = "a share above 0, as a metric is monitored (or null for trainer.early_stopping and \
                                 trainer.checkpoint.monitor)";
-                let got = format!("0 with {key}={monitor}");
+                let got = format!("0 with {}={monitor}", keys.monitor);
                 return Err(UnsupportedSetting::Invalid { key: "data.val_fraction", expected, got });
             }
         }
@@ -361,17 +368,18 @@ pub(crate) mod tests {
 
     #[test]
     fn what_is_monitored_has_to_be_among_the_metrics_of_a_validation() {
-        use crate::engine::settings::{CheckpointSettings, EarlyStopping, MonitorMode};
+        use crate::ariel::task::METRICS;
+        use crate::engine::settings::{CheckpointSettings, EarlyStopping};
         let with = |val_fraction, stopping: Option<&str>, ranking: Option<&str>| {
             let mut config = example(std::path::Path::new("x"));
             config.data.val_fraction = val_fraction;
             config.trainer.early_stopping =
-                stopping.map(|monitor| EarlyStopping { monitor: monitor.into(), mode: MonitorMode::Max, patience: 1 });
+                stopping.map(|monitor| EarlyStopping { monitor: monitor.into(), mode: None, patience: 1 });
             let monitor = ranking.map(str::to_owned);
             config.trainer.checkpoint = CheckpointSettings { monitor, ..CheckpointSettings::default() };
             config.check().map(drop).map_err(|error| error.to_string())
         };
-        for metric in METRICS {
+        for (metric, _) in METRICS {
             let name = format!("val/{metric}");
             assert_eq!(with(0.2, Some(&name), Some(&name)), Ok(()));
         }
@@ -387,6 +395,12 @@ pub(crate) mod tests {
             assert!(error.starts_with("data.val_fraction: ") && error.contains(".monitor=val/"), "{error}");
         }
         assert_eq!(with(0.0, None, None), Ok(()));
+        let mut config = example(std::path::Path::new("x"));
+        config.data.val_fraction = 0.2;
+        let (monitor, mode) = ("val/rmse_ppm".into(), Some(MonitorMode::Max));
+        config.trainer.early_stopping = Some(EarlyStopping { monitor, mode, patience: 1 });
+        let error = config.check().expect_err("an error is better when it is small").to_string();
+        assert!(error.starts_with("trainer.early_stopping.mode: expected min"), "{error}");
     }
 
     #[test]

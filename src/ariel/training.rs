@@ -15,7 +15,6 @@ use super::preparation::{self, Labels, PreparationError, Progress, read_light_cu
 use super::submission::{PlanetMismatch, Submission};
 use super::task::{SpectrumTask, SpectrumTaskError};
 use crate::digest::Blake3Digest;
-use crate::engine::PortableCpu;
 use crate::engine::device::{Device, Job};
 use crate::engine::fit::{self, Event, Exit, FitError, FitPlan, fit};
 use crate::engine::repro::with_arithmetic;
@@ -181,7 +180,7 @@ pub fn build_task(
 /// See [`fit::check`](crate::engine::fit::check).
 pub fn check(config: &CheckedTrain, task: &SpectrumTask) -> Result<(), TrainingError> {
     let plan = plan(config, None, &|| Duration::ZERO);
-    Ok(fit::check::<PortableCpu, _>(task, &plan).map(drop)?)
+    Ok(fit::check(task, &plan).map(drop)?)
 }
 
 fn plan<'a>(
@@ -232,7 +231,7 @@ impl Job for Fitting<'_> {
     fn run<B: AutodiffBackend>(self, device: &B::Device) -> Self::Output {
         let Self { task, plan, checkpoint, run, observer } = self;
         let done = fit::<B, _>(task, plan, checkpoint, run, observer, device)?;
-        let held_out: Vec<_> = (0..Task::<B>::sample_ids(task, Split::Test).len()).collect();
+        let held_out: Vec<_> = (0..task.sample_ids(Split::Test).len()).collect();
         let predict = || task.predict::<B>(&done.model, Split::Test, &held_out, device);
         with_arithmetic(plan.arithmetic(), predict).write(&run.root().join(PREDICTIONS))?;
         Ok(Trained {

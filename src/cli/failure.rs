@@ -12,8 +12,8 @@ use crate::ariel::simulator::SimulationError;
 use crate::ariel::task::SpectrumTaskError;
 use crate::config::{ConfigError, ErrorKind};
 use crate::engine::device::{CpuLevelVariableError, DeviceError, Kind};
-use crate::engine::early_stop::UnknownMonitor;
 use crate::engine::fit::FitError;
+use crate::engine::monitor::{UnknownDirection, UnknownMonitor};
 use crate::engine::repro::probe::ProbeFailure;
 use crate::engine::run_dir::RunDirError;
 use crate::engine::settings::UnsupportedSetting;
@@ -361,6 +361,7 @@ fn io_hint(error: &io::Error, path: Option<&Path>) -> Option<String> {
 fn monitoring(error: &FitError) -> Option<String> {
     match error {
         FitError::Monitor(UnknownMonitor { key, .. }) => Some(format!("set {key} to one of those")),
+        FitError::Direction(UnknownDirection { key, .. }) => Some(format!("set {key} to that")),
         FitError::NothingToMonitor { .. } => Some(
             "hold more planets out with data.val_fraction, or add trainer.early_stopping=null \
              trainer.checkpoint.monitor=null"

@@ -12,9 +12,10 @@ use std::time::Duration;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 
-use super::early_stop::{self, UnknownMonitor};
+use super::early_stop::{self, Stopping};
 use super::kept::{self, Ranking};
 use super::loader::{EpochPlan, prepared_in_order};
+use super::monitor::{Monitor, MonitorError, MonitorKeys, UnknownDirection, UnknownMonitor};
 use super::repro::{Arithmetic, NUMERICS_VERSION, REFUSED, with_arithmetic, with_random};
 use super::rng::{CounterRng, Stream};
 use super::run_dir::{CHECKPOINTS, FINAL_CHECKPOINT, RunDirError, RunDirectory};
@@ -23,7 +24,7 @@ use super::shard::{Shard, shard_range};
 use super::snapshot::{EpochLoss, Progress, Snapshot};
 use super::state::{SnapshotMismatch, TrainState, initial_model};
 use super::step_log::{ScaledStep, StepLeaf, f32_bits, f64_bits, samples_digest};
-use super::task::{Metric, Split, Task, TaskError};
+use super::task::{Draws, InferenceModel, Metric, Moment, Split, Task, TaskError};
 use crate::digest::Blake3Digest;
 
 /// Everything a run is a function of, beside the task.
@@ -120,6 +121,9 @@ pub enum FitError {
     /// Early stopping or the ranking of checkpoints watches something that is not there.
     #[error("{0}")]
     Monitor(#[from] UnknownMonitor),
+    /// Which direction of it is better is contradictory or open.
+    #[error("{0}")]
+    Direction(#[from] UnknownDirection),
     /// Something is monitored, and no samples are held out to compute it over.
     #[error("{key}={monitor}: expected samples to validate on, got none")]
     NothingToMonitor {
@@ -189,11 +193,17 @@ pub enum FitError {
     NoSamples,
 }
 
+impl From<MonitorError> for FitError {
+    fn from(error: MonitorError) -> Self {
+        match error {
+            MonitorError::Unknown(error) => Self::Monitor(error),
+            MonitorError::Direction(error) => Self::Direction(error),
+        }
+    }
+}
+
 /// Steps of a run: each has 32 bits of a random number's counter.
 const MAX_STEPS: u64 = u32::MAX as u64;
-
-/// The model in inference mode.
-type Inference<B, T> = <<T as Task<B>>::Model as AutodiffModule<B>>::InnerModule;
 
 /// Trains `task` by `plan` on `device` into `run`, from the start or from a checkpoint.
 ///
@@ -202,14 +212,14 @@ type Inference<B, T> = <<T as Task<B>>::Model as AutodiffModule<B>>::InnerModule
 ///
 /// # Errors
 /// See [`FitError`]. What was checkpointed before stays usable.
-pub fn fit<B: AutodiffBackend, T: Task<B>>(
+pub fn fit<B: AutodiffBackend, T: Task>(
     task: &T,
     plan: &FitPlan<'_>,
     checkpoint: Option<Snapshot>,
     run: &mut RunDirectory,
     observer: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
     device: &B::Device,
-) -> Result<FitOutcome<Inference<B, T>>, FitError> {
+) -> Result<FitOutcome<InferenceModel<T, B>>, FitError> {
     // Burn's backend traits cannot return errors, so an op that is refused panics. Everything that is written is written as
     // for any other error at the same place.
     let trained = AssertUnwindSafe(|| train(task, plan, checkpoint, run, observer, device));
@@ -226,27 +236,30 @@ fn refusal(panic: &(dyn Any + Send)) -> Option<String> {
     message.filter(|message| message.contains(REFUSED))
 }
 
-fn train<B: AutodiffBackend, T: Task<B>>(
+fn train<B: AutodiffBackend, T: Task>(
     task: &T,
     plan: &FitPlan<'_>,
     checkpoint: Option<Snapshot>,
     run: &mut RunDirectory,
     observer: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
     device: &B::Device,
-) -> Result<FitOutcome<Inference<B, T>>, FitError> {
+) -> Result<FitOutcome<InferenceModel<T, B>>, FitError> {
     let trainer = plan.trainer;
     let ids = task.sample_ids(Split::Train);
     let planned = check(task, plan)?;
-    let ranking = plan.ranking(task);
+    let judges = Judges::of(task, plan)?;
+    let Judges { stopping, ranking } = &judges;
     let mut state = begin(task, plan, checkpoint, device)?;
-    if task.metrics().is_none() && plan.monitored(&ranking).next().is_some() {
-        check_monitors(plan, &ranking, &evaluate(task, &state, plan, Split::Val, 1, device)?)?;
+    if task.metrics().is_none() && judges.monitored().next().is_some() {
+        let metrics = evaluate(task, &state, plan, Split::Val, 1, device)?;
+        judges.monitored().try_for_each(|(keys, monitor)| monitor.figure(keys, &metrics).map(drop))?;
     }
     let mut exit = match observer(Event::Started { done: state.progress.position.step, planned }) {
         ControlFlow::Break(()) => Some(Exit::Interrupted),
         // A run that was killed between its last validation and its end had stopped already.
-        ControlFlow::Continue(()) => early_stop::patience_is_spent(&state.progress, trainer.early_stopping.as_ref())
-            .then_some(Exit::EarlyStopped),
+        ControlFlow::Continue(()) => {
+            early_stop::patience_is_spent(&state.progress, stopping.as_ref()).then_some(Exit::EarlyStopped)
+        }
     };
     run.keep_checkpoints(&state.progress.kept)?;
     // A run that goes on from before its best checkpoint has not come to it yet.
@@ -260,16 +273,20 @@ fn train<B: AutodiffBackend, T: Task<B>>(
         let epoch = state.progress.position.epoch;
         let steps = plan.epoch(epoch, ids.len());
         let remaining = &steps.steps()[state.progress.position.step_in_epoch as usize..];
+        let numbered = (state.progress.position.step + 1..).zip(remaining);
+        let remaining: Vec<_> =
+            numbered.map(|(step, batches)| PlannedStep { moment: Moment { step, epoch }, batches }).collect();
         let mut without_gradient = state.trainable();
         // An epoch that was begun by another process is not known as a whole.
         if state.progress.position.step_in_epoch > 0 {
             without_gradient.clear();
         }
-        let prepare = |batches: &Vec<Vec<usize>>| plan.shards(task, batches);
-        let train_step = |batches: &Vec<Vec<usize>>, shards| -> Result<ControlFlow<()>, FitError> {
-            let gradient = state.gradient(task, shards, trainer.seed, device);
+        let prepare = |step: &PlannedStep<'_>| plan.shards(task, step);
+        let train_step = |planned: &PlannedStep<'_>, shards| -> Result<ControlFlow<()>, FitError> {
+            let &PlannedStep { moment, batches } = planned;
+            let step = moment.step;
+            let gradient = state.gradient(task, shards, moment, trainer.seed, device);
             let (loss, norm) = (gradient.loss, gradient.norm());
-            let step = state.progress.position.step + 1;
             let scale = state.progress.loss_scale;
             state.progress.loss_scale = scale.and_then(|scale| scale.after(norm.is_finite()));
             // A gradient may overflow because it was scaled, as long as the scale can be made smaller; the loss is not.
@@ -304,7 +321,7 @@ fn train<B: AutodiffBackend, T: Task<B>>(
             };
             // Before the leaf: its digest covers what the end of the run and the next checkpoint depend on, too.
             let give_up = match &metrics {
-                Some(metrics) => early_stop::observe(&mut state.progress, trainer.early_stopping.as_ref(), metrics)?,
+                Some(metrics) => early_stop::observe(&mut state.progress, stopping.as_ref(), metrics)?,
                 None => false,
             };
             ranking.note(&mut state.progress, metrics.as_deref())?;
@@ -360,7 +377,7 @@ fn train<B: AutodiffBackend, T: Task<B>>(
             }
             Ok(if exit.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         };
-        let _ = prepared_in_order(trainer.dataloader, remaining, prepare, train_step)?;
+        let _ = prepared_in_order(trainer.dataloader, &remaining, prepare, train_step)?;
     }
     // The last step may meet the time limit as well as the end of the plan: a finished run is a finished run.
     let exit = match exit {
@@ -372,12 +389,12 @@ fn train<B: AutodiffBackend, T: Task<B>>(
     finish(task, plan, state, exit, run, device)
 }
 
-fn begin<B: AutodiffBackend, T: Task<B>>(
+fn begin<B: AutodiffBackend, T: Task>(
     task: &T,
     plan: &FitPlan<'_>,
     checkpoint: Option<Snapshot>,
     device: &B::Device,
-) -> Result<TrainState<B, T::Model>, SnapshotMismatch> {
+) -> Result<TrainState<B, T::Model<B>>, SnapshotMismatch> {
     let model = initial_model(task, plan.trainer.seed, device);
     match checkpoint {
         Some(snapshot) if snapshot.progress.arithmetic != plan.arithmetic() => Err(SnapshotMismatch {
@@ -393,14 +410,14 @@ fn begin<B: AutodiffBackend, T: Task<B>>(
     }
 }
 
-fn finish<B: AutodiffBackend, T: Task<B>>(
+fn finish<B: AutodiffBackend, T: Task>(
     task: &T,
     plan: &FitPlan<'_>,
-    state: TrainState<B, T::Model>,
+    state: TrainState<B, T::Model<B>>,
     exit: Exit,
     run: &mut RunDirectory,
     device: &B::Device,
-) -> Result<FitOutcome<Inference<B, T>>, FitError> {
+) -> Result<FitOutcome<InferenceModel<T, B>>, FitError> {
     let snapshot = state.snapshot();
     let step = snapshot.progress.position.step;
     // The steps that a checkpoint stands on must be there whenever the checkpoint is.
@@ -421,9 +438,9 @@ fn checkpoint_file(step: u64) -> String {
 }
 
 /// Figures over a split's first samples, as many as its batch limit and `at_most` allow; none for an empty split.
-fn evaluate<B: AutodiffBackend, T: Task<B>>(
+fn evaluate<B: AutodiffBackend, T: Task>(
     task: &T,
-    state: &TrainState<B, T::Model>,
+    state: &TrainState<B, T::Model<B>>,
     plan: &FitPlan<'_>,
     split: Split,
     at_most: usize,
@@ -433,16 +450,14 @@ fn evaluate<B: AutodiffBackend, T: Task<B>>(
     if samples.is_empty() {
         return Ok(Vec::new());
     }
-    let step = state.progress.position.step as u32;
-    let rng = CounterRng::new(plan.trainer.seed, Stream::EVALUATE, step).part(split as u32);
-    let judge = || task.evaluate(&state.model.valid(), split, &samples, device);
+    let moment = state.progress.position.last_moment();
+    let rng = CounterRng::new(plan.trainer.seed, Stream::EVALUATE, moment.step as u32).part(split as u32);
+    let draws = Draws::new(plan.trainer.seed, split, moment);
+    let judge = || task.evaluate(&state.model.valid(), split, &samples, draws, device);
     let metrics = with_arithmetic(plan.arithmetic(), || with_random(rng, judge))
         .map_err(|source| FitError::Task { split: split.name(), source })?;
-    Ok(metrics.into_iter().map(|metric| prefixed(split, metric.name, metric.value)).collect())
-}
-
-fn prefixed(split: Split, name: String, value: f64) -> Metric {
-    Metric { name: format!("{}/{name}", split.name()), value }
+    let named = |Metric { name, value }| Metric { name: split.metric(&name), value };
+    Ok(metrics.into_iter().map(named).collect())
 }
 
 /// Refuses what is known to fail before anything is computed; returns the number of steps planned.
@@ -451,7 +466,7 @@ fn prefixed(split: Split, name: String, value: f64) -> Metric {
 ///
 /// # Errors
 /// The first thing that cannot work.
-pub fn check<B: AutodiffBackend, T: Task<B>>(task: &T, plan: &FitPlan<'_>) -> Result<u64, FitError> {
+pub fn check<T: Task>(task: &T, plan: &FitPlan<'_>) -> Result<u64, FitError> {
     plan.optimizer.check()?;
     within("data.batch_size", 1..=usize::MAX, plan.batch_size)?;
     let ids = task.sample_ids(Split::Train);
@@ -477,22 +492,46 @@ pub fn check<B: AutodiffBackend, T: Task<B>>(task: &T, plan: &FitPlan<'_>) -> Re
     if interval > steps {
         return Err(FitError::NeverValidated { steps, got: interval });
     }
-    let ranking = plan.ranking(task);
-    if let Some((key, monitor)) = plan.monitored(&ranking).next()
-        && plan.evaluated(Split::Val, task.sample_ids(Split::Val).len()) == 0
+    let judges = Judges::of(task, plan)?;
+    if let Some((keys, monitor)) = judges.monitored().next()
+        && !plan.is_validated(task)
     {
-        return Err(FitError::NothingToMonitor { key, monitor: monitor.to_owned() });
-    }
-    if let Some(names) = task.metrics() {
-        let metrics: Vec<_> = names.into_iter().map(|name| prefixed(Split::Val, name, f64::NAN)).collect();
-        check_monitors(plan, &ranking, &metrics)?;
+        return Err(FitError::NothingToMonitor { key: keys.monitor, monitor: monitor.metric.clone() });
     }
     Ok(planned)
 }
 
-/// Refuses monitors of figures that no validation gives.
-fn check_monitors(plan: &FitPlan<'_>, ranking: &Ranking, metrics: &[Metric]) -> Result<(), UnknownMonitor> {
-    plan.monitored(ranking).try_for_each(|(key, monitor)| early_stop::figure(key, monitor, metrics).map(drop))
+/// What looks at validations.
+struct Judges {
+    stopping: Option<Stopping>,
+    ranking: Ranking,
+}
+
+impl Judges {
+    fn of<T: Task>(task: &T, plan: &FitPlan<'_>) -> Result<Self, MonitorError> {
+        let declared = task.metrics();
+        let settings = plan.trainer.early_stopping.as_ref();
+        let stopping = settings.map(|settings| Stopping::new(settings, declared.as_deref())).transpose()?;
+        // Without samples to validate on, nobody asked for the task's own monitor.
+        let own = task.monitor().filter(|_| plan.is_validated(task));
+        let watched = stopping.as_ref().map(|stopping| &stopping.monitor);
+        let ranking = Ranking::new(&plan.trainer.checkpoint, watched, own.as_deref(), declared.as_deref())?;
+        Ok(Self { stopping, ranking })
+    }
+
+    /// What is monitored, with the keys that say so.
+    fn monitored(&self) -> impl Iterator<Item = (MonitorKeys, &Monitor)> {
+        let stopping = self.stopping.as_ref().map(|stopping| (early_stop::KEYS, &stopping.monitor));
+        let kept = self.ranking.monitor().map(|monitor| (kept::KEYS, monitor));
+        stopping.into_iter().chain(kept)
+    }
+}
+
+/// One optimizer step before it is made.
+struct PlannedStep<'a> {
+    moment: Moment,
+    /// Places of the samples, batch by batch.
+    batches: &'a [Vec<usize>],
 }
 
 impl<'a> FitPlan<'a> {
@@ -512,20 +551,9 @@ impl<'a> FitPlan<'a> {
         Arithmetic { numerics: self.trainer.numerics, precision: self.trainer.precision }
     }
 
-    /// How checkpoints are ranked.
-    fn ranking<B: AutodiffBackend, T: Task<B>>(&self, task: &T) -> Ranking {
-        // Without samples to validate on, nobody asked for the task's own monitor.
-        let is_validated = self.evaluated(Split::Val, task.sample_ids(Split::Val).len()) > 0;
-        let own = task.monitor().filter(|_| is_validated);
-        Ranking::new(&self.trainer.checkpoint, self.trainer.early_stopping.as_ref(), own)
-    }
-
-    /// What is monitored, with the key that says so.
-    fn monitored<'b>(&'b self, ranking: &'b Ranking) -> impl Iterator<Item = (&'static str, &'b str)> {
-        let stopping =
-            self.trainer.early_stopping.as_ref().map(|stopping| (early_stop::KEY, stopping.monitor.as_str()));
-        let kept = ranking.monitor().map(|monitor| (kept::KEY, monitor.metric.as_str()));
-        stopping.into_iter().chain(kept)
+    /// Whether there are samples to validate on.
+    fn is_validated<T: Task>(&self, task: &T) -> bool {
+        self.evaluated(Split::Val, task.sample_ids(Split::Val).len()) > 0
     }
 
     /// The batch limit of a split, and its key.
@@ -551,13 +579,15 @@ impl<'a> FitPlan<'a> {
     }
 
     /// The shards of a step's batches, batch by batch; `None` where a shard has no samples.
-    fn shards<B: AutodiffBackend, T: Task<B>>(&self, task: &T, batches: &[Vec<usize>]) -> Vec<Option<Shard<T::Batch>>> {
+    fn shards<T: Task>(&self, task: &T, step: &PlannedStep<'_>) -> Vec<Option<Shard<T::Batch>>> {
+        let draws = Draws::new(self.trainer.seed, Split::Train, step.moment);
         let shards = self.trainer.micro_shards as usize;
         let shard_of = |batch: &Vec<usize>, shard| {
             let samples = &batch[shard_range(shard, shards, batch.len())];
-            (!samples.is_empty()).then(|| Shard { batch: task.batch(Split::Train, samples), samples: samples.len() })
+            let prepare = || Shard { batch: task.batch(Split::Train, samples, draws), samples: samples.len() };
+            (!samples.is_empty()).then(prepare)
         };
-        batches.iter().flat_map(|batch| (0..shards).map(move |shard| shard_of(batch, shard))).collect()
+        step.batches.iter().flat_map(|batch| (0..shards).map(move |shard| shard_of(batch, shard))).collect()
     }
 
     /// Whether a validation is due after so many of an epoch's steps.

@@ -20,6 +20,7 @@ pub mod fit;
 pub mod kept;
 pub mod loader;
 pub mod loss_scale;
+pub mod monitor;
 pub mod optimizer;
 pub mod parameter;
 pub mod run_dir;
@@ -32,6 +33,8 @@ pub mod task;
 
 #[cfg(test)]
 mod checkpoint_tests;
+#[cfg(test)]
+mod draws_tests;
 #[cfg(test)]
 mod task_tests;
 #[cfg(test)]

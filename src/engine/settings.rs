@@ -156,7 +156,7 @@ impl Default for TrainerSettings {
             checkpoint: CheckpointSettings::default(),
             early_stopping: Some(EarlyStopping {
                 monitor: "val/score_unclipped".into(),
-                mode: MonitorMode::Max,
+                mode: Some(MonitorMode::Max),
                 patience: 5,
             }),
             dataloader: DataloaderSettings { workers: 2, prefetch: Some(2) },
@@ -186,8 +186,9 @@ pub struct CheckpointSettings {
     /// without early stopping the one that the task names.
     #[serde(deserialize_with = "required")]
     pub monitor: Option<String>,
-    /// Which direction of `monitor` is better.
-    pub mode: MonitorMode,
+    /// Which direction of `monitor` is better; `null` is the one that the task declares.
+    #[serde(deserialize_with = "required")]
+    pub mode: Option<MonitorMode>,
 }
 
 impl CheckpointSettings {
@@ -200,7 +201,7 @@ impl CheckpointSettings {
 /// The values of `configs/trainer/defaults.yaml`, for use as a library.
 impl Default for CheckpointSettings {
     fn default() -> Self {
-        Self { every_n_epochs: Some(1), every_n_steps: None, save_top_k: 3, monitor: None, mode: MonitorMode::Max }
+        Self { every_n_epochs: Some(1), every_n_steps: None, save_top_k: 3, monitor: None, mode: None }
     }
 }
 
@@ -210,8 +211,9 @@ impl Default for CheckpointSettings {
 pub struct EarlyStopping {
     /// Name of the metric, e.g. `val/score`.
     pub monitor: String,
-    /// Which direction is better.
-    pub mode: MonitorMode,
+    /// Which direction is better; `null` is the one that the task declares.
+    #[serde(deserialize_with = "required")]
+    pub mode: Option<MonitorMode>,
     /// Validations without improvement before the run stops.
     pub patience: u32,
 }
@@ -224,6 +226,16 @@ pub enum MonitorMode {
     Max,
     /// Smaller is better.
     Min,
+}
+
+impl MonitorMode {
+    /// The name that it has in a config.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Max => "max",
+            Self::Min => "min",
+        }
+    }
 }
 
 /// How batches are prepared. Speed only: the order of batches never depends on it.

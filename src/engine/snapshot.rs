@@ -14,6 +14,7 @@ use super::loss_scale::LossScale;
 use super::repro::Arithmetic;
 use super::settings::Precision;
 use super::step_log::f64_bits;
+use super::task::Moment;
 use crate::digest::{Blake3Digest, DomainHasher};
 use crate::foreign::{self, ForeignError};
 
@@ -91,6 +92,14 @@ pub struct Position {
     pub epoch: u32,
     /// Steps of that epoch that are done.
     pub step_in_epoch: u32,
+}
+
+impl Position {
+    /// The moment of the last step.
+    pub fn last_moment(self) -> Moment {
+        let epoch = if self.step_in_epoch == 0 { self.epoch.saturating_sub(1) } else { self.epoch };
+        Moment { step: self.step, epoch }
+    }
 }
 
 /// A checkpoint that is being kept, and how good it was.

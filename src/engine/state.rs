@@ -13,7 +13,7 @@ use super::rng::{CounterRng, Stream};
 use super::settings::OptimizerSettings;
 use super::shard::{Shard, ShardGradient, tree_sum};
 use super::snapshot::{HostIntegers, HostTensor, Progress, Snapshot};
-use super::task::Task;
+use super::task::{Moment, Task};
 
 /// Model, optimizer and progress.
 pub struct TrainState<B: AutodiffBackend, M> {
@@ -39,9 +39,9 @@ pub struct SnapshotMismatch {
 }
 
 /// A fresh model; its random initial parameters are a function of the seed and of the model's structure.
-pub fn initial_model<B: AutodiffBackend, T: Task<B>>(task: &T, seed: u64, device: &B::Device) -> T::Model {
+pub fn initial_model<B: AutodiffBackend, T: Task>(task: &T, seed: u64, device: &B::Device) -> T::Model<B> {
     with_random(CounterRng::new(seed, Stream::INIT, 0), || {
-        let model = task.init(device);
+        let model = task.init::<B>(device);
         // Burn draws lazily, on first access: draw now, in the order of declaration.
         let _ = parameter::values::<B, _>(&model);
         let _ = parameter::integers(&model);
@@ -167,17 +167,18 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
 
     /// Mean loss and gradient over the shards of one optimizer step, computed by the threads of rayon's pool.
     ///
-    /// `shards` are in order, `None` where a shard has no samples. With a loss scale the gradient is unscaled already,
+    /// `moment` is that of the step; `shards` are in order, `None` where a shard has no samples. With a loss scale the gradient is unscaled already,
     /// and may not be finite.
     pub fn gradient<T>(
         &self,
         task: &T,
         shards: Vec<Option<Shard<T::Batch>>>,
+        moment: Moment,
         seed: u64,
         device: &B::Device,
     ) -> ShardGradient<B::InnerBackend>
     where
-        T: Task<B, Model = M>,
+        T: Task<Model<B> = M>,
     {
         let step_rng = CounterRng::new(seed, Stream::STEP, self.progress.position.step as u32);
         let jobs: Vec<_> = shards
@@ -192,7 +193,7 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
         let (arithmetic, running) = (self.progress.arithmetic, &self.running);
         let compute = |(index, Shard { batch, samples }, model): (usize, Shard<T::Batch>, M)| {
             let body = || {
-                let loss = task.loss(&model, &batch, device);
+                let loss = task.loss::<B>(&model, &batch, moment, device);
                 let value = parameter::to_host(&loss.clone().inner())[0];
                 let loss = match scale {
                     Some(factor) => loss.mul_scalar(factor),

@@ -19,7 +19,7 @@ use super::shard::{Shard, shard_range};
 use super::snapshot::{Progress, Snapshot};
 use super::state::{TrainState, initial_model};
 use super::step_log::{ScaledStep, StepLeaf};
-use super::task::{Metric, Split, Task, TaskError};
+use super::task::{Draws, Metric, Moment, Split, Task, TaskError};
 use crate::digest::Blake3Digest;
 
 type B = PortableCpu;
@@ -61,11 +61,11 @@ impl Curve {
     }
 }
 
-impl<B: AutodiffBackend> Task<B> for Curve {
-    type Model = Net<B>;
+impl Task for Curve {
+    type Model<B: AutodiffBackend> = Net<B>;
     type Batch = Vec<usize>;
 
-    fn init(&self, device: &B::Device) -> Net<B> {
+    fn init<B: AutodiffBackend>(&self, device: &B::Device) -> Net<B> {
         Net {
             widen: LinearConfig::new(2, 16).init(device),
             norm: BatchNormConfig::new(16).init(device),
@@ -75,21 +75,28 @@ impl<B: AutodiffBackend> Task<B> for Curve {
     fn sample_ids(&self, _: Split) -> &[String] {
         &self.ids
     }
-    fn batch(&self, _: Split, samples: &[usize]) -> Vec<usize> {
+    fn batch(&self, _: Split, samples: &[usize], _: Draws) -> Vec<usize> {
         samples.to_vec()
     }
-    fn loss(&self, model: &Net<B>, batch: &Vec<usize>, device: &B::Device) -> Tensor<B, 1> {
+    fn loss<B: AutodiffBackend>(
+        &self,
+        model: &Net<B>,
+        batch: &Vec<usize>,
+        _: Moment,
+        device: &B::Device,
+    ) -> Tensor<B, 1> {
         if self.dawdling {
             std::thread::sleep(Duration::from_micros(batch[0] as u64 * 7919 % 1000));
         }
         let (x, y) = self.points(batch, device);
         (model.forward(x) - y).powi_scalar(2).sum()
     }
-    fn evaluate(
+    fn evaluate<B: AutodiffBackend>(
         &self,
-        model: &<Net<B> as AutodiffModule<B>>::InnerModule,
+        model: &Net<B::InnerBackend>,
         _: Split,
         samples: &[usize],
+        _: Draws,
         device: &B::Device,
     ) -> Result<Vec<Metric>, TaskError> {
         let (x, y) = self.points(samples, device);
@@ -231,6 +238,8 @@ fn shards(samples: usize, count: usize) -> Vec<Option<Shard<Vec<usize>>>> {
     (0..count).map(shard).collect()
 }
 
+const FIRST: Moment = Moment { step: 1, epoch: 0 };
+
 const RUNNING: [&str; 2] = ["parameter/norm.running_mean", "parameter/norm.running_var"];
 
 #[test]
@@ -239,7 +248,7 @@ fn running_statistics_become_the_mean_of_the_shards_weighted_by_their_samples() 
     let device = Default::default();
     let mut whole = fresh_state(&task);
     let before = whole.snapshot();
-    whole.apply(whole.gradient(&task, shards(13, 4), 7, &device));
+    whole.apply(whole.gradient(&task, shards(13, 4), FIRST, 7, &device));
     let after = whole.snapshot();
     // 13 samples in 4 shards: 3, 3, 3, 4. Alone, each starts from the same statistics.
     let alone: Vec<_> = (0..4)
@@ -248,7 +257,7 @@ fn running_statistics_become_the_mean_of_the_shards_weighted_by_their_samples() 
             let mut parts = shards(13, 4);
             let kept: Vec<_> = (0..4).map(|other| parts[other].take().filter(|_| other == index)).collect();
             let samples = kept[index].as_ref().map_or(0, |shard| shard.samples) as f32;
-            state.apply(state.gradient(&task, kept, 7, &device));
+            state.apply(state.gradient(&task, kept, FIRST, 7, &device));
             (samples, state.snapshot())
         })
         .collect();
@@ -274,11 +283,12 @@ fn evaluation_and_a_restored_checkpoint_use_the_running_statistics() {
     let device = Default::default();
     let mut state = fresh_state(&task);
     let judge = |state: &TrainState<B, Net<B>>, samples: &[usize]| {
-        Task::<B>::evaluate(&task, &state.model.valid(), Split::Val, samples, &device).expect("figures")
+        let draws = Draws::new(7, Split::Val, FIRST);
+        task.evaluate::<B>(&state.model.valid(), Split::Val, samples, draws, &device).expect("figures")
     };
     let before = judge(&state, &[3]);
     let parameters = state.snapshot().tensors;
-    let mut gradient = state.gradient(&task, shards(SAMPLES, 4), 7, &device);
+    let mut gradient = state.gradient(&task, shards(SAMPLES, 4), FIRST, 7, &device);
     // Only the statistics move.
     gradient.gradients.clear();
     state.apply(gradient);

@@ -71,6 +71,11 @@ impl Stream {
     /// Everything random inside an evaluation; `step` is the optimizer steps done, the part is the split.
     pub const EVALUATE: Self = Self(6);
 
+    /// What training samples are prepared with; `step` is the optimizer step, the part is the sample.
+    pub const AUGMENT: Self = Self(7);
+    /// What held-out samples are prepared with; `step` is the split, the part is the sample.
+    pub const AUGMENT_HELD_OUT: Self = Self(8);
+
     /// A stream of a workload's own, apart from all of the engine's.
     ///
     /// # Panics
