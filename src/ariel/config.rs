@@ -141,29 +141,6 @@ impl Deref for CheckedTrain {
     }
 }
 
-/// What is recorded of the sources and the data beyond their digests.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ProvenanceConfig {
-    /// Whether uncommitted changes are written as a patch beside the manifest.
-    pub keep_diff: bool,
-    /// What to do about data that differ from what DVC says of them.
-    pub dvc: DvcPolicy,
-    /// Environment variables that are no secret: of those that the config reads, their values are recorded, so that an
-    /// audit composes the same without being given them.
-    pub variables: Vec<String>,
-}
-
-/// What to do about data that differ from their `.dvc` file or `dvc.lock`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum DvcPolicy {
-    /// Do not train.
-    Refuse,
-    /// Train, and record the difference.
-    Record,
-}
-
 /// `simulate.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -255,64 +232,6 @@ impl DataConfig {
             Some((key, share)) => refuse(key, "a share from 0 to below 1", share.to_string()),
             None => Ok(()),
         }
-    }
-}
-
-/// The `run` keys: where the run directory goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RunConfig {
-    /// Folder of all run directories.
-    pub root: PathBuf,
-    /// The run directory itself; `null` names it by time and config digest.
-    #[serde(deserialize_with = "required")]
-    pub dir: Option<PathBuf>,
-}
-
-/// The `record` keys: what somebody who expects the run asked to be signed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RecordConfig {
-    /// A challenge's id.
-    #[serde(deserialize_with = "required")]
-    pub challenge: Option<String>,
-    /// A verifier's nonce.
-    #[serde(deserialize_with = "required")]
-    pub nonce: Option<String>,
-    /// The zone in which `${now:…}` shows the time; the composer looks at it.
-    pub clock: Clock,
-}
-
-/// A zone in which a time is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Clock {
-    /// That of the machine, as Hydra shows it: `TZ`, or the system's.
-    Local,
-    /// UTC.
-    Utc,
-}
-
-/// The `envelope` group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct EnvelopeConfig {
-    /// Name of the envelope.
-    pub name: String,
-    /// Wall-clock seconds at most.
-    #[serde(deserialize_with = "required")]
-    pub wall_seconds: Option<u64>,
-    /// Bytes of device memory at most.
-    #[serde(deserialize_with = "required")]
-    pub device_memory_bytes: Option<u64>,
-    /// Whether the run may use the network.
-    pub network: NetworkMode,
-}
-
-impl EnvelopeConfig {
-    /// The bounds without the name.
-    pub fn bounds(&self) -> Bounds {
-        Bounds { wall_seconds: self.wall_seconds, device_memory_bytes: self.device_memory_bytes, network: self.network }
     }
 }
 

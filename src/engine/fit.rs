@@ -5,7 +5,7 @@
 //! [`FitPlan::elapsed`], news go out through the observer.
 
 use std::any::Any;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Deref};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
@@ -92,10 +92,25 @@ pub enum Exit {
 /// What a run ended with.
 #[derive(Debug)]
 pub struct FitOutcome<M> {
-    /// Why it ended.
-    pub exit: Exit,
     /// The model in inference mode.
     pub model: M,
+    /// How it ended.
+    pub end: FitEnd,
+}
+
+impl<M> Deref for FitOutcome<M> {
+    type Target = FitEnd;
+
+    fn deref(&self) -> &FitEnd {
+        &self.end
+    }
+}
+
+/// How a run ended, whatever the model is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FitEnd {
+    /// Why.
+    pub exit: Exit,
     /// Steps done.
     pub steps: u64,
     /// Digest of the final state.
@@ -429,7 +444,8 @@ fn finish<B: AutodiffBackend, T: Task>(
     run.append_event("finished", step, plan.seconds())?;
     run.sync()?;
     let model = state.model.valid();
-    Ok(FitOutcome { exit, model, steps: step, state_digest: snapshot.state_digest(), metrics, test_samples })
+    let end = FitEnd { exit, steps: step, state_digest: snapshot.state_digest(), metrics, test_samples };
+    Ok(FitOutcome { model, end })
 }
 
 /// The name of the checkpoint after a step.

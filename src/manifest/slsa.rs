@@ -199,7 +199,9 @@ impl Provenance {
                     started_on: run.started_at,
                     finished_on: run.finished_at,
                 },
-                byproducts: std::iter::once(composed).chain(training.map(|training| step_log(&training.steps))).collect(),
+                byproducts: std::iter::once(composed)
+                    .chain(training.map(|training| step_log(&training.steps)))
+                    .collect(),
             },
         }
     }

@@ -8,8 +8,8 @@ use super::{Check, VerifiedRun, chain};
 use crate::config::{Composer, Config, ConfigError, SourceFile, Value, to_yaml};
 use crate::digest::FileDigest;
 use crate::envelope::{Bounds, NetworkMode};
-use crate::foreign;
 use crate::failure::Failure;
+use crate::foreign;
 use crate::manifest::predicate::{COMMAND_WORKLOAD, ConfigSource, DataSet, TrainingRun};
 
 /// What the workloads that a checker knows say about a config: the data sets that it names, in order. None of a workload

@@ -68,7 +68,8 @@ impl VerifiedRun {
             check.fail(format!("expected at most {epochs} epochs, as the config says, got steps of {epoch}"));
         }
         // A whole epoch ends with a digest of the state.
-        let final_state = training.checkpoints.iter().rfind(|checkpoint| checkpoint.step == steps).map(|c| c.state_digest);
+        let final_state =
+            training.checkpoints.iter().rfind(|checkpoint| checkpoint.step == steps).map(|c| c.state_digest);
         let ends_an_epoch = matches!(claim.exit.reason, ExitReason::Completed | ExitReason::EarlyStopped);
         match (last.state, final_state) {
             (_, None) => check.fail(format!("expected a checkpoint of step {steps}, the last one, got none")),

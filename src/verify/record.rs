@@ -55,7 +55,8 @@ impl VerifiedRun {
             }
         }
         // A run may go on on another machine, whose record then stands in the statement.
-        let resumed = environment != claim.environment || computation.device() != claim.training().map(|training| &training.device);
+        let resumed = environment != claim.environment
+            || computation.device() != claim.training().map(|training| &training.device);
         check.note(match resumed {
             false => format!("{ORIGIN} says what the statement says"),
             true => format!(

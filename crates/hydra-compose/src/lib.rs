@@ -108,5 +108,5 @@ pub fn load_foreign_yaml(text: &str) -> Result<Value, ConfigError> {
 /// Those of [`load_yaml`] and [`from_value`].
 pub fn from_yaml<T: serde::de::DeserializeOwned>(text: &str, file: &str) -> Result<T, ConfigError> {
     let root = yaml::load(text).map_err(|error| error.in_file(file))?;
-    extract::extract(&root.to_value(), &root.origins(file)).map_err(|error| error.in_file(file))
+    extract::extract(&root.to_value(), &root.origins(file), &[]).map_err(|error| error.in_file(file))
 }

@@ -309,7 +309,13 @@ fn judge_numerics(rules: &NumericsRules, claim: &TrainingRun, check: &mut Check)
         // A command's arithmetic is nobody's claim: no rule about it holds.
         let NumericsRules { min_version, profiles, precision } = rules;
         if min_version.is_some() || profiles.is_some() || precision.is_some() {
-            rule(check, "numerics", false, "a training in the engine", "a command, of whose arithmetic nothing is said");
+            rule(
+                check,
+                "numerics",
+                false,
+                "a training in the engine",
+                "a command, of whose arithmetic nothing is said",
+            );
         }
         return;
     };
