@@ -18,8 +18,8 @@ use crate::engine::early_stop;
 use crate::engine::kept;
 use crate::engine::monitor::{Monitor, MonitorError};
 use crate::engine::settings::{
-    Accelerator, AuditSettings, LoggerSettings, MonitorMode, OptimizerSettings, SupportedTrainer, TrainerSettings,
-    UnsupportedSetting, required, within,
+    Accelerator, AuditSettings, EmaSettings, LoggerSettings, MonitorMode, OptimizerSettings, ScheduleSettings,
+    SupportedTrainer, TrainerSettings, UnsupportedSetting, required, within,
 };
 use crate::envelope::{Bounds, NetworkMode};
 
@@ -51,6 +51,11 @@ pub struct TrainConfig {
     pub loss: LossConfig,
     /// By which rule.
     pub optimizer: OptimizerSettings,
+    /// How the learning rate goes.
+    pub schedule: ScheduleSettings,
+    /// The mean of the weights that is validated, tested and predicted with instead of them; `null` is none.
+    #[serde(deserialize_with = "required")]
+    pub ema: Option<EmaSettings>,
     /// What is logged.
     pub logger: LoggerSettings,
     /// The limits the run claims to keep.
@@ -79,6 +84,8 @@ impl TrainConfig {
     pub fn check(self) -> Result<CheckedTrain, UnsupportedSetting> {
         let trainer = self.trainer.clone().check()?;
         self.optimizer.check()?;
+        self.schedule.check()?;
+        self.ema.map_or(Ok(()), |ema| ema.check())?;
         self.data.check()?;
         self.check_monitors()?;
         self.model.check()?;
@@ -275,6 +282,8 @@ pub(crate) mod tests {
             },
             loss: LossConfig { name: LossName::GaussianNll, fgs1_weight: 57.846, airs_weight: 1.0 },
             optimizer: OptimizerSettings::default(),
+            schedule: ScheduleSettings::default(),
+            ema: None,
             logger: LoggerSettings::NONE,
             envelope: EnvelopeConfig {
                 name: "none".into(),

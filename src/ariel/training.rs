@@ -189,7 +189,9 @@ fn plan<'a>(
     elapsed: &'a (dyn Fn() -> Duration + Sync),
 ) -> FitPlan<'a> {
     let (audit, batch_size) = (config.audit, config.data.batch_size);
-    FitPlan { audit, stop_after_steps, ..FitPlan::new(config.trainer(), config.optimizer, batch_size, elapsed) }
+    let (schedule, ema) = (config.schedule, config.ema);
+    let plan = FitPlan::new(config.trainer(), config.optimizer.clone(), batch_size, elapsed);
+    FitPlan { schedule, ema, audit, stop_after_steps, ..plan }
 }
 
 /// Trains into `run` and writes the predictions for the held-out planets.

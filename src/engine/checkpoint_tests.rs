@@ -170,7 +170,7 @@ impl Case {
             }
             .expect("a run directory");
             let stop_after_steps = steps.map(|steps| done + steps);
-            let plan = FitPlan { stop_after_steps, ..FitPlan::new(&trainer, optimizer, 1, &|| Duration::ZERO) };
+            let plan = FitPlan { stop_after_steps, ..FitPlan::new(&trainer, optimizer.clone(), 1, &|| Duration::ZERO) };
             let observer = &mut |_: Event<'_>| ControlFlow::Continue(());
             let outcome = fit::<PortableCpu, _>(&task, &plan, checkpoint, &mut run, observer, &Default::default());
             let exit = outcome.expect("trains").exit;

@@ -1,6 +1,6 @@
 //! The training loop.
 //!
-//! One optimizer step: prepare the shards of its batches, sum their gradients in the fixed tree, clip, AdamW; validate and
+//! One optimizer step: prepare the shards of its batches, sum their gradients in the fixed tree, clip, update; validate and
 //! decide when that is due; write the leaf, and the checkpoint that is due. Nothing here prints or reads a clock: time comes in through
 //! [`FitPlan::elapsed`], news go out through the observer.
 
@@ -9,20 +9,24 @@ use std::ops::{ControlFlow, Deref};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
-use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 
 use super::early_stop::{self, Stopping};
 use super::kept::{self, Ranking};
 use super::loader::{EpochPlan, prepared_in_order};
 use super::monitor::{Monitor, MonitorError, MonitorKeys, UnknownDirection, UnknownMonitor};
+use super::optimizer::group::UnmatchedGroup;
 use super::repro::{Arithmetic, NUMERICS_VERSION, REFUSED, with_arithmetic, with_random};
 use super::rng::{CounterRng, Stream};
 use super::run_dir::{CHECKPOINTS, FINAL_CHECKPOINT, RunDirError, RunDirectory};
-use super::settings::{AuditSettings, BatchLimit, OptimizerSettings, SupportedTrainer, UnsupportedSetting, within};
+use super::schedule;
+use super::settings::{
+    AuditSettings, BatchLimit, EmaSettings, OptimizerSettings, ScheduleSettings, SupportedTrainer, UnsupportedSetting,
+    within,
+};
 use super::shard::{Shard, shard_range};
 use super::snapshot::{EpochLoss, Progress, Snapshot};
-use super::state::{SnapshotMismatch, TrainState, initial_model};
+use super::state::{SnapshotMismatch, TrainState, UpdateRule, initial_model};
 use super::step_log::{ScaledStep, StepLeaf, f32_bits, f64_bits, samples_digest};
 use super::task::{Draws, InferenceModel, Metric, Moment, Split, Task, TaskError};
 use crate::digest::Blake3Digest;
@@ -33,6 +37,10 @@ pub struct FitPlan<'a> {
     pub trainer: &'a SupportedTrainer,
     /// The optimizer.
     pub optimizer: OptimizerSettings,
+    /// How its learning rate goes.
+    pub schedule: ScheduleSettings,
+    /// The mean of the weights that is in use instead of them.
+    pub ema: Option<EmaSettings>,
     /// How much the step log pins down.
     pub audit: AuditSettings,
     /// Samples per batch.
@@ -130,6 +138,9 @@ pub enum FitError {
     /// The checkpoint does not fit.
     #[error("{0}")]
     Snapshot(#[from] SnapshotMismatch),
+    /// A group of the optimizer without parameters.
+    #[error("{0}")]
+    Group(#[from] UnmatchedGroup),
     /// A setting that no step can be made with.
     #[error("{0}")]
     Setting(#[from] UnsupportedSetting),
@@ -291,15 +302,16 @@ fn train<B: AutodiffBackend, T: Task>(
         let numbered = (state.progress.position.step + 1..).zip(remaining);
         let remaining: Vec<_> =
             numbered.map(|(step, batches)| PlannedStep { moment: Moment { step, epoch }, batches }).collect();
-        let mut without_gradient = state.trainable();
+        let mut without_gradient = state.trained().clone();
         // An epoch that was begun by another process is not known as a whole.
         if state.progress.position.step_in_epoch > 0 {
             without_gradient.clear();
         }
         let prepare = |step: &PlannedStep<'_>| plan.shards(task, step);
-        let train_step = |planned: &PlannedStep<'_>, shards| -> Result<ControlFlow<()>, FitError> {
-            let &PlannedStep { moment, batches } = planned;
+        let train_step = |step: &PlannedStep<'_>, shards| -> Result<ControlFlow<()>, FitError> {
+            let &PlannedStep { moment, batches } = step;
             let step = moment.step;
+            let lr = schedule::learning_rate(&plan.schedule, plan.optimizer.lr, step, planned);
             let gradient = state.gradient(task, shards, moment, trainer.seed, device);
             let (loss, norm) = (gradient.loss, gradient.norm());
             let scale = state.progress.loss_scale;
@@ -311,7 +323,7 @@ fn train<B: AutodiffBackend, T: Task>(
             }
             without_gradient.retain(|path| !gradient.gradients.contains_key(path));
             if !skipped {
-                state.apply(gradient.clip(norm, trainer.gradient_clip_val));
+                state.apply(gradient.clip(norm, trainer.gradient_clip_val), step, lr);
             }
 
             let position = &mut state.progress.position;
@@ -349,7 +361,7 @@ fn train<B: AutodiffBackend, T: Task>(
                 step,
                 epoch,
                 samples: samples_digest(ids, batches),
-                learning_rate_bits: f64_bits(plan.optimizer.lr),
+                learning_rate_bits: f64_bits(lr),
                 loss_bits: f32_bits(loss),
                 gradient_norm_bits: f32_bits(norm),
                 loss_scale: scale.map(|scale| ScaledStep { exponent: scale.exponent, skipped }),
@@ -409,19 +421,18 @@ fn begin<B: AutodiffBackend, T: Task>(
     plan: &FitPlan<'_>,
     checkpoint: Option<Snapshot>,
     device: &B::Device,
-) -> Result<TrainState<B, T::Model<B>>, SnapshotMismatch> {
-    let model = initial_model(task, plan.trainer.seed, device);
+) -> Result<TrainState<B, T::Model<B>>, FitError> {
+    let progress = Progress::start(NUMERICS_VERSION, plan.arithmetic(), task.describe());
+    let rule = UpdateRule { optimizer: &plan.optimizer, ema: plan.ema };
+    let fresh = TrainState::fresh(initial_model(task, plan.trainer.seed, device), rule, progress)?;
     match checkpoint {
         Some(snapshot) if snapshot.progress.arithmetic != plan.arithmetic() => Err(SnapshotMismatch {
             path: "arithmetic".into(),
             expected: format!("{:?}", plan.arithmetic()),
             got: format!("{:?}", snapshot.progress.arithmetic),
-        }),
-        Some(snapshot) => TrainState::restore(model, plan.optimizer, snapshot, device),
-        None => {
-            let progress = Progress::start(NUMERICS_VERSION, plan.arithmetic(), task.describe());
-            Ok(TrainState::fresh(model, plan.optimizer, progress))
-        }
+        })?,
+        Some(snapshot) => Ok(fresh.restore(snapshot, device)?),
+        None => Ok(fresh),
     }
 }
 
@@ -443,7 +454,7 @@ fn finish<B: AutodiffBackend, T: Task>(
     run.append_metrics(step, snapshot.progress.position.epoch, &metrics)?;
     run.append_event("finished", step, plan.seconds())?;
     run.sync()?;
-    let model = state.model.valid();
+    let model = state.inference();
     let end = FitEnd { exit, steps: step, state_digest: snapshot.state_digest(), metrics, test_samples };
     Ok(FitOutcome { model, end })
 }
@@ -469,7 +480,7 @@ fn evaluate<B: AutodiffBackend, T: Task>(
     let moment = state.progress.position.last_moment();
     let rng = CounterRng::new(plan.trainer.seed, Stream::EVALUATE, moment.step as u32).part(split as u32);
     let draws = Draws::new(plan.trainer.seed, split, moment);
-    let judge = || task.evaluate(&state.model.valid(), split, &samples, draws, device);
+    let judge = || task.evaluate(&state.inference(), split, &samples, draws, device);
     let metrics = with_arithmetic(plan.arithmetic(), || with_random(rng, judge))
         .map_err(|source| FitError::Task { split: split.name(), source })?;
     let named = |Metric { name, value }| Metric { name: split.metric(&name), value };
@@ -484,6 +495,8 @@ fn evaluate<B: AutodiffBackend, T: Task>(
 /// The first thing that cannot work.
 pub fn check<T: Task>(task: &T, plan: &FitPlan<'_>) -> Result<u64, FitError> {
     plan.optimizer.check()?;
+    plan.schedule.check()?;
+    plan.ema.map_or(Ok(()), |ema| ema.check())?;
     within("data.batch_size", 1..=usize::MAX, plan.batch_size)?;
     let ids = task.sample_ids(Split::Train);
     if ids.is_empty() {
@@ -504,6 +517,7 @@ pub fn check<T: Task>(task: &T, plan: &FitPlan<'_>) -> Result<u64, FitError> {
     if planned > MAX_STEPS {
         return Err(FitError::TooManySteps { planned });
     }
+    schedule::check(&plan.schedule, planned)?;
     let interval = plan.trainer.val_check_interval.of(steps);
     if interval > steps {
         return Err(FitError::NeverValidated { steps, got: interval });
@@ -551,7 +565,7 @@ struct PlannedStep<'a> {
 }
 
 impl<'a> FitPlan<'a> {
-    /// A plan that runs to the end, with a state digest every ten steps.
+    /// A plan that runs to the end at one learning rate, with a state digest every ten steps.
     pub fn new(
         trainer: &'a SupportedTrainer,
         optimizer: OptimizerSettings,
@@ -559,7 +573,8 @@ impl<'a> FitPlan<'a> {
         elapsed: &'a (dyn Fn() -> Duration + Sync),
     ) -> Self {
         let audit = AuditSettings { state_digest_every: 10 };
-        Self { trainer, optimizer, audit, batch_size, stop_after_steps: None, elapsed }
+        let schedule = ScheduleSettings::default();
+        Self { trainer, optimizer, schedule, ema: None, audit, batch_size, stop_after_steps: None, elapsed }
     }
 
     /// The arithmetic that the trainer profile asks for.

@@ -9,10 +9,11 @@
 //! | random numbers | [`rng`], a function of (seed, stream, step, index) |
 //! | the arithmetic of a tensor operation | [`repro`] |
 //! | the order in which gradients are added | [`shard`] |
-//! | the parameter update | [`optimizer`], [`loss_scale`] |
+//! | the parameter update | [`schedule`], [`optimizer`], [`loss_scale`] |
 //! | which device computes | [`device`]: conforming ones give the same bits |
 //! | what is written | [`step_log`], [`snapshot`], [`run_dir`] |
 
+mod average;
 mod batches;
 pub mod device;
 pub mod early_stop;
@@ -24,6 +25,7 @@ pub mod monitor;
 pub mod optimizer;
 pub mod parameter;
 pub mod run_dir;
+pub mod schedule;
 pub mod settings;
 pub mod shard;
 pub mod snapshot;

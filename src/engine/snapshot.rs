@@ -1,8 +1,8 @@
 //! The whole state of a training run on the host: what a checkpoint file holds and what a state digest covers.
 //!
-//! A checkpoint is a safetensors file with the tensors `parameter/<path>`, `adamw.first/<path>` and
-//! `adamw.second/<path>`, f32 (parameters of integers i64, of truth values bool), and one metadata entry `spectramind`: [`Progress`] as JSON. One entry only, because
-//! safetensors keeps metadata in a hash map, and the bytes of a file with two would depend on its iteration order.
+//! A checkpoint is a safetensors file with the tensors `parameter/<path>`, those of the [`optimizer`](super::optimizer)
+//! (`adamw.first/<path>`, `adamw.second/<path>`) and with an average of the weights `ema/<path>`, f32 (parameters of integers
+//! i64, of truth values bool), and one metadata entry `spectramind`: [`Progress`] as JSON. One entry only, because safetensors keeps metadata in a hash map, and the bytes of a file with two would depend on its iteration order.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -201,7 +201,7 @@ impl Progress {
 /// Tensors and progress of a run at one step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
-    /// Tensors by name, `parameter/…`, `adamw.first/…`, `adamw.second/…`.
+    /// Tensors by name: `parameter/…`, the optimizer's (`adamw.first/…`), `ema/…`.
     pub tensors: BTreeMap<String, HostTensor>,
     /// Parameters that hold integers or truth values, by name, `parameter/…`.
     pub integers: BTreeMap<String, HostIntegers>,

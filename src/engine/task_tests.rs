@@ -11,8 +11,8 @@ use super::PortableCpu;
 use super::fit::{Event, Exit, FitError, FitOutcome, FitPlan, fit};
 use super::run_dir::{FINAL_CHECKPOINT, RunDirectory, STEP_LOG};
 use super::settings::{
-    BatchLimit, CheckpointSettings, EarlyStopping, LoggerSettings, MonitorMode, OptimizerSettings, TrainerSettings,
-    ValInterval,
+    AdamSettings, BatchLimit, CheckpointSettings, EarlyStopping, LoggerSettings, MonitorMode, OptimizerSettings, Rule,
+    TrainerSettings, ValInterval,
 };
 use super::snapshot::{IntegerKind, Snapshot};
 use super::state::{initial_model, load_parameters};
@@ -197,21 +197,22 @@ fn an_evaluation_may_draw_and_draws_the_same_again() {
 
 #[test]
 fn settings_that_no_step_can_be_made_with_are_refused_before_the_first() {
-    let good = OptimizerSettings::default();
+    let good = OptimizerSettings::default;
+    let adamw = |betas, eps| OptimizerSettings { rule: Rule::Adamw(AdamSettings { betas, eps }), ..good() };
     for (optimizer, key) in [
-        (OptimizerSettings { lr: -1.0, ..good }, "optimizer.lr"),
-        (OptimizerSettings { lr: f64::NAN, ..good }, "optimizer.lr"),
-        (OptimizerSettings { betas: [1.0, 0.9], ..good }, "optimizer.betas"),
-        (OptimizerSettings { betas: [0.9, 1.0], ..good }, "optimizer.betas"),
-        (OptimizerSettings { eps: 0.0, ..good }, "optimizer.eps"),
-        (OptimizerSettings { weight_decay: f64::INFINITY, ..good }, "optimizer.weight_decay"),
+        (OptimizerSettings { lr: -1.0, ..good() }, "optimizer.lr"),
+        (OptimizerSettings { lr: f64::NAN, ..good() }, "optimizer.lr"),
+        (adamw([1.0, 0.9], 1e-8), "optimizer.betas"),
+        (adamw([0.9, 1.0], 1e-8), "optimizer.betas"),
+        (adamw([0.9, 0.9], 0.0), "optimizer.eps"),
+        (OptimizerSettings { weight_decay: f64::INFINITY, ..good() }, "optimizer.weight_decay"),
     ] {
         let run = run(Habits::default(), settings(), optimizer, 2);
         assert!(!run.has_steps());
         assert!(matches!(run.done, Err(FitError::Setting(_))), "{key}");
         assert!(run.error().starts_with(key), "{key}");
     }
-    assert!(run(Habits::default(), settings(), good, 0).error().contains("batch_size: expected a number from 1"));
+    assert!(run(Habits::default(), settings(), good(), 0).error().contains("batch_size: expected a number from 1"));
 }
 
 #[test]

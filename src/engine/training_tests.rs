@@ -17,7 +17,7 @@ use super::settings::{
 };
 use super::shard::{Shard, shard_range};
 use super::snapshot::{Progress, Snapshot};
-use super::state::{TrainState, initial_model};
+use super::state::{TrainState, UpdateRule, initial_model};
 use super::step_log::{ScaledStep, StepLeaf};
 use super::task::{Draws, Metric, Moment, Split, Task, TaskError};
 use crate::digest::Blake3Digest;
@@ -227,7 +227,8 @@ fn a_gradient_that_overflows_f16_skips_the_step_and_halves_the_scale() {
 fn fresh_state(task: &Curve) -> TrainState<B, Net<B>> {
     let seed = TrainerSettings::default().seed;
     let model = initial_model::<B, _>(task, seed, &Default::default());
-    TrainState::fresh(model, OptimizerSettings::default(), Progress::start(1, Arithmetic::PORTABLE, "{}".into()))
+    let rule = UpdateRule { optimizer: &OptimizerSettings::default(), ema: None };
+    TrainState::fresh(model, rule, Progress::start(1, Arithmetic::PORTABLE, "{}".into())).expect("a state")
 }
 
 fn shards(samples: usize, count: usize) -> Vec<Option<Shard<Vec<usize>>>> {
@@ -237,6 +238,8 @@ fn shards(samples: usize, count: usize) -> Vec<Option<Shard<Vec<usize>>>> {
     };
     (0..count).map(shard).collect()
 }
+
+const LEARNING_RATE: f64 = 1e-3;
 
 const FIRST: Moment = Moment { step: 1, epoch: 0 };
 
@@ -248,7 +251,7 @@ fn running_statistics_become_the_mean_of_the_shards_weighted_by_their_samples() 
     let device = Default::default();
     let mut whole = fresh_state(&task);
     let before = whole.snapshot();
-    whole.apply(whole.gradient(&task, shards(13, 4), FIRST, 7, &device));
+    whole.apply(whole.gradient(&task, shards(13, 4), FIRST, 7, &device), 1, LEARNING_RATE);
     let after = whole.snapshot();
     // 13 samples in 4 shards: 3, 3, 3, 4. Alone, each starts from the same statistics.
     let alone: Vec<_> = (0..4)
@@ -257,7 +260,7 @@ fn running_statistics_become_the_mean_of_the_shards_weighted_by_their_samples() 
             let mut parts = shards(13, 4);
             let kept: Vec<_> = (0..4).map(|other| parts[other].take().filter(|_| other == index)).collect();
             let samples = kept[index].as_ref().map_or(0, |shard| shard.samples) as f32;
-            state.apply(state.gradient(&task, kept, FIRST, 7, &device));
+            state.apply(state.gradient(&task, kept, FIRST, 7, &device), 1, LEARNING_RATE);
             (samples, state.snapshot())
         })
         .collect();
@@ -291,7 +294,7 @@ fn evaluation_and_a_restored_checkpoint_use_the_running_statistics() {
     let mut gradient = state.gradient(&task, shards(SAMPLES, 4), FIRST, 7, &device);
     // Only the statistics move.
     gradient.gradients.clear();
-    state.apply(gradient);
+    state.apply(gradient, 1, LEARNING_RATE);
     let moved: Vec<_> = state
         .snapshot()
         .tensors
@@ -303,9 +306,7 @@ fn evaluation_and_a_restored_checkpoint_use_the_running_statistics() {
     let after = judge(&state, &[3]);
     assert_ne!(before, after);
 
-    let fresh = fresh_state(&task).model;
-    let settings = OptimizerSettings::default();
-    let restored = TrainState::restore(fresh, settings, state.snapshot(), &device).expect("fits");
+    let restored = fresh_state(&task).restore(state.snapshot(), &device).expect("fits");
     assert_eq!(restored.snapshot(), state.snapshot());
     assert_eq!(judge(&restored, &[3]), after);
 }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::Workload;
 use crate::config::Config;
 use crate::engine::settings::{
-    AuditSettings, LoggerSettings, OptimizerSettings, SupportedTrainer, TrainerSettings, UnsupportedSetting, required,
-    within,
+    AuditSettings, EmaSettings, LoggerSettings, OptimizerSettings, ScheduleSettings, SupportedTrainer, TrainerSettings,
+    UnsupportedSetting, required, within,
 };
 use crate::envelope::{Bounds, NetworkMode};
 use crate::failure::Failure;
@@ -37,6 +37,11 @@ pub struct RunSettings {
     pub trainer: TrainerSettings,
     /// By which rule.
     pub optimizer: OptimizerSettings,
+    /// How the learning rate goes.
+    pub schedule: ScheduleSettings,
+    /// The mean of the weights that is validated, tested and predicted with instead of them; `null` is none.
+    #[serde(deserialize_with = "required")]
+    pub ema: Option<EmaSettings>,
     /// What is logged.
     pub logger: LoggerSettings,
     /// The limits the run claims to keep.
@@ -45,8 +50,19 @@ pub struct RunSettings {
 
 impl RunSettings {
     /// Its keys.
-    pub const KEYS: [&'static str; 10] = [
-        "workload", "experiment", "run", "record", "provenance", "audit", "trainer", "optimizer", "logger", "envelope",
+    pub const KEYS: [&'static str; 12] = [
+        "workload",
+        "experiment",
+        "run",
+        "record",
+        "provenance",
+        "audit",
+        "trainer",
+        "optimizer",
+        "schedule",
+        "ema",
+        "logger",
+        "envelope",
     ];
 }
 
@@ -79,6 +95,8 @@ impl<W: Workload> CheckedConfig<W> {
         }
         let trainer = settings.trainer.clone().check()?;
         settings.optimizer.check()?;
+        settings.schedule.check()?;
+        settings.ema.map_or(Ok(()), |ema| ema.check())?;
         workload.check(&own, &settings)?;
         within("data.batch_size", 1..=usize::MAX, workload.batch_size(&own))?;
         Ok(Self { settings, trainer, own })

@@ -1,76 +1,14 @@
-//! What the `trainer`, `optimizer`, `logger` and `audit` config groups hold.
-//!
-//! Every field is required: a value the program uses stands in a YAML file, where a reader can find it. A nullable
-//! field must be there as `null`.
+//! The `trainer` group: how a run goes, whatever is trained.
 
-use std::fmt;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-pub use super::batches::{BatchLimit, ValInterval};
-pub use super::repro::{Numerics, Precision};
-pub use crate::wall_time::WallTime;
-
-/// Where a run computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Accelerator {
-    /// The best device that is there and conforms; the run says which and why.
-    Auto,
-    /// The CPU, through Burn's Flex backend.
-    Cpu,
-    /// Vulkan, Metal or DirectX through wgpu.
-    Wgpu,
-    /// NVIDIA CUDA.
-    Cuda,
-}
-
-impl<'de> Deserialize<'de> for Accelerator {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        use serde::de::Error;
-        let name = String::deserialize(deserializer)?;
-        match name.as_str() {
-            "auto" => Ok(Self::Auto),
-            "cpu" => Ok(Self::Cpu),
-            "wgpu" => Ok(Self::Wgpu),
-            "cuda" => Ok(Self::Cuda),
-            // Lightning's name for either; the nearest of ours by its letters is cpu.
-            "gpu" => Err(D::Error::custom(
-                "expected auto, cpu, wgpu or cuda, got \"gpu\": cuda and wgpu (Vulkan, Metal) are GPUs, and auto takes the \
-                 best device that is there",
-            )),
-            _ => Err(D::Error::unknown_variant(&name, &["auto", "cpu", "wgpu", "cuda"])),
-        }
-    }
-}
-
-/// How many devices of a node take part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Devices {
-    /// This many.
-    Count(u32),
-    /// All that are there.
-    Auto(AutoWord),
-}
-
-/// The word `auto`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum AutoWord {
-    /// `auto`
-    Auto,
-}
-
-/// Deserialises an `Option` whose key has to be there.
-///
-/// Serde reads a missing `Option` field as `None`; asked for this way, the key has to be there.
-pub fn required<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    Option::deserialize(deserializer)
-}
+use super::{
+    Accelerator, BatchLimit, CheckpointSettings, DataloaderSettings, Devices, EarlyStopping, MonitorMode, Numerics,
+    Precision, UnsupportedSetting, ValInterval, WallTime, required, within,
+};
 
 /// The `trainer` group: how a run goes, whatever is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -168,212 +106,21 @@ impl Default for TrainerSettings {
     }
 }
 
-/// When checkpoints are written, beside the final one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CheckpointSettings {
-    /// After every so many epochs; `null` is never.
-    #[serde(deserialize_with = "required")]
-    pub every_n_epochs: Option<u32>,
-    /// After every so many optimizer steps; `null` is never.
-    #[serde(deserialize_with = "required")]
-    pub every_n_steps: Option<u32>,
-    /// How many to keep, best first by the monitored metric; the newest is kept besides. -1 keeps all; with 0 none is
-    /// called best.
-    #[schemars(range(min = -1, max = 10_000))]
-    pub save_top_k: i32,
-    /// Name of the metric that says which is best, e.g. `val/loss`. `null` is the one that early stopping watches, and
-    /// without early stopping the one that the task names.
-    #[serde(deserialize_with = "required")]
-    pub monitor: Option<String>,
-    /// Which direction of `monitor` is better; `null` is the one that the task declares.
-    #[serde(deserialize_with = "required")]
-    pub mode: Option<MonitorMode>,
-}
-
-impl CheckpointSettings {
-    /// How many are kept beside the newest; `None` is all.
-    pub fn kept_at_most(&self) -> Option<usize> {
-        usize::try_from(self.save_top_k).ok()
-    }
-}
-
-/// The values of `configs/trainer/defaults.yaml`, for use as a library.
-impl Default for CheckpointSettings {
-    fn default() -> Self {
-        Self { every_n_epochs: Some(1), every_n_steps: None, save_top_k: 3, monitor: None, mode: None }
-    }
-}
-
-/// Stop when the monitored metric has not improved for a while.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct EarlyStopping {
-    /// Name of the metric, e.g. `val/score`.
-    pub monitor: String,
-    /// Which direction is better; `null` is the one that the task declares.
-    #[serde(deserialize_with = "required")]
-    pub mode: Option<MonitorMode>,
-    /// Validations without improvement before the run stops.
-    pub patience: u32,
-}
-
-/// Which direction of a metric is better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum MonitorMode {
-    /// Larger is better.
-    Max,
-    /// Smaller is better.
-    Min,
-}
-
-impl MonitorMode {
-    /// The name that it has in a config.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Max => "max",
-            Self::Min => "min",
-        }
-    }
-}
-
-/// How batches are prepared. Speed only: the order of batches never depends on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DataloaderSettings {
-    /// Threads beside the training thread; 0 prepares each batch when it is needed.
-    #[schemars(range(max = 256))]
-    pub workers: u32,
-    /// Batches that each worker may be ahead; `null` with 0 workers.
-    #[schemars(range(min = 1, max = 1024))]
-    #[serde(deserialize_with = "required")]
-    pub prefetch: Option<u32>,
-}
-
-/// The `optimizer` group: AdamW with decoupled weight decay.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct OptimizerSettings {
-    /// The algorithm.
-    pub name: OptimizerName,
-    /// Learning rate.
-    pub lr: f64,
-    /// Decay of the first and second moments.
-    pub betas: [f64; 2],
-    /// Added to the root of the second moment.
-    pub eps: f64,
-    /// Decoupled weight decay, multiplied by the learning rate.
-    pub weight_decay: f64,
-}
-
-/// The values of `configs/optimizer/adamw.yaml`, for use as a library.
-impl Default for OptimizerSettings {
-    fn default() -> Self {
-        Self { name: OptimizerName::Adamw, lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.01 }
-    }
-}
-
-/// The optimizers there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum OptimizerName {
-    /// Loshchilov & Hutter, "Decoupled weight decay regularization", 2019.
-    Adamw,
-}
-
-/// The `logger` group: which logs a run directory gets. The step log is not a log but the record, and always there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LoggerSettings {
-    /// `logs/events.jsonl`: what happened when.
-    pub events: bool,
-    /// `logs/metrics.csv`: step, epoch, metric, value.
-    pub metrics: bool,
-    /// `v50_debug_log.md`: the same for a person.
-    pub debug_log: bool,
-}
-
-impl LoggerSettings {
-    /// No logs.
-    pub const NONE: Self = Self { events: false, metrics: false, debug_log: false };
-}
-
-/// The `audit` group: how much of the run the step log pins down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AuditSettings {
-    /// Steps between two digests of the whole state; at checkpoints there always is one.
-    pub state_digest_every: u32,
-}
-
-/// What a profile asks for and this version does not do, or settings that contradict each other.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum UnsupportedSetting {
-    /// Known, but not built yet.
-    #[error("{key}={got} is not supported by this version: expected {expected}")]
-    NotYet {
-        /// Dotted key.
-        key: &'static str,
-        /// What is supported.
-        expected: &'static str,
-        /// What was asked for.
-        got: String,
-    },
-    /// A number that no version can work with, or that is beyond any use.
-    #[error("{key}: expected a number from {smallest} to {largest}, got {got}")]
-    OutOfRange {
-        /// Dotted key.
-        key: &'static str,
-        /// The smallest number that would do.
-        smallest: String,
-        /// The largest.
-        largest: String,
-        /// What was asked for.
-        got: String,
-    },
-    /// A value no version can work with.
-    #[error("{key}: expected {expected}, got {got}")]
-    Invalid {
-        /// Dotted key.
-        key: &'static str,
-        /// What would do.
-        expected: &'static str,
-        /// What was asked for.
-        got: String,
-    },
-}
-
-/// Refuses a number outside of a range, and what is no number.
-pub(crate) fn within<N: PartialOrd + fmt::Display>(
-    key: &'static str,
-    range: RangeInclusive<N>,
-    got: N,
-) -> Result<(), UnsupportedSetting> {
-    match range.contains(&got) {
-        true => Ok(()),
-        false => {
-            let (smallest, largest) = (range.start().to_string(), range.end().to_string());
-            Err(UnsupportedSetting::OutOfRange { key, smallest, largest, got: got.to_string() })
-        }
-    }
-}
-
 // A config is signed by somebody else and replayed here: what it asks for must not take this machine's memory. Each of
 // these is far beyond what a run has a use for.
 
 /// Epochs of a run.
-pub const MAX_EPOCHS: u32 = 1_000_000;
+const MAX_EPOCHS: u32 = 1_000_000;
 /// Batches of a step.
-pub const MAX_ACCUMULATED_BATCHES: u32 = 4096;
+const MAX_ACCUMULATED_BATCHES: u32 = 4096;
 /// Shards of a batch.
-pub const MAX_MICRO_SHARDS: u32 = 4096;
+const MAX_MICRO_SHARDS: u32 = 4096;
 /// Threads that prepare batches.
-pub const MAX_LOADER_WORKERS: u32 = 256;
+const MAX_LOADER_WORKERS: u32 = 256;
 /// Batches that a thread may be ahead; each has a place in a queue that is made when the epoch begins.
-pub const MAX_PREFETCH: u32 = 1024;
+const MAX_PREFETCH: u32 = 1024;
 /// Checkpoints that are kept.
-pub const MAX_KEPT_CHECKPOINTS: i32 = 10_000;
+const MAX_KEPT_CHECKPOINTS: i32 = 10_000;
 
 /// Settings that were checked: what the engine takes.
 ///
@@ -451,27 +198,6 @@ impl TrainerSettings {
             (_, None) => invalid("trainer.dataloader.prefetch", "a number with workers", "null".into())?,
         }
         Ok(SupportedTrainer(self))
-    }
-}
-
-impl OptimizerSettings {
-    /// Refuses numbers that no step can be made with.
-    ///
-    /// # Errors
-    /// The first such setting.
-    pub fn check(&self) -> Result<(), UnsupportedSetting> {
-        let [beta1, beta2] = self.betas;
-        let numbers = [
-            ("optimizer.lr", "a positive number", self.lr, self.lr > 0.0),
-            ("optimizer.betas", "two numbers from 0 to below 1", beta1, (0.0..1.0).contains(&beta1)),
-            ("optimizer.betas", "two numbers from 0 to below 1", beta2, (0.0..1.0).contains(&beta2)),
-            ("optimizer.eps", "a positive number", self.eps, self.eps > 0.0),
-            ("optimizer.weight_decay", "a number from 0", self.weight_decay, self.weight_decay >= 0.0),
-        ];
-        match numbers.into_iter().find(|(.., got, makes_sense)| !(got.is_finite() && *makes_sense)) {
-            Some((key, expected, got, _)) => Err(UnsupportedSetting::Invalid { key, expected, got: got.to_string() }),
-            None => Ok(()),
-        }
     }
 }
 
@@ -564,21 +290,5 @@ mod tests {
         assert_eq!(refused(|trainer| trainer.dataloader.workers = u32::MAX), "trainer.dataloader.workers");
         assert_eq!(refused(|trainer| trainer.dataloader.prefetch = Some(4_000_000_000)), "trainer.dataloader.prefetch");
         assert_eq!(refused(|trainer| trainer.checkpoint.save_top_k = i32::MAX), "trainer.checkpoint.save_top_k");
-    }
-
-    #[test]
-    fn what_is_no_number_is_in_no_range() {
-        for got in [f64::NAN, f64::INFINITY, -0.1, 1.1] {
-            assert!(matches!(within("key", 0.0..=1.0, got), Err(UnsupportedSetting::OutOfRange { .. })), "{got}");
-        }
-        assert_eq!(within("key", 0.0..=1.0, 1.0), Ok(()));
-    }
-
-    #[test]
-    fn precision_is_a_number_or_a_name() {
-        let read = |text: &str| serde_json::from_str::<Precision>(text).ok();
-        assert_eq!(read("32"), Some(Precision::Full));
-        assert_eq!(read("\"16-mixed\""), Some(Precision::MixedF16));
-        assert_eq!(read("64"), None);
     }
 }
