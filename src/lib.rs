@@ -60,6 +60,10 @@ pub mod ariel;
 pub mod cli;
 #[cfg(feature = "engine")]
 pub mod engine;
+#[cfg(feature = "engine")]
+pub mod run;
+#[cfg(feature = "engine")]
+pub mod workload;
 
 /// Burn, in the version that models have to be written for.
 #[cfg(feature = "engine")]

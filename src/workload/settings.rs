@@ -198,3 +198,41 @@ impl EnvelopeConfig {
         Bounds { wall_seconds: self.wall_seconds, device_memory_bytes: self.device_memory_bytes, network: self.network }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::schema;
+
+    /// Settings of a short run below `folder`.
+    pub(crate) fn example(workload: &str, folder: &Path) -> RunSettings {
+        RunSettings {
+            workload: workload.into(),
+            experiment: "test".into(),
+            run: RunConfig { root: folder.join("runs"), dir: None },
+            record: RecordConfig { challenge: None, nonce: None, clock: Clock::Local },
+            provenance: ProvenanceConfig { keep_diff: false, dvc: DvcPolicy::Record, variables: Vec::new() },
+            audit: AuditSettings { state_digest_every: 10 },
+            trainer: TrainerSettings { early_stopping: None, ..TrainerSettings::default() },
+            optimizer: OptimizerSettings::default(),
+            schedule: ScheduleSettings::default(),
+            ema: None,
+            logger: LoggerSettings::NONE,
+            envelope: EnvelopeConfig {
+                name: "none".into(),
+                wall_seconds: None,
+                device_memory_bytes: None,
+                network: NetworkMode::None,
+            },
+        }
+    }
+
+    #[test]
+    fn the_keys_are_those_of_the_type() {
+        let schema = schema::of::<RunSettings>();
+        let properties = schema["properties"].as_object().expect("an object has properties");
+        assert!(properties.keys().map(String::as_str).eq(RunSettings::KEYS));
+    }
+}
