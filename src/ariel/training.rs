@@ -23,6 +23,7 @@ use crate::engine::settings::UnsupportedSetting;
 use crate::engine::snapshot::{CheckpointError, Snapshot};
 use crate::engine::state::{SnapshotMismatch, load_parameters};
 use crate::engine::task::{Metric, Split, Task};
+use crate::failure::{Advice, FailureKind};
 use crate::provenance::data::ListedFiles;
 
 /// Predictions for the held-out planets, inside the run directory.
@@ -82,24 +83,38 @@ pub enum TrainingError {
     },
 }
 
-impl TrainingError {
-    /// Whether something is not there or cannot be read or written: then nothing is known. Otherwise what is there was
-    /// read and is wrong, or is not what was listed: then it is known to be no good.
-    pub fn is_missing(&self) -> bool {
+impl Advice for TrainingError {
+    fn hint(&self) -> Option<String> {
         match self {
-            Self::Preparation(error) => error.is_missing(),
-            Self::Data(error) => error.is_missing(),
-            Self::Checkpoint(error) => error.is_missing(),
-            Self::RunDir(error) | Self::Fit(FitError::RunDir(error)) => !matches!(error, RunDirError::Changed { .. }),
-            Self::Setting(_)
-            | Self::Measure(_)
-            | Self::Task(_)
-            | Self::Fit(_)
-            | Self::Mismatch(_)
-            | Self::Foreign { .. }
-            | Self::LightCurves(_)
-            | Self::Metric(_)
-            | Self::Planets { .. } => false,
+            Self::Setting(error) => error.hint(),
+            Self::Preparation(error) => error.hint(),
+            Self::Measure(error) => error.hint(),
+            Self::Task(error) => error.hint(),
+            Self::Fit(error) => error.hint(),
+            Self::RunDir(error) => error.hint(),
+            Self::Data(error) => error.hint(),
+            Self::Checkpoint(error) => error.hint(),
+            Self::Mismatch(error) => error.hint(),
+            Self::LightCurves(error) => error.hint(),
+            Self::Metric(error) => error.hint(),
+            Self::Foreign { .. } | Self::Planets { .. } => None,
+        }
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Setting(error) => error.kind(),
+            Self::Preparation(error) => error.kind(),
+            Self::Measure(error) => error.kind(),
+            Self::Task(error) => error.kind(),
+            Self::Fit(error) => error.kind(),
+            Self::RunDir(error) => error.kind(),
+            Self::Data(error) => error.kind(),
+            Self::Checkpoint(error) => error.kind(),
+            Self::Mismatch(error) => error.kind(),
+            Self::LightCurves(error) => error.kind(),
+            Self::Metric(error) => error.kind(),
+            Self::Foreign { .. } | Self::Planets { .. } => FailureKind::Failed,
         }
     }
 }
@@ -355,10 +370,10 @@ mod tests {
         *edited.last_mut().expect("not empty") ^= 1;
         fs::write(light_curves_path(&again), edited).expect("written");
         let error = build_task(&config, &raw, &signed).expect_err("edited");
-        assert!(!error.is_missing() && error.to_string().contains(LIGHT_CURVES), "{error}");
+        assert!(error.kind() != FailureKind::Missing && error.to_string().contains(LIGHT_CURVES), "{error}");
         fs::remove_file(layout.star_info(config.data.split)).expect("removed");
         let error = build_task(&config, &raw, &derived).expect_err("no stars");
-        assert!(error.is_missing() && error.to_string().contains("train_star_info.csv"), "{error}");
+        assert!(error.kind() == FailureKind::Missing && error.to_string().contains("train_star_info.csv"), "{error}");
     }
 
     #[test]
@@ -376,7 +391,7 @@ mod tests {
             let error =
                 calibrate_listed(&config, raw, &out, &mut |_| {}).and_then(|()| build_task(&config, raw, derived));
             let error = error.expect_err("refused");
-            assert!(!error.is_missing(), "{error}");
+            assert!(error.kind() != FailureKind::Missing, "{error}");
             error
         };
         let data = |error: TrainingError| match error {
@@ -418,7 +433,7 @@ mod tests {
                 matches!(&error, TrainingError::Preparation(PreparationError::NotAlone { found, .. }) if found == "notes.txt"),
                 "{error}"
             );
-            assert!(!error.is_missing());
+            assert!(error.kind() != FailureKind::Missing);
         }
     }
 

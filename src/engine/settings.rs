@@ -10,6 +10,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::failure::{Advice, FailureKind};
+
 pub use super::batches::{BatchLimit, ValInterval};
 pub use super::repro::{Numerics, Precision};
 pub use crate::wall_time::WallTime;
@@ -472,6 +474,25 @@ impl OptimizerSettings {
             Some((key, expected, got, _)) => Err(UnsupportedSetting::Invalid { key, expected, got: got.to_string() }),
             None => Ok(()),
         }
+    }
+}
+
+impl Advice for UnsupportedSetting {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Invalid { key, expected, .. } => format!("set {key} to {expected}"),
+            Self::OutOfRange { key, smallest, largest, .. } => {
+                format!("set {key} to a number from {smallest} to {largest}")
+            }
+            Self::NotYet { key, expected, .. } => {
+                let value = expected.split(' ').next().unwrap_or(expected);
+                format!("choose another profile (trainer=ci_fast, trainer=defaults) or add {key}={value}")
+            }
+        })
+    }
+
+    fn kind(&self) -> FailureKind {
+        FailureKind::Usage
     }
 }
 
