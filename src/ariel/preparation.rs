@@ -16,6 +16,7 @@ use super::config::DataConfig;
 use super::dataset::{DataError, DataSet, DataSource};
 use super::simulator::{self, SimConfig, SimulationError};
 use crate::durable;
+use crate::failure::{Advice, FailureKind};
 use crate::provenance::data::ListedFiles;
 use crate::workload::Progress;
 
@@ -83,21 +84,44 @@ pub enum PreparationError {
     Data(#[from] DataError),
 }
 
-impl PreparationError {
-    /// Whether something is not there or cannot be read or written. Otherwise what is there was read and is wrong, is not
-    /// what was listed, or was asked for in a way that cannot be.
-    pub fn is_missing(&self) -> bool {
+impl Advice for PreparationError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Missing { .. } => {
+                "put the data there, say where they are with data.root=DIR, or use data=sim_tiny".into()
+            }
+            Self::WrongSimulation { expected, .. } => format!("add sim={expected}"),
+            Self::StaleSimulation { .. } => {
+                "delete the data set to simulate it again, or keep both with data.root=ANOTHER_DIR".into()
+            }
+            Self::StaleCalibration { .. } => {
+                "delete that file to calibrate again, or keep both with calib.out=ANOTHER_DIR".into()
+            }
+            Self::NotAlone { found, .. } => format!(
+                "move {found} elsewhere, or choose another folder with calib.out=DIR: an audit makes that folder again \
+                 and compares it"
+            ),
+            Self::NoRow { table, planet } => {
+                format!("get {} again, or move the folder of planet {planet} out of the data set", table.display())
+            }
+            Self::CubesAsked => "add calib.output=light_curve".into(),
+            Self::Simulation(error) => return error.hint(),
+            Self::Calibration(error) => return error.hint(),
+            Self::Data(error) => return error.hint(),
+        })
+    }
+
+    fn kind(&self) -> FailureKind {
         match self {
-            Self::Missing { .. } => true,
-            Self::Simulation(error) => error.is_missing(),
-            Self::Calibration(error) => error.is_missing(),
-            Self::Data(error) => error.is_missing(),
-            Self::WrongSimulation { .. }
-            | Self::StaleSimulation { .. }
+            Self::WrongSimulation { .. } | Self::CubesAsked => FailureKind::Usage,
+            Self::Missing { .. } => FailureKind::Missing,
+            Self::StaleSimulation { .. }
             | Self::StaleCalibration { .. }
             | Self::NotAlone { .. }
-            | Self::NoRow { .. }
-            | Self::CubesAsked => false,
+            | Self::NoRow { .. } => FailureKind::Failed,
+            Self::Simulation(error) => error.kind(),
+            Self::Calibration(error) => error.kind(),
+            Self::Data(error) => error.kind(),
         }
     }
 }

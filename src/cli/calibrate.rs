@@ -2,7 +2,7 @@
 
 use crate::ariel::config::CalibrateConfig;
 use crate::ariel::preparation;
-use anyhow::Result;
+use crate::failure::Result;
 
 use crate::cli::output::outln;
 use crate::cli::progress::Stages;

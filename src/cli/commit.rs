@@ -5,16 +5,15 @@ use std::path::{Path, PathBuf};
 use crate::ariel::config::TrainConfig;
 use crate::config::{Composer, Config};
 use crate::durable;
+use crate::failure::{Context, Failure, Result};
 use crate::manifest::commitment::{CommittedConfig, CommittedSources, ConfigCommitment, subject};
 use crate::manifest::predicate::ConfigRecord;
 use crate::manifest::statement::Statement;
 use crate::manifest::strict_json::DecimalU64;
 use crate::provenance::environment::BuiltFrom;
 use crate::provenance::git;
-use anyhow::{Context, Result};
 
 use crate::cli::compose::{self, warned};
-use crate::cli::failure::Usage;
 use crate::cli::job::{Job, Mode};
 use crate::cli::output::outln;
 use crate::cli::{keys, passphrase, record};
@@ -47,7 +46,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let Arguments { selection, out, signing_key, passphrase } = arguments;
     if out.symlink_metadata().is_ok() {
         let message = format!("{} exists already: a commitment is never written over another", out.display());
-        return Err(Usage::new(message, "name another --out").into());
+        return Err(Failure::usage(message, "name another --out"));
     }
     let composer = selection.composer(COMMAND)?;
     let name = selection.primary(COMMAND);
@@ -55,7 +54,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Mode::Run { overrides } => overrides,
         Mode::Multirun { .. } => {
             let message = "hydra.mode: expected a single run, got a multirun";
-            return Err(Usage::new(message, "commit to the config of each of its runs").into());
+            return Err(Failure::usage(message, "commit to the config of each of its runs"));
         }
     };
     let job = Job::single(warned(composer.compose(name, &overrides)?))?;

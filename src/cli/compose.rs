@@ -4,13 +4,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Composer, Config, SearchPath, VersionBase};
+use crate::failure::{Advice, Context, Failure, FailureKind, Result};
 use crate::manifest::predicate::CLOCK_KEY;
-use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::failure::Usage;
 use crate::cli::job::{self, Job};
 use crate::cli::output::out;
 use crate::cli::{info, record, sweep};
@@ -257,7 +256,7 @@ impl Arguments {
         }
         match job::Mode::of(&composer, name, overrides, self.multirun)? {
             job::Mode::Run { .. } if !self.zip.is_empty() => {
-                Err(Usage::new("--zip: expected a multirun, got a single run", "add --multirun").into())
+                Err(Failure::usage("--zip: expected a multirun, got a single run", "add --multirun"))
             }
             job::Mode::Run { overrides } => work(Job::single(warned(composer.compose(name, &overrides)?))?),
             job::Mode::Multirun { overrides } => {
@@ -285,3 +284,13 @@ impl Arguments {
 #[derive(Debug, thiserror::Error)]
 #[error("expected a folder of configs at {}, got none", .0.display())]
 pub struct MissingConfigs(PathBuf);
+
+impl Advice for MissingConfigs {
+    fn hint(&self) -> Option<String> {
+        Some("run where the folder configs/ is, or say where with --config-path DIR".into())
+    }
+
+    fn kind(&self) -> FailureKind {
+        FailureKind::Usage
+    }
+}

@@ -2,8 +2,8 @@
 
 use std::time::SystemTime;
 
+use crate::failure::{Failure, Result};
 use crate::provenance::data::DigestCache;
-use anyhow::Result;
 use etcetera::{BaseStrategy, choose_base_strategy};
 
 /// Does the work with the user's cache, if it is wanted and there is a place for it, and keeps what it learnt, whatever
@@ -14,7 +14,7 @@ pub fn with_cache<T>(wanted: bool, work: impl FnOnce(Option<&DigestCache>) -> Re
     };
     let (cache, fault) = DigestCache::open(&folder.join("spectramind"), SystemTime::now());
     if let Some(fault) = fault {
-        eprintln!("Warning: {:#}: it is ignored, and written anew", anyhow::Error::new(fault));
+        eprintln!("Warning: {}: it is ignored, and written anew", Failure::from(fault));
     }
     let done = work(Some(&cache));
     if let Err(error) = cache.save() {

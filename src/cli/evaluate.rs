@@ -2,7 +2,7 @@
 
 use crate::ariel::config::EvaluateConfig;
 use crate::ariel::training;
-use anyhow::Result;
+use crate::failure::Result;
 
 use crate::cli::compose;
 use crate::cli::job::Job;

@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{Composer, Config, Origin, Value, to_yaml};
 use crate::durable;
-use anyhow::{Context, Result};
-
-use crate::cli::failure::Usage;
+use crate::failure::{Advice, Context, Failure, Result};
 
 /// Whether a command line runs once or once for every combination of values, and its overrides with that said.
 pub enum Mode {
@@ -56,6 +54,12 @@ pub struct Job {
 pub struct Taken {
     directory: PathBuf,
     folder: PathBuf,
+}
+
+impl Advice for Taken {
+    fn hint(&self) -> Option<String> {
+        Some("choose another directory: hydra.run.dir=DIR, or a pattern with ${now:%f}, the microsecond".into())
+    }
 }
 
 /// Makes the folder of Hydra's record, as the only one who does.
@@ -112,7 +116,7 @@ impl Job {
         if self.config.hydra_value("job.chdir")? == Value::Bool(true) {
             let message =
                 "hydra.job.chdir: expected false or null, got true: runs stay in the directory of the command";
-            return Err(Usage::new(message, "take hydra.job.chdir=true away").into());
+            return Err(Failure::usage(message, "take hydra.job.chdir=true away"));
         }
         Ok(self)
     }

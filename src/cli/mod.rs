@@ -30,9 +30,12 @@ mod typed;
 use std::process::ExitCode;
 
 use crate::engine::device;
+use crate::failure::Result;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::CompleteEnv;
+
+use self::failure::Told;
 
 /// Train models so that anyone can re-check the run later, bit for bit.
 ///
@@ -82,28 +85,31 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => without_dashes(error, std::env::args().skip(1)).exit(),
     };
-    let done = std::panic::catch_unwind(|| {
-        device::choose_cpu_level(std::env::var_os(device::CPU_LEVEL_VARIABLE).as_deref())?;
-        match arguments.command {
-            Command::Simulate(arguments) => simulate::run(&arguments),
-            Command::Calibrate(arguments) => calibrate::run(&arguments),
-            Command::Train(arguments) => train::run(&arguments),
-            Command::Commit(arguments) => commit::run(&arguments),
-            Command::Predict(arguments) => predict::run(&arguments),
-            Command::Evaluate(arguments) => evaluate::run(&arguments),
-            Command::Config(arguments) => config::run(&arguments),
-            Command::Keys(arguments) => keys::run(&arguments),
-            Command::Runs(arguments) => runs::run(&arguments),
-            Command::Doctor(arguments) => doctor::run(&arguments),
-            Command::Completion(arguments) => completion::run(&arguments),
-        }
-    });
-    match done {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(error)) => failure::report(&error),
-        // The panic's own message is on standard error already.
-        Err(_) => ExitCode::from(failure::BUG),
+    // The panic's own message is on standard error already.
+    let Ok(done) = std::panic::catch_unwind(|| run(arguments.command)) else { return ExitCode::from(failure::BUG) };
+    done.map(ExitCode::from).unwrap_or_else(|failure| {
+        failure::tell(&failure);
+        failure::exit_code(&failure)
+    })
+}
+
+fn run(command: Command) -> Result<Told> {
+    device::choose_cpu_level(std::env::var_os(device::CPU_LEVEL_VARIABLE).as_deref())?;
+    match command {
+        // Its answer may be a no.
+        Command::Config(arguments) => return config::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments)?,
+        Command::Calibrate(arguments) => calibrate::run(&arguments)?,
+        Command::Train(arguments) => train::run(&arguments)?,
+        Command::Commit(arguments) => commit::run(&arguments)?,
+        Command::Predict(arguments) => predict::run(&arguments)?,
+        Command::Evaluate(arguments) => evaluate::run(&arguments)?,
+        Command::Keys(arguments) => keys::run(&arguments)?,
+        Command::Runs(arguments) => runs::run(&arguments)?,
+        Command::Doctor(arguments) => doctor::run(&arguments)?,
+        Command::Completion(arguments) => completion::run(&arguments)?,
     }
+    Ok(Told::Done)
 }
 
 /// Other programs' habit: `--trainer.epochs=5` is an override, which has no dashes here.

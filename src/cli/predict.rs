@@ -4,7 +4,7 @@ use crate::ariel::config::PredictConfig;
 use crate::ariel::training::{self, TrainingError};
 use crate::engine::device;
 use crate::engine::snapshot::Snapshot;
-use anyhow::Result;
+use crate::failure::Result;
 
 use crate::cli::output::outln;
 use crate::cli::progress::Stages;

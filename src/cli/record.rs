@@ -14,6 +14,7 @@ use crate::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory, STEP_LOG, complete_
 use crate::engine::settings::{Numerics, Precision, TrainerSettings};
 use crate::engine::snapshot::Snapshot;
 use crate::envelope::{Enforcement, Figures, NetworkFigure};
+use crate::failure::{Context, Failure, Result};
 use crate::manifest::dsse::Envelope;
 use crate::manifest::key::SigningKey;
 use crate::manifest::origin::{ORIGIN, RunOrigin};
@@ -33,7 +34,6 @@ use crate::provenance::environment::{Environment, Variable};
 use crate::provenance::git::{self, GitRecord, UNCOMMITTED_PATCH};
 use crate::provenance::path::RelativePath;
 use crate::verify::{MANIFEST, STEP_LEAVES, VERDICT};
-use anyhow::{Context, Result, bail};
 
 /// The workload that this program trains.
 const WORKLOAD: &str = "ariel";
@@ -105,10 +105,16 @@ impl DataSets {
             let needed = entries.needed();
             let after = ReadData::of_tree_with(root, |path| needed.of_file(path))?;
             if let Some(difference) = hashed.manifest().compare(&after).first() {
-                bail!("data set {} changed while the run used it: {difference}; the run is not signed", record.name);
+                return Err(Failure::new(format!(
+                    "data set {} changed while the run used it: {difference}; the run is not signed",
+                    record.name
+                )));
             }
             if *hashed != *after {
-                bail!("data set {}: the cache of digests holds a wrong MD5; the run is not signed", record.name);
+                return Err(Failure::new(format!(
+                    "data set {}: the cache of digests holds a wrong MD5; the run is not signed",
+                    record.name
+                )));
             }
         }
         Ok(())
@@ -259,7 +265,7 @@ pub fn config_record(composed: &Config, name: &str) -> Result<ConfigRecord> {
         Value::Int(number) => Some(number.try_into().context("hydra.job.num is no number of a job")?),
         _ => None,
     };
-    let composed_at = composed.now().context("the config was composed without a time")?;
+    let composed_at = composed.now().ok_or_else(|| Failure::new("the config was composed without a time"))?;
     Ok(ConfigRecord {
         name: name.to_owned(),
         digest: composed.digest()?.into(),
@@ -378,11 +384,11 @@ pub fn signed_line<P: Predicate>(statement: &Statement<P>, key: &SigningKey) -> 
 fn check_step_log(run: &RunDirectory, steps: u64) -> Result<Blake3Digest> {
     let lines = complete_lines(&run.root().join(STEP_LOG))?;
     if lines.len() as u64 != steps {
-        bail!(
+        return Err(Failure::new(format!(
             "{STEP_LOG} of {}: expected {steps} leaves, got {}; the run is not signed",
             run.root().display(),
             lines.len()
-        );
+        )));
     }
     let hashes: String = lines.iter().map(|line| format!("{}\n", leaf_hash(line.as_bytes()))).collect();
     run.write_file(STEP_LEAVES, hashes.as_bytes())?;
@@ -398,7 +404,10 @@ fn check_final_checkpoint(run: &RunDirectory, trained: &Trained) -> Result<()> {
     let path = run.root().join(FINAL_CHECKPOINT);
     let (expected, got) = (trained.state_digest, Snapshot::read(&path)?.state_digest());
     if got != expected {
-        bail!("{}: expected a state with digest {expected}, got {got}; the run is not signed", path.display());
+        return Err(Failure::new(format!(
+            "{}: expected a state with digest {expected}, got {got}; the run is not signed",
+            path.display()
+        )));
     }
     Ok(())
 }

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::output::outln;
 
+use crate::failure::{Context, Result};
 use crate::manifest::predicate::TrainingRun;
 use crate::manifest::verified::read_unverified;
 use crate::verify::MANIFEST;
-use anyhow::{Context, Result};
 use clap::Subcommand;
 
 /// Look at past runs

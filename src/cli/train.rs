@@ -16,13 +16,13 @@ use crate::engine::repro::NUMERICS_VERSION;
 use crate::engine::run_dir::{FINAL_CHECKPOINT, LAST_CHECKPOINT, RunDirectory};
 use crate::engine::settings::{Numerics, SupportedTrainer, UnsupportedSetting};
 use crate::engine::snapshot::Snapshot;
+use crate::failure::{Context, Failure, Result};
 use crate::manifest::key::SigningKey;
 use crate::manifest::origin::{ORIGIN, RunOrigin};
 use crate::manifest::predicate::{DataRole, ExitReason};
 use crate::manifest::verified::read_unverified;
 use crate::provenance::path::RelativePath;
 use crate::verify::MANIFEST;
-use anyhow::{Context, Result, bail};
 
 use crate::cli::compose::warned;
 use crate::cli::job::Job;
@@ -91,12 +91,15 @@ fn train_job(job: Job, arguments: &Arguments) -> Result<()> {
     if let Some(root) = directory.as_deref().filter(|root| job.begun_before() && is_complete(root)) {
         if job.is_of_sweep() {
             if job.config().digest()? != record::read_origin(root)?.config.digest {
-                bail!("{}: expected this job's run, got another run, which is complete and signed", root.display());
+                return Err(Failure::new(format!(
+                    "{}: expected this job's run, got another run, which is complete and signed",
+                    root.display()
+                )));
             }
             eprintln!("{} is complete and signed already", root.display());
             return Ok(());
         }
-        bail!("{} is complete and signed: there is nothing to go on with", root.display());
+        return Err(Failure::new(format!("{} is complete and signed: there is nothing to go on with", root.display())));
     }
     // An experiment is one folder: a path in it could lead anywhere.
     if config.experiment.contains('/') || RelativePath::parse(&config.experiment).is_err() {
@@ -209,13 +212,16 @@ impl Start {
         let sources = Sources::read(composed, config)?;
         let found = record::origin(composed, &recorded.config.name, config, &recorded.run.id, data, &sources, choice)?;
         if let Some(difference) = recorded.first_difference(&found) {
-            bail!("{}: expected the {difference} the run began with, got another", root.display());
+            return Err(Failure::new(format!(
+                "{}: expected the {difference} the run began with, got another",
+                root.display()
+            )));
         }
         if !config.logger.events {
-            bail!(
+            return Err(Failure::new(format!(
                 "{}: expected logs/events.jsonl (logger.events=true) to count the time so far, got none",
                 root.display()
-            );
+            )));
         }
         let checkpoint = newest_checkpoint(root)?;
         let step = checkpoint.as_ref().map_or(0, |snapshot| snapshot.progress.position.step);

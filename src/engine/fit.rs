@@ -30,6 +30,7 @@ use super::state::{SnapshotMismatch, TrainState, UpdateRule, initial_model};
 use super::step_log::{ScaledStep, StepLeaf, f32_bits, f64_bits, samples_digest};
 use super::task::{Draws, InferenceModel, Metric, Moment, Split, Task, TaskError};
 use crate::digest::Blake3Digest;
+use crate::failure::{Advice, FailureKind};
 
 /// Everything a run is a function of, beside the task.
 pub struct FitPlan<'a> {
@@ -647,5 +648,49 @@ impl<'a> FitPlan<'a> {
 
     fn seconds(&self) -> f64 {
         (self.elapsed)().as_secs_f64()
+    }
+}
+
+impl Advice for FitError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::RunDir(error) => error.hint(),
+            Self::Snapshot(error) => error.hint(),
+            Self::Setting(error) => error.hint(),
+            Self::Monitor(error) => error.hint(),
+            Self::Direction(error) => error.hint(),
+            Self::NothingToMonitor { .. } => Some(
+                "hold more planets out with data.val_fraction, or add trainer.early_stopping=null \
+                 trainer.checkpoint.monitor=null"
+                    .into(),
+            ),
+            Self::NeverValidated { steps, .. } => {
+                Some(format!("add trainer.val_check_interval=1.0, or a number up to {steps}"))
+            }
+            Self::NoBatches { key, .. } => Some(format!("add {key}=1, or a larger share")),
+            Self::Task { .. }
+            | Self::Diverged { .. }
+            | Self::TooManySteps { .. }
+            | Self::NoGradient { .. }
+            | Self::Refused(_)
+            | Self::NoSamples => None,
+        }
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::RunDir(error) => error.kind(),
+            Self::Snapshot(error) => error.kind(),
+            Self::Setting(error) => error.kind(),
+            Self::Monitor(error) => error.kind(),
+            Self::Direction(error) => error.kind(),
+            Self::NothingToMonitor { .. } | Self::NeverValidated { .. } | Self::NoBatches { .. } => FailureKind::Usage,
+            Self::Task { .. }
+            | Self::Diverged { .. }
+            | Self::TooManySteps { .. }
+            | Self::NoGradient { .. }
+            | Self::Refused(_)
+            | Self::NoSamples => FailureKind::Failed,
+        }
     }
 }

@@ -22,6 +22,7 @@ use spectramind::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory};
 use spectramind::engine::settings::{Accelerator, LoggerSettings, Numerics, Precision, SupportedTrainer};
 use spectramind::engine::snapshot::Snapshot;
 use spectramind::engine::step_log::StepLeaf;
+use spectramind::failure::{Advice, FailureKind};
 use spectramind::manifest::predicate::{
     DataRole, DeviceRecord, ExitReason, NumericsProfile, NumericsRecord, PrecisionRecord, ProbeRecord,
     TrainingRun as Claim,
@@ -364,5 +365,5 @@ fn failed(error: impl Into<anyhow::Error>) -> Stop {
 
 /// What is not there was not checked; what is there and of no use cannot be what the run was trained on.
 fn stop(error: TrainingError) -> Stop {
-    if error.is_missing() { not_checked(error) } else { failed(error) }
+    if error.kind() == FailureKind::Missing { not_checked(error) } else { failed(error) }
 }

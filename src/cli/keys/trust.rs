@@ -3,18 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use crate::durable;
+use crate::failure::{Context, Failure, Result};
 use crate::manifest::key::{PublicKey, SigningKey};
 use crate::manifest::timestamp::UtcTime;
 use crate::manifest::trust::state::StateFile;
 use crate::manifest::trust::{
     NamedRoot, Role, Root, RootOrigin, Trust, TrustDocument, TrustError, TrustSource, TrustedKey, read_file,
 };
-use anyhow::{Context, Result};
 use clap::{Subcommand, ValueEnum};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use jiff::Timestamp;
 
-use crate::cli::failure::Usage;
 use crate::cli::output::outln;
 use crate::cli::{passphrase, record};
 
@@ -179,7 +178,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 fn init(out: &Path, root_threshold: u32, signing: &Signing) -> Result<()> {
     if out.symlink_metadata().is_ok() {
         let message = format!("{} exists already: a trust document is never begun over another", out.display());
-        return Err(Usage::new(message, "change it with `spectramind keys trust add`, or name another --out").into());
+        return Err(Failure::usage(message, "change it with `spectramind keys trust add`, or name another --out"));
     }
     let keys = signing.keys()?;
     let document = TrustDocument::first(root_of(&keys, root_threshold), record::now());

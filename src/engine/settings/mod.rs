@@ -30,6 +30,8 @@ pub use self::optimizer::{
 pub use self::record::{AuditSettings, LoggerSettings};
 pub use self::schedule::{Decay, ScheduleSettings};
 pub use self::trainer::{SupportedTrainer, TrainerSettings};
+use crate::failure::{Advice, FailureKind};
+
 pub use super::batches::{BatchLimit, ValInterval};
 pub use super::repro::{Numerics, Precision};
 pub use crate::wall_time::WallTime;
@@ -90,6 +92,25 @@ pub(crate) fn within<N: PartialOrd + fmt::Display>(
             let (smallest, largest) = (range.start().to_string(), range.end().to_string());
             Err(UnsupportedSetting::OutOfRange { key, smallest, largest, got: got.to_string() })
         }
+    }
+}
+
+impl Advice for UnsupportedSetting {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Invalid { key, expected, .. } => format!("set {key} to {expected}"),
+            Self::OutOfRange { key, smallest, largest, .. } => {
+                format!("set {key} to a number from {smallest} to {largest}")
+            }
+            Self::NotYet { key, expected, .. } => {
+                let value = expected.split(' ').next().unwrap_or(expected);
+                format!("choose another profile (trainer=ci_fast, trainer=defaults) or add {key}={value}")
+            }
+        })
+    }
+
+    fn kind(&self) -> FailureKind {
+        FailureKind::Usage
     }
 }
 
