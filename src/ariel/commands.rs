@@ -151,7 +151,6 @@ fn evaluate(config: &Config, _: &mut dyn FnMut(Progress<'_>)) -> Result<Answer, 
         "score {:.6}  (FGS1 {:.6}, AIRS {:.6}, before clipping {:.6})",
         score.official, score.fgs1, score.airs, score.unclipped
     );
-    let json =
-        json!({ "score": score.official, "unclipped": score.unclipped, "fgs1": score.fgs1, "airs": score.airs });
+    let json = json!({ "score": score.official, "unclipped": score.unclipped, "fgs1": score.fgs1, "airs": score.airs });
     Ok(Answer { text, json })
 }

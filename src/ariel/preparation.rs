@@ -132,8 +132,9 @@ impl Advice for PreparationError {
 /// See [`simulator::simulate`].
 pub fn simulate(sim: &SimConfig, progress: &mut dyn FnMut(Progress<'_>)) -> Result<(), PreparationError> {
     let stage = format!("simulating into {}", sim.out.display());
-    let mut shown =
-        |done: usize, total: usize| progress(Progress { stage: &stage, done: done as u64, total: total as u64, unit: "planets" });
+    let mut shown = |done: usize, total: usize| {
+        progress(Progress { stage: &stage, done: done as u64, total: total as u64, unit: "planets" })
+    };
     shown(0, sim.planets + sim.test_planets);
     simulator::simulate(sim, &mut |now| shown(now.done, now.total))?;
     Ok(())
@@ -161,8 +162,9 @@ fn calibrate_set(
         durable::remove_leftovers(&calib.out).map_err(|source| DataError::io("clean", &calib.out, source))?;
     }
     let stage = format!("calibrating into {}", calib.out.display());
-    let mut shown =
-        |done: usize, total: usize| progress(Progress { stage: &stage, done: done as u64, total: total as u64, unit: "visits" });
+    let mut shown = |done: usize, total: usize| {
+        progress(Progress { stage: &stage, done: done as u64, total: total as u64, unit: "visits" })
+    };
     shown(0, data_set.visits(data.split)?.len());
     Ok(calibration::calibrate(data_set, data.split, calib, &mut |now| shown(now.done, now.total))?)
 }

@@ -10,7 +10,7 @@ use super::predictor::{MeasureError, measure};
 use super::preparation::{self, Labels, PreparationError};
 use super::simulator::SimConfig;
 use super::task::{SpectrumTask, SpectrumTaskError};
-use super::{commands, calibration::CalibConfig};
+use super::{calibration::CalibConfig, commands};
 use crate::engine::task::{InferenceModel, Metric, Split, Task};
 use crate::failure::{Advice, Failure, FailureKind};
 use crate::provenance::data::ListedFiles;

@@ -659,6 +659,7 @@ impl Advice for FitError {
             Self::Setting(error) => error.hint(),
             Self::Monitor(error) => error.hint(),
             Self::Direction(error) => error.hint(),
+            Self::Group(error) => error.hint(),
             Self::NothingToMonitor { .. } => Some(
                 "hold more planets out with data.val_fraction, or add trainer.early_stopping=null \
                  trainer.checkpoint.monitor=null"
@@ -684,6 +685,7 @@ impl Advice for FitError {
             Self::Setting(error) => error.kind(),
             Self::Monitor(error) => error.kind(),
             Self::Direction(error) => error.kind(),
+            Self::Group(error) => error.kind(),
             Self::NothingToMonitor { .. } | Self::NeverValidated { .. } | Self::NoBatches { .. } => FailureKind::Usage,
             Self::Task { .. }
             | Self::Diverged { .. }

@@ -285,6 +285,16 @@ pub enum DataRole {
     Derived,
 }
 
+impl DataRole {
+    /// Its name in a record.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Derived => "derived",
+        }
+    }
+}
+
 /// What DVC says of a data set: its entries are compared with the files when the run begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

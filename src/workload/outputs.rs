@@ -5,8 +5,16 @@ use crate::failure::Failure;
 use crate::provenance::path::RelativePath;
 
 /// What every run directory has of its own.
-const TAKEN: [&str; 8] =
-    [".hydra", "checkpoints", "logs", "manifest.intoto.jsonl", "provenance", "provenance.json", "steps.jsonl", "steps.leaves"];
+const TAKEN: [&str; 8] = [
+    ".hydra",
+    "checkpoints",
+    "logs",
+    "manifest.intoto.jsonl",
+    "provenance",
+    "provenance.json",
+    "steps.jsonl",
+    "steps.leaves",
+];
 
 /// A run directory, for files of the workload's own.
 #[derive(Debug)]
@@ -30,7 +38,9 @@ impl<'a> Outputs<'a> {
         let parsed = RelativePath::parse(path).map_err(|error| Failure::new(format!("output {path:?}: {error}")))?;
         let is_new = !self.run.root().join(path).exists() && !self.written.contains(&parsed);
         if TAKEN.contains(&first) || !is_new {
-            return Err(Failure::new(format!("output {path:?}: expected a name of its own, got one that is there already")));
+            return Err(Failure::new(format!(
+                "output {path:?}: expected a name of its own, got one that is there already"
+            )));
         }
         self.run.write_file(path, bytes)?;
         self.written.push(parsed);

@@ -1,6 +1,7 @@
 //! CSV files with columns found by name.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::DataError;

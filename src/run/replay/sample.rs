@@ -7,15 +7,17 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use spectramind::ariel::training::{self, PREDICTIONS, TrainingRun};
-use spectramind::engine::fit::Event;
-use spectramind::engine::rng::{CounterRng, Stream};
-use spectramind::engine::run_dir::{CHECKPOINTS, FINAL_CHECKPOINT, RunDirectory};
-use spectramind::engine::settings::LoggerSettings;
-use spectramind::engine::snapshot::Snapshot;
-use spectramind::verify::{Check, Verdict, VerifiedRun, detection_probability};
-
-use super::{Replay, Stage, Stop, compare, compare_end, compare_file, not_checked, stop, worst};
+use super::compare::{compare_end, compare_file, compare_leaf};
+use super::stage::Stage;
+use super::stop::{Stop, conclude, not_checked, stop, worst};
+use super::{Replay, Training, plan};
+use crate::engine::fit::Event;
+use crate::engine::rng::{CounterRng, Stream};
+use crate::engine::run_dir::{CHECKPOINTS, FINAL_CHECKPOINT, RunDirectory};
+use crate::engine::settings::LoggerSettings;
+use crate::engine::snapshot::Snapshot;
+use crate::verify::{Check, Verdict, VerifiedRun, detection_probability};
+use crate::workload::Workload;
 
 /// How much to look at.
 #[derive(Debug, Clone, Copy)]
@@ -36,41 +38,36 @@ struct Stretch {
 }
 
 /// Trains some stretches of the run again.
-pub fn check(replay: &Replay<'_>, sample: Sample) -> Check {
+pub fn check<W: Workload>(workload: &W, replay: &Replay<'_>, sample: Sample) -> Check {
     let mut check = Check::new("sample");
-    match train_again(replay, sample) {
-        Ok(findings) => findings.into_iter().for_each(|finding| check.note(finding)),
-        Err(Stop::Failed(finding)) => check.fail(finding),
-        Err(Stop::NotChecked(finding)) => check.not_checked(finding),
-    }
+    conclude(train_again(workload, replay, sample), &mut check);
     check
 }
 
-fn train_again(replay: &Replay<'_>, sample: Sample) -> Result<Vec<String>, Stop> {
+fn train_again<W: Workload>(workload: &W, replay: &Replay<'_>, sample: Sample) -> Result<Vec<String>, Stop> {
     let run = replay.run;
     // The leaves that the stretches are compared with must be the signed ones, the unsampled ones as well.
-    let log = run.check_steps();
-    if log.verdict != Verdict::Passed {
+    if let Some(log) = run.check_steps().filter(|log| log.verdict != Verdict::Passed) {
         return Err(worst(log));
     }
-    let stage = Stage::set(replay)?;
+    let stage = Stage::set(workload, replay)?;
+    let steps = stage.training.steps.count;
     if let Some((step, leaf)) = (1..).zip(&stage.signed).find(|(step, leaf)| leaf.step != *step) {
         return Err(Stop::Failed(format!("step {step}: expected a leaf of that step, got one of {}", leaf.step)));
     }
-    let all = stretches(run);
+    let all = stretches(run, steps);
     let chosen = choose(all.len(), sample);
     let mut findings = Vec::new();
     for &index in &chosen {
         let stretch = &all[index];
-        replay_stretch(run, &stage, stretch)?;
+        replay_stretch(workload, replay, &stage, stretch)?;
         findings.push(format!("steps {} to {} are bit for bit the signed ones", stretch.first + 1, stretch.last));
     }
-    let steps: u64 = chosen.iter().map(|&index| all[index].last - all[index].first).sum();
+    let trained: u64 = chosen.iter().map(|&index| all[index].last - all[index].first).sum();
     findings.push(format!(
-        "{} of {} stretches, {steps} of {} steps, seed {}, on {}",
+        "{} of {} stretches, {trained} of {steps} steps, seed {}, on {}",
         chosen.len(),
         all.len(),
-        run.claim().steps.count,
         sample.seed,
         stage.choice.device
     ));
@@ -100,8 +97,7 @@ fn checkpoint_of(step: u64) -> String {
 }
 
 /// The run, cut at the step checkpoints that are signed.
-fn stretches(run: &VerifiedRun) -> Vec<Stretch> {
-    let count = run.claim().steps.count;
+fn stretches(run: &VerifiedRun, count: u64) -> Vec<Stretch> {
     let step_of = |name: &str| {
         let digits = name.strip_prefix(CHECKPOINTS)?.strip_prefix("/step-")?.strip_suffix(".safetensors")?;
         digits.parse::<u64>().ok().filter(|step| (1..count).contains(step))
@@ -115,38 +111,40 @@ fn stretches(run: &VerifiedRun) -> Vec<Stretch> {
     cuts.into_iter().zip(lasts).map(|((first, checkpoint), last)| Stretch { first, last, checkpoint }).collect()
 }
 
-fn replay_stretch(run: &VerifiedRun, stage: &Stage, stretch: &Stretch) -> Result<(), Stop> {
-    let claim = run.claim();
+fn replay_stretch<W: Workload>(
+    workload: &W,
+    replay: &Replay<'_>,
+    stage: &Stage<'_, W>,
+    stretch: &Stretch,
+) -> Result<(), Stop> {
+    let (run, training) = (replay.run, stage.training);
     let checkpoint = match &stretch.checkpoint {
         Some(name) => Some(signed_state(run, stage, name, stretch.first)?),
         None => None,
     };
-    let folder = stage.scratch.path().join(format!("from-{}", stretch.first));
+    let folder = replay.scratch.join(format!("from-{}", stretch.first));
     let mut again = RunDirectory::create_part(&folder, LoggerSettings::NONE).map_err(not_checked)?;
     let mut difference = None;
     let mut observer = |event: Event<'_>| {
         if let Event::Step { leaf, .. } = event {
-            difference = compare(stage.signed.get(leaf.step as usize - 1), leaf);
+            difference = compare_leaf(stage.signed.get(leaf.step as usize - 1), leaf);
         }
         if difference.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let how = TrainingRun {
-        device: &stage.choice.device,
-        checkpoint,
-        stop_after_steps: Some(stretch.last),
-        elapsed: &|| Duration::ZERO,
-    };
-    let trained = training::train(&stage.config, &stage.task, how, &mut again, &mut observer).map_err(stop)?;
+    let plan = plan(workload, &stage.config, Some(stretch.last), &|| Duration::ZERO);
+    let trained = Training { workload, task: &stage.task, plan: &plan, checkpoint, run: &mut again };
+    let trained = trained.on(&stage.choice, &mut observer);
     if let Some(difference) = difference {
         return Err(Stop::Failed(difference));
     }
+    let (trained, outputs) = trained.map_err(stop)?;
     if trained.steps != stretch.last {
         return Err(Stop::Failed(format!("expected to come to step {}, came to {}", stretch.last, trained.steps)));
     }
-    if stretch.last == claim.steps.count {
-        compare_end(run, &trained)?;
+    if stretch.last == training.steps.count {
+        compare_end(run.claim(), training, &trained)?;
         compare_file(run, again.root(), FINAL_CHECKPOINT)?;
-        return compare_file(run, again.root(), PREDICTIONS);
+        return outputs.iter().try_for_each(|output| compare_file(run, again.root(), output.as_str()));
     }
     // The stretch ends where a checkpoint was signed, whose every byte, counters included, the next stretch starts from.
     compare_file(run, again.root(), &checkpoint_of(stretch.last))?;
@@ -161,7 +159,7 @@ fn replay_stretch(run: &VerifiedRun, stage: &Stage, stretch: &Stretch) -> Result
 }
 
 /// A checkpoint's state, if it is the one that the signed leaf of its step names.
-fn signed_state(run: &VerifiedRun, stage: &Stage, name: &str, step: u64) -> Result<Snapshot, Stop> {
+fn signed_state<W: Workload>(run: &VerifiedRun, stage: &Stage<'_, W>, name: &str, step: u64) -> Result<Snapshot, Stop> {
     let mut check = Check::new("checkpoint");
     let Some(bytes) = run.read_subject(name, &mut check) else { return Err(worst(check)) };
     let snapshot =
