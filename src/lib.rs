@@ -16,14 +16,17 @@
 //! | [`envelope`] | limits and verdicts over plain numbers | nothing |
 //! | [`failure`] | errors as a person meets them, with their hints | nothing |
 //! | [`merkle`] | an RFC 6962-shaped log over BLAKE3 | `digest` |
-//! | [`config`] | Hydra-compatible composition: the crate `hydra-compose` | nothing of ours |
+//! | `wall_time` | the clock that limits are measured by | nothing |
+//! | [`config`] | Hydra-compatible composition: the crate `hydra-compose` | nothing |
+//! | `repro_burn` (feature `engine`) | reproducible numerics: a crate, too | nothing |
 //! | [`provenance`] | git, data, DVC, environment: what went in | all above but `envelope` |
 //! | [`manifest`] | statement, envelope, keys, trust: what is claimed | all above, as plain data |
 //! | [`verify`] | claim → checks → report | all above |
 //! | [`schema`] | the JSON Schema of every document | everything but `cli` |
-//! | `engine` (feature) | the training engine: knows tensors, no workload; its numerics are the crate `repro-burn` | `digest`, `durable`, `merkle` |
-//! | `ariel` (feature `engine`) | the Ariel workload, a `Task` of the engine | `engine`, `envelope` |
+//! | `engine` (feature) | the training engine: knows tensors, no workload | `digest`, `durable`, `foreign`, `merkle`, `wall_time`, `repro_burn` |
+//! | `ariel` (feature `engine`) | the Ariel workload, a `Task` of the engine | `digest`, `durable`, `foreign`, `envelope`, `provenance`, `engine` |
 //! | `cli` (feature) | the commands | all above |
+//! | `verifier` | the program `spectramind-verify`, a package of its own | all above but `cli` |
 //!
 //! Signing happens after training; the engine never sees a key. The library neither prints, nor reads environment variables
 //! or clocks: they are arguments. `cli` alone does.

@@ -110,7 +110,8 @@ impl Config {
             let file = custom.source().absolute.as_deref().unwrap_or(Path::new("")).display();
             let message =
                 format!("{file}: expected the file of resolvers below the folder of configs, got one elsewhere");
-            let hint = "move it there: an audit has the configs, and nothing else".to_owned();
+            let hint =
+                "move it there: whoever has that folder and nothing else can then compose this config".to_owned();
             ConfigError::new(ErrorKind::Other, message).with_hint(Some(hint))
         };
         custom.path_in_tree().map(Some).ok_or_else(outside)

@@ -1,6 +1,6 @@
 //! The conformance suite: whole cases and tables made by Hydra itself.
 //!
-//! It lies in `tests/`: `cases.jsonl`, `tables/` and `cli/`, data made by hydra-core 1.3.2.
+//! It lies in `tests/data/`, whose README says how it was made.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,7 +20,7 @@ use super::{Composer, SearchPath, python, yaml};
 
 /// The suite's folder.
 fn suite() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data")
 }
 
 fn lines(path: &Path) -> Vec<Json> {

@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn digests_agree_with_the_golden_vectors() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/digest/vectors.json");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/digest/vectors.json");
         let vector = |(name, yaml): &(&str, &str)| {
             let value = load_yaml(yaml).expect("legal YAML");
             // The value is there for programs that do not read YAML.

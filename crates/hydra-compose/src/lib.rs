@@ -19,8 +19,25 @@
 //! # Ok::<(), hydra_compose::ConfigError>(())
 //! ```
 //!
-//! The module is pure: the search path, the environment variables, the working directory and the time are
-//! arguments. It reads only files below the search path.
+//! The crate is pure: the search path, the environment variables, the working directory, the time and the seed of
+//! shuffled sweeps are arguments. It reads only files below the search path, and writes none.
+//!
+//! # The way of a config
+//! 1. [`SearchPath`] says where configs lie: directories, trees in memory. [`Composer`] has that and everything else that
+//!    a composition may depend on.
+//! 2. [`Composer::compose`] gives a [`Config`]: composed, interpolations as they are written. [`Composer::sweep`] lists the
+//!    jobs of a multirun, [`Composer::compose_job`] composes one.
+//! 3. [`Config::resolve`] gives a [`Resolved`]: interpolations replaced. [`Config::hydra_value`] asks the `hydra` node.
+//! 4. [`Resolved::extract`] reads it into a type of the program's own, [`Resolved::digest`] names it, [`to_yaml`] and
+//!    [`to_json`] write it. [`Config::explain`], [`Config::origin`], [`Config::lints`] and [`Differences`] are for people.
+//!
+//! Whatever fails is a [`ConfigError`]: an [`ErrorKind`] to match on, a message, a place in a file, a hint. What a tree of a
+//! stranger's may cost is bounded: [`limits`].
+//!
+//! # Features
+//! `schemars` gives the types that a record of a config holds ([`VersionBase`]) a JSON Schema.
+
+#![forbid(unsafe_code)]
 
 mod apply;
 mod compose;
@@ -86,7 +103,7 @@ pub use sweep::Sweep;
 pub use value::{Key, MISSING, Map, Value};
 pub use version_base::{VersionBase, VersionBaseError};
 
-/// Loads a plain YAML config, such as the `.hydra/config.yaml` of a run, by the rules of config files.
+/// Loads one config file as it stands, such as the `.hydra/config.yaml` of a run: nothing is composed or resolved.
 ///
 /// # Errors
 /// [`ErrorKind::Yaml`] and its kin, with line and column.
@@ -94,15 +111,16 @@ pub fn load_yaml(text: &str) -> Result<Value, ConfigError> {
     Ok(yaml::load(text)?.to_value())
 }
 
-/// Loads any YAML document that is no config: what looks like an interpolation is text.
+/// Loads a YAML document that is no config, such as another tool's lock file, by the same rules of YAML: at the top may
+/// stand anything, and `${…}` is text that need not be an interpolation.
 ///
 /// # Errors
-/// As [`load_yaml`], without its rules about interpolations and about what stands at the top.
-pub fn load_foreign_yaml(text: &str) -> Result<Value, ConfigError> {
+/// [`ErrorKind::Yaml`] and its kin, with line and column.
+pub fn load_yaml_document(text: &str) -> Result<Value, ConfigError> {
     Ok(yaml::load_any(text)?.to_value())
 }
 
-/// Reads a plain YAML file of the program's own into a type; errors name the line of `file`.
+/// Reads one config file, as it stands, into a type of the program's own; errors name the line of `file`.
 ///
 /// # Errors
 /// Those of [`load_yaml`] and [`from_value`].
@@ -110,3 +128,8 @@ pub fn from_yaml<T: serde::de::DeserializeOwned>(text: &str, file: &str) -> Resu
     let root = yaml::load(text).map_err(|error| error.in_file(file))?;
     extract::extract(&root.to_value(), &root.origins(file), &[]).map_err(|error| error.in_file(file))
 }
+
+/// The examples of the README are true.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

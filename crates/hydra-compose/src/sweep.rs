@@ -23,7 +23,6 @@ use super::value::Value;
 pub struct Sweep {
     frame: Config,
     jobs: Vec<Vec<String>>,
-    shuffled: bool,
 }
 
 impl Sweep {
@@ -50,8 +49,8 @@ impl Sweep {
             }
         }
         texts.extend_from_slice(frame.overrides());
-        let (jobs, shuffled) = expand(&texts, zip, search_path, seed)?;
-        Ok(Self { frame, jobs, shuffled })
+        let jobs = expand(&texts, zip, search_path, seed)?;
+        Ok(Self { frame, jobs })
     }
 
     /// The config of the multirun itself: its `hydra` node counts for all jobs.
@@ -63,11 +62,6 @@ impl Sweep {
     pub fn jobs(&self) -> &[Vec<String>] {
         &self.jobs
     }
-
-    /// Whether a sweep is shuffled, so that the order is a matter of the seed.
-    pub fn is_shuffled(&self) -> bool {
-        self.shuffled
-    }
 }
 
 /// The values of one key, or of keys that vary together.
@@ -77,24 +71,20 @@ struct Column {
     swept: bool,
 }
 
-/// Lists the jobs of overrides; also whether a sweep among them is shuffled.
+/// Lists the jobs of overrides.
 fn expand(
     texts: &[String],
     zip: &[Vec<String>],
     search_path: &SearchPath,
     seed: u64,
-) -> Result<(Vec<Vec<String>>, bool), ConfigError> {
+) -> Result<Vec<Vec<String>>, ConfigError> {
     let parsed: Vec<Override> = texts.iter().map(|text| overrides::parse(text)).collect::<Result<_, _>>()?;
-    let mut shuffled = false;
     let mut columns: IndexMap<String, Column> = IndexMap::new();
     for item in &parsed {
         let key = item.key_element();
         let values = match &item.value {
             None => vec!["null".to_owned()],
-            Some(value) => {
-                shuffled |= matches!(value, Element::Sweep(sweep) if sweep.shuffle);
-                values(item, value, search_path, seed).map_err(|error| error.in_override(&item.input))?
-            }
+            Some(value) => values(item, value, search_path, seed).map_err(|error| error.in_override(&item.input))?,
         };
         let values = values.into_iter().map(|value| vec![format!("{key}={value}")]).collect();
         columns.insert(key, Column { values, swept: item.is_sweep() });
@@ -133,7 +123,7 @@ fn expand(
         };
         columns.values().flat_map(lines).collect()
     });
-    Ok((jobs.collect(), shuffled))
+    Ok(jobs.collect())
 }
 
 /// Makes one column of several, in the place of the first that `keys` names.
@@ -344,16 +334,15 @@ mod tests {
     #[test]
     fn the_last_sweep_varies_fastest_and_a_repeated_key_keeps_its_place() {
         let texts = ["a=1,2", "b=x", "c=range(2)", "b=1e-3"].map(str::to_owned);
-        let (jobs, shuffled) = expand(&texts, &[], &SearchPath::new(), 0).expect("legal sweeps");
+        let jobs = expand(&texts, &[], &SearchPath::new(), 0).expect("legal sweeps");
         let lines: Vec<String> = jobs.iter().map(|job| job.join(" ")).collect();
         assert_eq!(lines, ["a=1 b=0.001 c=0", "a=1 b=0.001 c=1", "a=2 b=0.001 c=0", "a=2 b=0.001 c=1"]);
-        assert!(!shuffled);
     }
 
     fn zipped(texts: &[&str], zip: &[&[&str]]) -> Result<Vec<String>, ConfigError> {
         let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
         let zip: Vec<Vec<String>> = zip.iter().map(|keys| keys.iter().map(|key| (*key).to_owned()).collect()).collect();
-        let (jobs, _) = expand(&texts, &zip, &SearchPath::new(), 0)?;
+        let jobs = expand(&texts, &zip, &SearchPath::new(), 0)?;
         Ok(jobs.into_iter().map(|job| job.join(" ")).collect())
     }
 
@@ -411,7 +400,7 @@ mod tests {
     #[test]
     fn a_shuffled_sweep_has_the_order_of_its_seed() {
         let texts = ["a=shuffle(range(20))".to_owned()];
-        let order = |seed| expand(&texts, &[], &SearchPath::new(), seed).expect("a legal sweep").0;
+        let order = |seed| expand(&texts, &[], &SearchPath::new(), seed).expect("a legal sweep");
         assert_eq!(order(1), order(1));
         assert_ne!(order(1), order(2));
     }

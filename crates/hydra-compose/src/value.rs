@@ -114,7 +114,7 @@ impl Value {
     }
 
     /// What Python calls the type, for error messages.
-    pub fn type_name(&self) -> &'static str {
+    pub(crate) fn type_name(&self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "bool",

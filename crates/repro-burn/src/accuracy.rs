@@ -1,7 +1,7 @@
 //! Tests of every elementwise function: its error, and the same bits from every instruction set.
 //!
 //! The `exhaustive_*` tests go through all 2³² inputs of the functions of one number and need minutes and `--release`:
-//! `cargo test --release --lib -- --ignored exhaustive --nocapture` prints the table of the module documentation.
+//! `cargo test --release --package repro-burn --lib -- --ignored exhaustive --nocapture` prints the table of NUMERICS.md.
 
 use rayon::prelude::*;
 

@@ -13,7 +13,7 @@
 //! # Adding an op
 //! One entry in one of the lists below `probe/`, behind the ops it is made of, with sizes that other entries have: a
 //! slow device spends its time on compiling a kernel for every function, geometry and layout. Then
-//! `SPECTRAMIND_UPDATE=1 cargo test --lib probe`, which computes its digest with plain scalar code. A test fails for a
+//! `SPECTRAMIND_UPDATE=1 cargo test --package repro-burn --lib probe`, which computes its digest with plain scalar code. A test fails for a
 //! float method that the backend implements and nobody probes.
 
 mod arithmetic;

@@ -2,7 +2,7 @@
 //!
 //! Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11), integer arithmetic only, so
 //! portable by construction; the published known-answer vectors are in the tests. Floats are derived by exact
-//! conversions; normals by Box–Muller over the `libm` crate's `log` and `cos`, which are plain Rust on every target.
+//! conversions; normals by Box–Muller over the `libm` crate's `log` and `sincos`, which are plain Rust on every target.
 //!
 //! Layout: key = seed (low word, high word); counter = (block low, block high, step, stream).
 
@@ -65,11 +65,10 @@ impl Stream {
     pub const SPLIT: Self = Self(4);
     /// Inputs of the numerics probe; `step` tells them apart.
     pub const PROBE: Self = Self(5);
-    /// What Burn's `Backend::seed` seeds, outside of any run.
-    pub const SEEDED: Self = Self(6);
-
     /// Everything random inside an evaluation; `step` is the optimizer steps done, the part is the split.
     pub const EVALUATE: Self = Self(6);
+    /// What Burn's `Backend::seed` seeds, outside of any run.
+    pub const SEEDED: Self = Self(7);
 
     /// What training samples are prepared with; `step` is the optimizer step, the part is the sample.
     pub const AUGMENT: Self = Self(7);
@@ -204,6 +203,24 @@ mod tests {
             philox4x32([0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344], [0xa409_3822, 0x299f_31d0]),
             [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]
         );
+    }
+
+    #[test]
+    fn no_two_purposes_share_a_stream() {
+        let streams = [
+            Stream::INIT,
+            Stream::SHUFFLE,
+            Stream::STEP,
+            Stream::SPLIT,
+            Stream::PROBE,
+            Stream::EVALUATE,
+            Stream::SEEDED,
+            Stream::workload(0),
+            Stream::workload(1),
+        ];
+        for (index, stream) in streams.iter().enumerate() {
+            assert!(!streams[..index].contains(stream), "{stream:?}");
+        }
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //!
 //! 1. A subnormal x is multiplied by 2²³ first, and i starts at −23 instead of 0.
 //! 2. e = (bits(x) − bits(2/3)) with the low 23 bits cleared, as i32; m = float(bits(x) − e); i = fma(e, 2⁻²³, i).
-//! 3. f = m − 1; s = f · f; the polynomial below; result = fma(i, ln 2, polynomial).
+//! 3. f = m − 1; s = f · f; a = Horner over `EVEN` at s, b = Horner over `ODD` at s, both below; c = fma(fma(fma(b, f, a),
+//!    f, 3.33332151e-1), f, −1/2); result = fma(i, ln 2, fma(c, s, f)).
 //!
 //! For `log1p`: u = 1 + x; e from u as in 2; m = float(bits(x) − e) scaled exactly, h = float(bits(4) − e); f = m +
 //! fma(1/4, h, −1); i = e · 2⁻²³; then 3.
