@@ -13,6 +13,7 @@
 //! | [`durable`] | writing files whole or not at all | nothing |
 //! | [`foreign`] | opening files that somebody else wrote | `digest` |
 //! | [`envelope`] | limits and verdicts over plain numbers | nothing |
+//! | [`difference`] | where two files first differ | `foreign` |
 //! | [`merkle`] | an RFC 6962-shaped log over BLAKE3 | `digest` |
 //! | [`config`] | Hydra-compatible composition | `digest`, `foreign` |
 //! | [`provenance`] | git, data, DVC, environment: what went in | all above but `envelope` |
@@ -36,6 +37,7 @@
 //! Implement `engine::task::Task` and call `engine::fit::fit`; `examples/regression.rs` does it in 80 lines.
 
 pub mod config;
+pub mod difference;
 pub mod digest;
 pub mod durable;
 pub mod envelope;
@@ -50,6 +52,7 @@ mod wall_time;
 
 #[cfg(feature = "engine")]
 pub mod ariel;
+pub mod command;
 #[cfg(feature = "engine")]
 pub mod engine;
 
