@@ -20,3 +20,6 @@ pub mod config;
 pub mod environment;
 pub mod metrics;
 pub mod outputs;
+#[cfg(unix)]
+pub mod process;
+pub mod sandbox;
