@@ -29,6 +29,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, Signal, kill_process_group};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -313,6 +314,8 @@ impl<'a> Kept<'a> {
 /// A command and its guardian. Dropping it ends both.
 struct Running {
     guardian: Child,
+    /// The first of its group of processes.
+    command: Option<Pid>,
     /// `None` once it ended.
     stdout: Option<PipeReader>,
     stderr: Option<PipeReader>,
@@ -358,7 +361,12 @@ impl Running {
         drop(command);
         let guardian = guardian.map_err(|source| ProcessError::Start { program: program.clone(), source })?;
         drop((orders_reader, reports_writer));
-        Ok(Self { guardian, stdout: Some(stdout), stderr: Some(stderr), reports, orders: Some(orders) })
+        let (stdout, stderr, orders) = (Some(stdout), Some(stderr), Some(orders));
+        let mut running = Self { guardian, command: None, stdout, stderr, reports, orders };
+        let mut command = [0; 4];
+        running.reports.read_exact(&mut command).map_err(|_| ProcessError::Guardian)?;
+        running.command = Pid::from_raw(i32::from_le_bytes(command));
+        Ok(running)
     }
 
     /// Waits until there is output or a report: whether there is a report.
@@ -402,7 +410,11 @@ impl Running {
         let mut bytes = [0; Report::BYTES];
         match self.reports.read_exact(&mut bytes) {
             Ok(()) => Ok(Report::decode(&bytes)),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(ProcessError::Guardian),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                // The best that can be done: what left the group is out of reach.
+                let _ = self.command.map(|command| kill_process_group(command, Signal::KILL));
+                Err(ProcessError::Guardian)
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -367,12 +367,16 @@ fn a_truncated_archive_falls_back_to_bytes() {
 fn every_damaged_byte_of_an_archive_and_of_tensors_is_survived() {
     let array = npy("<f4", "False", "(1,)", &floats(&[1.0]));
     let samples = [archive(&[("a.npy", &array), ("b", b"b")], deflated()), tensors(HEADER, &[1.0; 4]), array];
+    let (left, right) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     for whole in &samples {
+        std::fs::write(left.path().join("x"), whole).expect("a file");
         for at in 0..whole.len() {
-            for flip in [0x01, 0x80, 0xff] {
+            for flip in [0x01, 0xff] {
                 let mut damaged = whole.clone();
                 damaged[at] ^= flip;
-                assert!(difference("x", whole, &damaged).is_some());
+                std::fs::write(right.path().join("x"), &damaged).expect("a file");
+                let found = first_difference("x", left.path(), right.path()).expect("readable");
+                assert!(found.is_some(), "byte {at}");
             }
         }
     }

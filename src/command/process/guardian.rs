@@ -17,7 +17,7 @@ use super::Status;
 pub(super) struct Plan {
     /// Where [`Order`]s come from, one byte each.
     pub orders: RawFd,
-    /// Where the [`Report`] goes.
+    /// Where the number of the command's process goes, 4 bytes, and at the end the [`Report`].
     pub reports: RawFd,
     /// Landlock's rules for the command.
     #[cfg(target_os = "linux")]
@@ -178,6 +178,7 @@ fn watch(plan: &Plan, command: Pid) -> ! {
     }
     close_others();
     ignore_signals();
+    say(&command.as_raw_nonzero().get().to_le_bytes());
     let mut state = State {
         command,
         started: Instant::now(),
@@ -329,11 +330,16 @@ impl State {
         let parts = numbers.iter().flat_map(|number| number.to_le_bytes());
         let parts = parts.chain(self.names.iter().flatten().copied());
         bytes.iter_mut().zip(parts).for_each(|(byte, part)| *byte = part);
-        // SAFETY: this process has this number for its pipe since `watch`. It is small enough to be written as a whole;
-        // a caller that is gone reads nothing, and its signal is ignored.
-        let reports = unsafe { BorrowedFd::borrow_raw(REPORTS) };
-        let _ = rustix::io::write(reports, &bytes);
+        say(&bytes);
     }
+}
+
+/// Writes to the caller, few enough bytes for a pipe to take them as one. A caller that is gone reads nothing, and the signal
+/// for that is ignored.
+fn say(bytes: &[u8]) {
+    // SAFETY: this process has this number for its pipe since `watch`.
+    let reports = unsafe { BorrowedFd::borrow_raw(REPORTS) };
+    let _ = rustix::io::write(reports, bytes);
 }
 
 const ORDERS: RawFd = 0;
