@@ -11,10 +11,10 @@
 //! ```
 //! A replay takes the signed config the same way, and makes the derived data sets again with [`derive`](Workload::derive).
 
-mod command;
 mod outputs;
 mod progress;
 mod settings;
+mod subcommand;
 
 use std::path::Path;
 
@@ -26,12 +26,12 @@ use crate::engine::task::{InferenceModel, Task};
 use crate::failure::Failure;
 use crate::provenance::data::ListedFiles;
 
-pub use self::command::{Answer, Command};
 pub use self::outputs::Outputs;
 pub use self::progress::Progress;
 pub use self::settings::{
     CheckedConfig, Clock, DvcPolicy, EnvelopeConfig, ProvenanceConfig, RecordConfig, RunConfig, RunSettings,
 };
+pub use self::subcommand::{Answer, Subcommand};
 pub use crate::manifest::predicate::{DataRole, DataSet};
 
 /// A model, its data and its config: all that the rest of the program does not know.
@@ -130,7 +130,7 @@ pub trait Workload: Send + Sync + 'static {
     }
 
     /// What else the program does for this workload: a command each, such as `predict` and `evaluate`.
-    fn commands(&self) -> Vec<Command> {
+    fn subcommands(&self) -> Vec<Subcommand> {
         Vec::new()
     }
 }

@@ -10,13 +10,13 @@ pub mod metric;
 pub mod simulator;
 pub mod submission;
 
-mod commands;
 pub mod config;
 pub mod features;
 pub mod loss;
 pub mod model;
 pub mod predictor;
 pub mod preparation;
+mod subcommands;
 pub mod task;
 mod workload;
 

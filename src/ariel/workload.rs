@@ -4,17 +4,18 @@ use std::path::Path;
 
 use burn::tensor::backend::AutodiffBackend;
 
+use super::calibration::CalibConfig;
 use super::config::ArielConfig;
 use super::dataset::DataError;
 use super::predictor::{MeasureError, measure};
 use super::preparation::{self, Labels, PreparationError};
 use super::simulator::SimConfig;
+use super::subcommands;
 use super::task::{SpectrumTask, SpectrumTaskError};
-use super::{calibration::CalibConfig, commands};
 use crate::engine::task::{InferenceModel, Metric, Split, Task};
 use crate::failure::{Advice, Failure, FailureKind};
 use crate::provenance::data::ListedFiles;
-use crate::workload::{Command, DataRole, DataSet, Outputs, Progress, RunSettings, Workload};
+use crate::workload::{DataRole, DataSet, Outputs, Progress, RunSettings, Subcommand, Workload};
 
 /// Predictions for the held-out planets, inside the run directory.
 pub const PREDICTIONS: &str = "predictions.csv";
@@ -139,8 +140,8 @@ impl Workload for Ariel {
         }
     }
 
-    fn commands(&self) -> Vec<Command> {
-        commands::all()
+    fn subcommands(&self) -> Vec<Subcommand> {
+        subcommands::all()
     }
 }
 

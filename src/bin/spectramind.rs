@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+use spectramind::ariel::Ariel;
+use spectramind::run::Workloads;
+
 fn main() -> ExitCode {
-    spectramind::cli::main()
+    spectramind::cli::main(&Workloads::new().with(Ariel))
 }

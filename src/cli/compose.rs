@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::job::{self, Job};
 use crate::cli::output::out;
-use crate::cli::{info, record, sweep};
+use crate::cli::{info, sweep, world};
 
 /// Folder of the primary configs, unless another is named.
 pub const CONFIGS: &str = "configs";
@@ -179,7 +179,7 @@ pub fn composer(command: &str, sources: &Sources) -> Result<Composer> {
         .env(env.collect())
         .cwd(cwd)
         .packages(python_path())
-        .now(record::local_now())
+        .now(world::local_now())
         .utc_key(CLOCK_KEY)
         .version_base(sources.version_base)
         .job_name(command);

@@ -6,6 +6,7 @@ mod show;
 mod validate;
 
 use crate::failure::Result;
+use crate::run::Workloads;
 use clap::Subcommand;
 
 use crate::cli::failure::Told;
@@ -32,11 +33,11 @@ const PRIMARY: &str = "train";
 ///
 /// # Errors
 /// Whatever is wrong with the config.
-pub fn run(arguments: &Arguments) -> Result<Told> {
+pub fn run(arguments: &Arguments, workloads: &Workloads) -> Result<Told> {
     match &arguments.command {
         Command::Show(arguments) => show::run(arguments),
         Command::Explain(arguments) => explain::run(arguments).map(|()| Told::Done),
         Command::Diff(arguments) => diff::run(arguments),
-        Command::Validate(arguments) => validate::run(arguments),
+        Command::Validate(arguments) => validate::run(arguments, workloads),
     }
 }

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::compose::{Sources, Which, composer, warnings};
 use crate::cli::job::Job;
-use crate::cli::{failure, info, record};
+use crate::cli::{failure, info, world};
 
 const STATE: &str = "sweep.jsonl";
 
@@ -135,7 +135,7 @@ pub fn is_sweep(directory: &Path) -> bool {
 /// # Errors
 /// Whatever is wrong with the plan or any job's config, before anything is written; [`SweepError`].
 pub fn begin(plan: Plan, check: impl Fn(&Config) -> Result<()>, work: impl FnMut(Job) -> Result<()>) -> Result<()> {
-    let now = record::local_now();
+    let now = world::local_now();
     let (started_at, utc_offset_seconds) = (UtcTime(now.timestamp()), UtcOffset(now.offset()));
     let multirun = Multirun::compose(&plan, now)?;
     let jobs = multirun.plan_jobs()?;

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::manifest::verdict::ReplayRecord;
 use crate::schema;
 use crate::verify::Check;
-use crate::workload::{CheckedConfig, Command, DataSet, Workload};
+use crate::workload::{CheckedConfig, DataSet, RunSettings, Subcommand, Workload};
 
 /// The workloads of a program.
 #[derive(Default)]
@@ -20,21 +20,21 @@ pub struct Workloads(Vec<Box<dyn AnyWorkload>>);
 pub trait AnyWorkload: Send + Sync {
     /// [`Workload::name`]
     fn name(&self) -> &'static str;
-    /// [`Workload::commands`]
-    fn commands(&self) -> Vec<Command>;
+    /// [`Workload::subcommands`]
+    fn subcommands(&self) -> Vec<Subcommand>;
     /// [`Workload::summary`]
     fn summary(&self, metrics: &[Metric]) -> String;
     /// The JSON Schema of its `train.yaml`.
     fn schema(&self) -> Json;
-    /// Refuses a config that no run can come of.
+    /// The settings that every run has, of a config that was checked: one that no run can come of is refused.
     ///
     /// # Errors
     /// See [`CheckedConfig::of`].
-    fn check(&self, config: &Config) -> Result<(), Failure>;
+    fn settings(&self, config: &Config) -> Result<RunSettings, Failure>;
     /// The data sets that a config names.
     ///
     /// # Errors
-    /// As [`check`](Self::check).
+    /// As [`settings`](Self::settings).
     fn data_sets(&self, config: &Config) -> Result<Vec<DataSet>, Failure>;
     /// Trains and signs a run.
     ///
@@ -57,8 +57,8 @@ impl<W: Workload> AnyWorkload for W {
         Workload::name(self)
     }
 
-    fn commands(&self) -> Vec<Command> {
-        Workload::commands(self)
+    fn subcommands(&self) -> Vec<Subcommand> {
+        Workload::subcommands(self)
     }
 
     fn summary(&self, metrics: &[Metric]) -> String {
@@ -69,8 +69,8 @@ impl<W: Workload> AnyWorkload for W {
         schema::train::<W>()
     }
 
-    fn check(&self, config: &Config) -> Result<(), Failure> {
-        CheckedConfig::of(self, config).map(drop)
+    fn settings(&self, config: &Config) -> Result<RunSettings, Failure> {
+        Ok(CheckedConfig::of(self, config)?.settings().clone())
     }
 
     fn data_sets(&self, config: &Config) -> Result<Vec<DataSet>, Failure> {
@@ -103,14 +103,14 @@ impl Workloads {
     /// These and another one.
     ///
     /// # Panics
-    /// When there is one of that name already.
+    /// When there is one of that name already, or one that has a command of the same name.
     #[must_use]
     pub fn with<W: Workload>(mut self, workload: W) -> Self {
-        assert!(
-            self.get(Workload::name(&workload)).is_none(),
-            "two workloads are called {}",
-            Workload::name(&workload)
-        );
+        let name = Workload::name(&workload);
+        assert!(self.get(name).is_none(), "two workloads are called {name}");
+        for Subcommand { name: command, .. } in Workload::subcommands(&workload) {
+            assert!(self.subcommand(command).is_none(), "{name}: another workload has a command {command}, too");
+        }
         self.0.push(Box::new(workload));
         self
     }
@@ -123,6 +123,21 @@ impl Workloads {
     /// All of them, in the order in which they were given.
     pub fn iter(&self) -> impl Iterator<Item = &dyn AnyWorkload> {
         self.0.iter().map(|workload| &**workload)
+    }
+
+    /// The JSON Schema of the primary config of a command, for a config that was composed of it where one was: which
+    /// workload is trained is for that to say.
+    pub fn schema(&self, primary: &str, config: Option<&Config>) -> Option<Json> {
+        if primary != super::record::PRIMARY {
+            return self.subcommand(primary).map(|command| (command.schema)());
+        }
+        let named = config.and_then(|config| self.of(config).ok());
+        named.or_else(|| self.iter().next()).map(|workload| workload.schema())
+    }
+
+    /// The command of that name, whichever workload's it is.
+    pub fn subcommand(&self, name: &str) -> Option<Subcommand> {
+        self.iter().flat_map(|workload| workload.subcommands()).find(|command| command.name == name)
     }
 
     /// The one that a config names.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::config::{Composer, Config, ConfigError, Resolved, to_json};
 use crate::failure::{Context, Failure, Result};
-use crate::schema;
+use crate::run::Workloads;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value as Json;
@@ -33,10 +33,10 @@ pub struct Arguments {
 ///
 /// # Errors
 /// When there is nothing to validate.
-pub fn run(arguments: &Arguments) -> Result<Told> {
+pub fn run(arguments: &Arguments, workloads: &Workloads) -> Result<Told> {
     let selection = &arguments.selection;
     let composer = selection.composer(super::PRIMARY)?;
-    let primaries = primaries(arguments, &composer)?;
+    let primaries = primaries(arguments, &composer, workloads)?;
     let mut tree = Tree {
         composer,
         overrides: &selection.overrides,
@@ -78,7 +78,11 @@ pub fn run(arguments: &Arguments) -> Result<Told> {
 ///
 /// # Errors
 /// When there are none, or the schema is none.
-fn primaries(arguments: &Arguments, composer: &Composer) -> Result<Vec<(String, Option<Validator>)>> {
+fn primaries(
+    arguments: &Arguments,
+    composer: &Composer,
+    workloads: &Workloads,
+) -> Result<Vec<(String, Option<Validator>)>> {
     let selection = &arguments.selection;
     let (group, asked) = match selection.config_name.as_deref().map(|name| name.rsplit_once('/').unwrap_or(("", name)))
     {
@@ -108,16 +112,12 @@ fn primaries(arguments: &Arguments, composer: &Composer) -> Result<Vec<(String, 
         let validator = jsonschema::validator_for(&schema).map_err(|error| shape(&error))?;
         return Ok(vec![(name.clone(), Some(validator))]);
     }
-    let schemas = schema::configs();
     let mut primaries = Vec::new();
     for name in names {
-        let own = schemas.iter().find(|(command, schema)| {
-            *command == name
-                && !composer
-                    .compose(name.as_str(), &selection.overrides)
-                    .is_ok_and(|config| is_foreign(&config, schema))
-        });
-        let validator = own.map(|(_, schema)| jsonschema::validator_for(schema)).transpose();
+        let config = composer.compose(name.as_str(), &selection.overrides).ok();
+        let own = workloads.schema(&name, config.as_ref());
+        let own = own.filter(|schema| !config.is_some_and(|config| is_foreign(&config, schema)));
+        let validator = own.map(|schema| jsonschema::validator_for(&schema)).transpose();
         let validator = validator.map_err(|error| Failure::new(error.to_string()))?;
         primaries.push((name, validator));
     }

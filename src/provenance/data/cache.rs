@@ -111,15 +111,15 @@ impl DigestCache {
     ///
     /// # Errors
     /// Whatever making the folder or writing the file fails with.
-    pub fn save(self) -> io::Result<()> {
-        let fresh = self.fresh.into_inner().unwrap_or_else(PoisonError::into_inner);
+    pub fn save(&self) -> io::Result<()> {
+        let fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
         if fresh.is_empty() {
             return Ok(());
         }
-        let mut entries = self.known;
+        let mut entries = self.known.clone();
         entries.extend(load(&self.file).unwrap_or_default());
         entries.extend(fresh.clone());
-        let entries = if entries.len() > MAX_ENTRIES { fresh } else { entries };
+        let entries = if entries.len() > MAX_ENTRIES { fresh.clone() } else { entries };
         std::fs::create_dir_all(durable::folder_of(&self.file))?;
         durable::write_whole(&self.file, written(entries.iter().take(MAX_ENTRIES)).as_bytes())
     }

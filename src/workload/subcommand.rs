@@ -9,7 +9,7 @@ use crate::failure::Failure;
 /// A command of a workload's own. It composes the primary config of its name, takes overrides and Hydra's flags, and can be
 /// run as a multirun, as every command here.
 #[derive(Debug, Clone)]
-pub struct Command {
+pub struct Subcommand {
     /// Its name, and that of its primary config.
     pub name: &'static str,
     /// What it does, in one line.

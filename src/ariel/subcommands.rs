@@ -20,33 +20,33 @@ use crate::engine::snapshot::Snapshot;
 use crate::engine::state::load_parameters;
 use crate::failure::{Advice, Failure};
 use crate::schema;
-use crate::workload::{Answer, Command, Progress};
+use crate::workload::{Answer, Progress, Subcommand};
 
 /// All of them.
-pub(super) fn all() -> Vec<Command> {
+pub(super) fn all() -> Vec<Subcommand> {
     vec![
-        Command {
+        Subcommand {
             name: "simulate",
             about: "Write an Ariel data set in the competition's own layout, from physics",
             schema: schema::of::<SimulateConfig>,
             check: reads::<SimulateConfig>,
             run: simulate,
         },
-        Command {
+        Subcommand {
             name: "calibrate",
             about: "Turn raw frames into calibrated cubes or light curves",
             schema: schema::of::<CalibrateConfig>,
             check: reads::<CalibrateConfig>,
             run: calibrate,
         },
-        Command {
+        Subcommand {
             name: "predict",
             about: "Turn a checkpoint and a split of a data set into a submission",
             schema: schema::of::<PredictConfig>,
             check: reads::<PredictConfig>,
             run: predict,
         },
-        Command {
+        Subcommand {
             name: "evaluate",
             about: "Give a submission the official score, with a split by instrument",
             schema: schema::of::<EvaluateConfig>,
