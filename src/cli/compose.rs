@@ -7,7 +7,6 @@ use crate::config::{Composer, Config, SearchPath, VersionBase};
 use crate::failure::{Advice, Context, Failure, FailureKind, Result};
 use crate::manifest::predicate::CLOCK_KEY;
 use clap::ValueEnum;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::job::{self, Job};
@@ -202,15 +201,6 @@ fn python_path() -> Vec<PathBuf> {
     packages.sort();
     folders.append(&mut packages);
     folders
-}
-
-/// Refuses a config that is not one of a type: what most commands ask of the jobs of a multirun before the first begins.
-///
-/// # Errors
-/// As `Config::extract`.
-pub fn reads<T: DeserializeOwned>(config: &Config) -> Result<()> {
-    config.extract::<T>()?;
-    Ok(())
 }
 
 /// What Hydra warns about, and the silent traps in the files.

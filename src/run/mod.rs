@@ -31,4 +31,4 @@ pub use self::record::{Composed, News, Prepared, Recording, Started, Trained, re
 pub use self::sign::{Signed, signed_line};
 pub use self::sources::Sources;
 pub use self::surroundings::Surroundings;
-pub use self::workloads::Workloads;
+pub use self::workloads::{AnyWorkload, Workloads};
