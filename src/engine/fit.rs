@@ -199,6 +199,9 @@ pub enum FitError {
     /// The model, the loss or an evaluation uses an op that portable numerics do not have.
     #[error("{0}")]
     Refused(String),
+    /// Everything is frozen, by the model or by groups.
+    #[error("no parameter requires a gradient: expected at least one")]
+    NothingToTrain,
     /// There is nothing to train on.
     #[error("no training samples: expected at least one, got an empty split")]
     NoSamples,
@@ -410,6 +413,9 @@ fn begin<B: AutodiffBackend, T: Task>(
     let progress = Progress::start(NUMERICS_VERSION, plan.arithmetic(), task.describe());
     let rule = UpdateRule { optimizer: &plan.optimizer, ema: plan.ema };
     let fresh = TrainState::fresh(initial_model(task, plan.trainer.seed, device), rule, progress)?;
+    if fresh.trained().is_empty() {
+        return Err(FitError::NothingToTrain);
+    }
     match checkpoint {
         Some(snapshot) if snapshot.progress.arithmetic != plan.arithmetic() => Err(SnapshotMismatch {
             path: "arithmetic".into(),

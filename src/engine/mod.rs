@@ -40,9 +40,13 @@ mod checkpoint_tests;
 #[cfg(test)]
 mod draws_tests;
 #[cfg(test)]
+mod resume_tests;
+#[cfg(test)]
 mod task_tests;
 #[cfg(test)]
 mod training_tests;
+#[cfg(test)]
+mod update_tests;
 
 /// The backend that a portable run trains on: Burn's CPU backend under the numerics contract, with gradients.
 pub type PortableCpu = burn::backend::Autodiff<repro::Cpu>;
