@@ -22,6 +22,7 @@ pub mod kept;
 pub mod loader;
 pub mod loss_scale;
 pub mod monitor;
+pub mod observer;
 pub mod optimizer;
 pub mod parameter;
 pub mod repro;
