@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// What the programs are compiled from, below the repository's root.
-const SOURCES: [&str; 6] = ["src", "verifier", "build.rs", "Cargo.toml", "Cargo.lock", "schemas"];
+const SOURCES: [&str; 7] = ["crates", "src", "verifier", "build.rs", "Cargo.toml", "Cargo.lock", "schemas"];
 
 fn main() {
     let rustc = env::var_os("RUSTC").expect("cargo sets RUSTC for build scripts");

@@ -13,7 +13,8 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use spectramind::burn;
-use spectramind::engine::repro::{CPU_LEVEL_VARIABLE, Cpu, CpuLevel};
+use spectramind::engine::device::CPU_LEVEL_VARIABLE;
+use spectramind::engine::repro::{Cpu, CpuLevel};
 
 /// One product: `batch` × [m, k] × [k, n]; a transposed operand is stored as its transpose.
 struct Shape {

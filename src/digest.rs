@@ -82,6 +82,18 @@ digest_newtype!(
     /// A BLAKE3 digest, written as 64 lowercase hex digits.
     Blake3Digest
 );
+impl From<blake3::Hash> for Blake3Digest {
+    fn from(hash: blake3::Hash) -> Self {
+        Self(hash.into())
+    }
+}
+
+impl PartialEq<Blake3Digest> for blake3::Hash {
+    fn eq(&self, digest: &Blake3Digest) -> bool {
+        self.as_bytes() == digest.as_bytes()
+    }
+}
+
 digest_newtype!(
     /// A SHA-256 digest, written as 64 lowercase hex digits.
     Sha256Digest

@@ -5,25 +5,35 @@
 //!
 //! # Architecture
 //!
-//! Data flows one way. The modules, in the order in which they may use each other:
+//! Data flows one way. The modules, in the order in which they may use each other (`tests/layers.rs` reads the imports and
+//! holds everyone to it):
 //!
 //! | module | what it is | may use |
 //! |---|---|---|
-//! | [`digest`] | BLAKE3 and SHA-256 digests, hashing of fields and files | nothing |
+//! | [`failure`] | errors as a person meets them, with their hints | `config` |
+//! | [`digest`] | BLAKE3 and SHA-256 digests, hashing of fields and files | `failure` |
 //! | [`durable`] | writing files whole or not at all | nothing |
-//! | [`foreign`] | opening files that somebody else wrote | `digest` |
-//! | [`envelope`] | limits and verdicts over plain numbers | nothing |
+//! | [`foreign`] | opening files that somebody else wrote | `digest`, `failure` |
+//! | [`difference`] | where two files first differ | `failure`, `foreign` |
+//! | [`envelope`] | limits and verdicts over plain numbers | `failure` |
 //! | [`merkle`] | an RFC 6962-shaped log over BLAKE3 | `digest` |
-//! | [`config`] | Hydra-compatible composition | `digest`, `foreign` |
+//! | `wall_time` | the clock that limits are measured by | nothing |
+//! | [`config`] | Hydra-compatible composition: the crate `hydra-compose` | nothing |
+//! | `repro_burn` (feature `engine`) | reproducible numerics: a crate, too | nothing |
 //! | [`provenance`] | git, data, DVC, environment: what went in | all above but `envelope` |
 //! | [`manifest`] | statement, envelope, keys, trust: what is claimed | all above, as plain data |
 //! | [`verify`] | claim → checks → report | all above |
+//! | `engine` (feature) | the training engine: knows tensors, no workload | `digest`, `durable`, `failure`, `foreign`, `merkle`, `wall_time`, `repro_burn` |
+//! | `workload` (feature `engine`) | what a user implements: config → data sets → task → files | all above |
 //! | [`schema`] | the JSON Schema of every document | all above |
-//! | `engine` (feature) | the training engine: knows tensors, not Ariel | `digest`, `durable`, `merkle` |
-//! | `ariel` (feature `engine`) | the Ariel workload, a `Task` of the engine | `engine`, `envelope` |
+//! | `run` (feature `engine`) | recording and replaying any workload | all above |
+//! | `ariel` (feature `engine`) | the Ariel workload | all above but `verify`, `run` |
+//! | [`command`] | programs of the user's own: what they get, running them, what they made | all above but `ariel` |
+//! | `cli` (feature) | the commands | all above |
+//! | `verifier` | the program `spectramind-verify`, a package of its own | all above but `cli` |
 //!
-//! The programs use the public API alone, as a stranger would. Signing happens in the command, after training; the
-//! engine never sees a key. The library neither prints, nor reads environment variables or clocks: they are arguments.
+//! Signing happens after training; the engine never sees a key. The library neither prints, nor reads environment variables
+//! or clocks: they are arguments. `cli` alone does.
 //!
 //! # Features
 //!
@@ -33,12 +43,15 @@
 //!
 //! # Training a model of your own
 //!
-//! Implement `engine::task::Task` and call `engine::fit::fit`; `examples/regression.rs` does it in 80 lines.
+//! Implement `workload::Workload` and its `engine::task::Task`: `examples/own-workload` is a program with all commands, whose
+//! runs are signed, audited and replayed. For the training loop alone, `engine::fit::fit` is enough
+//! (`examples/regression.rs`).
 
-pub mod config;
+pub mod difference;
 pub mod digest;
 pub mod durable;
 pub mod envelope;
+pub mod failure;
 pub mod foreign;
 pub mod manifest;
 pub mod merkle;
@@ -48,10 +61,20 @@ pub mod verify;
 
 mod wall_time;
 
+/// Composing configurations as Hydra does: the crate that does it, under the name that it has here.
+pub use hydra_compose as config;
+
 #[cfg(feature = "engine")]
 pub mod ariel;
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod command;
 #[cfg(feature = "engine")]
 pub mod engine;
+#[cfg(feature = "engine")]
+pub mod run;
+#[cfg(feature = "engine")]
+pub mod workload;
 
 /// Burn, in the version that models have to be written for.
 #[cfg(feature = "engine")]

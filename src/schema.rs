@@ -18,21 +18,23 @@ use crate::manifest::verdict::ReplayVerdict;
 use crate::manifest::verdict::summary::VerificationSummary;
 use crate::manifest::verdict::test_result::TestResult;
 use crate::verify::{PolicyFile, Report};
+#[cfg(feature = "engine")]
+use crate::workload::{RunSettings, Workload};
 
 /// Every document that is signed or exchanged: the file's name in `schemas/`, and its schema (JSON Schema 2020-12).
 pub fn documents() -> Vec<(&'static str, Value)> {
     vec![
-        ("data-file.schema.json", schema::<DataFile>()),
+        ("data-file.schema.json", of::<DataFile>()),
         ("config-commitment.schema.json", statement::<ConfigCommitment>()),
-        ("dvc-output.schema.json", schema::<DvcOutput>()),
-        ("envelope.schema.json", schema::<Envelope>()),
-        ("provenance.schema.json", schema::<RunOrigin>()),
+        ("dvc-output.schema.json", of::<DvcOutput>()),
+        ("envelope.schema.json", of::<Envelope>()),
+        ("provenance.schema.json", of::<RunOrigin>()),
         ("replay-verdict.schema.json", statement::<ReplayVerdict>()),
-        ("report.schema.json", schema::<Report>()),
+        ("report.schema.json", of::<Report>()),
         ("slsa-provenance.schema.json", statement::<Provenance>()),
         ("test-result.schema.json", statement::<TestResult>()),
         ("training-run.schema.json", statement::<TrainingRun>()),
-        ("trust-document.schema.json", schema::<TrustDocument>()),
+        ("trust-document.schema.json", of::<TrustDocument>()),
         ("verification-summary.schema.json", statement::<VerificationSummary>()),
     ]
 }
@@ -42,27 +44,32 @@ pub fn policy() -> Value {
     SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<PolicyFile>().to_value()
 }
 
-/// The primary config of every command, resolved: the command, and its schema in `schemas/config.<command>.schema.json`.
+/// The primary config of a run of this workload, resolved: the keys that every run has, and the workload's own.
 #[cfg(feature = "engine")]
-pub fn configs() -> Vec<(&'static str, Value)> {
-    use crate::ariel::config::{CalibrateConfig, EvaluateConfig, PredictConfig, SimulateConfig, TrainConfig};
-    vec![
-        ("calibrate", schema::<CalibrateConfig>()),
-        ("evaluate", schema::<EvaluateConfig>()),
-        ("predict", schema::<PredictConfig>()),
-        ("simulate", schema::<SimulateConfig>()),
-        ("train", schema::<TrainConfig>()),
-    ]
+pub fn train<W: Workload>() -> Value {
+    let (mut schema, own) = (of::<RunSettings>(), of::<W::Config>());
+    schema["title"] = "train.yaml".into();
+    for (part, expected) in [("properties", "an object has properties"), ("$defs", "types have definitions")] {
+        let Some(own) = own[part].as_object() else { continue };
+        let all = schema[part].as_object_mut().expect(expected);
+        for (name, value) in own {
+            let other = all.insert(name.clone(), value.clone());
+            assert!(other.is_none_or(|other| other == *value), "two types of a config are called {name}");
+        }
+    }
+    let required = own["required"].as_array().cloned().unwrap_or_default();
+    schema["required"].as_array_mut().expect("every key is required").extend(required);
+    schema
 }
 
 fn statement<P: Predicate + JsonSchema>() -> Value {
-    let mut schema = schema::<Statement<P>>();
+    let mut schema = of::<Statement<P>>();
     schema["properties"]["predicateType"]["const"] = P::TYPE.into();
     schema
 }
 
-fn schema<T: JsonSchema>() -> Value {
-    // As serialized: an absent option is an explicit null there, so every field is required.
+/// The schema of a type, as it is written: what is absent is an explicit null there, so every field is required.
+pub fn of<T: JsonSchema>() -> Value {
     SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>().to_value()
 }
 

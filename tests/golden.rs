@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use spectramind::engine::repro::{CPU_LEVEL_VARIABLE, CpuLevel};
+use spectramind::engine::device::CPU_LEVEL_VARIABLE;
+use spectramind::engine::repro::CpuLevel;
 
 use crate::sandbox::{Outcome, Sandbox, copy_tree, repository, verifier, vulkan};
 

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::live::lay_out;
-use crate::sandbox::{Outcome, Sandbox, copy_tree, present, shared};
+use crate::sandbox::{Outcome, Sandbox, copy_tree, present, repository};
 
 /// A Python with hydra-core 1.3.2: `SPECTRAMIND_PYTHON`, or `python3`.
 pub fn original() -> Option<PathBuf> {
@@ -196,7 +196,7 @@ fn wrong_answer(case: &Value, answer: &Value, code: i32) -> Vec<&'static str> {
 
 #[test]
 fn the_program_answers_every_case_of_the_suite() {
-    let Some(suite) = shared("hydra/cases.jsonl") else { return };
+    let suite = repository().join("crates/hydra-compose/tests/data/cases.jsonl");
     let text = std::fs::read_to_string(suite).expect("read");
     let mut failed = Vec::new();
     let mut count = 0;

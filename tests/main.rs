@@ -18,7 +18,7 @@ mod git;
 mod golden;
 mod hydra;
 mod keys;
-mod lightness;
+mod layers;
 mod live;
 mod modes;
 mod multirun;

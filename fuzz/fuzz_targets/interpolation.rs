@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use libfuzzer_sys::fuzz_target;
-use spectramind::config::{Composer, SearchPath};
+use hydra_compose::{Composer, SearchPath};
 
 fuzz_target!(|text: &str| {
     let (yaml, overrides) = text.split_once("\n%%\n").unwrap_or((text, ""));

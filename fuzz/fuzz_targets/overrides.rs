@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use spectramind::config::{Composer, SearchPath, load_yaml};
+use hydra_compose::{Composer, SearchPath, load_yaml};
 
 /// A tree with what overrides can name: groups, a nested group, packages, a list, a null, `???`, an interpolation.
 static FILES: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::{Corpus, fuzz_target};
-use spectramind::config::{Value, load_yaml, to_yaml};
+use hydra_compose::{Value, load_yaml, to_yaml};
 
 fuzz_target!(|text: &str| -> Corpus {
     // Texts that load are worth more than the many ways not to.

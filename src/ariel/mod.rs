@@ -10,6 +10,7 @@ pub mod metric;
 pub mod simulator;
 pub mod submission;
 
+mod commands;
 pub mod config;
 pub mod features;
 pub mod loss;
@@ -17,4 +18,6 @@ pub mod model;
 pub mod predictor;
 pub mod preparation;
 pub mod task;
-pub mod training;
+mod workload;
+
+pub use self::workload::{Ariel, ArielError, PREDICTIONS};

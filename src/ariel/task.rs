@@ -16,6 +16,7 @@ use crate::engine::parameter::to_host;
 use crate::engine::rng::{CounterRng, Stream};
 use crate::engine::settings::MonitorMode;
 use crate::engine::task::{DeclaredMetric, Draws, Metric, Moment, Split, Task, TaskError};
+use crate::failure::{Advice, FailureKind};
 
 /// The figures of an evaluation, in their order, and which direction of each is better.
 pub const METRICS: [(&str, MonitorMode); 6] = [
@@ -73,6 +74,15 @@ pub enum SpectrumTaskError {
     /// The targets cannot be scored.
     #[error("{0}")]
     Metric(#[from] metric::MetricError),
+}
+
+impl Advice for SpectrumTaskError {
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Shares { .. } => FailureKind::Usage,
+            Self::NoTruth { .. } | Self::Metric(_) => FailureKind::Failed,
+        }
+    }
 }
 
 /// A batch on the host.

@@ -5,7 +5,7 @@
 //! [`FitPlan::elapsed`], news go out through the observer.
 
 use std::any::Any;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Deref};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ use super::state::{SnapshotMismatch, TrainState, UpdateRule, initial_model};
 use super::step_log::{ScaledStep, StepLeaf, f32_bits, f64_bits, samples_digest};
 use super::task::{Draws, InferenceModel, Metric, Moment, Split, Task, TaskError};
 use crate::digest::Blake3Digest;
+use crate::failure::{Advice, FailureKind};
 
 /// Everything a run is a function of, beside the task.
 pub struct FitPlan<'a> {
@@ -101,10 +102,25 @@ pub enum Exit {
 /// What a run ended with.
 #[derive(Debug)]
 pub struct FitOutcome<M> {
-    /// Why it ended.
-    pub exit: Exit,
     /// The model in inference mode.
     pub model: M,
+    /// How it ended.
+    pub end: FitEnd,
+}
+
+impl<M> Deref for FitOutcome<M> {
+    type Target = FitEnd;
+
+    fn deref(&self) -> &FitEnd {
+        &self.end
+    }
+}
+
+/// How a run ended, whatever the model is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FitEnd {
+    /// Why.
+    pub exit: Exit,
     /// Steps done.
     pub steps: u64,
     /// Digest of the final state.
@@ -451,7 +467,8 @@ fn finish<B: AutodiffBackend, T: Task>(
     run.append_event("finished", step, plan.seconds())?;
     run.sync()?;
     let model = state.inference();
-    Ok(FitOutcome { exit, model, steps: step, state_digest: snapshot.state_digest(), metrics, test_samples })
+    let end = FitEnd { exit, steps: step, state_digest: snapshot.state_digest(), metrics, test_samples };
+    Ok(FitOutcome { model, end })
 }
 
 /// The name of the checkpoint after a step.
@@ -658,5 +675,51 @@ impl<'a> FitPlan<'a> {
 
     fn seconds(&self) -> f64 {
         (self.elapsed)().as_secs_f64()
+    }
+}
+
+impl Advice for FitError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::RunDir(error) => error.hint(),
+            Self::Snapshot(error) => error.hint(),
+            Self::Setting(error) => error.hint(),
+            Self::Monitor(error) => error.hint(),
+            Self::Direction(error) => error.hint(),
+            Self::Group(error) => error.hint(),
+            Self::NothingToMonitor { .. } => Some(
+                "hold more planets out with data.val_fraction, or add trainer.early_stopping=null \
+                 trainer.checkpoint.monitor=null"
+                    .into(),
+            ),
+            Self::NeverValidated { steps, .. } => {
+                Some(format!("add trainer.val_check_interval=1.0, or a number up to {steps}"))
+            }
+            Self::NoBatches { key, .. } => Some(format!("add {key}=1, or a larger share")),
+            Self::Task { .. }
+            | Self::Diverged { .. }
+            | Self::TooManySteps { .. }
+            | Self::NoGradient { .. }
+            | Self::Refused(_)
+            | Self::NoSamples => None,
+        }
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::RunDir(error) => error.kind(),
+            Self::Snapshot(error) => error.kind(),
+            Self::Setting(error) => error.kind(),
+            Self::Monitor(error) => error.kind(),
+            Self::Direction(error) => error.kind(),
+            Self::Group(error) => error.kind(),
+            Self::NothingToMonitor { .. } | Self::NeverValidated { .. } | Self::NoBatches { .. } => FailureKind::Usage,
+            Self::Task { .. }
+            | Self::Diverged { .. }
+            | Self::TooManySteps { .. }
+            | Self::NoGradient { .. }
+            | Self::Refused(_)
+            | Self::NoSamples => FailureKind::Failed,
+        }
     }
 }

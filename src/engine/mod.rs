@@ -25,8 +25,6 @@ pub mod monitor;
 pub mod observer;
 pub mod optimizer;
 pub mod parameter;
-pub mod repro;
-pub mod rng;
 pub mod run_dir;
 pub mod schedule;
 pub mod settings;
@@ -48,6 +46,8 @@ mod task_tests;
 mod training_tests;
 #[cfg(test)]
 mod update_tests;
+
+pub use repro_burn::{self as repro, rng};
 
 /// The backend that a portable run trains on: Burn's CPU backend under the numerics contract, with gradients.
 pub type PortableCpu = burn::backend::Autodiff<repro::Cpu>;

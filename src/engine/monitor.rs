@@ -2,6 +2,7 @@
 
 use super::settings::MonitorMode;
 use super::task::{DeclaredMetric, Metric, Split};
+use crate::failure::{Advice, FailureKind};
 
 /// What is watched, and which direction of it is better.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +110,42 @@ fn find(keys: MonitorKeys, monitor: &str, declared: &[DeclaredMetric]) -> Result
         None => {
             let names: Vec<_> = declared.iter().map(named).collect();
             Err(UnknownMonitor { key: keys.monitor, monitor: monitor.to_owned(), got: names.join(", ") })
+        }
+    }
+}
+
+impl Advice for UnknownMonitor {
+    fn hint(&self) -> Option<String> {
+        Some(format!("set {} to one of those", self.key))
+    }
+
+    fn kind(&self) -> FailureKind {
+        FailureKind::Usage
+    }
+}
+
+impl Advice for UnknownDirection {
+    fn hint(&self) -> Option<String> {
+        Some(format!("set {} to that", self.key))
+    }
+
+    fn kind(&self) -> FailureKind {
+        FailureKind::Usage
+    }
+}
+
+impl Advice for MonitorError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unknown(error) => error.hint(),
+            Self::Direction(error) => error.hint(),
+        }
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Unknown(error) => error.kind(),
+            Self::Direction(error) => error.kind(),
         }
     }
 }

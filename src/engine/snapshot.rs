@@ -16,6 +16,7 @@ use super::settings::Precision;
 use super::step_log::f64_bits;
 use super::task::Moment;
 use crate::digest::{Blake3Digest, DomainHasher};
+use crate::failure::{Advice, FailureKind, io_hint};
 use crate::foreign::{self, ForeignError};
 
 /// Name of the metadata entry.
@@ -232,13 +233,6 @@ pub enum CheckpointError {
     },
 }
 
-impl CheckpointError {
-    /// Whether the file is not there or cannot be read or written; otherwise it was read and is wrong.
-    pub fn is_missing(&self) -> bool {
-        matches!(self, Self::Io { .. })
-    }
-}
-
 /// A tensor as it is digested and written.
 struct Entry<'a> {
     /// The type of its elements by name, as the digest has it.
@@ -363,6 +357,22 @@ impl Snapshot {
 fn bytes(values: &[f32]) -> Vec<u8> {
     let canonical = |value: &f32| if value.is_nan() { 0x7fc0_0000u32 } else { value.to_bits() };
     values.iter().flat_map(|value| canonical(value).to_le_bytes()).collect()
+}
+
+impl Advice for CheckpointError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Io { path, source } => io_hint(source, path),
+            Self::Content { .. } => None,
+        }
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Io { .. } => FailureKind::Missing,
+            Self::Content { .. } => FailureKind::Failed,
+        }
+    }
 }
 
 #[cfg(test)]

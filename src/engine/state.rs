@@ -307,3 +307,5 @@ fn running_sums<B: AutodiffBackend, M: AutodiffModule<B>>(
     let values = parameter::values::<B, _>(model).into_iter().filter(|(path, _)| running.contains(path));
     values.map(|(path, value)| (path, value.mul_scalar(samples as f32))).collect()
 }
+
+impl crate::failure::Advice for SnapshotMismatch {}

@@ -159,7 +159,7 @@ fn forge_config(sandbox: &Sandbox, setting: &str) {
         let claim = &mut statement.predicate;
         claim.config.overrides.push(setting.to_owned());
         let config = claim.config.compose(&composer).expect("composes");
-        claim.config.digest = config.digest().expect("a digest");
+        claim.config.digest = config.digest().expect("a digest").into();
         std::fs::write(sandbox.path("run/.hydra/config.yaml"), config.to_yaml()).expect("write");
         let overrides = claim.config.overrides.iter().map(|text| Value::from(text.as_str())).collect();
         std::fs::write(sandbox.path("run/.hydra/overrides.yaml"), to_yaml(&Value::List(overrides))).expect("write");

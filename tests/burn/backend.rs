@@ -8,9 +8,9 @@ use burn_tensor::backend::Backend;
 use super::{FloatElem, IntElem};
 
 #[cfg(feature = "suites-cpu")]
-pub type Portable = spectramind::engine::repro::Cpu;
+pub type Portable = repro_burn::Cpu;
 #[cfg(feature = "suites-vulkan")]
-pub type Portable = spectramind::engine::repro::Vulkan;
+pub type Portable = repro_burn::Vulkan;
 
 /// What each test begins with.
 pub fn begin() {

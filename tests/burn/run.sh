@@ -33,10 +33,11 @@ git -C "$repository" archive "$commit" crates/burn-backend-tests/tests crates/bu
 for crate in burn-backend-tests burn-nn burn-optim; do
     sed "s|@TREE@|$tree|" "$here/$crate.toml" >"$folder/crates/$crate/Cargo.toml"
 done
+# Optimised as here.
 {
-    sed -n '1,/^$/p' "$here/workspace.toml"
+    cat "$here/workspace.toml"
+    echo
     sed -n '/^\[profile.dev\]/,/^\[profile.release\]/{/^\[profile.release\]/!p}' "$tree/Cargo.toml"
-    sed '1,/^$/d' "$here/workspace.toml"
 } >"$folder/Cargo.toml"
 cp "$tree/Cargo.lock" "$folder/Cargo.lock"
 cd "$folder/crates"
@@ -46,7 +47,7 @@ cp "$here/backend.rs" burn-backend-tests/tests/common/backend.rs
 cp "$here/autodiff.rs" burn-backend-tests/tests/common/autodiff.rs
 # Of burn-nn and burn-optim, the backend is a type in lib.rs, but for three files that name Flex.
 for crate in burn-nn burn-optim; do
-    sed -i 's/= burn_flex::Flex;/= spectramind::engine::repro::Cpu;/; s/= burn_wgpu::Wgpu;/= spectramind::engine::repro::Vulkan;/' \
+    sed -i 's/= burn_flex::Flex;/= repro_burn::Cpu;/; s/= burn_wgpu::Wgpu;/= repro_burn::Vulkan;/' \
         "$crate/src/lib.rs"
     cat "$here/begin.rs" >>"$crate/src/lib.rs"
 done

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The config digest, written a second time from the documentation of src/config/digest.rs alone.
+"""The config digest, written a second time from the documentation of crates/hydra-compose/src/digest.rs alone.
 
-Reads golden/config-digest/vectors.json and compares: `python3 tests/oracle/config_digest.py`. Pure Python, BLAKE3
+Reads crates/hydra-compose/tests/data/digest/vectors.json and compares: `python3 tests/oracle/config_digest.py`. Pure Python, BLAKE3
 included (from the paper's reference, one thread, no keys); slow, and meant to be read. Values come from the vectors'
 `value`, which marks up what JSON cannot say: {"$float": …}, {"$int": …}, {"$bytes": hex}, {"$map": [[key, value], …]}.
 """
@@ -122,7 +122,7 @@ def digest(value):
 def main():
     # The test vector of the BLAKE3 paper's empty input, and one of several chunks.
     assert blake3(b"") == "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
-    path = Path(__file__).resolve().parents[2] / "golden/config-digest/vectors.json"
+    path = Path(__file__).resolve().parents[2] / "crates/hydra-compose/tests/data/digest/vectors.json"
     vectors = json.loads(path.read_text(encoding="utf-8"))
     wrong = [vector["name"] for vector in vectors if digest(decode(vector["value"])) != vector["digest"]]
     for name in wrong:

@@ -16,6 +16,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use spectramind::config::{Composer, Config, ErrorKind, SearchPath};
+#[cfg(feature = "replay")]
+use spectramind::engine::device;
 use spectramind::envelope::Bounds;
 use spectramind::manifest::dsse::Profile;
 use spectramind::manifest::trust::{Role, Trust};
@@ -330,7 +332,7 @@ fn refused(error: &anyhow::Error) -> ExitCode {
 
 fn checked(command: Command) -> anyhow::Result<Checked> {
     #[cfg(feature = "replay")]
-    replay::choose_cpu_level()?;
+    device::choose_cpu_level(std::env::var_os(device::CPU_LEVEL_VARIABLE).as_deref())?;
     match command {
         Command::Manifest { run, files } => of_run(&run, |run, found| {
             found.checks([run.check_files(&files.unsigned()), run.check_steps(), run.check_record()]);

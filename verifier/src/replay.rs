@@ -9,7 +9,6 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use spectramind::ariel::config::{CheckedTrain, TrainConfig};
 use spectramind::ariel::preparation;
 use spectramind::ariel::task::SpectrumTask;
@@ -18,11 +17,12 @@ use spectramind::config::Config;
 use spectramind::digest::FileDigest;
 use spectramind::engine::device::{self, Choice};
 use spectramind::engine::fit::{Event, Exit};
-use spectramind::engine::repro::{CPU_LEVEL_VARIABLE, CpuLevel, NUMERICS_VERSION};
+use spectramind::engine::repro::NUMERICS_VERSION;
 use spectramind::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory};
 use spectramind::engine::settings::{Accelerator, LoggerSettings, Numerics, Precision, SupportedTrainer};
 use spectramind::engine::snapshot::Snapshot;
 use spectramind::engine::step_log::StepLeaf;
+use spectramind::failure::{Advice, FailureKind};
 use spectramind::manifest::predicate::{
     DataRole, DeviceRecord, ExitReason, NumericsProfile, NumericsRecord, PrecisionRecord, ProbeRecord,
     TrainingRun as Claim,
@@ -48,13 +48,6 @@ pub struct Replay<'a> {
 enum Stop {
     Failed(String),
     NotChecked(String),
-}
-
-/// Takes a lower instruction set than the processor's where the environment asks for it.
-pub fn choose_cpu_level() -> anyhow::Result<()> {
-    let Some(name) = std::env::var_os(CPU_LEVEL_VARIABLE) else { return Ok(()) };
-    let chosen = name.to_string_lossy().parse().and_then(CpuLevel::choose);
-    chosen.with_context(|| format!("environment variable {CPU_LEVEL_VARIABLE}"))
 }
 
 /// Replays the run and compares every step leaf, the final state and every file that training writes. Returns what was
@@ -372,5 +365,5 @@ fn failed(error: impl Into<anyhow::Error>) -> Stop {
 
 /// What is not there was not checked; what is there and of no use cannot be what the run was trained on.
 fn stop(error: TrainingError) -> Stop {
-    if error.is_missing() { not_checked(error) } else { failed(error) }
+    if error.kind() == FailureKind::Missing { not_checked(error) } else { failed(error) }
 }

@@ -8,9 +8,9 @@ use burn::backend::Autodiff;
 use super::{Device, DeviceError, Examination, Job};
 use crate::digest::Blake3Digest;
 use crate::engine::PortableCpu;
+use crate::engine::repro::Kernels;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 use crate::engine::repro::Repro;
-use crate::engine::repro::kernels::Kernels;
 use crate::engine::repro::probe::{WrongProduct, native_products, probe, report, subnormals};
 
 /// A device as its backend addresses it.
@@ -38,7 +38,7 @@ impl Device {
     /// Probes every op and finds out what the device does by itself: for a person, or for a report.
     pub fn examine(&self) -> Examination {
         match &self.handle {
-            Handle::Cpu => examine::<burn_flex::Flex>(&Default::default()),
+            Handle::Cpu => examine::<burn::backend::Flex>(&Default::default()),
             #[cfg(feature = "wgpu")]
             Handle::Wgpu(device) => examine::<burn::backend::Vulkan>(device),
             #[cfg(feature = "cuda")]
@@ -52,14 +52,14 @@ impl Device {
     /// When the device computes other bits than the contract asks for.
     pub fn probe(&self) -> Result<Blake3Digest, DeviceError> {
         let probed = match &self.handle {
-            Handle::Cpu => probe::<burn_flex::Flex>(&Default::default()),
+            Handle::Cpu => probe::<burn::backend::Flex>(&Default::default()),
             #[cfg(feature = "wgpu")]
             Handle::Wgpu(device) => probe::<burn::backend::Vulkan>(device),
             #[cfg(feature = "cuda")]
             Handle::Cuda(device) => probe::<burn::backend::Cuda>(device),
         };
         match probed {
-            Ok(probed) => Ok(probed.digest()),
+            Ok(probed) => Ok(probed.digest().into()),
             Err(failure) => Err(DeviceError::NotConforming {
                 kind: self.kind,
                 device: self.name.clone(),

@@ -2,7 +2,7 @@
 
 use burn::backend::wgpu::WgpuDevice;
 use burn::backend::wgpu::graphics::{AutoGraphicsApi, GraphicsApi};
-use burn_backend::try_read_sync;
+use burn::tensor::try_read_sync;
 use wgpu::{Backend, DeviceType, Instance, InstanceDescriptor};
 
 use super::backend::Handle;

@@ -3,6 +3,7 @@
 //! A parameter belongs to the first group whose pattern matches its path. Patterns are globs over the whole path: `*` is any
 //! text, dots included, `?` one character, `[ab]` one of these.
 
+use crate::failure::{Advice, FailureKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::settings::ParameterGroup;
@@ -23,6 +24,16 @@ pub struct UnmatchedGroup {
     pub pattern: String,
     /// Paths of the parameters that can be trained.
     pub known: Vec<String>,
+}
+
+impl Advice for UnmatchedGroup {
+    fn hint(&self) -> Option<String> {
+        Some("patterns are globs over the whole path of a parameter, such as encoder.*.weight; the first that matches counts".into())
+    }
+
+    fn kind(&self) -> FailureKind {
+        FailureKind::Usage
+    }
 }
 
 impl Paces {

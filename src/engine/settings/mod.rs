@@ -10,7 +10,6 @@ mod early_stopping;
 mod ema;
 mod named;
 mod optimizer;
-mod precision;
 mod record;
 mod schedule;
 mod trainer;
@@ -28,11 +27,13 @@ pub use self::ema::EmaSettings;
 pub use self::optimizer::{
     AdamSettings, LionSettings, LookaheadSettings, OptimizerSettings, ParameterGroup, Rule, SgdSettings,
 };
-pub use self::precision::{Numerics, Precision};
 pub use self::record::{AuditSettings, LoggerSettings};
 pub use self::schedule::{Decay, ScheduleSettings};
 pub use self::trainer::{SupportedTrainer, TrainerSettings};
+use crate::failure::{Advice, FailureKind};
+
 pub use super::batches::{BatchLimit, ValInterval};
+pub use super::repro::{Numerics, Precision};
 pub use crate::wall_time::WallTime;
 
 /// Deserialises an `Option` whose key has to be there.
@@ -94,6 +95,25 @@ pub(crate) fn within<N: PartialOrd + fmt::Display>(
     }
 }
 
+impl Advice for UnsupportedSetting {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Invalid { key, expected, .. } => format!("set {key} to {expected}"),
+            Self::OutOfRange { key, smallest, largest, .. } => {
+                format!("set {key} to a number from {smallest} to {largest}")
+            }
+            Self::NotYet { key, expected, .. } => {
+                let value = expected.split(' ').next().unwrap_or(expected);
+                format!("choose another profile (trainer=ci_fast, trainer=defaults) or add {key}={value}")
+            }
+        })
+    }
+
+    fn kind(&self) -> FailureKind {
+        FailureKind::Usage
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,5 +124,13 @@ mod tests {
             assert!(matches!(within("key", 0.0..=1.0, got), Err(UnsupportedSetting::OutOfRange { .. })), "{got}");
         }
         assert_eq!(within("key", 0.0..=1.0, 1.0), Ok(()));
+    }
+
+    #[test]
+    fn precision_is_a_number_or_a_name() {
+        let read = |text: &str| serde_json::from_str::<Precision>(text).ok();
+        assert_eq!(read("32"), Some(Precision::Full));
+        assert_eq!(read("\"16-mixed\""), Some(Precision::MixedF16));
+        assert_eq!(read("64"), None);
     }
 }

@@ -22,6 +22,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::content::Content;
 use crate::digest::Blake3Digest;
 use crate::durable;
+use crate::failure::{Advice, FailureKind, io_hint};
 use crate::provenance::md5::{Md5Digest, Md5Kinds, Md5s};
 
 /// Name of the file in the cache's folder.
@@ -65,6 +66,22 @@ pub enum CacheFault {
         /// The file.
         path: PathBuf,
     },
+}
+
+impl Advice for CacheFault {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Read { path, source } => io_hint(source, path),
+            Self::Shape { .. } => None,
+        }
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Read { .. } => FailureKind::Missing,
+            Self::Shape { .. } => FailureKind::Failed,
+        }
+    }
 }
 
 /// What a file is known again by.

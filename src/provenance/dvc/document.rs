@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::config::{ConfigError, Value, from_value, load_foreign_yaml};
+use crate::config::{ConfigError, Value, from_value, load_yaml_document};
 use crate::provenance::md5::{Md5Digest, Md5Kind, Md5ParseError};
 
 /// Largest size and number of files that are taken over: integers above 2^53 - 1 are not safe in JSON.
@@ -192,7 +192,7 @@ fn stated(stage: Option<&str>, folder: &str, entries: Option<Vec<Entry>>) -> Res
 }
 
 fn load(text: &str) -> Result<Value, DocumentError> {
-    load_foreign_yaml(text).map_err(shape)
+    load_yaml_document(text).map_err(shape)
 }
 
 fn extract<T: DeserializeOwned>(document: &Value) -> Result<T, DocumentError> {

@@ -351,7 +351,7 @@ fn composed(yaml: &str) -> (Config, TrainingRun) {
     let search_path = SearchPath::new().memory("main", [("train.yaml".to_owned(), yaml.to_owned())].into());
     let config = Composer::new(search_path).compose::<&str>("train", &[]).expect("composes");
     let mut run = example();
-    run.config.digest = config.digest().expect("resolves");
+    run.config.digest = config.digest().expect("resolves").into();
     (config, run)
 }
 

@@ -1,0 +1,186 @@
+//! Windows as columns and back, as [`ops::columns`](super::super::ops::columns) says, in runs along the last axis.
+
+use rayon::prelude::*;
+
+use super::super::window::Window;
+
+/// Below this many elements threads cost more than they give.
+const PARALLEL_ELEMENTS: usize = 1 << 15;
+
+/// The columns of `batch · channels` images, `[channels · kernel positions, batch, window positions]`.
+///
+/// # Panics
+/// When `image` has another length.
+pub fn columns(image: &[f32], batch: usize, channels: usize, window: &Window) -> Vec<f32> {
+    let (inputs, kernels, outputs) = (window.inputs(), window.kernels(), window.outputs());
+    assert_eq!(image.len(), batch * channels * inputs, "images under a window");
+    // Zeros are the padding.
+    let mut columns = vec![0.0; channels * kernels * batch * outputs];
+    if columns.is_empty() || inputs == 0 {
+        return columns;
+    }
+    let block = |(at, column): (usize, &mut [f32])| {
+        let (row, sample) = (at / batch, at % batch);
+        let image = &image[(sample * channels + row / kernels) * inputs..][..inputs];
+        each_run(window, row % kernels, |run| {
+            let column = &mut column[run.output..][..run.length];
+            if run.stride == 1 {
+                column.copy_from_slice(&image[run.input..][..run.length]);
+            } else {
+                let sources = image[run.input..].iter().step_by(run.stride);
+                column.iter_mut().zip(sources).for_each(|(column, source)| *column = *source);
+            }
+        });
+    };
+    if columns.len() >= PARALLEL_ELEMENTS {
+        columns.par_chunks_exact_mut(outputs).enumerate().for_each(block);
+    } else {
+        columns.chunks_exact_mut(outputs).enumerate().for_each(block);
+    }
+    columns
+}
+
+/// The images whose elements are the sums of their columns, which are `[batch, channels · kernel positions, window
+/// positions]`.
+///
+/// # Panics
+/// When `columns` has another length.
+pub fn sum_columns(columns: &[f32], batch: usize, channels: usize, window: &Window) -> Vec<f32> {
+    let (inputs, kernels, outputs) = (window.inputs(), window.kernels(), window.outputs());
+    assert_eq!(columns.len(), batch * channels * kernels * outputs, "columns of a window");
+    let mut images = vec![0.0; batch * channels * inputs];
+    if images.is_empty() || columns.is_empty() {
+        return images;
+    }
+    let covered = window.axes.map(|axis| {
+        let mut covered = vec![false; axis.input];
+        for kernel in 0..axis.kernel {
+            for output in axis.outputs(kernel) {
+                covered[output * axis.stride + kernel * axis.dilation - axis.padding] = true;
+            }
+        }
+        covered
+    });
+    // −0 + x is x, so a sum that starts from it starts from its first addend; one without any stays +0.
+    let start = |covered: bool| if covered { -0.0 } else { 0.0 };
+    let row: Vec<f32> = covered[2].iter().map(|covered| start(*covered)).collect();
+    let plane = |(plane, image): (usize, &mut [f32])| {
+        for (at, image) in image.chunks_exact_mut(row.len()).enumerate() {
+            if covered[0][at / covered[1].len()] && covered[1][at % covered[1].len()] {
+                image.copy_from_slice(&row);
+            }
+        }
+        for kernel in 0..kernels {
+            let column = &columns[(plane * kernels + kernel) * outputs..][..outputs];
+            each_run(window, kernel, |run| {
+                let column = &column[run.output..][..run.length];
+                if run.stride == 1 {
+                    let sums = &mut image[run.input..][..run.length];
+                    sums.iter_mut().zip(column).for_each(|(sum, addend)| *sum += addend);
+                } else {
+                    let sums = image[run.input..].iter_mut().step_by(run.stride);
+                    sums.zip(column).for_each(|(sum, addend)| *sum += addend);
+                }
+            });
+        }
+    };
+    if columns.len() >= PARALLEL_ELEMENTS {
+        images.par_chunks_exact_mut(inputs).enumerate().for_each(plane);
+    } else {
+        images.chunks_exact_mut(inputs).enumerate().for_each(plane);
+    }
+    images
+}
+
+/// Neighbouring outputs along the last axis, none of which reads padding.
+struct Run {
+    /// Row-major position of the first one.
+    output: usize,
+    /// Row-major input position that it reads.
+    input: usize,
+    /// Distance of the inputs.
+    stride: usize,
+    /// How many outputs.
+    length: usize,
+}
+
+/// Calls `each` for every run of outputs under a kernel position.
+#[inline(always)]
+fn each_run(window: &Window, kernel: usize, mut each: impl FnMut(Run)) {
+    let [depth, height, width] = window.axes;
+    let [z, y, x] = window.kernel(kernel);
+    let columns = width.outputs(x);
+    if columns.is_empty() {
+        return;
+    }
+    let first = columns.start * width.stride + x * width.dilation - width.padding;
+    for plane in depth.outputs(z) {
+        let input = plane * depth.stride + z * depth.dilation - depth.padding;
+        for row in height.outputs(y) {
+            let input = input * height.input + row * height.stride + y * height.dilation - height.padding;
+            each(Run {
+                output: (plane * height.output + row) * width.output + columns.start,
+                input: input * width.input + first,
+                stride: width.stride,
+                length: columns.len(),
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::ops;
+    use super::super::super::window::{Axis, tests::random_axis};
+    use super::super::adversarial::{adversarial, bits, on_threads};
+    use super::*;
+    use crate::rng::{CounterRng, Stream};
+
+    fn windows() -> impl Iterator<Item = (usize, usize, Window)> {
+        let rng = CounterRng::new(2, Stream::workload(3), 0);
+        (0..150).map(move |index| {
+            let axis = |k: u64| random_axis(rng, 3 * index + k);
+            let axes = match index % 3 {
+                0 => [Axis::NONE, Axis::NONE, axis(0)],
+                1 => [Axis::NONE, axis(0), axis(1)],
+                _ => [axis(0), axis(1), axis(2)],
+            };
+            (1 + index as usize % 3, 1 + index as usize / 2 % 3, Window { axes })
+        })
+    }
+
+    fn check(fast: impl Fn() -> Vec<f32> + Send + Sync, expected: Vec<f32>, what: &str) {
+        let expected = bits(expected);
+        for threads in [1, 2, 5] {
+            assert_eq!(bits(on_threads(threads, &fast)), expected, "{what} {threads} threads");
+        }
+    }
+
+    #[test]
+    fn columns_of_every_window_equal_the_reference() {
+        for (batch, channels, window) in windows() {
+            let image = adversarial(batch * channels * window.inputs(), 1);
+            let expected = ops::columns::columns(&image, batch, channels, &window);
+            check(|| columns(&image, batch, channels, &window), expected, &format!("{window:?}"));
+        }
+    }
+
+    #[test]
+    fn sums_of_the_columns_of_every_window_equal_the_reference() {
+        for (index, (batch, channels, window)) in windows().enumerate() {
+            let mut values = adversarial(batch * channels * window.kernels() * window.outputs(), 1);
+            if index % 4 == 0 {
+                values.fill(-0.0);
+            }
+            let expected = ops::columns::sum_columns(&values, batch, channels, &window);
+            check(|| sum_columns(&values, batch, channels, &window), expected, &format!("{window:?}"));
+        }
+    }
+
+    #[test]
+    fn a_sum_keeps_the_sign_of_its_zeros_and_an_empty_one_is_positive() {
+        let axis = Axis { input: 4, kernel: 1, stride: 2, padding: 0, dilation: 1, output: 2 };
+        let window = Window { axes: [Axis::NONE, Axis::NONE, axis] };
+        assert_eq!(bits(sum_columns(&[-0.0, -0.0], 1, 1, &window)), [0x8000_0000, 0, 0x8000_0000, 0]);
+    }
+}

@@ -1,0 +1,7 @@
+//! `spectramind`: composes a configuration, does what it says, and signs what was done.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    spectramind::cli::main()
+}

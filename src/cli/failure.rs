@@ -1,0 +1,58 @@
+//! What a person is told when something went wrong: `Error:`, causes, `Hint:`, and the exit code.
+
+use std::process::ExitCode;
+
+use crate::failure::{Advice, Failure, FailureKind};
+
+/// The work failed.
+const FAILED: u8 = 1;
+/// The arguments or the configuration are wrong; what clap exits with, too.
+const USAGE: u8 = 2;
+/// A bug in this program.
+pub const BUG: u8 = 70;
+
+/// How a command ended that did not fail: all that is to be said has been said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// It is done, or the answer is a yes.
+    Done,
+    /// The answer is a no.
+    No,
+    /// What was asked cannot be answered: the arguments or the configuration are wrong.
+    Wrong,
+}
+
+impl From<Told> for ExitCode {
+    fn from(told: Told) -> Self {
+        match told {
+            Told::Done => Self::SUCCESS,
+            Told::No => Self::from(FAILED),
+            Told::Wrong => Self::from(USAGE),
+        }
+    }
+}
+
+/// The exit code for a failure.
+pub fn exit_code(failure: &Failure) -> ExitCode {
+    match failure.kind() {
+        FailureKind::Usage => ExitCode::from(USAGE),
+        FailureKind::Missing | FailureKind::Failed => ExitCode::from(FAILED),
+    }
+}
+
+/// Says on standard error what failed, why, and what to do about it.
+pub fn tell(failure: &Failure) {
+    for warning in failure.warnings() {
+        eprintln!("Warning: {warning}");
+    }
+    eprintln!("Error: {}", failure.message());
+    for cause in failure.causes() {
+        eprintln!("  caused by: {cause}");
+    }
+    if let Some(hint) = failure.hint() {
+        eprintln!("Hint: {hint}");
+    }
+}
+
+/// The user's folders cannot be found.
+impl Advice for etcetera::HomeDirError {}

@@ -1,0 +1,87 @@
+//! `spectramind runs`
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::output::outln;
+
+use crate::failure::{Context, Result};
+use crate::manifest::predicate::TrainingRun;
+use crate::manifest::verified::read_unverified;
+use crate::verify::MANIFEST;
+use clap::Subcommand;
+
+/// Look at past runs
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List the runs below a folder, oldest first, with what their manifests claim; nothing is verified
+    List {
+        /// The folder
+        #[arg(default_value = "runs")]
+        root: PathBuf,
+    },
+    /// Print what a run's manifest claims, as JSON; nothing is verified
+    Show {
+        /// The run directory
+        run: PathBuf,
+    },
+}
+
+/// Lists or shows runs.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    match &arguments.command {
+        Command::List { root } => list(root),
+        Command::Show { run } => {
+            outln!("{}", serde_json::to_string_pretty(&claim(run)?)?);
+            Ok(())
+        }
+    }
+}
+
+fn list(root: &Path) -> Result<()> {
+    let mut found = Vec::new();
+    collect(root, &mut found)?;
+    found.sort();
+    for run in found {
+        match claim(&run) {
+            Ok(claim) => {
+                let score = claim.metrics.iter().find(|metric| metric.name == "test/score");
+                let score = score.map_or("-".to_owned(), |metric| format!("{:.4}", metric.value.get()));
+                outln!(
+                    "{}  {} steps  score {score}  root {}",
+                    run.display(),
+                    claim.steps.count,
+                    claim.steps.merkle_root
+                );
+            }
+            Err(_) => outln!("{}  not signed: unfinished, or not readable", run.display()),
+        }
+    }
+    Ok(())
+}
+
+/// Run directories are those with a step log; they are not searched for others.
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    for entry in entries {
+        let path = entry.with_context(|| format!("cannot list {}", folder.display()))?.path();
+        if path.join(crate::engine::run_dir::STEP_LOG).is_file() {
+            found.push(path);
+        } else if path.is_dir() && !path.is_symlink() {
+            collect(&path, found)?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads a manifest's claim without verifying it.
+fn claim(run: &Path) -> Result<TrainingRun> {
+    let path = run.join(MANIFEST);
+    let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(read_unverified(&bytes)?.predicate)
+}
