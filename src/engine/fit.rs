@@ -701,6 +701,7 @@ impl Advice for FitError {
             | Self::TooManySteps { .. }
             | Self::NoGradient { .. }
             | Self::Refused(_)
+            | Self::NothingToTrain
             | Self::NoSamples => None,
         }
     }
@@ -719,6 +720,7 @@ impl Advice for FitError {
             | Self::TooManySteps { .. }
             | Self::NoGradient { .. }
             | Self::Refused(_)
+            | Self::NothingToTrain
             | Self::NoSamples => FailureKind::Failed,
         }
     }

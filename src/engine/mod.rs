@@ -16,15 +16,15 @@
 mod average;
 mod batches;
 pub mod device;
-pub mod early_stop;
+pub(crate) mod early_stop;
 pub mod fit;
-pub mod kept;
+pub(crate) mod kept;
 pub mod loader;
 pub mod loss_scale;
 pub mod monitor;
 pub mod observer;
 pub mod optimizer;
-pub mod parameter;
+pub(crate) mod parameter;
 pub mod run_dir;
 pub mod schedule;
 pub mod settings;
