@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData, activation};
-use spectramind::engine::fit::{FitPlan, fit};
+use spectramind::engine::fit::{Event, FitPlan, fit};
 use spectramind::engine::settings::{LoggerSettings, OptimizerSettings, TrainerSettings};
 use spectramind::engine::task::{Draws, Metric, Moment, Split, Task, TaskError};
 use spectramind::engine::{PortableCpu, run_dir::RunDirectory};
@@ -76,10 +76,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let task = Sine((0..64).map(|i| i.to_string()).collect());
     let (folder, device) = (tempfile::tempdir()?, Default::default());
     let optimizer = OptimizerSettings { lr: 0.03, ..OptimizerSettings::default() };
+    let observer = &mut |_: Event<'_>| ControlFlow::Continue(());
     let plan = FitPlan::new(&trainer, optimizer, 16, &|| Duration::ZERO);
     for name in ["first", "second"] {
         let mut run = RunDirectory::create(&folder.path().join(name), LoggerSettings::NONE)?;
-        let done = fit::<PortableCpu, _>(&task, &plan, None, &mut run, &mut |_| ControlFlow::Continue(()), &device)?;
+        let done = fit::<PortableCpu, _>(&task, &plan, None, &mut run, observer, &device)?;
         println!("{name}: {} steps, {:?}, step root {}", done.steps, done.metrics, run.step_log().root());
     }
     Ok(())

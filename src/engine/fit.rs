@@ -15,6 +15,7 @@ use super::early_stop::{self, Stopping};
 use super::kept::{self, Ranking};
 use super::loader::{EpochPlan, prepared_in_order};
 use super::monitor::{Monitor, MonitorError, MonitorKeys, UnknownDirection, UnknownMonitor};
+use super::observer::{Look, Observer};
 use super::optimizer::group::UnmatchedGroup;
 use super::repro::{Arithmetic, NUMERICS_VERSION, REFUSED, with_arithmetic, with_random};
 use super::rng::{CounterRng, Stream};
@@ -215,6 +216,9 @@ pub enum FitError {
     /// The model, the loss or an evaluation uses an op that portable numerics do not have.
     #[error("{0}")]
     Refused(String),
+    /// Everything is frozen, by the model or by groups.
+    #[error("no parameter requires a gradient: expected at least one")]
+    NothingToTrain,
     /// There is nothing to train on.
     #[error("no training samples: expected at least one, got an empty split")]
     NoSamples,
@@ -229,13 +233,16 @@ impl From<MonitorError> for FitError {
     }
 }
 
+/// The part of an evaluation's random numbers that observers have; the parts before it are the splits'.
+const OBSERVER_PART: u32 = Split::Test as u32 + 1;
+
 /// Steps of a run: each has 32 bits of a random number's counter.
 const MAX_STEPS: u64 = u32::MAX as u64;
 
 /// Trains `task` by `plan` on `device` into `run`, from the start or from a checkpoint.
 ///
 /// A parameter that requires a gradient has to get one in every epoch that is trained as a whole; what should stay as it is
-/// has to say so (`Module::no_grad`).
+/// has to say so (`Module::no_grad`, or a frozen group of the optimizer).
 ///
 /// # Errors
 /// See [`FitError`]. What was checkpointed before stays usable.
@@ -244,7 +251,7 @@ pub fn fit<B: AutodiffBackend, T: Task>(
     plan: &FitPlan<'_>,
     checkpoint: Option<Snapshot>,
     run: &mut RunDirectory,
-    observer: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    observer: &mut (impl Observer<T> + ?Sized),
     device: &B::Device,
 ) -> Result<FitOutcome<InferenceModel<T, B>>, FitError> {
     // Burn's backend traits cannot return errors, so an op that is refused panics. Everything that is written is written as
@@ -268,7 +275,7 @@ fn train<B: AutodiffBackend, T: Task>(
     plan: &FitPlan<'_>,
     checkpoint: Option<Snapshot>,
     run: &mut RunDirectory,
-    observer: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    observer: &mut (impl Observer<T> + ?Sized),
     device: &B::Device,
 ) -> Result<FitOutcome<InferenceModel<T, B>>, FitError> {
     let trainer = plan.trainer;
@@ -281,7 +288,7 @@ fn train<B: AutodiffBackend, T: Task>(
         let metrics = evaluate(task, &state, plan, Split::Val, 1, device)?;
         judges.monitored().try_for_each(|(keys, monitor)| monitor.figure(keys, &metrics).map(drop))?;
     }
-    let mut exit = match observer(Event::Started { done: state.progress.position.step, planned }) {
+    let mut exit = match observer.observe(Event::Started { done: state.progress.position.step, planned }) {
         ControlFlow::Break(()) => Some(Exit::Interrupted),
         // A run that was killed between its last validation and its end had stopped already.
         ControlFlow::Continue(()) => {
@@ -379,7 +386,7 @@ fn train<B: AutodiffBackend, T: Task>(
             if let Some(value) = mean_loss {
                 run.append_metrics(step, epoch, &[Metric { name: "train/loss_epoch".into(), value }])?;
             }
-            exit = exit.or(match observer(Event::Step { leaf: &leaf, loss }) {
+            exit = exit.or(match observer.observe(Event::Step { leaf: &leaf, loss }) {
                 ControlFlow::Break(()) => Some(Exit::Interrupted),
                 ControlFlow::Continue(()) => plan.limit_reached(step),
             });
@@ -392,12 +399,13 @@ fn train<B: AutodiffBackend, T: Task>(
                 run.write_checkpoint(file, &state.snapshot().to_bytes(), &state.progress.kept, best)?;
                 run.append_event("checkpoint", step, plan.seconds())?;
                 run.note(&format!("- step {step}: wrote {CHECKPOINTS}/{file}"))?;
-                let _ = observer(Event::Checkpoint { file });
+                let _ = observer.observe(Event::Checkpoint { file });
             }
-            if let Some(metrics) = &metrics
-                && observer(Event::Validated { epoch, metrics }).is_break()
-            {
-                exit = exit.or(Some(Exit::Interrupted));
+            if let Some(metrics) = &metrics {
+                show(task, &state, plan, metrics, observer, device);
+                if observer.observe(Event::Validated { epoch, metrics }).is_break() {
+                    exit = exit.or(Some(Exit::Interrupted));
+                }
             }
             // A run that is over anyway did not meet a limit.
             if give_up && exit != Some(Exit::Interrupted) {
@@ -426,6 +434,9 @@ fn begin<B: AutodiffBackend, T: Task>(
     let progress = Progress::start(NUMERICS_VERSION, plan.arithmetic(), task.describe());
     let rule = UpdateRule { optimizer: &plan.optimizer, ema: plan.ema };
     let fresh = TrainState::fresh(initial_model(task, plan.trainer.seed, device), rule, progress)?;
+    if fresh.trained().is_empty() {
+        return Err(FitError::NothingToTrain);
+    }
     match checkpoint {
         Some(snapshot) if snapshot.progress.arithmetic != plan.arithmetic() => Err(SnapshotMismatch {
             path: "arithmetic".into(),
@@ -486,6 +497,22 @@ fn evaluate<B: AutodiffBackend, T: Task>(
         .map_err(|source| FitError::Task { split: split.name(), source })?;
     let named = |Metric { name, value }| Metric { name: split.metric(&name), value };
     Ok(metrics.into_iter().map(named).collect())
+}
+
+/// Lets the observer look at a validated state.
+fn show<B: AutodiffBackend, T: Task>(
+    task: &T,
+    state: &TrainState<B, T::Model<B>>,
+    plan: &FitPlan<'_>,
+    metrics: &[Metric],
+    observer: &mut (impl Observer<T> + ?Sized),
+    device: &B::Device,
+) {
+    let moment = state.progress.position.last_moment();
+    // Numbers that no split's evaluation has.
+    let rng = CounterRng::new(plan.trainer.seed, Stream::EVALUATE, moment.step as u32).part(OBSERVER_PART);
+    let look = Look { task, moment, metrics, device, model: &|| state.inference() };
+    with_arithmetic(plan.arithmetic(), || with_random(rng, || observer.look::<B>(look)));
 }
 
 /// Refuses what is known to fail before anything is computed; returns the number of steps planned.
@@ -674,6 +701,7 @@ impl Advice for FitError {
             | Self::TooManySteps { .. }
             | Self::NoGradient { .. }
             | Self::Refused(_)
+            | Self::NothingToTrain
             | Self::NoSamples => None,
         }
     }
@@ -692,6 +720,7 @@ impl Advice for FitError {
             | Self::TooManySteps { .. }
             | Self::NoGradient { .. }
             | Self::Refused(_)
+            | Self::NothingToTrain
             | Self::NoSamples => FailureKind::Failed,
         }
     }

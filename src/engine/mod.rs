@@ -16,14 +16,15 @@
 mod average;
 mod batches;
 pub mod device;
-pub mod early_stop;
+pub(crate) mod early_stop;
 pub mod fit;
-pub mod kept;
+pub(crate) mod kept;
 pub mod loader;
 pub mod loss_scale;
 pub mod monitor;
+pub mod observer;
 pub mod optimizer;
-pub mod parameter;
+pub(crate) mod parameter;
 pub mod run_dir;
 pub mod schedule;
 pub mod settings;
@@ -38,9 +39,13 @@ mod checkpoint_tests;
 #[cfg(test)]
 mod draws_tests;
 #[cfg(test)]
+mod resume_tests;
+#[cfg(test)]
 mod task_tests;
 #[cfg(test)]
 mod training_tests;
+#[cfg(test)]
+mod update_tests;
 
 pub use repro_burn::{self as repro, rng};
 

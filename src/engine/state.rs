@@ -1,4 +1,4 @@
-//! A training run between two steps: model, optimizer, position.
+//! A training run between two steps (model, optimizer, average, position), and the model that a checkpoint of one holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ use super::snapshot::{HostIntegers, HostTensor, Progress, Snapshot};
 use super::task::{Moment, Task};
 
 /// Model, optimizer and progress.
-pub struct TrainState<B: AutodiffBackend, M> {
+pub(super) struct TrainState<B: AutodiffBackend, M> {
     /// The model in training mode.
     pub model: M,
     /// Position and bookkeeping.
@@ -33,7 +33,7 @@ pub struct TrainState<B: AutodiffBackend, M> {
 
 /// How parameters are moved at a step, and what is made of them.
 #[derive(Debug, Clone, Copy)]
-pub struct UpdateRule<'a> {
+pub(super) struct UpdateRule<'a> {
     /// How they are moved.
     pub optimizer: &'a OptimizerSettings,
     /// The mean of them that is in use.
@@ -53,7 +53,7 @@ pub struct SnapshotMismatch {
 }
 
 /// A fresh model; its random initial parameters are a function of the seed and of the model's structure.
-pub fn initial_model<B: AutodiffBackend, T: Task>(task: &T, seed: u64, device: &B::Device) -> T::Model<B> {
+pub(super) fn initial_model<B: AutodiffBackend, T: Task>(task: &T, seed: u64, device: &B::Device) -> T::Model<B> {
     with_random(CounterRng::new(seed, Stream::INIT, 0), || {
         let model = task.init::<B>(device);
         // Burn draws lazily, on first access: draw now, in the order of declaration.

@@ -25,7 +25,7 @@ use crate::digest::Blake3Digest;
 type B = PortableCpu;
 
 #[derive(Module, Debug)]
-struct Net<B: Backend> {
+pub(super) struct Net<B: Backend> {
     widen: Linear<B>,
     norm: BatchNorm<B>,
     narrow: Linear<B>,
@@ -38,7 +38,7 @@ impl<B: Backend> Net<B> {
 }
 
 /// Points of a curve, their inputs multiplied by `gain`; shards take their time in an order of their own.
-struct Curve {
+pub(super) struct Curve {
     ids: Vec<String>,
     gain: f32,
     dawdling: bool,
@@ -47,7 +47,7 @@ struct Curve {
 const SAMPLES: usize = 50;
 
 impl Curve {
-    fn new(gain: f32) -> Self {
+    pub(super) fn new(gain: f32) -> Self {
         Self { ids: (0..SAMPLES).map(|i| i.to_string()).collect(), gain, dawdling: false }
     }
 

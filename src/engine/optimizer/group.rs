@@ -10,7 +10,7 @@ use crate::engine::settings::ParameterGroup;
 
 /// The group of each parameter that is in one, by path.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Paces(BTreeMap<String, ParameterGroup>);
+pub(in crate::engine) struct Paces(BTreeMap<String, ParameterGroup>);
 
 /// A pattern that no parameter is left for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -13,13 +13,13 @@
 //!
 //! A parameter's own learning rate and weight decay come from its [`group`].
 
-mod adam;
-pub(super) mod group;
-mod lion;
-mod lookahead;
+pub mod adam;
+pub mod group;
+pub mod lion;
+pub mod lookahead;
 #[cfg(test)]
 mod reference_tests;
-mod sgd;
+pub mod sgd;
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ use group::Paces;
 
 /// The optimizer's state and rule.
 #[derive(Debug, Clone)]
-pub struct Optimizer<B: Backend> {
+pub(super) struct Optimizer<B: Backend> {
     settings: OptimizerSettings,
     paces: Paces,
     steps: u64,
