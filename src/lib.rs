@@ -10,19 +10,19 @@
 //!
 //! | module | what it is | may use |
 //! |---|---|---|
+//! | [`failure`] | errors as a person meets them, with their hints | the errors of [`config`] |
 //! | [`digest`] | BLAKE3 and SHA-256 digests, hashing of fields and files | nothing |
 //! | [`durable`] | writing files whole or not at all | nothing |
-//! | [`foreign`] | opening files that somebody else wrote | `digest` |
+//! | [`foreign`] | opening files that somebody else wrote | `digest`, `failure` |
 //! | [`envelope`] | limits and verdicts over plain numbers | nothing |
-//! | [`failure`] | errors as a person meets them, with their hints | nothing |
 //! | [`merkle`] | an RFC 6962-shaped log over BLAKE3 | `digest` |
 //! | [`config`] | Hydra-compatible composition: the crate `hydra-compose` | nothing of ours |
 //! | [`provenance`] | git, data, DVC, environment: what went in | all above but `envelope` |
 //! | [`manifest`] | statement, envelope, keys, trust: what is claimed | all above, as plain data |
 //! | [`verify`] | claim → checks → report | all above |
 //! | [`schema`] | the JSON Schema of every document | everything but `cli` |
-//! | `engine` (feature) | the training engine: knows tensors, no workload; its numerics are the crate `repro-burn` | `digest`, `durable`, `merkle` |
-//! | `ariel` (feature `engine`) | the Ariel workload, a `Task` of the engine | `engine`, `envelope` |
+//! | `engine` (feature) | the training engine: knows tensors, no workload; its numerics are the crate `repro-burn` | `digest`, `durable`, `failure`, `foreign`, `merkle` |
+//! | `ariel` (feature `engine`) | the Ariel workload, a `Task` of the engine | `engine`, `envelope`, `failure` |
 //! | `cli` (feature) | the commands | all above |
 //!
 //! Signing happens after training; the engine never sees a key. The library neither prints, nor reads environment variables

@@ -377,6 +377,21 @@ mod tests {
     }
 
     #[test]
+    fn an_error_says_what_the_one_that_it_wraps_says() {
+        let setting = || UnsupportedSetting::Invalid { key: "sim.seed", expected: "a number", got: "x".into() };
+        for error in [
+            TrainingError::from(PreparationError::from(crate::ariel::simulator::SimulationError::from(setting()))),
+            TrainingError::from(FitError::from(setting())),
+        ] {
+            assert_eq!((error.kind(), error.hint()), (FailureKind::Usage, setting().hint()), "{error:?}");
+        }
+        let path = PathBuf::from("run");
+        let locked = TrainingError::from(FitError::from(RunDirError::Locked { path }));
+        assert_eq!(locked.kind(), FailureKind::Missing);
+        assert!(locked.hint().is_some_and(|hint| hint.contains("wait")));
+    }
+
+    #[test]
     fn a_list_without_what_is_needed_is_refused_as_such() {
         let folder = folder();
         let config = config(folder.path()).check().expect("sensible");
