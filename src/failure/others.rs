@@ -61,3 +61,44 @@ impl Advice for ConfigError {
 impl Advice for serde_json::Error {}
 
 impl Advice for TryFromIntError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Composer, SearchPath, from_value, load_yaml};
+    use crate::failure::Failure;
+
+    #[test]
+    fn a_config_error_was_asked_for_and_keeps_its_hint_and_warnings() {
+        let composer = Composer::new(SearchPath::new().directory("main", "configs"));
+        let error = composer.compose("train", &["trainer.max_epoch=1"]).expect_err("no such key");
+        let (hint, failure) = (ConfigError::hint(&error), Failure::from(error));
+        assert_eq!((failure.kind(), failure.hint()), (FailureKind::Usage, hint.as_deref()));
+        assert!(hint.is_some_and(|hint| hint.contains("max_epochs")));
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = "defaults: [{g: o}]\nhydra: {searchpath: ['pkg://no.such']}\n";
+        std::fs::write(folder.path().join("config.yaml"), text).expect("written");
+        let composer = Composer::new(SearchPath::new().directory("main", folder.path()));
+        let error = composer.compose::<&str>("config", &[]).expect_err("no such group");
+        let failure = Failure::from(error).context("no config");
+        assert!(matches!(failure.warnings(), [warning] if warning.contains("no.such")), "{:?}", failure.warnings());
+    }
+
+    #[test]
+    fn what_a_config_does_not_have_has_the_general_hint_where_there_is_no_better_one() {
+        let value = load_yaml("{a: 1}").expect("YAML");
+        let error = from_value::<u32>(&value).expect_err("a map");
+        assert_eq!(ConfigError::hint(&error), None);
+        assert!(Advice::hint(&error).is_some_and(|hint| hint.contains("--cfg job")));
+    }
+
+    #[test]
+    fn the_hint_of_the_system_names_the_path_where_there_is_one() {
+        let error = io::Error::from(io::ErrorKind::StorageFull);
+        let hint = io_hint(&error, Path::new("out/x")).expect("a hint");
+        assert!(hint.starts_with("free some space where out/x is") && hint.contains("run.root"), "{hint}");
+        assert_eq!(Advice::hint(&error), Some(hint.replace("out/x", "the file")));
+        assert_eq!(io_hint(&io::ErrorKind::NotFound.into(), Path::new("x")), None);
+    }
+}
