@@ -21,7 +21,7 @@
 //! | [`verify`] | claim → checks → report | all above |
 //! | [`schema`] | the JSON Schema of every document | all above |
 //! | `engine` (feature) | the training engine: knows tensors, not Ariel | `digest`, `durable`, `merkle` |
-//! | [`command`] | programs of the user's own: what they get, running them, what they made | `difference`, `foreign`, `provenance` |
+//! | `command` (feature `engine`) | a program of the user's own: what it gets, running it, what it made | `difference`, `provenance` |
 //! | `ariel` (feature `engine`) | the Ariel workload, a `Task` of the engine | `engine`, `envelope` |
 //!
 //! The programs use the public API alone, as a stranger would. Signing happens in the command, after training; the
@@ -53,6 +53,7 @@ mod wall_time;
 
 #[cfg(feature = "engine")]
 pub mod ariel;
+#[cfg(feature = "engine")]
 pub mod command;
 #[cfg(feature = "engine")]
 pub mod engine;
