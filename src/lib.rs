@@ -28,7 +28,7 @@
 //! | [`schema`] | the JSON Schema of every document | all above |
 //! | `run` (feature `engine`) | recording and replaying any workload | all above |
 //! | `ariel` (feature `engine`) | the Ariel workload | all above but `verify`, `run` |
-//! | [`command`] | programs of the user's own: what they get, running them, what they made | all above but `ariel` |
+//! | `command` (feature `engine`) | programs of the user's own: what they get, running them, what they made | all above but `ariel` |
 //! | `cli` (feature) | the commands | all above |
 //! | `verifier` | the program `spectramind-verify`, a package of its own | all above but `cli` |
 //!
@@ -68,6 +68,7 @@ pub use hydra_compose as config;
 pub mod ariel;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "engine")]
 pub mod command;
 #[cfg(feature = "engine")]
 pub mod engine;

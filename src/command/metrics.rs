@@ -257,7 +257,7 @@ fn of_csv(bytes: &[u8]) -> Result<BTreeMap<String, f64>, Fault> {
             let value = value.parse().map_err(|_| Fault::Metric {
                 name: name.chars().take(MAX_NAME_BYTES).collect(),
                 expected: "a number",
-                got: value.chars().take(MAX_NAME_BYTES).collect(),
+                got: format!("{:?}", value.chars().take(MAX_NAME_BYTES).collect::<String>()),
             })?;
             add(&mut metrics, name, value)?;
             continue;
@@ -345,7 +345,9 @@ mod tests {
     fn a_log_gives_the_last_value_of_each_name() {
         let log = "step,epoch,name,value\n1,0,loss,2.0\n1,0,val/loss,3\n2,0,loss,1.5\n";
         assert_eq!(metrics("metrics.csv", log), pairs(&[("loss", 1.5), ("val/loss", 3.0)]));
-        assert!(refused("metrics.csv", "step,epoch,name,value\n1,0,loss,x\n").ends_with("expected a number, got x"));
+        assert!(
+            refused("metrics.csv", "step,epoch,name,value\n1,0,loss,x\n").ends_with("expected a number, got \"x\"")
+        );
     }
 
     #[test]

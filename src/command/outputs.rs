@@ -44,7 +44,7 @@ pub struct OutputPatterns {
 #[derive(Debug, thiserror::Error)]
 pub enum OutputsError {
     /// Something that is no regular file.
-    #[error("{path}: expected regular files and folders in the run directory, got a {got}", path = path.display())]
+    #[error("{path:?}: expected regular files and folders in the run directory, got a {got}")]
     Kind {
         /// What stands there.
         path: PathBuf,
@@ -228,7 +228,7 @@ mod tests {
         std::os::unix::fs::symlink(".hydra/config.yaml", &path).expect("a link");
         assert!(
             refused(&folder, &before)
-                .ends_with("odd: expected regular files and folders in the run directory, got a symbolic link")
+                .ends_with("odd\": expected regular files and folders in the run directory, got a symbolic link")
         );
         std::fs::remove_file(&path).expect("removed");
         rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0)

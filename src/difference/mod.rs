@@ -39,6 +39,7 @@ use serde::{Deserialize, Serialize};
 use crate::foreign::{self, ForeignError};
 
 use self::content::{Content, FileContent, Kind};
+#[cfg(feature = "engine")]
 pub(crate) use self::csv::Rows;
 
 /// Where two files of one name first differ.
@@ -191,7 +192,7 @@ impl From<io::Error> for Unexplained {
 }
 
 fn broken(message: impl Into<String>) -> Unexplained {
-    Unexplained::Broken(message.into())
+    Unexplained::Broken(shown::note(&message.into()))
 }
 
 /// `Err` for failures of reading alone.

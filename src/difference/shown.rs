@@ -3,17 +3,26 @@
 /// Most characters that are shown of one value.
 pub(super) const MAX_SHOWN: usize = 120;
 
+/// Most characters of a note: a name, and what is said about it.
+const MAX_NOTE: usize = 400;
+
 /// The text of `bytes`, escaped as Rust escapes a string (quotes left alone), cut to [`MAX_SHOWN`] characters.
 pub(super) fn text(bytes: &[u8]) -> String {
+    cut(bytes, MAX_SHOWN)
+}
+
+/// A message that may quote a stranger's text.
+pub(super) fn note(message: &str) -> String {
+    cut(message.as_bytes(), MAX_NOTE)
+}
+
+fn cut(bytes: &[u8], limit: usize) -> String {
     // What is cut anyway need not be decoded: four bytes a character at most.
-    let (head, is_cut) = match bytes.len() > 4 * MAX_SHOWN {
-        true => (&bytes[..4 * MAX_SHOWN], true),
-        false => (bytes, false),
-    };
+    let head = &bytes[..bytes.len().min(4 * limit + 4)];
     let decoded = String::from_utf8_lossy(head);
     let mut out = String::new();
     for (count, character) in decoded.chars().enumerate() {
-        if count == MAX_SHOWN {
+        if count == limit {
             out.push('…');
             return out;
         }
@@ -22,9 +31,6 @@ pub(super) fn text(bytes: &[u8]) -> String {
             // Control, format (bidirectional overrides, zero width) and unassigned characters are escaped by this.
             _ => out.extend(character.escape_debug()),
         }
-    }
-    if is_cut {
-        out.push('…');
     }
     out
 }

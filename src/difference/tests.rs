@@ -109,6 +109,15 @@ fn text_that_would_command_a_terminal_is_escaped() {
 }
 
 #[test]
+fn what_a_parser_quotes_of_a_file_is_escaped_and_cut() {
+    let header = |field: &str| HEADER.replace("shape", field);
+    let said = |field: &str| said("x", &tensors(HEADER, &[1.0; 4]), &tensors(&header(field), &[1.0; 4]));
+    let found = said("\\u001b[2J\u{202e}");
+    assert!(found.contains(r"unknown field `\u{1b}[2J\u{202e}`"), "{found}");
+    assert!(said(&"x".repeat(1 << 20)).chars().count() < 600);
+}
+
+#[test]
 fn a_table_differs_in_a_row_and_a_named_column() {
     let table = b"step,loss,note\n1,0.5,\"a, b\"\n2,0.25,c\n";
     let said = |got: &[u8]| said("metrics.csv", table, got);
