@@ -79,10 +79,14 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    #[cfg(feature = "engine")]
+    use crate::ariel::Ariel;
     use crate::digest::{FileDigest, sha256};
     use crate::manifest::commitment::tests::example as commitment;
     use crate::manifest::key::SigningKey;
-    use crate::manifest::predicate::tests::{example, sparse_example};
+    use crate::manifest::origin::{CommandOrigin, ComputationOrigin, TrainingOrigin};
+    use crate::manifest::predicate::tests::{command_example, example, sparse_example};
+    use crate::manifest::predicate::{CommandRecord, Computation, TrainingRecord};
     use crate::manifest::statement::{Subject, SubjectDigest};
     use crate::manifest::trust::{Role, Root, TrustedKey};
     use crate::manifest::verdict::Outcome;
@@ -107,9 +111,14 @@ mod tests {
     }
 
     fn origin() -> RunOrigin {
-        let TrainingRun { run, workload, config, git, data, environment, device, numerics, seed, started_at, .. } =
-            example();
-        RunOrigin { run, workload, config, git, data, environment, device, numerics, seed, started_at }
+        let TrainingRun { run, workload, config, git, data, environment, computation, started_at, .. } = example();
+        let computation = match computation {
+            Computation::Training(TrainingRecord { device, numerics, seed, .. }) => {
+                ComputationOrigin::Training(TrainingOrigin { device, numerics, seed })
+            }
+            Computation::Command(CommandRecord { words, .. }) => ComputationOrigin::Command(CommandOrigin { words }),
+        };
+        RunOrigin { run, workload, config, git, data, environment, computation, started_at }
     }
 
     fn trust_document() -> TrustDocument {
@@ -158,14 +167,19 @@ mod tests {
                     let run = Some(SignedRun::of(claim, sha256(b""), signers.clone()));
                     serde_json::to_value(Report { run, ..report.clone() }).expect("JSON")
                 };
-                return vec![without_run, with(&example()), with(&sparse_example())];
+                return vec![without_run, with(&example()), with(&sparse_example()), with(&command_example())];
             }
             "replay-verdict.schema.json" => return statements(ReplayVerdict::clone),
             "slsa-provenance.schema.json" => {
-                return [example(), sparse_example()].iter().map(|run| statement(Provenance::of(run))).collect();
+                return [example(), sparse_example(), command_example()]
+                    .iter()
+                    .map(|run| statement(Provenance::of(run)))
+                    .collect();
             }
             "test-result.schema.json" => return statements(TestResult::of),
-            "training-run.schema.json" => return vec![statement(example()), statement(sparse_example())],
+            "training-run.schema.json" => {
+                return [example(), sparse_example(), command_example()].map(statement).to_vec();
+            }
             "trust-document.schema.json" => serde_json::to_value(trust_document()),
             "verification-summary.schema.json" => return statements(VerificationSummary::of),
             other => panic!("{other} has no sample"),
@@ -179,8 +193,11 @@ mod tests {
         let documents = documents().into_iter().map(|(name, schema)| (name.to_owned(), schema));
         let documents = documents.chain([("policy.schema.json".to_owned(), policy())]);
         #[cfg(feature = "engine")]
-        let documents = documents
-            .chain(configs().into_iter().map(|(command, schema)| (format!("config.{command}.schema.json"), schema)));
+        let documents = {
+            let own = Workload::subcommands(&Ariel).into_iter().map(|command| (command.name, (command.schema)()));
+            let configs = own.chain([("train", train::<Ariel>())]);
+            documents.chain(configs.map(|(name, schema)| (format!("config.{name}.schema.json"), schema)))
+        };
         for (name, schema) in documents {
             let file = directory.join(name);
             let expected = serde_json::to_string_pretty(&schema).expect("JSON") + "\n";

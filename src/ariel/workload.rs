@@ -175,12 +175,11 @@ mod tests {
 
     use super::*;
     use crate::ariel::calibration::{LIGHT_CURVES, light_curves_path};
-    use crate::ariel::config::TrainConfig;
     use crate::ariel::config::tests::example;
     use crate::ariel::dataset::Layout;
     use crate::provenance::data::{DataManifest, ReadData};
 
-    fn config(folder: &Path) -> TrainConfig {
+    fn config(folder: &Path) -> ArielConfig {
         let mut config = example(folder);
         (config.sim.airs_frames, config.sim.fgs1_frames) = (24, 24);
         config.sim.noise.photon = true;
@@ -193,9 +192,23 @@ mod tests {
     }
 
     /// Prepared data, and the lists that are signed.
-    fn prepared(config: &CheckedTrain) -> (ListedFiles, ListedFiles) {
-        prepare(config, &mut |_| {}).expect("prepared");
-        (listed(&config.data.root), listed(&config.calib.out))
+    fn prepared(config: &ArielConfig) -> (ListedFiles, ListedFiles) {
+        Ariel.prepare(config, RAW, &[], &mut |_| {}).expect("prepared");
+        let raw = listed(&config.data.root);
+        Ariel.prepare(config, RAW + 1, std::slice::from_ref(&raw), &mut |_| {}).expect("prepared");
+        (raw, listed(&config.calib.out))
+    }
+
+    fn build_task(config: &ArielConfig, raw: &ListedFiles, derived: &ListedFiles) -> Result<SpectrumTask, ArielError> {
+        task(config, &[raw.clone(), derived.clone()])
+    }
+
+    fn calibrate(config: &ArielConfig, raw: &ListedFiles, out: &Path) -> Result<(), ArielError> {
+        derive(config, RAW + 1, std::slice::from_ref(raw), out, &mut |_| {})
+    }
+
+    fn is_missing(error: &ArielError) -> bool {
+        error.kind() == FailureKind::Missing
     }
 
     fn folder() -> tempfile::TempDir {
@@ -205,7 +218,7 @@ mod tests {
     #[test]
     fn planted_files_are_not_trained_on_and_listed_ones_have_to_be_there() {
         let folder = folder();
-        let config = config(folder.path()).check().expect("sensible");
+        let config = config(folder.path());
         let (raw, derived) = prepared(&config);
         let task = format!("{:?}", build_task(&config, &raw, &derived).expect("a task"));
         let layout = Layout::new(&config.data.root);
@@ -215,7 +228,7 @@ mod tests {
         }
         assert_eq!(task, format!("{:?}", build_task(&config, &raw, &derived).expect("the same task")));
         let again = folder.path().join("again");
-        calibrate_listed(&config, &raw, &again, &mut |_| {}).expect("calibrated");
+        calibrate(&config, &raw, &again).expect("calibrated");
         let bytes = |out: &Path| fs::read(light_curves_path(out)).expect("readable");
         assert!(bytes(&again) == bytes(&config.calib.out));
         // The signed list of light curves holds for those made again, and for no others.
@@ -225,16 +238,16 @@ mod tests {
         *edited.last_mut().expect("not empty") ^= 1;
         fs::write(light_curves_path(&again), edited).expect("written");
         let error = build_task(&config, &raw, &signed).expect_err("edited");
-        assert!(!error.is_missing() && error.to_string().contains(LIGHT_CURVES), "{error}");
+        assert!(!is_missing(&error) && error.to_string().contains(LIGHT_CURVES), "{error}");
         fs::remove_file(layout.star_info(config.data.split)).expect("removed");
         let error = build_task(&config, &raw, &derived).expect_err("no stars");
-        assert!(error.is_missing() && error.to_string().contains("train_star_info.csv"), "{error}");
+        assert!(is_missing(&error) && error.to_string().contains("train_star_info.csv"), "{error}");
     }
 
     #[test]
     fn a_list_without_what_is_needed_is_refused_as_such() {
         let folder = folder();
-        let config = config(folder.path()).check().expect("sensible");
+        let config = config(folder.path());
         let (raw, derived) = prepared(&config);
         let without = |listed: &ListedFiles, part: &str| {
             let lines = listed.list().to_jsonl();
@@ -243,16 +256,15 @@ mod tests {
         };
         let refused = |raw: &ListedFiles, derived: &ListedFiles| {
             let out = folder.path().join("again");
-            let error =
-                calibrate_listed(&config, raw, &out, &mut |_| {}).and_then(|()| build_task(&config, raw, derived));
+            let error = calibrate(&config, raw, &out).and_then(|()| build_task(&config, raw, derived));
             let error = error.expect_err("refused");
-            assert!(!error.is_missing(), "{error}");
+            assert!(!is_missing(&error), "{error}");
             error
         };
-        let data = |error: TrainingError| match error {
-            TrainingError::Data(error)
-            | TrainingError::Preparation(PreparationError::Data(error))
-            | TrainingError::Preparation(PreparationError::Calibration(
+        let data = |error: ArielError| match error {
+            ArielError::Data(error)
+            | ArielError::Preparation(PreparationError::Data(error))
+            | ArielError::Preparation(PreparationError::Calibration(
                 crate::ariel::calibration::CalibrationError::Data(error),
             )) => error,
             other => panic!("{other:?}"),
@@ -266,7 +278,7 @@ mod tests {
         for part in ["", "simulation.json"] {
             let error = refused(&without(&raw, part), &derived);
             assert!(
-                matches!(error, TrainingError::Preparation(PreparationError::StaleSimulation { .. })),
+                matches!(error, ArielError::Preparation(PreparationError::StaleSimulation { .. })),
                 "{part:?}: {error}"
             );
         }
@@ -277,18 +289,14 @@ mod tests {
     #[test]
     fn anything_beside_the_light_curves_is_named_before_training() {
         let folder = folder();
-        let config = config(folder.path()).check().expect("sensible");
+        let config = config(folder.path());
         let (raw, _) = prepared(&config);
         fs::write(config.calib.out.join("notes.txt"), "mine").expect("written");
-        for error in [
-            prepare(&config, &mut |_| {}).expect_err("refused"),
-            build_task(&config, &raw, &listed(&config.calib.out)).expect_err("refused"),
-        ] {
-            assert!(
-                matches!(&error, TrainingError::Preparation(PreparationError::NotAlone { found, .. }) if found == "notes.txt"),
-                "{error}"
-            );
-            assert!(!error.is_missing());
+        let prepared = Ariel.prepare(&config, RAW + 1, std::slice::from_ref(&raw), &mut |_| {});
+        let built = build_task(&config, &raw, &listed(&config.calib.out)).map_err(Failure::from);
+        for failure in [prepared.expect_err("refused"), built.map(drop).expect_err("refused")] {
+            assert!(failure.message().ends_with("and nothing else, got notes.txt"), "{failure}");
+            assert_eq!(failure.kind(), FailureKind::Failed);
         }
     }
 
@@ -296,15 +304,14 @@ mod tests {
     fn light_curves_of_another_data_set_or_other_settings_are_refused() {
         let folder = folder();
         let config = config(folder.path());
-        let checked = config.clone().check().expect("sensible");
-        let (raw, derived) = prepared(&checked);
+        let (raw, derived) = prepared(&config);
         let mut other = config.clone();
         other.calib.steps.flat = false;
-        let error = build_task(&other.check().expect("sensible"), &raw, &derived).expect_err("other steps");
-        assert!(matches!(error, TrainingError::Preparation(PreparationError::StaleCalibration { .. })), "{error}");
+        let error = build_task(&other, &raw, &derived).expect_err("other steps");
+        assert!(matches!(error, ArielError::Preparation(PreparationError::StaleCalibration { .. })), "{error}");
         let mut other = config;
         other.sim.seed += 1;
-        let error = build_task(&other.check().expect("sensible"), &raw, &derived).expect_err("another simulation");
-        assert!(matches!(error, TrainingError::Preparation(PreparationError::StaleSimulation { .. })), "{error}");
+        let error = build_task(&other, &raw, &derived).expect_err("another simulation");
+        assert!(matches!(error, ArielError::Preparation(PreparationError::StaleSimulation { .. })), "{error}");
     }
 }
