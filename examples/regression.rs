@@ -4,14 +4,12 @@
 
 use std::{error::Error, ops::ControlFlow, time::Duration};
 
-use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData, activation};
-use spectramind::engine::fit::{Event, FitPlan, fit};
+use burn::{module::Module, nn::Linear, nn::LinearConfig};
 use spectramind::engine::settings::{LoggerSettings, OptimizerSettings, TrainerSettings};
 use spectramind::engine::task::{Draws, Metric, Moment, Split, Task, TaskError};
-use spectramind::engine::{PortableCpu, run_dir::RunDirectory};
+use spectramind::engine::{PortableCpu, fit::Event, fit::FitPlan, fit::fit, run_dir::RunDirectory};
 
 #[derive(Module, Debug)]
 struct Net<B: Backend> {
@@ -47,15 +45,9 @@ impl Task for Sine {
     fn batch(&self, _: Split, samples: &[usize], _: Draws) -> Vec<usize> {
         samples.to_vec()
     }
-    fn loss<B: AutodiffBackend>(
-        &self,
-        model: &Net<B>,
-        batch: &Vec<usize>,
-        _: Moment,
-        device: &B::Device,
-    ) -> Tensor<B, 1> {
-        let (x, y) = points(batch, device);
-        (model.forward(x) - y).square().sum()
+    fn loss<B: AutodiffBackend>(&self, net: &Net<B>, batch: &Vec<usize>, _: Moment, on: &B::Device) -> Tensor<B, 1> {
+        let (x, y) = points(batch, on);
+        (net.forward(x) - y).square().sum()
     }
     fn evaluate<B: AutodiffBackend>(
         &self,

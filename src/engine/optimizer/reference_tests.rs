@@ -55,7 +55,7 @@ fn reference(settings: &OptimizerSettings, number: &mut Scalar, step: u64, gradi
     match settings.rule {
         Rule::Adamw(rule) => *p = shrunk - adam(gradient, rule) * lr as f32,
         Rule::Adam(rule) => *p -= adam(penalized, rule) * lr as f32,
-        Rule::Sgd(SgdSettings { momentum, .. }) if momentum == 0.0 => *p -= penalized * lr as f32,
+        Rule::Sgd(SgdSettings { momentum: 0.0, .. }) => *p -= penalized * lr as f32,
         Rule::Sgd(SgdSettings { momentum, nesterov }) => {
             *first = *first * momentum as f32 + penalized;
             let direction = if nesterov { penalized + *first * momentum as f32 } else { *first };
