@@ -27,9 +27,9 @@ const ELSEWHERE: &[(&str, &str, &str, &str)] = &[
     ("tests/burn/run.sh", "needs Burn's sources", ".github/workflows/weekly.yml", "run: tests/burn/run.sh"),
     ("pip install hydra-core", "needs the network", "tests/python/requirements.in", "hydra-core==1.3.2"),
     ("SPECTRAMIND_UPDATE=1 cargo test", "writes into the tree", ".ci/run", "grep -m1 '^cargo test' README.md"),
-    ("cargo install cargo-fuzz", "needs a nightly toolchain", ".github/workflows/weekly.yml", "manifest-path fuzz"),
-    ("cargo +nightly fuzz", "needs a nightly toolchain", ".github/workflows/weekly.yml", "manifest-path fuzz"),
-    ("target=yaml", "is for the commands after it", ".github/workflows/weekly.yml", "manifest-path fuzz"),
+    ("cargo install cargo-fuzz", "needs a nightly toolchain", ".github/workflows/weekly.yml", "cargo +nightly fuzz run"),
+    ("cargo +nightly fuzz", "needs a nightly toolchain", ".github/workflows/weekly.yml", "cargo +nightly fuzz run"),
+    ("target=yaml", "is for the commands after it", ".github/workflows/weekly.yml", "cargo +nightly fuzz run"),
     ("spectramind completion fish |", "is fish's", "tests/hydra.rs", "spectramind completion fish | source"),
     ("spectramind keys generate --encrypted", "asks for a passphrase", "tests/keys.rs", "generate --encrypted"),
 ];
