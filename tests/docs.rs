@@ -27,7 +27,12 @@ const ELSEWHERE: &[(&str, &str, &str, &str)] = &[
     ("tests/burn/run.sh", "needs Burn's sources", ".github/workflows/weekly.yml", "run: tests/burn/run.sh"),
     ("pip install hydra-core", "needs the network", "tests/python/requirements.in", "hydra-core==1.3.2"),
     ("SPECTRAMIND_UPDATE=1 cargo test", "writes into the tree", ".ci/run", "grep -m1 '^cargo test' README.md"),
-    ("cargo install cargo-fuzz", "needs a nightly toolchain", ".github/workflows/weekly.yml", "cargo +nightly fuzz run"),
+    (
+        "cargo install cargo-fuzz",
+        "needs a nightly toolchain",
+        ".github/workflows/weekly.yml",
+        "cargo +nightly fuzz run",
+    ),
     ("cargo +nightly fuzz", "needs a nightly toolchain", ".github/workflows/weekly.yml", "cargo +nightly fuzz run"),
     ("target=yaml", "is for the commands after it", ".github/workflows/weekly.yml", "cargo +nightly fuzz run"),
     ("spectramind completion fish |", "is fish's", "tests/hydra.rs", "spectramind completion fish | source"),
@@ -425,9 +430,11 @@ fn every_key_and_every_override_that_a_page_shows_composes() {
                 assert!(errors.len() < primaries.len(), "{place}: {text}\n{}", errors.join("\n"));
                 checked += 1;
             } else if text.contains('.') && is_key(&text) {
+                let is_file =
+                    [".yaml", ".json", ".jsonl", ".md", ".csv"].iter().any(|extension| text.ends_with(extension));
                 let first = text.split('.').next().expect("a beginning");
                 let ours = first == "hydra" || primaries.iter().any(|(_, config)| config.value().get(first).is_some());
-                if ours && !Path::new(&text).extension().is_some_and(|extension| extension == "yaml") {
+                if ours && !is_file {
                     let known = primaries.iter().any(|(_, config)| config.explain(&text).is_ok());
                     assert!(known, "{place}: no config has {text}");
                     checked += 1;
@@ -460,7 +467,7 @@ fn test_functions(folder: &Path, found: &mut BTreeSet<String>) {
 #[test]
 fn every_threat_has_tests_that_exist() {
     let mut tests = BTreeSet::new();
-    for folder in ["src", "tests"] {
+    for folder in ["src", "crates", "tests"] {
         test_functions(&repository().join(folder), &mut tests);
     }
     assert!(tests.len() > 500, "{} tests", tests.len());
