@@ -2,8 +2,8 @@
 # Everything that needs a GPU, in one call, from programs built elsewhere: do CUDA and Vulkan give the golden bits there,
 # and how fast?
 #
-#   cargo build --release --workspace --features spectramind-verify/replay
-#   cargo bench --no-run --bench step
+#   cargo build --release --workspace --features spectramind-verify/replay,wgpu,cuda
+#   cargo bench --no-run --bench step --features wgpu,cuda
 #   tests/gpu.sh FOLDER
 #
 # FOLDER holds the stripped `spectramind`, `spectramind-verify` and (if the speed is asked for) the benchmark `step`. Run

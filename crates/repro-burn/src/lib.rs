@@ -130,6 +130,17 @@ pub type Cuda = Repro<burn::backend::Cuda>;
 #[cfg(all(target_arch = "x86", not(target_feature = "sse2")))]
 compile_error!("reproducible numerics need SSE2 on 32-bit x86");
 
+/// In place of the kernels' tests where they are not compiled in: what may not be skipped has to fail.
+#[cfg(all(test, not(feature = "gpu")))]
+mod cube {
+    #[test]
+    fn the_kernels_are_compiled_in_where_vulkan_is_required() {
+        let required = std::env::var("SPECTRAMIND_REQUIRE").unwrap_or_default();
+        let is_required = required.split(',').any(|word| word == "vulkan");
+        assert!(!is_required, "SPECTRAMIND_REQUIRE lists vulkan: test with the feature wgpu");
+    }
+}
+
 /// The examples of the README are true.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
