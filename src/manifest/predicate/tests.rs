@@ -187,7 +187,7 @@ fn a_claim_round_trips() {
 fn the_bytes_of_a_claim_are_stable() {
     assert_eq!(
         crate::digest::sha256(text(&example()).as_bytes()).to_string(),
-        "73c1e0ebb7801de5298642a217696ff006cc535331ca8b3f8ab1dacfb82c5986"
+        "14671bf294e72a928a1187011632ffad0c8ef303fdd67356b05f9920345127ef"
     );
 }
 
@@ -230,7 +230,8 @@ fn a_claim_without_any_one_of_its_fields_is_refused() {
             let object = value.pointer_mut(&object).and_then(|object| object.as_object_mut()).expect("an object");
             object.shift_remove(&key).expect("a member");
             let error = strict_json::from_slice::<TrainingRun>(value.to_string().as_bytes()).expect_err(&key);
-            assert!(error.to_string().contains(&format!("missing field `{key}`")), "{error}");
+            // Its one field is the kind of computation: without it none is said.
+            assert!(key == "training" || error.to_string().contains(&format!("missing field `{key}`")), "{error}");
         }
     }
 }
@@ -245,8 +246,10 @@ fn a_claim_with_a_field_too_many_in_any_object_is_refused() {
         let members = value.pointer_mut(&object).and_then(|object| object.as_object_mut()).expect("an object");
         members.insert("extra".into(), 1.into());
         let error = strict_json::from_slice::<TrainingRun>(value.to_string().as_bytes()).expect_err(&object);
+        // Beside the kind of computation there is no room for another.
         assert!(
-            matches!(&error, JsonError::Data { message, .. } if message.contains("unknown field `extra`")),
+            object == "/computation"
+                || matches!(&error, JsonError::Data { message, .. } if message.contains("unknown field `extra`")),
             "{error}"
         );
     }

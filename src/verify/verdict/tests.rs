@@ -32,7 +32,8 @@ fn now() -> Timestamp {
 }
 
 /// The files that the example run names; all hold the same bytes.
-const FILES: [&str; 3] = ["checkpoints/step-00000002.safetensors", "data/train.jsonl", "steps.jsonl"];
+const FILES: [&str; 4] =
+    ["checkpoints/step-00000002.safetensors", "data/train.jsonl", "predictions.csv", "steps.jsonl"];
 const BYTES: &[u8] = b"bytes";
 
 fn path(name: &str) -> RelativePath {
