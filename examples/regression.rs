@@ -4,14 +4,12 @@
 
 use std::{error::Error, ops::ControlFlow, time::Duration};
 
-use burn::module::{AutodiffModule, Module};
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData, activation};
-use spectramind::engine::fit::{FitPlan, fit};
+use burn::{module::Module, nn::Linear, nn::LinearConfig};
 use spectramind::engine::settings::{LoggerSettings, OptimizerSettings, TrainerSettings};
-use spectramind::engine::task::{Metric, Split, Task, TaskError};
-use spectramind::engine::{PortableCpu, run_dir::RunDirectory};
+use spectramind::engine::task::{Draws, Metric, Moment, Split, Task, TaskError};
+use spectramind::engine::{PortableCpu, fit::Event, fit::FitPlan, fit::fit, run_dir::RunDirectory};
 
 #[derive(Module, Debug)]
 struct Net<B: Backend> {
@@ -34,28 +32,29 @@ fn points<B: Backend>(samples: &[usize], device: &B::Device) -> (Tensor<B, 2>, T
     (column(x), column(y))
 }
 
-impl<B: AutodiffBackend> Task<B> for Sine {
-    type Model = Net<B>;
+impl Task for Sine {
+    type Model<B: AutodiffBackend> = Net<B>;
     type Batch = Vec<usize>;
 
-    fn init(&self, device: &B::Device) -> Net<B> {
+    fn init<B: AutodiffBackend>(&self, device: &B::Device) -> Net<B> {
         Net { hidden: LinearConfig::new(1, 16).init(device), out: LinearConfig::new(16, 1).init(device) }
     }
     fn sample_ids(&self, _: Split) -> &[String] {
         &self.0
     }
-    fn batch(&self, _: Split, samples: &[usize]) -> Vec<usize> {
+    fn batch(&self, _: Split, samples: &[usize], _: Draws) -> Vec<usize> {
         samples.to_vec()
     }
-    fn loss(&self, model: &Net<B>, batch: &Vec<usize>, device: &B::Device) -> Tensor<B, 1> {
-        let (x, y) = points(batch, device);
-        (model.forward(x) - y).square().sum()
+    fn loss<B: AutodiffBackend>(&self, net: &Net<B>, batch: &Vec<usize>, _: Moment, on: &B::Device) -> Tensor<B, 1> {
+        let (x, y) = points(batch, on);
+        (net.forward(x) - y).square().sum()
     }
-    fn evaluate(
+    fn evaluate<B: AutodiffBackend>(
         &self,
-        model: &<Net<B> as AutodiffModule<B>>::InnerModule,
+        model: &Net<B::InnerBackend>,
         _: Split,
         samples: &[usize],
+        _: Draws,
         device: &B::Device,
     ) -> Result<Vec<Metric>, TaskError> {
         let (x, y) = points(samples, device);
@@ -69,10 +68,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let task = Sine((0..64).map(|i| i.to_string()).collect());
     let (folder, device) = (tempfile::tempdir()?, Default::default());
     let optimizer = OptimizerSettings { lr: 0.03, ..OptimizerSettings::default() };
+    let observer = &mut |_: Event<'_>| ControlFlow::Continue(());
     let plan = FitPlan::new(&trainer, optimizer, 16, &|| Duration::ZERO);
     for name in ["first", "second"] {
         let mut run = RunDirectory::create(&folder.path().join(name), LoggerSettings::NONE)?;
-        let done = fit::<PortableCpu, _>(&task, &plan, None, &mut run, &mut |_| ControlFlow::Continue(()), &device)?;
+        let done = fit::<PortableCpu, _>(&task, &plan, None, &mut run, observer, &device)?;
         println!("{name}: {} steps, {:?}, step root {}", done.steps, done.metrics, run.step_log().root());
     }
     Ok(())

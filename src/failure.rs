@@ -3,9 +3,15 @@
 //! Where an error arises, its type implements [`Advice`]: the hint stands beside the message. [`Failure`] is what such an
 //! error becomes where nobody tells errors apart any more.
 
+mod others;
+
 use std::error::Error;
 use std::fmt;
-use std::io;
+
+pub use self::others::io_hint;
+
+/// What work comes to where nobody tells errors apart any more.
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 /// What an error says beside its message.
 pub trait Advice: Error + Send + Sync + 'static {
@@ -17,6 +23,11 @@ pub trait Advice: Error + Send + Sync + 'static {
     /// Whose doing it is.
     fn kind(&self) -> FailureKind {
         FailureKind::Failed
+    }
+
+    /// What was warned of before it came to this.
+    fn warnings(&self) -> &[String] {
+        &[]
     }
 }
 
@@ -39,12 +50,14 @@ pub struct Failure {
     causes: Vec<String>,
     hint: Option<String>,
     kind: FailureKind,
+    warnings: Vec<String>,
 }
 
 impl Failure {
     /// Work that failed.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), causes: Vec::new(), hint: None, kind: FailureKind::Failed }
+        let (message, kind) = (message.into(), FailureKind::Failed);
+        Self { message, causes: Vec::new(), hint: None, kind, warnings: Vec::new() }
     }
 
     /// Something that cannot be asked for, and what could be.
@@ -90,6 +103,11 @@ impl Failure {
     pub fn kind(&self) -> FailureKind {
         self.kind
     }
+
+    /// What was warned of before it came to this.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
 }
 
 /// The message and its causes on one line.
@@ -107,7 +125,8 @@ impl<E: Advice> From<E> for Failure {
             causes.push(error.to_string());
             cause = error.source();
         }
-        Self { message: error.to_string(), causes, hint: error.hint(), kind: error.kind() }
+        let (hint, kind, warnings) = (error.hint(), error.kind(), error.warnings().to_vec());
+        Self { message: error.to_string(), causes, hint, kind, warnings }
     }
 }
 
@@ -136,25 +155,10 @@ impl<T, E: Into<Failure>> Context<T> for Result<T, E> {
     }
 }
 
-impl Advice for io::Error {
-    fn hint(&self) -> Option<String> {
-        match io::Error::kind(self) {
-            io::ErrorKind::StorageFull => {
-                Some("free some space there and run the command again, or write somewhere else".into())
-            }
-            io::ErrorKind::PermissionDenied => Some("check who owns it and its mode".into()),
-            io::ErrorKind::ReadOnlyFilesystem => Some("write it somewhere else".into()),
-            _ => None,
-        }
-    }
-
-    fn kind(&self) -> FailureKind {
-        FailureKind::Missing
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     #[derive(Debug, thiserror::Error)]
@@ -172,7 +176,7 @@ mod tests {
         let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
         let failure = Failure::from(Quoting(denied()));
         assert_eq!(failure.to_string(), format!("cannot read x: {}", denied()));
-        assert_eq!(failure.hint(), Some("check who owns it and its mode"));
+        assert_eq!(failure.hint(), Some("check who owns the file and its mode"));
         let failure = failure.context("no run");
         assert_eq!(failure.causes().count(), 1);
         assert_eq!(failure.to_string(), format!("no run: cannot read x: {}", denied()));

@@ -10,6 +10,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::digest::FileDigest;
+use crate::failure::{Advice, FailureKind, io_hint};
 
 /// A file that is not read.
 #[derive(Debug, thiserror::Error)]
@@ -50,8 +51,25 @@ pub enum ForeignError {
     },
 }
 
+impl Advice for ForeignError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Io { path, source } => io_hint(source, path),
+            Self::Kind { .. } | Self::TooLarge { .. } | Self::Changed { .. } => None,
+        }
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Io { .. } => FailureKind::Missing,
+            Self::Kind { .. } | Self::TooLarge { .. } | Self::Changed { .. } => FailureKind::Failed,
+        }
+    }
+}
+
 impl ForeignError {
-    /// Whether there is no such file.
+    /// Whether there is no such file: narrower than [`FailureKind::Missing`], which is said of files that cannot be read,
+    /// too.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }

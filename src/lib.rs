@@ -10,11 +10,12 @@
 //!
 //! | module | what it is | may use |
 //! |---|---|---|
+//! | [`failure`] | errors as a person meets them, with their hints | `config` |
 //! | [`digest`] | BLAKE3 and SHA-256 digests, hashing of fields and files | nothing |
 //! | [`durable`] | writing files whole or not at all | nothing |
-//! | [`foreign`] | opening files that somebody else wrote | `digest` |
+//! | [`foreign`] | opening files that somebody else wrote | `digest`, `failure` |
+//! | [`difference`] | where two files first differ | `foreign` |
 //! | [`envelope`] | limits and verdicts over plain numbers | nothing |
-//! | [`failure`] | errors as a person meets them, with their hints | nothing |
 //! | [`merkle`] | an RFC 6962-shaped log over BLAKE3 | `digest` |
 //! | `wall_time` | the clock that limits are measured by | nothing |
 //! | [`config`] | Hydra-compatible composition: the crate `hydra-compose` | nothing |
@@ -22,9 +23,12 @@
 //! | [`provenance`] | git, data, DVC, environment: what went in | all above but `envelope` |
 //! | [`manifest`] | statement, envelope, keys, trust: what is claimed | all above, as plain data |
 //! | [`verify`] | claim → checks → report | all above |
-//! | [`schema`] | the JSON Schema of every document | everything but `cli` |
-//! | `engine` (feature) | the training engine: knows tensors, no workload | `digest`, `durable`, `foreign`, `merkle`, `wall_time`, `repro_burn` |
-//! | `ariel` (feature `engine`) | the Ariel workload, a `Task` of the engine | `digest`, `durable`, `foreign`, `envelope`, `provenance`, `engine` |
+//! | `engine` (feature) | the training engine: knows tensors, no workload | `digest`, `durable`, `failure`, `foreign`, `merkle`, `wall_time`, `repro_burn` |
+//! | `workload` (feature `engine`) | what a user implements: config → data sets → task → files | all above |
+//! | [`schema`] | the JSON Schema of every document | all above |
+//! | `run` (feature `engine`) | recording and replaying any workload | all above |
+//! | `ariel` (feature `engine`) | the Ariel workload | all above but `verify` |
+//! | `command` (feature `engine`) | programs of the user's own: what they get, running them, what they made | all above but `ariel` |
 //! | `cli` (feature) | the commands | all above |
 //! | `verifier` | the program `spectramind-verify`, a package of its own | all above but `cli` |
 //!
@@ -39,8 +43,11 @@
 //!
 //! # Training a model of your own
 //!
-//! Implement `engine::task::Task` and call `engine::fit::fit`; `examples/regression.rs` does it in 80 lines.
+//! Implement `workload::Workload` and its `engine::task::Task`: `examples/own-workload` is a program with all commands, whose
+//! runs are signed, audited and replayed. For the training loop alone, `engine::fit::fit` is enough
+//! (`examples/regression.rs`).
 
+pub mod difference;
 pub mod digest;
 pub mod durable;
 pub mod envelope;
@@ -62,7 +69,13 @@ pub mod ariel;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "engine")]
+pub mod command;
+#[cfg(feature = "engine")]
 pub mod engine;
+#[cfg(feature = "engine")]
+pub mod run;
+#[cfg(feature = "engine")]
+pub mod workload;
 
 /// Burn, in the version that models have to be written for.
 #[cfg(feature = "engine")]

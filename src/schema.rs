@@ -18,21 +18,23 @@ use crate::manifest::verdict::ReplayVerdict;
 use crate::manifest::verdict::summary::VerificationSummary;
 use crate::manifest::verdict::test_result::TestResult;
 use crate::verify::{PolicyFile, Report};
+#[cfg(feature = "engine")]
+use crate::workload::{RunSettings, Workload};
 
 /// Every document that is signed or exchanged: the file's name in `schemas/`, and its schema (JSON Schema 2020-12).
 pub fn documents() -> Vec<(&'static str, Value)> {
     vec![
-        ("data-file.schema.json", schema::<DataFile>()),
+        ("data-file.schema.json", of::<DataFile>()),
         ("config-commitment.schema.json", statement::<ConfigCommitment>()),
-        ("dvc-output.schema.json", schema::<DvcOutput>()),
-        ("envelope.schema.json", schema::<Envelope>()),
-        ("provenance.schema.json", schema::<RunOrigin>()),
+        ("dvc-output.schema.json", of::<DvcOutput>()),
+        ("envelope.schema.json", of::<Envelope>()),
+        ("provenance.schema.json", of::<RunOrigin>()),
         ("replay-verdict.schema.json", statement::<ReplayVerdict>()),
-        ("report.schema.json", schema::<Report>()),
+        ("report.schema.json", of::<Report>()),
         ("slsa-provenance.schema.json", statement::<Provenance>()),
         ("test-result.schema.json", statement::<TestResult>()),
         ("training-run.schema.json", statement::<TrainingRun>()),
-        ("trust-document.schema.json", schema::<TrustDocument>()),
+        ("trust-document.schema.json", of::<TrustDocument>()),
         ("verification-summary.schema.json", statement::<VerificationSummary>()),
     ]
 }
@@ -42,27 +44,32 @@ pub fn policy() -> Value {
     SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<PolicyFile>().to_value()
 }
 
-/// The primary config of every command, resolved: the command, and its schema in `schemas/config.<command>.schema.json`.
+/// The primary config of a run of this workload, resolved: the keys that every run has, and the workload's own.
 #[cfg(feature = "engine")]
-pub fn configs() -> Vec<(&'static str, Value)> {
-    use crate::ariel::config::{CalibrateConfig, EvaluateConfig, PredictConfig, SimulateConfig, TrainConfig};
-    vec![
-        ("calibrate", schema::<CalibrateConfig>()),
-        ("evaluate", schema::<EvaluateConfig>()),
-        ("predict", schema::<PredictConfig>()),
-        ("simulate", schema::<SimulateConfig>()),
-        ("train", schema::<TrainConfig>()),
-    ]
+pub fn train<W: Workload>() -> Value {
+    let (mut schema, own) = (of::<RunSettings>(), of::<W::Config>());
+    schema["title"] = "train.yaml".into();
+    for (part, expected) in [("properties", "an object has properties"), ("$defs", "types have definitions")] {
+        let Some(own) = own[part].as_object() else { continue };
+        let all = schema[part].as_object_mut().expect(expected);
+        for (name, value) in own {
+            let other = all.insert(name.clone(), value.clone());
+            assert!(other.is_none_or(|other| other == *value), "two types of a config are called {name}");
+        }
+    }
+    let required = own["required"].as_array().cloned().unwrap_or_default();
+    schema["required"].as_array_mut().expect("every key is required").extend(required);
+    schema
 }
 
 fn statement<P: Predicate + JsonSchema>() -> Value {
-    let mut schema = schema::<Statement<P>>();
+    let mut schema = of::<Statement<P>>();
     schema["properties"]["predicateType"]["const"] = P::TYPE.into();
     schema
 }
 
-fn schema<T: JsonSchema>() -> Value {
-    // As serialized: an absent option is an explicit null there, so every field is required.
+/// The schema of a type, as it is written: what is absent is an explicit null there, so every field is required.
+pub fn of<T: JsonSchema>() -> Value {
     SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>().to_value()
 }
 
@@ -72,10 +79,14 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    #[cfg(feature = "engine")]
+    use crate::ariel::Ariel;
     use crate::digest::{FileDigest, sha256};
     use crate::manifest::commitment::tests::example as commitment;
     use crate::manifest::key::SigningKey;
-    use crate::manifest::predicate::tests::{example, sparse_example};
+    use crate::manifest::origin::{CommandOrigin, ComputationOrigin, TrainingOrigin};
+    use crate::manifest::predicate::tests::{command_example, example, sparse_example};
+    use crate::manifest::predicate::{CommandRecord, Computation, TrainingRecord};
     use crate::manifest::statement::{Subject, SubjectDigest};
     use crate::manifest::trust::{Role, Root, TrustedKey};
     use crate::manifest::verdict::Outcome;
@@ -100,9 +111,14 @@ mod tests {
     }
 
     fn origin() -> RunOrigin {
-        let TrainingRun { run, workload, config, git, data, environment, device, numerics, seed, started_at, .. } =
-            example();
-        RunOrigin { run, workload, config, git, data, environment, device, numerics, seed, started_at }
+        let TrainingRun { run, workload, config, git, data, environment, computation, started_at, .. } = example();
+        let computation = match computation {
+            Computation::Training(TrainingRecord { device, numerics, seed, .. }) => {
+                ComputationOrigin::Training(TrainingOrigin { device, numerics, seed })
+            }
+            Computation::Command(CommandRecord { words, .. }) => ComputationOrigin::Command(CommandOrigin { words }),
+        };
+        RunOrigin { run, workload, config, git, data, environment, computation, started_at }
     }
 
     fn trust_document() -> TrustDocument {
@@ -151,14 +167,19 @@ mod tests {
                     let run = Some(SignedRun::of(claim, sha256(b""), signers.clone()));
                     serde_json::to_value(Report { run, ..report.clone() }).expect("JSON")
                 };
-                return vec![without_run, with(&example()), with(&sparse_example())];
+                return vec![without_run, with(&example()), with(&sparse_example()), with(&command_example())];
             }
             "replay-verdict.schema.json" => return statements(ReplayVerdict::clone),
             "slsa-provenance.schema.json" => {
-                return [example(), sparse_example()].iter().map(|run| statement(Provenance::of(run))).collect();
+                return [example(), sparse_example(), command_example()]
+                    .iter()
+                    .map(|run| statement(Provenance::of(run)))
+                    .collect();
             }
             "test-result.schema.json" => return statements(TestResult::of),
-            "training-run.schema.json" => return vec![statement(example()), statement(sparse_example())],
+            "training-run.schema.json" => {
+                return [example(), sparse_example(), command_example()].map(statement).to_vec();
+            }
             "trust-document.schema.json" => serde_json::to_value(trust_document()),
             "verification-summary.schema.json" => return statements(VerificationSummary::of),
             other => panic!("{other} has no sample"),
@@ -172,8 +193,11 @@ mod tests {
         let documents = documents().into_iter().map(|(name, schema)| (name.to_owned(), schema));
         let documents = documents.chain([("policy.schema.json".to_owned(), policy())]);
         #[cfg(feature = "engine")]
-        let documents = documents
-            .chain(configs().into_iter().map(|(command, schema)| (format!("config.{command}.schema.json"), schema)));
+        let documents = {
+            let own = Workload::subcommands(&Ariel).into_iter().map(|command| (command.name, (command.schema)()));
+            let configs = own.chain([("train", train::<Ariel>())]);
+            documents.chain(configs.map(|(name, schema)| (format!("config.{name}.schema.json"), schema)))
+        };
         for (name, schema) in documents {
             let file = directory.join(name);
             let expected = serde_json::to_string_pretty(&schema).expect("JSON") + "\n";

@@ -31,7 +31,7 @@ use crate::manifest::predicate::TrainingRun;
 use crate::manifest::trust::Trust;
 use crate::manifest::verified::{VerifiedManifest, verify_bundle};
 
-pub use self::config::ConfigsPlace;
+pub use self::config::{ConfigsPlace, KnownWorkloads};
 pub use self::data::{DataPlaces, Derived, SignedData};
 pub use self::expectation::Expectation;
 pub use self::files::{STEP_LEAVES, Unsigned};

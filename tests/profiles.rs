@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 use spectramind::config::{Composer, SearchPath};
-use spectramind::engine::settings::{OptimizerSettings, TrainerSettings};
+use spectramind::engine::settings::{
+    AdamSettings, EmaSettings, LionSettings, OptimizerSettings, Rule, ScheduleSettings, SgdSettings, TrainerSettings,
+};
 
 use crate::sandbox::{Sandbox, repository};
 
@@ -67,9 +69,21 @@ fn the_library_defaults_are_those_of_the_yaml_files() {
     #[derive(serde::Deserialize)]
     struct Train {
         optimizer: OptimizerSettings,
+        schedule: ScheduleSettings,
+        ema: Option<EmaSettings>,
     }
-    let config = composer().compose("train", &[] as &[String]).expect("composes");
-    assert_eq!(config.extract::<Train>().expect("has an optimizer").optimizer, OptimizerSettings::default());
+    let train = |overrides: &[&str]| {
+        composer().compose("train", overrides).expect("composes").extract::<Train>().expect("has an optimizer")
+    };
+    let Train { optimizer, schedule, ema } = train(&[]);
+    assert_eq!((optimizer, schedule, ema), (OptimizerSettings::default(), ScheduleSettings::default(), None));
+    for (option, rule) in [
+        ("optimizer=adam", Rule::Adam(AdamSettings::default())),
+        ("optimizer=sgd", Rule::Sgd(SgdSettings::default())),
+        ("optimizer=lion", Rule::Lion(LionSettings::default())),
+    ] {
+        assert_eq!(train(&[option]).optimizer.rule, rule);
+    }
 }
 
 #[test]
@@ -92,24 +106,26 @@ fn what_a_profile_asks_for_and_is_not_built_yet_is_refused_by_key() {
 
 #[test]
 fn every_option_of_every_group_composes_into_a_config_that_is_read_whole() {
-    use spectramind::ariel::config::{CalibrateConfig, EvaluateConfig, PredictConfig, SimulateConfig, TrainConfig};
+    use spectramind::ariel::config::{ArielConfig, CalibrateConfig, EvaluateConfig, PredictConfig, SimulateConfig};
+    use spectramind::workload::RunSettings;
     let composer = composer();
     let compose = |primary: &str, overrides: &[String]| {
         composer.compose(primary, overrides).unwrap_or_else(|error| panic!("{primary} {overrides:?}: {error}"))
     };
     let mut options = 0;
-    for group in ["trainer", "model", "data", "calib", "sim", "loss", "optimizer", "logger", "envelope"] {
+    for group in ["trainer", "model", "data", "calib", "sim", "loss", "optimizer", "schedule", "logger", "envelope"] {
         let files = std::fs::read_dir(repository().join("configs").join(group)).expect("list");
         for file in files.map(|entry| entry.expect("entry").path()) {
             if file.extension().is_some_and(|extension| extension == "yaml") {
                 let option = file.file_stem().expect("a name").to_str().expect("UTF-8").to_owned();
                 let config = compose("train", &[format!("{group}={option}")]);
-                config.extract::<TrainConfig>().unwrap_or_else(|error| panic!("{group}={option}: {error}"));
+                let read = config.extract_parts::<RunSettings, ArielConfig>(&RunSettings::KEYS);
+                read.unwrap_or_else(|error| panic!("{group}={option}: {error}"));
                 options += 1;
             }
         }
     }
-    assert!(options >= 15, "{options}");
+    assert!(options >= 23, "{options}");
     compose("simulate", &[]).extract::<SimulateConfig>().expect("simulate.yaml is read whole");
     compose("calibrate", &[]).extract::<CalibrateConfig>().expect("calibrate.yaml is read whole");
     compose("predict", &["checkpoint=x".into()]).extract::<PredictConfig>().expect("predict.yaml is read whole");

@@ -185,19 +185,19 @@ fn at_its_time_limit_a_run_stops_says_so_and_can_go_on() {
 #[test]
 fn early_stopping_and_kept_checkpoints_follow_the_monitored_score() {
     let sandbox = Sandbox::with_data();
-    let stopping = "trainer.early_stopping={monitor: val/rmse_ppm, mode: max, patience: 2}";
+    let stopping = "trainer.early_stopping={monitor: val/score, mode: max, patience: 2}";
     let outcome = sandbox.done(&[
         "train",
         "trainer=ci_fast",
         "run.dir=run",
         "trainer.max_epochs=30",
-        "optimizer.lr=0.01",
+        "optimizer.lr=1.0e-12",
         "trainer.checkpoint.every_n_epochs=1",
         "trainer.checkpoint.save_top_k=1",
         stopping,
     ]);
     let exit = field(&outcome.stdout, "exit ");
-    assert!(exit.contains("stopped early"), "an error that falls stops a run that wants it to rise: {exit}");
+    assert!(exit.contains("stopped early"), "a score that stays as it is stops a run that wants it to rise: {exit}");
     let refused = sandbox.run(&["train", "--resume", "run"]);
     assert!(refused.stderr.contains("complete and signed"), "{}", refused.stderr);
     let names: Vec<_> = std::fs::read_dir(sandbox.path("run/checkpoints"))
@@ -237,6 +237,7 @@ fn a_key_that_cannot_work_is_refused_before_any_work() {
     for (overrides, said) in [
         (vec![stopping("score")], "trainer.early_stopping.monitor"),
         (vec!["trainer.checkpoint.monitor=test/score".into()], "trainer.checkpoint.monitor"),
+        (vec![stopping("val/rmse_ppm")], "trainer.early_stopping.mode: expected min"),
         (vec![stopping("val/score"), "data.val_fraction=0.0".into()], "data.val_fraction"),
         (vec!["trainer.sync_batchnorm=true".into()], "trainer.sync_batchnorm=true"),
         (vec!["trainer.max_time=20:00".into()], "HH:MM:SS"),

@@ -2,7 +2,6 @@
 //!
 //! Every field is required and every unknown key refused, so what a command reads is exactly what its YAML says.
 
-use std::ops::Deref;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -13,31 +12,16 @@ use super::dataset::MAX_TABLE_ROWS;
 use super::loss::LossConfig;
 use super::model::ModelConfig;
 use super::simulator::SimConfig;
-use super::task::METRICS;
+use super::task::declared_metrics;
 use crate::engine::early_stop;
 use crate::engine::kept;
-use crate::engine::settings::{
-    Accelerator, AuditSettings, LoggerSettings, OptimizerSettings, SupportedTrainer, TrainerSettings,
-    UnsupportedSetting, required, within,
-};
-use crate::envelope::{Bounds, NetworkMode};
+use crate::engine::monitor::{Monitor, MonitorError};
+use crate::engine::settings::{Accelerator, MonitorMode, TrainerSettings, UnsupportedSetting, required, within};
 
-/// `train.yaml`.
+/// The keys of `train.yaml` that are the workload's own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TrainConfig {
-    /// First folder under `run.root`.
-    pub experiment: String,
-    /// Where the run directory goes.
-    pub run: RunConfig,
-    /// What else is signed.
-    pub record: RecordConfig,
-    /// What is recorded of the sources and the data beyond their digests.
-    pub provenance: ProvenanceConfig,
-    /// How much the step log pins down.
-    pub audit: AuditSettings,
-    /// How the run goes.
-    pub trainer: TrainerSettings,
+pub struct ArielConfig {
     /// What is trained.
     pub model: ModelConfig,
     /// On what.
@@ -48,38 +32,19 @@ pub struct TrainConfig {
     pub calib: CalibConfig,
     /// What is minimised.
     pub loss: LossConfig,
-    /// By which rule.
-    pub optimizer: OptimizerSettings,
-    /// What is logged.
-    pub logger: LoggerSettings,
-    /// The limits the run claims to keep.
-    pub envelope: EnvelopeConfig,
-}
-
-/// A config that was checked: what training, replaying and making data for them take.
-///
-/// The only way to make one is [`TrainConfig::check`], so no command can forget to look at what somebody else's config
-/// asks for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CheckedTrain {
-    config: TrainConfig,
-    trainer: SupportedTrainer,
 }
 
 /// Bytes of the gradients of one step: each shard with samples has its own until they are summed.
 const MAX_GRADIENT_BYTES: u64 = 1 << 32;
 
-impl TrainConfig {
-    /// Refuses, by key, what this version cannot do, what makes no sense, and what would take more memory or disk than any
-    /// run has a use for.
+impl ArielConfig {
+    /// Refuses, by key, what makes no sense, and what would take more memory or disk than any run has a use for.
     ///
     /// # Errors
     /// The first such setting.
-    pub fn check(self) -> Result<CheckedTrain, UnsupportedSetting> {
-        let trainer = self.trainer.clone().check()?;
-        self.optimizer.check()?;
+    pub fn check(&self, trainer: &TrainerSettings) -> Result<(), UnsupportedSetting> {
         self.data.check()?;
-        self.check_monitors()?;
+        self.check_monitors(trainer)?;
         self.model.check()?;
         self.loss.check()?;
         self.calib.check()?;
@@ -94,67 +59,35 @@ impl TrainConfig {
                 got: format!("{gradients} bytes"),
             });
         }
-        Ok(CheckedTrain { config: self, trainer })
+        Ok(())
     }
 
     /// Refuses monitors that no validation of this workload gives: before data are made for hours.
-    fn check_monitors(&self) -> Result<(), UnsupportedSetting> {
+    fn check_monitors(&self, trainer: &TrainerSettings) -> Result<(), UnsupportedSetting> {
         const EXPECTED: &str =
             "one of val/score, val/score_unclipped, val/score_fgs1, val/score_airs, val/rmse_ppm, val/loss";
-        let TrainerSettings { checkpoint, early_stopping, .. } = &self.trainer;
-        let stopping = early_stopping.as_ref().map(|stopping| (early_stop::KEY, &stopping.monitor));
-        let ranking = checkpoint.monitor.as_ref().map(|monitor| (kept::KEY, monitor));
-        for (key, monitor) in stopping.into_iter().chain(ranking) {
-            if !monitor.strip_prefix("val/").is_some_and(|name| METRICS.contains(&name)) {
-                return Err(UnsupportedSetting::Invalid { key, expected: EXPECTED, got: monitor.clone() });
-            }
+        let TrainerSettings { checkpoint, early_stopping, .. } = trainer;
+        let stopping = early_stopping.as_ref().map(|stopping| (early_stop::KEYS, &stopping.monitor, stopping.mode));
+        let ranking = checkpoint.monitor.as_ref().map(|monitor| (kept::KEYS, monitor, checkpoint.mode));
+        for (keys, monitor, mode) in stopping.into_iter().chain(ranking) {
+            Monitor::new(keys, monitor, mode, Some(&declared_metrics())).map_err(|error| match error {
+                MonitorError::Unknown(error) => {
+                    UnsupportedSetting::Invalid { key: error.key, expected: EXPECTED, got: error.monitor }
+                }
+                MonitorError::Direction(error) => {
+                    let got = format!("{} for {monitor}", mode.map_or("null", MonitorMode::name));
+                    UnsupportedSetting::Invalid { key: error.key, expected: error.expected, got }
+                }
+            })?;
             if self.data.val_fraction == 0.0 {
                 let expected = "a share above 0, as a metric is monitored (or null for trainer.early_stopping and \
                                 trainer.checkpoint.monitor)";
-                let got = format!("0 with {key}={monitor}");
+                let got = format!("0 with {}={monitor}", keys.monitor);
                 return Err(UnsupportedSetting::Invalid { key: "data.val_fraction", expected, got });
             }
         }
         Ok(())
     }
-}
-
-impl CheckedTrain {
-    /// The trainer profile, checked.
-    pub fn trainer(&self) -> &SupportedTrainer {
-        &self.trainer
-    }
-}
-
-impl Deref for CheckedTrain {
-    type Target = TrainConfig;
-
-    fn deref(&self) -> &TrainConfig {
-        &self.config
-    }
-}
-
-/// What is recorded of the sources and the data beyond their digests.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ProvenanceConfig {
-    /// Whether uncommitted changes are written as a patch beside the manifest.
-    pub keep_diff: bool,
-    /// What to do about data that differ from what DVC says of them.
-    pub dvc: DvcPolicy,
-    /// Environment variables that are no secret: of those that the config reads, their values are recorded, so that an
-    /// audit composes the same without being given them.
-    pub variables: Vec<String>,
-}
-
-/// What to do about data that differ from their `.dvc` file or `dvc.lock`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum DvcPolicy {
-    /// Do not train.
-    Refuse,
-    /// Train, and record the difference.
-    Record,
 }
 
 /// `simulate.yaml`.
@@ -251,64 +184,6 @@ impl DataConfig {
     }
 }
 
-/// The `run` keys: where the run directory goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RunConfig {
-    /// Folder of all run directories.
-    pub root: PathBuf,
-    /// The run directory itself; `null` names it by time and config digest.
-    #[serde(deserialize_with = "required")]
-    pub dir: Option<PathBuf>,
-}
-
-/// The `record` keys: what somebody who expects the run asked to be signed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RecordConfig {
-    /// A challenge's id.
-    #[serde(deserialize_with = "required")]
-    pub challenge: Option<String>,
-    /// A verifier's nonce.
-    #[serde(deserialize_with = "required")]
-    pub nonce: Option<String>,
-    /// The zone in which `${now:…}` shows the time; the composer looks at it.
-    pub clock: Clock,
-}
-
-/// A zone in which a time is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Clock {
-    /// That of the machine, as Hydra shows it: `TZ`, or the system's.
-    Local,
-    /// UTC.
-    Utc,
-}
-
-/// The `envelope` group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct EnvelopeConfig {
-    /// Name of the envelope.
-    pub name: String,
-    /// Wall-clock seconds at most.
-    #[serde(deserialize_with = "required")]
-    pub wall_seconds: Option<u64>,
-    /// Bytes of device memory at most.
-    #[serde(deserialize_with = "required")]
-    pub device_memory_bytes: Option<u64>,
-    /// Whether the run may use the network.
-    pub network: NetworkMode,
-}
-
-impl EnvelopeConfig {
-    /// The bounds without the name.
-    pub fn bounds(&self) -> Bounds {
-        Bounds { wall_seconds: self.wall_seconds, device_memory_bytes: self.device_memory_bytes, network: self.network }
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -319,15 +194,9 @@ pub(crate) mod tests {
     use crate::ariel::simulator::tests::quiet;
 
     /// A config whose data lie in `folder`, of a size for tests.
-    pub(crate) fn example(folder: &std::path::Path) -> TrainConfig {
+    pub(crate) fn example(folder: &std::path::Path) -> ArielConfig {
         let data = folder.join("data");
-        TrainConfig {
-            experiment: "test".into(),
-            run: RunConfig { root: folder.join("runs"), dir: None },
-            record: RecordConfig { challenge: None, nonce: None, clock: Clock::Local },
-            provenance: ProvenanceConfig { keep_diff: false, dvc: DvcPolicy::Record, variables: Vec::new() },
-            audit: AuditSettings { state_digest_every: 10 },
-            trainer: TrainerSettings { early_stopping: None, ..TrainerSettings::default() },
+        ArielConfig {
             model: ModelConfig { name: ModelName::RatioMlp, hidden: 4, channel_trust: 0.2 },
             data: DataConfig {
                 name: "test".into(),
@@ -348,30 +217,28 @@ pub(crate) mod tests {
                 steps: CalibSteps { mask: true, linearity: true, dark: true, flat: true },
             },
             loss: LossConfig { name: LossName::GaussianNll, fgs1_weight: 57.846, airs_weight: 1.0 },
-            optimizer: OptimizerSettings::default(),
-            logger: LoggerSettings::NONE,
-            envelope: EnvelopeConfig {
-                name: "none".into(),
-                wall_seconds: None,
-                device_memory_bytes: None,
-                network: NetworkMode::None,
-            },
         }
+    }
+
+    /// Trainer settings that monitor nothing.
+    fn trainer() -> TrainerSettings {
+        TrainerSettings { early_stopping: None, ..TrainerSettings::default() }
     }
 
     #[test]
     fn what_is_monitored_has_to_be_among_the_metrics_of_a_validation() {
-        use crate::engine::settings::{CheckpointSettings, EarlyStopping, MonitorMode};
+        use crate::ariel::task::METRICS;
+        use crate::engine::settings::{CheckpointSettings, EarlyStopping};
         let with = |val_fraction, stopping: Option<&str>, ranking: Option<&str>| {
-            let mut config = example(std::path::Path::new("x"));
+            let (mut config, mut trainer) = (example(std::path::Path::new("x")), trainer());
             config.data.val_fraction = val_fraction;
-            config.trainer.early_stopping =
-                stopping.map(|monitor| EarlyStopping { monitor: monitor.into(), mode: MonitorMode::Max, patience: 1 });
+            trainer.early_stopping =
+                stopping.map(|monitor| EarlyStopping { monitor: monitor.into(), mode: None, patience: 1 });
             let monitor = ranking.map(str::to_owned);
-            config.trainer.checkpoint = CheckpointSettings { monitor, ..CheckpointSettings::default() };
-            config.check().map(drop).map_err(|error| error.to_string())
+            trainer.checkpoint = CheckpointSettings { monitor, ..CheckpointSettings::default() };
+            config.check(&trainer).map_err(|error| error.to_string())
         };
-        for metric in METRICS {
+        for (metric, _) in METRICS {
             let name = format!("val/{metric}");
             assert_eq!(with(0.2, Some(&name), Some(&name)), Ok(()));
         }
@@ -387,32 +254,37 @@ pub(crate) mod tests {
             assert!(error.starts_with("data.val_fraction: ") && error.contains(".monitor=val/"), "{error}");
         }
         assert_eq!(with(0.0, None, None), Ok(()));
+        let (mut config, mut trainer) = (example(std::path::Path::new("x")), trainer());
+        config.data.val_fraction = 0.2;
+        let (monitor, mode) = ("val/rmse_ppm".into(), Some(MonitorMode::Max));
+        trainer.early_stopping = Some(EarlyStopping { monitor, mode, patience: 1 });
+        let error = config.check(&trainer).expect_err("an error is better when it is small").to_string();
+        assert!(error.starts_with("trainer.early_stopping.mode: expected min"), "{error}");
     }
 
     #[test]
     fn a_config_that_would_take_all_memory_is_refused_by_key() {
         let config = example(std::path::Path::new("x"));
-        assert!(config.clone().check().is_ok());
-        let refused = |change: &dyn Fn(&mut TrainConfig)| {
-            let mut config = config.clone();
-            change(&mut config);
-            config.check().expect_err("refused").to_string()
+        assert!(config.check(&trainer()).is_ok());
+        let refused = |change: &dyn Fn(&mut ArielConfig, &mut TrainerSettings)| {
+            let (mut config, mut trainer) = (config.clone(), trainer());
+            change(&mut config, &mut trainer);
+            config.check(&trainer).expect_err("refused").to_string()
         };
         for hidden in [0, 40_000_000, 2_000_000_000, usize::MAX] {
-            assert!(refused(&|config| config.model.hidden = hidden).contains("model.hidden"), "{hidden}");
+            assert!(refused(&|config, _| config.model.hidden = hidden).contains("model.hidden"), "{hidden}");
         }
-        assert!(refused(&|config| config.model.channel_trust = f64::NAN).contains("model.channel_trust"));
-        assert!(refused(&|config| config.trainer.micro_shards = 4_000_000_000).contains("trainer.micro_shards"));
-        assert!(refused(&|config| config.data.batch_size = usize::MAX).contains("data.batch_size"));
-        assert!(refused(&|config| config.data.val_fraction = f64::NAN).contains("data.val_fraction"));
-        assert!(refused(&|config| config.loss.airs_weight = f64::INFINITY).contains("loss.airs_weight"));
-        assert!(refused(&|config| config.sim.planets = usize::MAX).contains("sim.planets"));
-        assert!(refused(&|config| config.calib.airs_bin = 0).contains("calib.airs_bin"));
-        assert!(refused(&|config| config.calib.fgs1_bin = usize::MAX).contains("calib.fgs1_bin"));
+        assert!(refused(&|config, _| config.model.channel_trust = f64::NAN).contains("model.channel_trust"));
+        assert!(refused(&|config, _| config.data.batch_size = usize::MAX).contains("data.batch_size"));
+        assert!(refused(&|config, _| config.data.val_fraction = f64::NAN).contains("data.val_fraction"));
+        assert!(refused(&|config, _| config.loss.airs_weight = f64::INFINITY).contains("loss.airs_weight"));
+        assert!(refused(&|config, _| config.sim.planets = usize::MAX).contains("sim.planets"));
+        assert!(refused(&|config, _| config.calib.airs_bin = 0).contains("calib.airs_bin"));
+        assert!(refused(&|config, _| config.calib.fgs1_bin = usize::MAX).contains("calib.fgs1_bin"));
         // Each number is acceptable by itself, but not all of them.
-        let wide = |config: &mut TrainConfig| {
+        let wide = |config: &mut ArielConfig, trainer: &mut TrainerSettings| {
             (config.model.hidden, config.data.batch_size) = (16_384, 4096);
-            (config.trainer.micro_shards, config.trainer.accumulate_grad_batches) = (4096, 4096);
+            (trainer.micro_shards, trainer.accumulate_grad_batches) = (4096, 4096);
         };
         assert!(refused(&wide).contains("4 GiB"));
     }

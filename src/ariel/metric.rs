@@ -4,6 +4,7 @@
 //! log-density of the truth. Works on plain slices, FGS1's wavelength first in each spectrum.
 
 use crate::ariel::instrument::WAVELENGTHS;
+use crate::failure::Advice;
 
 /// Weight of the FGS1 wavelength; each AIRS wavelength weighs 1.
 pub const FGS1_WEIGHT: f64 = 57.846;
@@ -48,6 +49,8 @@ pub enum MetricError {
         got: f64,
     },
 }
+
+impl Advice for MetricError {}
 
 /// The prediction that scores 0: one mean and one standard deviation for everything.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -12,6 +12,7 @@ use super::features::{DepthError, Depths, INPUTS, transit_hours};
 use super::instrument::WAVELENGTHS;
 use super::model::{ModelConfig, RatioMlp};
 use super::submission::Submission;
+use crate::failure::{Advice, FailureKind};
 
 /// One visit of a planet, measured.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +47,8 @@ pub enum MeasureError {
         planet: i64,
     },
 }
+
+impl Advice for MeasureError {}
 
 /// Measures the transit of every visit; `stars` are in ascending order of planets.
 ///
@@ -93,6 +96,17 @@ pub struct OtherLightCurves {
     pub expected: String,
     /// What is composed now.
     pub got: String,
+}
+
+impl Advice for OtherLightCurves {
+    fn hint(&self) -> Option<String> {
+        let Self { key, expected, .. } = self;
+        Some(format!("add {key}={expected}, and calib.out=DIR if the light curves there are of another kind"))
+    }
+
+    fn kind(&self) -> FailureKind {
+        FailureKind::Usage
+    }
 }
 
 impl LightCurveKind {

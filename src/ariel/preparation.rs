@@ -6,7 +6,7 @@
 //! There are two ways. From folders as they are now: for results that nobody signs, and to make data before they are
 //! hashed. From [`ListedFiles`]: for training and replaying, where what was checked has to be what is used.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::calibration::{
     self, CalibConfig, CalibOutput, CalibSettings, CalibrationError, LIGHT_CURVES, LightCurves, light_curves_path,
@@ -16,30 +16,9 @@ use super::config::DataConfig;
 use super::dataset::{DataError, DataSet, DataSource};
 use super::simulator::{self, SimConfig, SimulationError};
 use crate::durable;
+use crate::failure::{Advice, FailureKind};
 use crate::provenance::data::ListedFiles;
-
-/// What is being done, for a person who waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress<'a> {
-    /// Simulating a data set.
-    Simulating {
-        /// Where to.
-        root: &'a Path,
-        /// Planets done.
-        done: usize,
-        /// Planets in all.
-        planets: usize,
-    },
-    /// Calibrating a split.
-    Calibrating {
-        /// Where to.
-        out: &'a Path,
-        /// Visits done.
-        done: usize,
-        /// Visits in all.
-        visits: usize,
-    },
-}
+use crate::workload::Progress;
 
 /// Data that cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -105,21 +84,44 @@ pub enum PreparationError {
     Data(#[from] DataError),
 }
 
-impl PreparationError {
-    /// Whether something is not there or cannot be read or written. Otherwise what is there was read and is wrong, is not
-    /// what was listed, or was asked for in a way that cannot be.
-    pub fn is_missing(&self) -> bool {
+impl Advice for PreparationError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Missing { .. } => {
+                "put the data there, say where they are with data.root=DIR, or use data=sim_tiny".into()
+            }
+            Self::WrongSimulation { expected, .. } => format!("add sim={expected}"),
+            Self::StaleSimulation { .. } => {
+                "delete the data set to simulate it again, or keep both with data.root=ANOTHER_DIR".into()
+            }
+            Self::StaleCalibration { .. } => {
+                "delete that file to calibrate again, or keep both with calib.out=ANOTHER_DIR".into()
+            }
+            Self::NotAlone { found, .. } => format!(
+                "move {found} elsewhere, or choose another folder with calib.out=DIR: an audit makes that folder again \
+                 and compares it"
+            ),
+            Self::NoRow { table, planet } => {
+                format!("get {} again, or move the folder of planet {planet} out of the data set", table.display())
+            }
+            Self::CubesAsked => "add calib.output=light_curve".into(),
+            Self::Simulation(error) => return error.hint(),
+            Self::Calibration(error) => return error.hint(),
+            Self::Data(error) => return error.hint(),
+        })
+    }
+
+    fn kind(&self) -> FailureKind {
         match self {
-            Self::Missing { .. } => true,
-            Self::Simulation(error) => error.is_missing(),
-            Self::Calibration(error) => error.is_missing(),
-            Self::Data(error) => error.is_missing(),
-            Self::WrongSimulation { .. }
-            | Self::StaleSimulation { .. }
+            Self::WrongSimulation { .. } | Self::CubesAsked => FailureKind::Usage,
+            Self::Missing { .. } => FailureKind::Missing,
+            Self::StaleSimulation { .. }
             | Self::StaleCalibration { .. }
             | Self::NotAlone { .. }
-            | Self::NoRow { .. }
-            | Self::CubesAsked => false,
+            | Self::NoRow { .. } => FailureKind::Failed,
+            Self::Simulation(error) => error.kind(),
+            Self::Calibration(error) => error.kind(),
+            Self::Data(error) => error.kind(),
         }
     }
 }
@@ -129,11 +131,12 @@ impl PreparationError {
 /// # Errors
 /// See [`simulator::simulate`].
 pub fn simulate(sim: &SimConfig, progress: &mut dyn FnMut(Progress<'_>)) -> Result<(), PreparationError> {
-    let planets = sim.planets + sim.test_planets;
-    progress(Progress::Simulating { root: &sim.out, done: 0, planets });
-    simulator::simulate(sim, &mut |now| {
-        progress(Progress::Simulating { root: &sim.out, done: now.done, planets: now.total });
-    })?;
+    let stage = format!("simulating into {}", sim.out.display());
+    let mut shown = |done: usize, total: usize| {
+        progress(Progress { stage: &stage, done: done as u64, total: total as u64, unit: "planets" })
+    };
+    shown(0, sim.planets + sim.test_planets);
+    simulator::simulate(sim, &mut |now| shown(now.done, now.total))?;
     Ok(())
 }
 
@@ -158,11 +161,12 @@ fn calibrate_set(
     if calib.out.is_dir() {
         durable::remove_leftovers(&calib.out).map_err(|source| DataError::io("clean", &calib.out, source))?;
     }
-    let visits = data_set.visits(data.split)?.len();
-    progress(Progress::Calibrating { out: &calib.out, done: 0, visits });
-    Ok(calibration::calibrate(data_set, data.split, calib, &mut |now| {
-        progress(Progress::Calibrating { out: &calib.out, done: now.done, visits: now.total });
-    })?)
+    let stage = format!("calibrating into {}", calib.out.display());
+    let mut shown = |done: usize, total: usize| {
+        progress(Progress { stage: &stage, done: done as u64, total: total as u64, unit: "visits" })
+    };
+    shown(0, data_set.visits(data.split)?.len());
+    Ok(calibration::calibrate(data_set, data.split, calib, &mut |now| shown(now.done, now.total))?)
 }
 
 /// Makes sure that the data set is there: simulates it when it is missing and a simulated one.
@@ -211,15 +215,38 @@ pub fn ensure_light_curves(
     calib: &CalibConfig,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<(), PreparationError> {
+    ensure_light_curves_of(&open(data)?, data, calib, progress)
+}
+
+fn ensure_light_curves_of(
+    data_set: &DataSet,
+    data: &DataConfig,
+    calib: &CalibConfig,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<(), PreparationError> {
     refuse_cubes(calib)?;
-    let data_set = open(data)?;
     let path = light_curves_path(&calib.out);
     if path.symlink_metadata().is_err() {
-        calibrate(data, calib, progress)?;
-    } else if read_settings(&path)? != CalibSettings::of(&data_set, data.split, calib)? {
+        calibrate_set(data_set, data, calib, progress)?;
+    } else if read_settings(&path)? != CalibSettings::of(data_set, data.split, calib)? {
         return Err(PreparationError::StaleCalibration { path });
     }
     Ok(())
+}
+
+/// Makes sure that the light curves are there, made of the files of a list, and that nothing else lies beside them, which
+/// would be signed and which no replay makes.
+///
+/// # Errors
+/// As [`ensure_light_curves`], and [`PreparationError::NotAlone`].
+pub fn ensure_listed_light_curves(
+    data_set: &DataSet,
+    data: &DataConfig,
+    calib: &CalibConfig,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<(), PreparationError> {
+    ensure_light_curves_of(data_set, data, calib, progress)?;
+    check_alone(calib)
 }
 
 /// Whether true spectra are needed.
@@ -263,11 +290,8 @@ pub fn read_light_curves(data: &DataConfig, calib: &CalibConfig) -> Result<(Data
     Ok((open(data)?, LightCurves::read(&DataSource::Folder(calib.out.clone()))?))
 }
 
-/// Refuses a folder of light curves that holds anything else, which would be signed and which no replay makes.
-///
-/// # Errors
-/// [`PreparationError::NotAlone`], or when the folder cannot be listed.
-pub fn check_alone(calib: &CalibConfig) -> Result<(), PreparationError> {
+/// Refuses a folder of light curves that holds anything else.
+fn check_alone(calib: &CalibConfig) -> Result<(), PreparationError> {
     let refuse = |source| DataError::reading("folder of calibrated files", &calib.out, source);
     for entry in std::fs::read_dir(&calib.out).map_err(refuse)? {
         let name = entry.map_err(refuse)?.file_name();
@@ -293,7 +317,7 @@ pub fn listed_data_set(data: &DataConfig, sim: &SimConfig, raw: &ListedFiles) ->
     Ok(data_set)
 }
 
-/// Calibrates light curves of the files of a list into `out`, whatever `calib.out` says.
+/// Calibrates light curves of the files of a list.
 ///
 /// # Errors
 /// As [`calibrate`], and for a file that is not listed, or not as listed.
@@ -301,11 +325,10 @@ pub fn calibrate_listed(
     data_set: &DataSet,
     data: &DataConfig,
     calib: &CalibConfig,
-    out: &Path,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<(), PreparationError> {
     refuse_cubes(calib)?;
-    calibrate_set(data_set, data, &CalibConfig { out: out.to_owned(), ..calib.clone() }, progress).map(drop)
+    calibrate_set(data_set, data, calib, progress).map(drop)
 }
 
 /// Reads the light curves that a list names, which have to be those of the raw data set with the settings composed now.

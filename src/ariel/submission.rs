@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::dataset::{CsvTable, DataError, wavelength_names, write_csv};
+use super::dataset::{CsvTable, DataError, csv_bytes, wavelength_names};
 use super::instrument::WAVELENGTHS;
+use crate::durable::write_whole;
 
 /// Predicted spectra with their standard deviations.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,21 +66,29 @@ impl Submission {
         Ok((mean, sigma))
     }
 
-    /// Writes a submission; each number is the shortest text that reads back as the same bits.
+    /// Writes a submission.
     ///
     /// # Errors
     /// When the file cannot be written.
     ///
     /// # Panics
-    /// When there are not 283 means and deviations per planet.
+    /// As [`to_csv`](Self::to_csv).
     pub fn write(&self, path: &Path) -> Result<(), DataError> {
+        write_whole(path, &self.to_csv()).map_err(|source| DataError::io("write", path, source))
+    }
+
+    /// The file; each number is the shortest text that reads back as the same bits.
+    ///
+    /// # Panics
+    /// When there are not 283 means and deviations per planet.
+    pub fn to_csv(&self) -> Vec<u8> {
         let cells = self.planet_ids.len() * WAVELENGTHS;
         assert_eq!((self.mean.len(), self.sigma.len()), (cells, cells), "a spectrum per planet");
         let spectra = self.mean.chunks_exact(WAVELENGTHS).zip(self.sigma.chunks_exact(WAVELENGTHS));
         let rows = self.planet_ids.iter().zip(spectra).map(|(planet, (mean, sigma))| {
             std::iter::once(planet.to_string()).chain(mean.iter().chain(sigma).map(|value| value.to_string()))
         });
-        write_csv(path, header(), rows)
+        csv_bytes(header(), rows)
     }
 }
 

@@ -1,6 +1,5 @@
 //! The Ariel workload as a [`Task`]: planets are samples, spectra are targets.
 
-use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 
@@ -16,10 +15,23 @@ use super::submission::Submission;
 use crate::engine::parameter::to_host;
 use crate::engine::rng::{CounterRng, Stream};
 use crate::engine::settings::MonitorMode;
-use crate::engine::task::{Metric, Monitor, Split, Task, TaskError};
+use crate::engine::task::{DeclaredMetric, Draws, Metric, Moment, Split, Task, TaskError};
+use crate::failure::{Advice, FailureKind};
 
-/// The figures of an evaluation, in their order.
-pub const METRICS: [&str; 6] = ["score", "score_unclipped", "score_fgs1", "score_airs", "rmse_ppm", "loss"];
+/// The figures of an evaluation, in their order, and which direction of each is better.
+pub const METRICS: [(&str, MonitorMode); 6] = [
+    ("score", MonitorMode::Max),
+    ("score_unclipped", MonitorMode::Max),
+    ("score_fgs1", MonitorMode::Max),
+    ("score_airs", MonitorMode::Max),
+    ("rmse_ppm", MonitorMode::Min),
+    ("loss", MonitorMode::Min),
+];
+
+/// [`METRICS`], as the engine asks for them.
+pub fn declared_metrics() -> Vec<DeclaredMetric> {
+    METRICS.iter().map(|&(name, mode)| DeclaredMetric { name: name.into(), mode }).collect()
+}
 
 /// Visits whose loss is computed at once in an evaluation.
 const LOSS_CHUNK: usize = 256;
@@ -62,6 +74,15 @@ pub enum SpectrumTaskError {
     /// The targets cannot be scored.
     #[error("{0}")]
     Metric(#[from] metric::MetricError),
+}
+
+impl Advice for SpectrumTaskError {
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Shares { .. } => FailureKind::Usage,
+            Self::NoTruth { .. } | Self::Metric(_) => FailureKind::Failed,
+        }
+    }
 }
 
 /// A batch on the host.
@@ -154,11 +175,11 @@ impl SpectrumTask {
     }
 }
 
-impl<B: AutodiffBackend> Task<B> for SpectrumTask {
-    type Model = RatioMlp<B>;
+impl Task for SpectrumTask {
+    type Model<B: AutodiffBackend> = RatioMlp<B>;
     type Batch = SpectrumBatch;
 
-    fn init(&self, device: &B::Device) -> RatioMlp<B> {
+    fn init<B: AutodiffBackend>(&self, device: &B::Device) -> RatioMlp<B> {
         self.predictor.init(device)
     }
 
@@ -166,20 +187,27 @@ impl<B: AutodiffBackend> Task<B> for SpectrumTask {
         &self.part(split).ids
     }
 
-    fn batch(&self, split: Split, samples: &[usize]) -> SpectrumBatch {
+    fn batch(&self, split: Split, samples: &[usize], _: Draws) -> SpectrumBatch {
         self.prepared(split, samples)
     }
 
-    fn loss(&self, model: &RatioMlp<B>, batch: &SpectrumBatch, device: &B::Device) -> Tensor<B, 1> {
+    fn loss<B: AutodiffBackend>(
+        &self,
+        model: &RatioMlp<B>,
+        batch: &SpectrumBatch,
+        _: Moment,
+        device: &B::Device,
+    ) -> Tensor<B, 1> {
         let truths = matrix(&batch.truths, batch.samples, WAVELENGTHS, device);
         self.loss.sum(batch.inputs.forward(model, device), truths)
     }
 
-    fn evaluate(
+    fn evaluate<B: AutodiffBackend>(
         &self,
-        model: &<RatioMlp<B> as AutodiffModule<B>>::InnerModule,
+        model: &RatioMlp<B::InnerBackend>,
         split: Split,
         samples: &[usize],
+        _: Draws,
         device: &B::Device,
     ) -> Result<Vec<Metric>, TaskError> {
         let prediction = self.predict::<B>(model, split, samples, device);
@@ -198,16 +226,16 @@ impl<B: AutodiffBackend> Task<B> for SpectrumTask {
             (squares / truth.len() as f64).sqrt() * 1e6,
             self.mean_loss::<B>(model, split, samples, device),
         ];
-        Ok(METRICS.iter().zip(figures).map(|(&name, value)| Metric { name: name.into(), value }).collect())
+        Ok(METRICS.iter().zip(figures).map(|(&(name, _), value)| Metric { name: name.into(), value }).collect())
     }
 
-    fn metrics(&self) -> Option<Vec<String>> {
-        Some(METRICS.map(str::to_owned).to_vec())
+    fn metrics(&self) -> Option<Vec<DeclaredMetric>> {
+        Some(declared_metrics())
     }
 
     /// Before clipping: clipped at 0, all states of a bad beginning are equal.
-    fn monitor(&self) -> Option<Monitor> {
-        Some(Monitor { metric: "val/score_unclipped".into(), mode: MonitorMode::Max })
+    fn monitor(&self) -> Option<String> {
+        Some("val/score_unclipped".into())
     }
 
     fn describe(&self) -> String {

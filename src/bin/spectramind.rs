@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    spectramind::cli::main()
+    spectramind::cli::main(&spectramind::ariel::workloads())
 }

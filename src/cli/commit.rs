@@ -2,22 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::ariel::config::TrainConfig;
 use crate::config::{Composer, Config};
 use crate::durable;
+use crate::failure::{Context, Failure, Result};
 use crate::manifest::commitment::{CommittedConfig, CommittedSources, ConfigCommitment, subject};
 use crate::manifest::predicate::ConfigRecord;
 use crate::manifest::statement::Statement;
 use crate::manifest::strict_json::DecimalU64;
 use crate::provenance::environment::BuiltFrom;
 use crate::provenance::git;
-use anyhow::{Context, Result};
+use crate::run::{self, Workloads};
+use crate::workload::RunSettings;
 
 use crate::cli::compose::{self, warned};
-use crate::cli::failure::Usage;
 use crate::cli::job::{Job, Mode};
 use crate::cli::output::outln;
-use crate::cli::{keys, passphrase, record};
+use crate::cli::{keys, passphrase, world};
 
 /// Sign the config of a training run before the run: a commitment, or pre-registration
 ///
@@ -43,11 +43,11 @@ pub struct Arguments {
 const COMMAND: &str = "train";
 
 /// Composes, signs and writes.
-pub fn run(arguments: &Arguments) -> Result<()> {
+pub fn run(arguments: &Arguments, workloads: &Workloads) -> Result<()> {
     let Arguments { selection, out, signing_key, passphrase } = arguments;
     if out.symlink_metadata().is_ok() {
         let message = format!("{} exists already: a commitment is never written over another", out.display());
-        return Err(Usage::new(message, "name another --out").into());
+        return Err(Failure::usage(message, "name another --out"));
     }
     let composer = selection.composer(COMMAND)?;
     let name = selection.primary(COMMAND);
@@ -55,29 +55,28 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Mode::Run { overrides } => overrides,
         Mode::Multirun { .. } => {
             let message = "hydra.mode: expected a single run, got a multirun";
-            return Err(Usage::new(message, "commit to the config of each of its runs").into());
+            return Err(Failure::usage(message, "commit to the config of each of its runs"));
         }
     };
     let job = Job::single(warned(composer.compose(name, &overrides)?))?;
     let composed = job.config();
-    let train: TrainConfig = composed.extract()?;
-    let (challenge, seed) = (train.record.challenge.clone(), DecimalU64(train.trainer.seed));
     // What `train` would refuse is nothing to commit to.
-    train.check()?;
+    let RunSettings { record, trainer, .. } = workloads.of(composed)?.settings(composed)?;
+    let (challenge, seed) = (record.challenge, DecimalU64(trainer.seed));
     warn_of_time(composed, &composer, name, &overrides)?;
     let ConfigRecord { name, digest, choices, overrides, hydra_overrides, composed_at, utc_offset_seconds, .. } =
-        record::config_record(composed, composed.config_name().unwrap_or(COMMAND))?;
+        run::config_record(composed, composed.config_name().unwrap_or(COMMAND))?;
     let commitment = ConfigCommitment {
         config: CommittedConfig { name, digest, choices, overrides, hydra_overrides, composed_at, utc_offset_seconds },
         challenge,
         seed,
         git: git::read(Path::new("."), &[])?.as_ref().map(CommittedSources::from),
         built_from: BuiltFrom::own(),
-        made_at: record::now(),
+        made_at: world::now(),
     };
     let statement = Statement::new(vec![subject(composed)?], commitment)?;
     let key = keys::for_signing(signing_key.as_deref(), passphrase)?;
-    let line = record::signed_line(&statement, &key)?;
+    let line = run::signed_line(&statement, &key)?;
     durable::write_whole(out, &line).with_context(|| format!("cannot write {}", out.display()))?;
     eprintln!("wrote {}: hand it to whoever will check the run before you train", out.display());
     outln!("config     {digest}");

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io::Write as _;
 
 use crate::config::{Composer, Config, Value};
-use anyhow::{Context, Result};
+use crate::failure::{Context, Failure, Result};
 use clap::ValueEnum;
 use clap_complete::CompletionCandidate;
 use clap_complete::env::Shells;
@@ -40,7 +40,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     let program = std::env::current_exe().context("this program's own file cannot be found")?;
     let shells = Shells::builtins();
-    let shell = shells.completer(name).context("no such shell")?;
+    let shell = shells.completer(name).ok_or_else(|| Failure::new("no such shell"))?;
     let mut code = Vec::new();
     shell.write_registration(VARIABLE, "spectramind", "spectramind", &program.to_string_lossy(), &mut code)?;
     if arguments.shell == Shell::Bash {

@@ -4,16 +4,14 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Composer, Config, SearchPath, VersionBase};
+use crate::failure::{Advice, Context, Failure, FailureKind, Result};
 use crate::manifest::predicate::CLOCK_KEY;
-use anyhow::{Context, Result};
 use clap::ValueEnum;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::failure::Usage;
 use crate::cli::job::{self, Job};
 use crate::cli::output::out;
-use crate::cli::{info, record, sweep};
+use crate::cli::{info, sweep, world};
 
 /// Folder of the primary configs, unless another is named.
 pub const CONFIGS: &str = "configs";
@@ -180,7 +178,7 @@ pub fn composer(command: &str, sources: &Sources) -> Result<Composer> {
         .env(env.collect())
         .cwd(cwd)
         .packages(python_path())
-        .now(record::local_now())
+        .now(world::local_now())
         .utc_key(CLOCK_KEY)
         .version_base(sources.version_base)
         .job_name(command);
@@ -203,15 +201,6 @@ fn python_path() -> Vec<PathBuf> {
     packages.sort();
     folders.append(&mut packages);
     folders
-}
-
-/// Refuses a config that is not one of a type: what most commands ask of the jobs of a multirun before the first begins.
-///
-/// # Errors
-/// As `Config::extract`.
-pub fn reads<T: DeserializeOwned>(config: &Config) -> Result<()> {
-    config.extract::<T>()?;
-    Ok(())
 }
 
 /// What Hydra warns about, and the silent traps in the files.
@@ -257,7 +246,7 @@ impl Arguments {
         }
         match job::Mode::of(&composer, name, overrides, self.multirun)? {
             job::Mode::Run { .. } if !self.zip.is_empty() => {
-                Err(Usage::new("--zip: expected a multirun, got a single run", "add --multirun").into())
+                Err(Failure::usage("--zip: expected a multirun, got a single run", "add --multirun"))
             }
             job::Mode::Run { overrides } => work(Job::single(warned(composer.compose(name, &overrides)?))?),
             job::Mode::Multirun { overrides } => {
@@ -285,3 +274,13 @@ impl Arguments {
 #[derive(Debug, thiserror::Error)]
 #[error("expected a folder of configs at {}, got none", .0.display())]
 pub struct MissingConfigs(PathBuf);
+
+impl Advice for MissingConfigs {
+    fn hint(&self) -> Option<String> {
+        Some("run where the folder configs/ is, or say where with --config-path DIR".into())
+    }
+
+    fn kind(&self) -> FailureKind {
+        FailureKind::Usage
+    }
+}

@@ -5,8 +5,11 @@ mod explain;
 mod show;
 mod validate;
 
-use anyhow::Result;
+use crate::failure::Result;
+use crate::run::Workloads;
 use clap::Subcommand;
+
+use crate::cli::failure::Told;
 
 /// Look at composed configs
 #[derive(clap::Args)]
@@ -29,12 +32,12 @@ const PRIMARY: &str = "train";
 /// Shows, explains, compares or validates.
 ///
 /// # Errors
-/// Whatever is wrong with the config; [`crate::cli::failure::Told`] when the answer itself is a no.
-pub fn run(arguments: &Arguments) -> Result<()> {
+/// Whatever is wrong with the config.
+pub fn run(arguments: &Arguments, workloads: &Workloads) -> Result<Told> {
     match &arguments.command {
         Command::Show(arguments) => show::run(arguments),
-        Command::Explain(arguments) => explain::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments).map(|()| Told::Done),
         Command::Diff(arguments) => diff::run(arguments),
-        Command::Validate(arguments) => validate::run(arguments),
+        Command::Validate(arguments) => validate::run(arguments, workloads),
     }
 }

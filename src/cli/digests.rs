@@ -1,24 +1,47 @@
 //! The user's cache of digests, so that unchanged data are not read at the start of every run.
 
+use std::path::PathBuf;
 use std::time::SystemTime;
 
-use crate::provenance::data::DigestCache;
-use anyhow::Result;
 use etcetera::{BaseStrategy, choose_base_strategy};
 
-/// Does the work with the user's cache, if it is wanted and there is a place for it, and keeps what it learnt, whatever
-/// comes of the work. A cache that cannot be used is a warning, never a failure.
-pub fn with_cache<T>(wanted: bool, work: impl FnOnce(Option<&DigestCache>) -> Result<T>) -> Result<T> {
-    let Some(folder) = wanted.then(choose_base_strategy).and_then(Result::ok).map(|place| place.cache_dir()) else {
-        return work(None);
-    };
-    let (cache, fault) = DigestCache::open(&folder.join("spectramind"), SystemTime::now());
-    if let Some(fault) = fault {
-        eprintln!("Warning: {:#}: it is ignored, and written anew", anyhow::Error::new(fault));
+use crate::failure::Failure;
+use crate::provenance::data::DigestCache;
+
+/// The user's cache, if it is wanted and there is a place for it. A cache that cannot be used is a warning, never a failure.
+pub struct Digests(Option<(PathBuf, DigestCache)>);
+
+impl Digests {
+    /// Opens it.
+    pub fn open(wanted: bool) -> Self {
+        let folder = wanted.then(choose_base_strategy).and_then(|place| place.ok()).map(|place| place.cache_dir());
+        Self(folder.map(|folder| {
+            let (cache, fault) = DigestCache::open(&folder.join("spectramind"), SystemTime::now());
+            if let Some(fault) = fault {
+                eprintln!("Warning: {}: it is ignored, and written anew", Failure::from(fault));
+            }
+            (folder, cache)
+        }))
     }
-    let done = work(Some(&cache));
-    if let Err(error) = cache.save() {
-        eprintln!("Warning: the cache of digests in {} cannot be written: {error}", folder.display());
+
+    /// The cache.
+    pub fn cache(&self) -> Option<&DigestCache> {
+        self.0.as_ref().map(|(_, cache)| cache)
     }
-    done
+
+    /// Keeps what was learnt so far.
+    pub fn save(&self) {
+        if let Some((folder, cache)) = &self.0
+            && let Err(error) = cache.save()
+        {
+            eprintln!("Warning: the cache of digests in {} cannot be written: {error}", folder.display());
+        }
+    }
+}
+
+/// What was learnt is kept whatever comes of the work.
+impl Drop for Digests {
+    fn drop(&mut self) {
+        self.save();
+    }
 }

@@ -7,8 +7,8 @@ use crate::engine::device::{Device, Examination, Kind, devices};
 use crate::engine::repro::probe::{Judged, Verdict, WrongProduct};
 use crate::engine::repro::{Capabilities, CpuLevel, NUMERICS_VERSION};
 use crate::envelope::Bounds;
+use crate::failure::{Context, Result};
 use crate::provenance::environment::machine_memory;
-use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::cli::output::{out, outln};

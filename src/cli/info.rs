@@ -3,11 +3,10 @@
 use std::fmt::Write as _;
 
 use crate::config::{Config, DefaultsTreeNode, Key, Map, Value, to_yaml};
-use anyhow::Result;
+use crate::failure::{Failure, Result};
 use clap::ValueEnum;
 
 use crate::cli::compose::Which;
-use crate::cli::failure::Usage;
 
 /// What `--info` tells.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -63,7 +62,7 @@ pub fn composed(config: &Config, which: Which, package: Option<&str>, resolve: b
             [] => "`--cfg all` without --package prints everything there is".to_owned(),
             near => format!("did you mean {}?", near.join(", ")),
         };
-        Usage::new(format!("package {package:?} not found in the config"), hint)
+        Failure::usage(format!("package {package:?} not found in the config"), hint)
     })?;
     if !matches!(place, Value::Map(_) | Value::List(_)) {
         return Ok(format!("{place}\n"));

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{Composer, Config, Origin, Value, to_yaml};
 use crate::durable;
-use anyhow::{Context, Result};
-
-use crate::cli::failure::Usage;
+use crate::failure::{Advice, Context, Failure, Result};
+use crate::run::Place;
 
 /// Whether a command line runs once or once for every combination of values, and its overrides with that said.
 pub enum Mode {
@@ -56,6 +55,12 @@ pub struct Job {
 pub struct Taken {
     directory: PathBuf,
     folder: PathBuf,
+}
+
+impl Advice for Taken {
+    fn hint(&self) -> Option<String> {
+        Some("choose another directory: hydra.run.dir=DIR, or a pattern with ${now:%f}, the microsecond".into())
+    }
 }
 
 /// Makes the folder of Hydra's record, as the only one who does.
@@ -112,13 +117,25 @@ impl Job {
         if self.config.hydra_value("job.chdir")? == Value::Bool(true) {
             let message =
                 "hydra.job.chdir: expected false or null, got true: runs stay in the directory of the command";
-            return Err(Usage::new(message, "take hydra.job.chdir=true away").into());
+            return Err(Failure::usage(message, "take hydra.job.chdir=true away"));
         }
         Ok(self)
     }
 
+    /// Where a run with a directory of its own goes.
+    ///
+    /// # Errors
+    /// When the directory that was chosen cannot be resolved.
+    pub fn place(&self) -> Result<Place> {
+        Ok(match self.directory()? {
+            Some(directory) if self.begun_before() => Place::Begun(directory),
+            Some(directory) => Place::New(directory),
+            None => Place::Own,
+        })
+    }
+
     /// Whether an earlier process began this run and did not end it.
-    pub fn begun_before(&self) -> bool {
+    fn begun_before(&self) -> bool {
         matches!(self.output, Output::Resumed(_) | Output::Sweep { begun_before: true, .. })
     }
 
@@ -155,7 +172,7 @@ impl Job {
     ///
     /// # Errors
     /// When the directory or Hydra's record in it cannot be written.
-    pub fn begin(self) -> Result<()> {
+    pub fn begin(&self) -> Result<()> {
         let directory = match &self.output {
             Output::Run => self.own_directory()?,
             Output::Resumed(directory) | Output::Sweep { directory, .. } => directory.clone(),
@@ -192,11 +209,12 @@ impl Job {
     ///
     /// # Errors
     /// [`Taken`] where another run has it, and when the directory or Hydra's record in it cannot be written.
-    pub fn begin_in(mut self, directory: &Path) -> Result<()> {
+    pub fn begin_in(&self, directory: &Path) -> Result<()> {
         let absolute = std::path::absolute(directory)?;
-        self.config.set_hydra("runtime.output_dir", &Value::from(absolute.display().to_string().as_str()))?;
+        let mut config = self.config.clone();
+        config.set_hydra("runtime.output_dir", &Value::from(absolute.display().to_string().as_str()))?;
         fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
-        let subdirectory = self.config.hydra_value("output_subdir")?;
+        let subdirectory = config.hydra_value("output_subdir")?;
         if subdirectory != Value::Null {
             let folder = directory.join(subdirectory.to_string());
             if self.begun_before() {
@@ -204,10 +222,10 @@ impl Job {
             } else {
                 claim(&folder, directory)?;
             }
-            let overrides = self.config.overrides().iter().map(|text| Value::from(text.as_str())).collect();
+            let overrides = config.overrides().iter().map(|text| Value::from(text.as_str())).collect();
             for (name, text) in [
-                ("config.yaml", self.config.to_yaml()),
-                ("hydra.yaml", self.config.hydra_to_yaml()),
+                ("config.yaml", config.to_yaml()),
+                ("hydra.yaml", config.hydra_to_yaml()),
                 ("overrides.yaml", to_yaml(&Value::List(overrides))),
             ] {
                 let path = folder.join(name);

@@ -11,8 +11,8 @@ use crate::cli::passphrase;
 
 use crate::digest::Sha256Digest;
 use crate::durable;
+use crate::failure::{Context, Result};
 use crate::manifest::key::{KeyError, PublicKey, Salt, SigningKey};
-use anyhow::{Context, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Subcommand;
@@ -92,7 +92,7 @@ pub fn for_signing(given: Option<&Path>, passphrase: &passphrase::Arguments) -> 
         if !public_path(&path).exists() {
             // A folder of secrets may be read-only; the key signs all the same.
             if let Err(error) = write_public(&key, &path) {
-                eprintln!("Warning: {error:#}; `spectramind keys show --public` prints the public key");
+                eprintln!("Warning: {error}; `spectramind keys show --public` prints the public key");
             }
         }
         return Ok(key);

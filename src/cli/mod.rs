@@ -3,36 +3,38 @@
 //! Thin on purpose: arguments, wording and progress are here, one file per command; everything else is the library.
 //! Results go to standard output, talk to standard error.
 
-mod calibrate;
 mod commit;
 mod completion;
 mod compose;
 mod config;
 mod digests;
 mod doctor;
-mod evaluate;
 mod failure;
 mod info;
 mod job;
 mod keys;
 mod output;
 mod passphrase;
-mod predict;
-mod preparation;
 mod progress;
-mod record;
 mod runs;
-mod simulate;
 mod sweep;
 mod train;
 mod typed;
+mod work;
+mod world;
 
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
 use crate::engine::device;
+use crate::failure::Result;
+use crate::run::Workloads;
+use crate::workload;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args as _, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::CompleteEnv;
+
+use self::failure::Told;
 
 /// Train models so that anyone can re-check the run later, bit for bit.
 ///
@@ -50,12 +52,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    Simulate(simulate::Arguments),
-    Calibrate(calibrate::Arguments),
     Train(Box<train::Arguments>),
     Commit(commit::Arguments),
-    Predict(predict::Arguments),
-    Evaluate(evaluate::Arguments),
     Config(config::Arguments),
     Keys(keys::Arguments),
     Runs(runs::Arguments),
@@ -63,47 +61,88 @@ enum Command {
     Completion(completion::Arguments),
 }
 
-/// The commands that compose a config and work with it.
-const COMPOSING: [&str; 6] = ["simulate", "calibrate", "train", "commit", "predict", "evaluate"];
-
-/// The program: reads the arguments of the process and does what they say.
-pub fn main() -> ExitCode {
-    CompleteEnv::with_factory(Arguments::command).var(completion::VARIABLE).complete();
+/// The program: reads the arguments of the process and does what they say, for these workloads.
+///
+/// A program of one's own is a `main` that calls this and nothing else:
+///
+/// ```no_run
+/// use spectramind::ariel::Ariel;
+/// use spectramind::run::Workloads;
+///
+/// fn main() -> std::process::ExitCode {
+///     spectramind::cli::main(&Workloads::new().with(Ariel))
+/// }
+/// ```
+pub fn main(workloads: &Workloads) -> ExitCode {
+    CompleteEnv::with_factory(|| command(workloads)).var(completion::VARIABLE).complete();
     let words: Vec<_> = std::env::args_os().map(compose::long_flag).collect();
-    let mut command = Arguments::command();
+    let mut command = command(workloads);
     if words.iter().any(|word| word == "--help" || word == "-h") {
         let groups = typed::Typed::read(words.iter().skip(1).cloned()).groups();
-        for name in COMPOSING {
+        let own = subcommands(workloads).into_iter().map(|own| own.name);
+        for name in ["train", "commit"].into_iter().chain(own) {
             command = command.mut_subcommand(name, |command| command.after_help(groups.clone()));
         }
     }
-    let matches = command.try_get_matches_from(words).and_then(|matches| Arguments::from_arg_matches(&matches));
-    let arguments = match matches {
-        Ok(arguments) => arguments,
+    let asked = command.try_get_matches_from(words).and_then(|matches| Asked::of(&matches, workloads));
+    let asked = match asked {
+        Ok(asked) => asked,
         Err(error) => without_dashes(error, std::env::args().skip(1)).exit(),
     };
-    let done = std::panic::catch_unwind(|| {
-        device::choose_cpu_level(std::env::var_os(device::CPU_LEVEL_VARIABLE).as_deref())?;
-        match arguments.command {
-            Command::Simulate(arguments) => simulate::run(&arguments),
-            Command::Calibrate(arguments) => calibrate::run(&arguments),
-            Command::Train(arguments) => train::run(&arguments),
-            Command::Commit(arguments) => commit::run(&arguments),
-            Command::Predict(arguments) => predict::run(&arguments),
-            Command::Evaluate(arguments) => evaluate::run(&arguments),
-            Command::Config(arguments) => config::run(&arguments),
-            Command::Keys(arguments) => keys::run(&arguments),
-            Command::Runs(arguments) => runs::run(&arguments),
-            Command::Doctor(arguments) => doctor::run(&arguments),
-            Command::Completion(arguments) => completion::run(&arguments),
+    // The panic's own message is on standard error already.
+    let done = std::panic::catch_unwind(AssertUnwindSafe(|| run(asked, workloads)));
+    let Ok(done) = done else { return ExitCode::from(failure::BUG) };
+    done.map(ExitCode::from).unwrap_or_else(|failure| {
+        failure::tell(&failure);
+        failure::exit_code(&failure)
+    })
+}
+
+/// The whole command line: the commands that every program has, and those of the workloads.
+fn command(workloads: &Workloads) -> clap::Command {
+    let command = Arguments::command();
+    subcommands(workloads).into_iter().fold(command, |command, own| {
+        command.subcommand(work::Arguments::augment_args(clap::Command::new(own.name).about(own.about)))
+    })
+}
+
+fn subcommands(workloads: &Workloads) -> Vec<workload::Subcommand> {
+    workloads.iter().flat_map(|workload| workload.subcommands()).collect()
+}
+
+/// What was asked for.
+enum Asked {
+    Command(Command),
+    Work(workload::Subcommand, work::Arguments),
+}
+
+impl Asked {
+    fn of(matches: &clap::ArgMatches, workloads: &Workloads) -> Result<Self, clap::Error> {
+        if let Some((name, matches)) = matches.subcommand()
+            && let Some(own) = workloads.subcommand(name)
+        {
+            return Ok(Self::Work(own, work::Arguments::from_arg_matches(matches)?));
         }
-    });
-    match done {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(error)) => failure::report(&error),
-        // The panic's own message is on standard error already.
-        Err(_) => ExitCode::from(failure::BUG),
+        Ok(Self::Command(Arguments::from_arg_matches(matches)?.command))
     }
+}
+
+fn run(asked: Asked, workloads: &Workloads) -> Result<Told> {
+    device::choose_cpu_level(std::env::var_os(device::CPU_LEVEL_VARIABLE).as_deref())?;
+    match asked {
+        Asked::Work(command, arguments) => work::run(&command, &arguments)?,
+        Asked::Command(command) => match command {
+            // Its answer may be a no.
+            Command::Config(arguments) => return config::run(&arguments, workloads),
+            Command::Train(arguments) => train::run(&arguments, workloads)?,
+            Command::Commit(arguments) => commit::run(&arguments, workloads)?,
+            Command::Keys(arguments) => keys::run(&arguments)?,
+            Command::Runs(arguments) => runs::run(&arguments)?,
+            Command::Doctor(arguments) => doctor::run(&arguments)?,
+            Command::Completion(arguments) => completion::run(&arguments)?,
+        },
+    }
+    Ok(Told::Done)
 }
 
 /// Other programs' habit: `--trainer.epochs=5` is an override, which has no dashes here.

@@ -3,7 +3,7 @@
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write};
 
-use anyhow::{Context, Result};
+use crate::failure::{Context, Result};
 
 /// Writes a text.
 ///

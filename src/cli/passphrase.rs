@@ -4,8 +4,8 @@
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
+use crate::failure::{Advice, FailureKind, Result};
 use crate::manifest::key::Passphrase;
-use anyhow::Result;
 use zeroize::Zeroizing;
 
 /// Where it is looked for when no file is named.
@@ -40,6 +40,26 @@ pub enum PassphraseError {
     /// The environment variable is no text.
     #[error("environment variable {VARIABLE} is not UTF-8")]
     NotText,
+}
+
+impl Advice for PassphraseError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoTerminal { .. } => {
+                format!("use --passphrase-file FILE (mode 0600) or the environment variable {VARIABLE}")
+            }
+            Self::Different => "type the same twice".into(),
+            Self::Prompt(_) | Self::NotText => "use --passphrase-file FILE (mode 0600)".into(),
+        })
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::NoTerminal { .. } => FailureKind::Usage,
+            Self::Prompt(_) => FailureKind::Missing,
+            Self::Different | Self::NotText => FailureKind::Failed,
+        }
+    }
 }
 
 impl Arguments {

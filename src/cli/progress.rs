@@ -4,6 +4,8 @@ use std::io::{IsTerminal, stderr};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::workload::Progress;
+
 /// The progress of one stage after another.
 pub struct Stages {
     bar: Option<ProgressBar>,
@@ -15,6 +17,11 @@ impl Stages {
     /// No stage yet.
     pub fn new() -> Self {
         Self { bar: None, stage: String::new(), is_terminal: stderr().is_terminal() }
+    }
+
+    /// Shows how far something is.
+    pub fn report(&mut self, Progress { stage, done, total, unit }: Progress<'_>) {
+        self.show(stage, done, total, unit);
     }
 
     /// Reports that `done` of `total` of a stage are done; a new stage's name begins a new line.

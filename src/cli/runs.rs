@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::output::outln;
 
-use crate::manifest::predicate::TrainingRun;
+use crate::engine::run_dir::STEP_LOG;
+use crate::failure::{Context, Result};
+use crate::manifest::origin::ORIGIN;
+use crate::manifest::predicate::{Computation, TrainingRecord, TrainingRun};
 use crate::manifest::verified::read_unverified;
 use crate::verify::MANIFEST;
-use anyhow::{Context, Result};
 use clap::Subcommand;
 
 /// Look at past runs
@@ -50,14 +52,19 @@ fn list(root: &Path) -> Result<()> {
     for run in found {
         match claim(&run) {
             Ok(claim) => {
-                let score = claim.metrics.iter().find(|metric| metric.name == "test/score");
-                let score = score.map_or("-".to_owned(), |metric| format!("{:.4}", metric.value.get()));
-                outln!(
-                    "{}  {} steps  score {score}  root {}",
-                    run.display(),
-                    claim.steps.count,
-                    claim.steps.merkle_root
-                );
+                let first = claim.metrics.iter().find(|metric| metric.name == "test/score").or(claim.metrics.first());
+                let figure = first.map_or("no figures".to_owned(), |metric| {
+                    format!("{} {:.4}", metric.name.trim_start_matches("test/"), metric.value.get())
+                });
+                let run = run.display();
+                match &claim.computation {
+                    Computation::Training(TrainingRecord { steps, .. }) => {
+                        outln!("{run}  {} steps  {figure}  root {}", steps.count, steps.merkle_root);
+                    }
+                    Computation::Command(command) => {
+                        outln!("{run}  {}  {figure}  {} outputs", command.words.join(" "), claim.outputs.len());
+                    }
+                }
             }
             Err(_) => outln!("{}  not signed: unfinished, or not readable", run.display()),
         }
@@ -65,12 +72,12 @@ fn list(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Run directories are those with a step log; they are not searched for others.
+/// Run directories are those that say what the run starts from, or have a step log; they are not searched for others.
 fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     let entries = std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
     for entry in entries {
         let path = entry.with_context(|| format!("cannot list {}", folder.display()))?.path();
-        if path.join(crate::engine::run_dir::STEP_LOG).is_file() {
+        if path.join(ORIGIN).is_file() || path.join(STEP_LOG).is_file() {
             found.push(path);
         } else if path.is_dir() && !path.is_symlink() {
             collect(&path, found)?;

@@ -14,14 +14,13 @@ use crate::config::{Composer, Config, Sweep};
 use crate::digest::Blake3Digest;
 use crate::durable;
 use crate::engine::run_dir::complete_lines;
+use crate::failure::{Advice, Context, Failure, Result};
 use crate::manifest::timestamp::{UtcOffset, UtcTime};
-use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::compose::{Sources, Which, composer, warnings};
-use crate::cli::failure::Usage;
 use crate::cli::job::Job;
-use crate::cli::{failure, info, record};
+use crate::cli::{failure, info, world};
 
 const STATE: &str = "sweep.jsonl";
 
@@ -109,6 +108,23 @@ pub enum SweepError {
     },
 }
 
+impl Advice for SweepError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Exists(directory) => {
+                format!("go on with it with --resume {}, or choose another hydra.sweep.dir", directory.display())
+            }
+            Self::NoSweep(_) => "only `spectramind train` can go on with a single run".into(),
+            Self::OtherCommand { directory, began } => format!("spectramind {began} --resume {}", directory.display()),
+            Self::OtherConfigs(_) => "check out the configs it began with, or begin a new multirun".into(),
+            Self::Locked(_) => "wait for the other process, or stop it".into(),
+            Self::Failed { directory, .. } => {
+                format!("--resume {} tries those again and leaves the others as they are", directory.display())
+            }
+        })
+    }
+}
+
 /// Whether a directory is that of a multirun.
 pub fn is_sweep(directory: &Path) -> bool {
     directory.join(STATE).is_file()
@@ -119,7 +135,7 @@ pub fn is_sweep(directory: &Path) -> bool {
 /// # Errors
 /// Whatever is wrong with the plan or any job's config, before anything is written; [`SweepError`].
 pub fn begin(plan: Plan, check: impl Fn(&Config) -> Result<()>, work: impl FnMut(Job) -> Result<()>) -> Result<()> {
-    let now = record::local_now();
+    let now = world::local_now();
     let (started_at, utc_offset_seconds) = (UtcTime(now.timestamp()), UtcOffset(now.offset()));
     let multirun = Multirun::compose(&plan, now)?;
     let jobs = multirun.plan_jobs()?;
@@ -177,7 +193,7 @@ fn refuse_plugins(frame: &Config) -> Result<()> {
             let group = choice.split('=').next().unwrap_or_default();
             let message =
                 format!("{choice}: a Python plugin, not here: jobs run one after another, in every combination");
-            Err(Usage::new(message, format!("choose {group}=basic")).into())
+            Err(Failure::usage(message, format!("choose {group}=basic")))
         }
     }
 }
@@ -230,7 +246,7 @@ impl Multirun {
                     directory.display()
                 );
                 let hint = "let hydra.sweep.subdir, or run.dir, depend on what varies: ${hydra.job.num}";
-                return Err(Usage::new(message, hint).into());
+                return Err(Failure::usage(message, hint));
             }
         }
         Ok(())
@@ -265,7 +281,7 @@ impl Multirun {
             let outcome = match result {
                 Ok(()) => Outcome::Done,
                 Err(error) => {
-                    failure::report(&error);
+                    failure::tell(&error);
                     failed += 1;
                     Outcome::Failed
                 }

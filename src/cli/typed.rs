@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::config::{Composer, Config};
-use anyhow::Result;
+use crate::failure::Result;
 
 use crate::cli::compose::{self, Sources};
 
@@ -61,7 +61,7 @@ impl Typed {
     pub fn groups(&self) -> String {
         let composer = match self.composer() {
             Ok(composer) => composer,
-            Err(error) => return format!("Config groups: none, {error}"),
+            Err(error) => return format!("Config groups: none, {}", error.message()),
         };
         let own = composer.groups().into_iter().filter(|group| !is_hydra(group));
         let lines = own.map(|group| format!("\n  {group}: {}", composer.options(&group).join(", ")));

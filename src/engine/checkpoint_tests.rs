@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
-use burn::module::{AutodiffModule, Module, Param};
+use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use proptest::prelude::*;
@@ -19,7 +19,7 @@ use super::settings::{
 };
 use super::snapshot::Snapshot;
 use super::step_log::f64_bits;
-use super::task::{Metric, Monitor, Split, Task, TaskError};
+use super::task::{DeclaredMetric, Draws, Metric, Moment, Split, Task, TaskError};
 
 const LEARNING_RATE: f64 = 0.001;
 
@@ -34,38 +34,43 @@ struct Script {
     ids: Vec<String>,
     /// By step, from 0.
     figures: Vec<f64>,
-    monitor: Option<Monitor>,
+    /// What the task says is monitored, and in which direction.
+    monitor: Option<MonitorMode>,
 }
 
-impl<B: AutodiffBackend> Task<B> for Script {
-    type Model = Counter<B>;
+impl Task for Script {
+    type Model<B: AutodiffBackend> = Counter<B>;
     type Batch = usize;
 
-    fn init(&self, device: &B::Device) -> Counter<B> {
+    fn init<B: AutodiffBackend>(&self, device: &B::Device) -> Counter<B> {
         Counter { at: Param::from_tensor(Tensor::zeros([1], device)) }
     }
     fn sample_ids(&self, _: Split) -> &[String] {
         &self.ids
     }
-    fn batch(&self, _: Split, samples: &[usize]) -> usize {
+    fn batch(&self, _: Split, samples: &[usize], _: Draws) -> usize {
         samples.len()
     }
-    fn loss(&self, model: &Counter<B>, samples: &usize, _: &B::Device) -> Tensor<B, 1> {
+    fn loss<B: AutodiffBackend>(&self, model: &Counter<B>, samples: &usize, _: Moment, _: &B::Device) -> Tensor<B, 1> {
         model.at.val().mul_scalar(*samples as f32)
     }
-    fn evaluate(
+    fn evaluate<B: AutodiffBackend>(
         &self,
-        model: &<Counter<B> as AutodiffModule<B>>::InnerModule,
+        model: &Counter<B::InnerBackend>,
         _: Split,
         _: &[usize],
+        _: Draws,
         _: &B::Device,
     ) -> Result<Vec<Metric>, TaskError> {
         let at = model.at.val().into_data().into_vec::<f32>()?[0];
         let step = (f64::from(-at) / LEARNING_RATE).round() as usize;
         Ok(vec![Metric { name: "figure".into(), value: self.figures[step] }])
     }
-    fn monitor(&self) -> Option<Monitor> {
-        self.monitor.clone()
+    fn metrics(&self) -> Option<Vec<DeclaredMetric>> {
+        self.monitor.map(|mode| vec![DeclaredMetric { name: "figure".into(), mode }])
+    }
+    fn monitor(&self) -> Option<String> {
+        self.monitor.map(|_| "val/figure".into())
     }
 }
 
@@ -135,11 +140,11 @@ impl Case {
                 every_n_steps: self.every_n_steps,
                 save_top_k: self.save_top_k,
                 monitor,
-                mode: self.mode,
+                mode: (self.namer == Namer::Checkpoints).then_some(self.mode),
             },
             early_stopping: (self.namer == Namer::EarlyStopping).then(|| EarlyStopping {
                 monitor: "val/figure".into(),
-                mode: self.mode,
+                mode: Some(self.mode),
                 patience: u32::MAX,
             }),
             ..TrainerSettings::default()
@@ -149,7 +154,7 @@ impl Case {
     /// Trains in `root`, with the interruptions, to the end.
     fn run(&self, root: &Path) {
         let trainer = self.trainer().check().expect("settings the engine takes");
-        let monitor = (self.namer == Namer::Task).then(|| Monitor { metric: "val/figure".into(), mode: self.mode });
+        let monitor = (self.namer == Namer::Task).then_some(self.mode);
         let ids = (0..self.steps_per_epoch).map(|id| id.to_string()).collect();
         let task = Script { ids, figures: self.figures.clone(), monitor };
         let optimizer = OptimizerSettings { lr: LEARNING_RATE, weight_decay: 0.0, ..OptimizerSettings::default() };
@@ -165,7 +170,7 @@ impl Case {
             }
             .expect("a run directory");
             let stop_after_steps = steps.map(|steps| done + steps);
-            let plan = FitPlan { stop_after_steps, ..FitPlan::new(&trainer, optimizer, 1, &|| Duration::ZERO) };
+            let plan = FitPlan { stop_after_steps, ..FitPlan::new(&trainer, optimizer.clone(), 1, &|| Duration::ZERO) };
             let observer = &mut |_: Event<'_>| ControlFlow::Continue(());
             let outcome = fit::<PortableCpu, _>(&task, &plan, checkpoint, &mut run, observer, &Default::default());
             let exit = outcome.expect("trains").exit;

@@ -1,9 +1,10 @@
 //! Whether the monitored metric is still improving.
 
+use super::monitor::{Monitor, MonitorError, MonitorKeys, UnknownMonitor};
 use super::settings::{EarlyStopping, MonitorMode};
 use super::snapshot::Progress;
 use super::step_log::f64_bits;
-use super::task::Metric;
+use super::task::{DeclaredMetric, Metric};
 
 /// Reads a value back from its bits; what is no number was never judged.
 pub(super) fn number(bits: Option<&String>) -> Option<f64> {
@@ -19,32 +20,27 @@ pub(super) fn better(mode: MonitorMode, new: f64, old: f64) -> bool {
     }
 }
 
-/// The monitored metric is not among the figures of a validation.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key}={monitor}: expected one of the validation's metrics ({got})")]
-pub struct UnknownMonitor {
-    /// The key that names it.
-    pub key: &'static str,
-    /// What was to be monitored.
-    pub monitor: String,
-    /// The metrics there are.
-    pub got: String,
+/// The keys of what early stopping watches.
+pub const KEYS: MonitorKeys =
+    MonitorKeys { monitor: "trainer.early_stopping.monitor", mode: "trainer.early_stopping.mode" };
+
+/// What is watched, and for how long it may not improve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stopping {
+    /// What is watched.
+    pub monitor: Monitor,
+    /// Validations without improvement before the run stops.
+    pub patience: u32,
 }
 
-/// The key that names what early stopping watches.
-pub const KEY: &str = "trainer.early_stopping.monitor";
-
-/// The figure of a name.
-///
-/// # Errors
-/// When it is not there.
-pub(super) fn figure(key: &'static str, monitor: &str, metrics: &[Metric]) -> Result<f64, UnknownMonitor> {
-    match metrics.iter().find(|metric| metric.name == monitor) {
-        Some(metric) => Ok(metric.value),
-        None => {
-            let names: Vec<_> = metrics.iter().map(|metric| metric.name.as_str()).collect();
-            Err(UnknownMonitor { key, monitor: monitor.to_owned(), got: names.join(", ") })
-        }
+impl Stopping {
+    /// What the settings ask for, of a task that declares these metrics.
+    ///
+    /// # Errors
+    /// When it cannot be monitored.
+    pub fn new(settings: &EarlyStopping, declared: Option<&[DeclaredMetric]>) -> Result<Self, MonitorError> {
+        let monitor = Monitor::new(KEYS, &settings.monitor, settings.mode, declared)?;
+        Ok(Self { monitor, patience: settings.patience })
     }
 }
 
@@ -54,13 +50,13 @@ pub(super) fn figure(key: &'static str, monitor: &str, metrics: &[Metric]) -> Re
 /// When the monitored metric is not there.
 pub fn observe(
     progress: &mut Progress,
-    settings: Option<&EarlyStopping>,
+    stopping: Option<&Stopping>,
     metrics: &[Metric],
 ) -> Result<bool, UnknownMonitor> {
-    let Some(settings) = settings else { return Ok(false) };
-    let value = figure(KEY, &settings.monitor, metrics)?;
+    let Some(stopping) = stopping else { return Ok(false) };
+    let value = stopping.monitor.figure(KEYS, metrics)?;
     let improved = match number(progress.best_bits.as_ref()) {
-        Some(best) => better(settings.mode, value, best),
+        Some(best) => better(stopping.monitor.mode, value, best),
         None => !value.is_nan(),
     };
     if improved {
@@ -69,12 +65,12 @@ pub fn observe(
     } else {
         progress.validations_without_improvement += 1;
     }
-    Ok(patience_is_spent(progress, Some(settings)))
+    Ok(patience_is_spent(progress, Some(stopping)))
 }
 
 /// Whether the run has gone as long without improvement as it may: also after a restart from a checkpoint.
-pub fn patience_is_spent(progress: &Progress, settings: Option<&EarlyStopping>) -> bool {
-    settings.is_some_and(|settings| progress.validations_without_improvement >= settings.patience)
+pub fn patience_is_spent(progress: &Progress, stopping: Option<&Stopping>) -> bool {
+    stopping.is_some_and(|stopping| progress.validations_without_improvement >= stopping.patience)
 }
 
 #[cfg(test)]
@@ -83,14 +79,15 @@ mod tests {
     use crate::engine::repro::Arithmetic;
 
     fn stops(mode: MonitorMode, values: &[f64]) -> Vec<bool> {
-        let settings = EarlyStopping { monitor: "val/score".into(), mode, patience: 2 };
+        let settings = EarlyStopping { monitor: "val/score".into(), mode: Some(mode), patience: 2 };
+        let stopping = Stopping::new(&settings, None).expect("a monitor");
         let mut progress = Progress::start(1, Arithmetic::PORTABLE, String::new());
         let score = |value| [Metric { name: "val/score".into(), value }];
         let observed = values
             .iter()
-            .map(|&value| observe(&mut progress, Some(&settings), &score(value)).expect("metric is there"))
+            .map(|&value| observe(&mut progress, Some(&stopping), &score(value)).expect("metric is there"))
             .collect();
-        assert!(observe(&mut progress, Some(&settings), &[]).is_err());
+        assert!(observe(&mut progress, Some(&stopping), &[]).is_err());
         observed
     }
 

@@ -1,30 +1,37 @@
 //! The training loop.
 //!
-//! One optimizer step: prepare the shards of its batches, sum their gradients in the fixed tree, clip, AdamW; validate and
+//! One optimizer step: prepare the shards of its batches, sum their gradients in the fixed tree, clip, update; validate and
 //! decide when that is due; write the leaf, and the checkpoint that is due. Nothing here prints or reads a clock: time comes in through
 //! [`FitPlan::elapsed`], news go out through the observer.
 
 use std::any::Any;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Deref};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
-use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 
-use super::early_stop::{self, UnknownMonitor};
+use super::early_stop::{self, Stopping};
 use super::kept::{self, Ranking};
 use super::loader::{EpochPlan, prepared_in_order};
+use super::monitor::{Monitor, MonitorError, MonitorKeys, UnknownDirection, UnknownMonitor};
+use super::observer::{Look, Observer};
+use super::optimizer::group::UnmatchedGroup;
 use super::repro::{Arithmetic, NUMERICS_VERSION, REFUSED, with_arithmetic, with_random};
 use super::rng::{CounterRng, Stream};
 use super::run_dir::{CHECKPOINTS, FINAL_CHECKPOINT, RunDirError, RunDirectory};
-use super::settings::{AuditSettings, BatchLimit, OptimizerSettings, SupportedTrainer, UnsupportedSetting, within};
+use super::schedule;
+use super::settings::{
+    AuditSettings, BatchLimit, EmaSettings, OptimizerSettings, ScheduleSettings, SupportedTrainer, UnsupportedSetting,
+    within,
+};
 use super::shard::{Shard, shard_range};
 use super::snapshot::{EpochLoss, Progress, Snapshot};
-use super::state::{SnapshotMismatch, TrainState, initial_model};
+use super::state::{SnapshotMismatch, TrainState, UpdateRule, initial_model};
 use super::step_log::{ScaledStep, StepLeaf, f32_bits, f64_bits, samples_digest};
-use super::task::{Metric, Split, Task, TaskError};
+use super::task::{Draws, InferenceModel, Metric, Moment, Split, Task, TaskError};
 use crate::digest::Blake3Digest;
+use crate::failure::{Advice, FailureKind};
 
 /// Everything a run is a function of, beside the task.
 pub struct FitPlan<'a> {
@@ -32,6 +39,10 @@ pub struct FitPlan<'a> {
     pub trainer: &'a SupportedTrainer,
     /// The optimizer.
     pub optimizer: OptimizerSettings,
+    /// How its learning rate goes.
+    pub schedule: ScheduleSettings,
+    /// The mean of the weights that is in use instead of them.
+    pub ema: Option<EmaSettings>,
     /// How much the step log pins down.
     pub audit: AuditSettings,
     /// Samples per batch.
@@ -91,10 +102,25 @@ pub enum Exit {
 /// What a run ended with.
 #[derive(Debug)]
 pub struct FitOutcome<M> {
-    /// Why it ended.
-    pub exit: Exit,
     /// The model in inference mode.
     pub model: M,
+    /// How it ended.
+    pub end: FitEnd,
+}
+
+impl<M> Deref for FitOutcome<M> {
+    type Target = FitEnd;
+
+    fn deref(&self) -> &FitEnd {
+        &self.end
+    }
+}
+
+/// How a run ended, whatever the model is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FitEnd {
+    /// Why.
+    pub exit: Exit,
     /// Steps done.
     pub steps: u64,
     /// Digest of the final state.
@@ -114,12 +140,18 @@ pub enum FitError {
     /// The checkpoint does not fit.
     #[error("{0}")]
     Snapshot(#[from] SnapshotMismatch),
+    /// A group of the optimizer without parameters.
+    #[error("{0}")]
+    Group(#[from] UnmatchedGroup),
     /// A setting that no step can be made with.
     #[error("{0}")]
     Setting(#[from] UnsupportedSetting),
     /// Early stopping or the ranking of checkpoints watches something that is not there.
     #[error("{0}")]
     Monitor(#[from] UnknownMonitor),
+    /// Which direction of it is better is contradictory or open.
+    #[error("{0}")]
+    Direction(#[from] UnknownDirection),
     /// Something is monitored, and no samples are held out to compute it over.
     #[error("{key}={monitor}: expected samples to validate on, got none")]
     NothingToMonitor {
@@ -184,32 +216,44 @@ pub enum FitError {
     /// The model, the loss or an evaluation uses an op that portable numerics do not have.
     #[error("{0}")]
     Refused(String),
+    /// Everything is frozen, by the model or by groups.
+    #[error("no parameter requires a gradient: expected at least one")]
+    NothingToTrain,
     /// There is nothing to train on.
     #[error("no training samples: expected at least one, got an empty split")]
     NoSamples,
 }
 
+impl From<MonitorError> for FitError {
+    fn from(error: MonitorError) -> Self {
+        match error {
+            MonitorError::Unknown(error) => Self::Monitor(error),
+            MonitorError::Direction(error) => Self::Direction(error),
+        }
+    }
+}
+
+/// The part of an evaluation's random numbers that observers have; the parts before it are the splits'.
+const OBSERVER_PART: u32 = Split::Test as u32 + 1;
+
 /// Steps of a run: each has 32 bits of a random number's counter.
 const MAX_STEPS: u64 = u32::MAX as u64;
-
-/// The model in inference mode.
-type Inference<B, T> = <<T as Task<B>>::Model as AutodiffModule<B>>::InnerModule;
 
 /// Trains `task` by `plan` on `device` into `run`, from the start or from a checkpoint.
 ///
 /// A parameter that requires a gradient has to get one in every epoch that is trained as a whole; what should stay as it is
-/// has to say so (`Module::no_grad`).
+/// has to say so (`Module::no_grad`, or a frozen group of the optimizer).
 ///
 /// # Errors
 /// See [`FitError`]. What was checkpointed before stays usable.
-pub fn fit<B: AutodiffBackend, T: Task<B>>(
+pub fn fit<B: AutodiffBackend, T: Task>(
     task: &T,
     plan: &FitPlan<'_>,
     checkpoint: Option<Snapshot>,
     run: &mut RunDirectory,
-    observer: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    observer: &mut (impl Observer<T> + ?Sized),
     device: &B::Device,
-) -> Result<FitOutcome<Inference<B, T>>, FitError> {
+) -> Result<FitOutcome<InferenceModel<T, B>>, FitError> {
     // Burn's backend traits cannot return errors, so an op that is refused panics. Everything that is written is written as
     // for any other error at the same place.
     let trained = AssertUnwindSafe(|| train(task, plan, checkpoint, run, observer, device));
@@ -226,27 +270,30 @@ fn refusal(panic: &(dyn Any + Send)) -> Option<String> {
     message.filter(|message| message.contains(REFUSED))
 }
 
-fn train<B: AutodiffBackend, T: Task<B>>(
+fn train<B: AutodiffBackend, T: Task>(
     task: &T,
     plan: &FitPlan<'_>,
     checkpoint: Option<Snapshot>,
     run: &mut RunDirectory,
-    observer: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    observer: &mut (impl Observer<T> + ?Sized),
     device: &B::Device,
-) -> Result<FitOutcome<Inference<B, T>>, FitError> {
+) -> Result<FitOutcome<InferenceModel<T, B>>, FitError> {
     let trainer = plan.trainer;
     let ids = task.sample_ids(Split::Train);
     let planned = check(task, plan)?;
-    let ranking = plan.ranking(task);
+    let judges = Judges::of(task, plan)?;
+    let Judges { stopping, ranking } = &judges;
     let mut state = begin(task, plan, checkpoint, device)?;
-    if task.metrics().is_none() && plan.monitored(&ranking).next().is_some() {
-        check_monitors(plan, &ranking, &evaluate(task, &state, plan, Split::Val, 1, device)?)?;
+    if task.metrics().is_none() && judges.monitored().next().is_some() {
+        let metrics = evaluate(task, &state, plan, Split::Val, 1, device)?;
+        judges.monitored().try_for_each(|(keys, monitor)| monitor.figure(keys, &metrics).map(drop))?;
     }
-    let mut exit = match observer(Event::Started { done: state.progress.position.step, planned }) {
+    let mut exit = match observer.observe(Event::Started { done: state.progress.position.step, planned }) {
         ControlFlow::Break(()) => Some(Exit::Interrupted),
         // A run that was killed between its last validation and its end had stopped already.
-        ControlFlow::Continue(()) => early_stop::patience_is_spent(&state.progress, trainer.early_stopping.as_ref())
-            .then_some(Exit::EarlyStopped),
+        ControlFlow::Continue(()) => {
+            early_stop::patience_is_spent(&state.progress, stopping.as_ref()).then_some(Exit::EarlyStopped)
+        }
     };
     run.keep_checkpoints(&state.progress.kept)?;
     // A run that goes on from before its best checkpoint has not come to it yet.
@@ -260,16 +307,21 @@ fn train<B: AutodiffBackend, T: Task<B>>(
         let epoch = state.progress.position.epoch;
         let steps = plan.epoch(epoch, ids.len());
         let remaining = &steps.steps()[state.progress.position.step_in_epoch as usize..];
-        let mut without_gradient = state.trainable();
+        let numbered = (state.progress.position.step + 1..).zip(remaining);
+        let remaining: Vec<_> =
+            numbered.map(|(step, batches)| PlannedStep { moment: Moment { step, epoch }, batches }).collect();
+        let mut without_gradient = state.trained().clone();
         // An epoch that was begun by another process is not known as a whole.
         if state.progress.position.step_in_epoch > 0 {
             without_gradient.clear();
         }
-        let prepare = |batches: &Vec<Vec<usize>>| plan.shards(task, batches);
-        let train_step = |batches: &Vec<Vec<usize>>, shards| -> Result<ControlFlow<()>, FitError> {
-            let gradient = state.gradient(task, shards, trainer.seed, device);
+        let prepare = |step: &PlannedStep<'_>| plan.shards(task, step);
+        let train_step = |step: &PlannedStep<'_>, shards| -> Result<ControlFlow<()>, FitError> {
+            let &PlannedStep { moment, batches } = step;
+            let step = moment.step;
+            let lr = schedule::learning_rate(&plan.schedule, plan.optimizer.lr, step, planned);
+            let gradient = state.gradient(task, shards, moment, trainer.seed, device);
             let (loss, norm) = (gradient.loss, gradient.norm());
-            let step = state.progress.position.step + 1;
             let scale = state.progress.loss_scale;
             state.progress.loss_scale = scale.and_then(|scale| scale.after(norm.is_finite()));
             // A gradient may overflow because it was scaled, as long as the scale can be made smaller; the loss is not.
@@ -279,7 +331,7 @@ fn train<B: AutodiffBackend, T: Task<B>>(
             }
             without_gradient.retain(|path| !gradient.gradients.contains_key(path));
             if !skipped {
-                state.apply(gradient.clip(norm, trainer.gradient_clip_val));
+                state.apply(gradient.clip(norm, trainer.gradient_clip_val), step, lr);
             }
 
             let position = &mut state.progress.position;
@@ -304,7 +356,7 @@ fn train<B: AutodiffBackend, T: Task<B>>(
             };
             // Before the leaf: its digest covers what the end of the run and the next checkpoint depend on, too.
             let give_up = match &metrics {
-                Some(metrics) => early_stop::observe(&mut state.progress, trainer.early_stopping.as_ref(), metrics)?,
+                Some(metrics) => early_stop::observe(&mut state.progress, stopping.as_ref(), metrics)?,
                 None => false,
             };
             ranking.note(&mut state.progress, metrics.as_deref())?;
@@ -317,7 +369,7 @@ fn train<B: AutodiffBackend, T: Task<B>>(
                 step,
                 epoch,
                 samples: samples_digest(ids, batches),
-                learning_rate_bits: f64_bits(plan.optimizer.lr),
+                learning_rate_bits: f64_bits(lr),
                 loss_bits: f32_bits(loss),
                 gradient_norm_bits: f32_bits(norm),
                 loss_scale: scale.map(|scale| ScaledStep { exponent: scale.exponent, skipped }),
@@ -334,7 +386,7 @@ fn train<B: AutodiffBackend, T: Task<B>>(
             if let Some(value) = mean_loss {
                 run.append_metrics(step, epoch, &[Metric { name: "train/loss_epoch".into(), value }])?;
             }
-            exit = exit.or(match observer(Event::Step { leaf: &leaf, loss }) {
+            exit = exit.or(match observer.observe(Event::Step { leaf: &leaf, loss }) {
                 ControlFlow::Break(()) => Some(Exit::Interrupted),
                 ControlFlow::Continue(()) => plan.limit_reached(step),
             });
@@ -347,12 +399,13 @@ fn train<B: AutodiffBackend, T: Task<B>>(
                 run.write_checkpoint(file, &state.snapshot().to_bytes(), &state.progress.kept, best)?;
                 run.append_event("checkpoint", step, plan.seconds())?;
                 run.note(&format!("- step {step}: wrote {CHECKPOINTS}/{file}"))?;
-                let _ = observer(Event::Checkpoint { file });
+                let _ = observer.observe(Event::Checkpoint { file });
             }
-            if let Some(metrics) = &metrics
-                && observer(Event::Validated { epoch, metrics }).is_break()
-            {
-                exit = exit.or(Some(Exit::Interrupted));
+            if let Some(metrics) = &metrics {
+                show(task, &state, plan, metrics, observer, device);
+                if observer.observe(Event::Validated { epoch, metrics }).is_break() {
+                    exit = exit.or(Some(Exit::Interrupted));
+                }
             }
             // A run that is over anyway did not meet a limit.
             if give_up && exit != Some(Exit::Interrupted) {
@@ -360,7 +413,7 @@ fn train<B: AutodiffBackend, T: Task<B>>(
             }
             Ok(if exit.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         };
-        let _ = prepared_in_order(trainer.dataloader, remaining, prepare, train_step)?;
+        let _ = prepared_in_order(trainer.dataloader, &remaining, prepare, train_step)?;
     }
     // The last step may meet the time limit as well as the end of the plan: a finished run is a finished run.
     let exit = match exit {
@@ -372,35 +425,37 @@ fn train<B: AutodiffBackend, T: Task<B>>(
     finish(task, plan, state, exit, run, device)
 }
 
-fn begin<B: AutodiffBackend, T: Task<B>>(
+fn begin<B: AutodiffBackend, T: Task>(
     task: &T,
     plan: &FitPlan<'_>,
     checkpoint: Option<Snapshot>,
     device: &B::Device,
-) -> Result<TrainState<B, T::Model>, SnapshotMismatch> {
-    let model = initial_model(task, plan.trainer.seed, device);
+) -> Result<TrainState<B, T::Model<B>>, FitError> {
+    let progress = Progress::start(NUMERICS_VERSION, plan.arithmetic(), task.describe());
+    let rule = UpdateRule { optimizer: &plan.optimizer, ema: plan.ema };
+    let fresh = TrainState::fresh(initial_model(task, plan.trainer.seed, device), rule, progress)?;
+    if fresh.trained().is_empty() {
+        return Err(FitError::NothingToTrain);
+    }
     match checkpoint {
         Some(snapshot) if snapshot.progress.arithmetic != plan.arithmetic() => Err(SnapshotMismatch {
             path: "arithmetic".into(),
             expected: format!("{:?}", plan.arithmetic()),
             got: format!("{:?}", snapshot.progress.arithmetic),
-        }),
-        Some(snapshot) => TrainState::restore(model, plan.optimizer, snapshot, device),
-        None => {
-            let progress = Progress::start(NUMERICS_VERSION, plan.arithmetic(), task.describe());
-            Ok(TrainState::fresh(model, plan.optimizer, progress))
-        }
+        })?,
+        Some(snapshot) => Ok(fresh.restore(snapshot, device)?),
+        None => Ok(fresh),
     }
 }
 
-fn finish<B: AutodiffBackend, T: Task<B>>(
+fn finish<B: AutodiffBackend, T: Task>(
     task: &T,
     plan: &FitPlan<'_>,
-    state: TrainState<B, T::Model>,
+    state: TrainState<B, T::Model<B>>,
     exit: Exit,
     run: &mut RunDirectory,
     device: &B::Device,
-) -> Result<FitOutcome<Inference<B, T>>, FitError> {
+) -> Result<FitOutcome<InferenceModel<T, B>>, FitError> {
     let snapshot = state.snapshot();
     let step = snapshot.progress.position.step;
     // The steps that a checkpoint stands on must be there whenever the checkpoint is.
@@ -411,8 +466,9 @@ fn finish<B: AutodiffBackend, T: Task<B>>(
     run.append_metrics(step, snapshot.progress.position.epoch, &metrics)?;
     run.append_event("finished", step, plan.seconds())?;
     run.sync()?;
-    let model = state.model.valid();
-    Ok(FitOutcome { exit, model, steps: step, state_digest: snapshot.state_digest(), metrics, test_samples })
+    let model = state.inference();
+    let end = FitEnd { exit, steps: step, state_digest: snapshot.state_digest(), metrics, test_samples };
+    Ok(FitOutcome { model, end })
 }
 
 /// The name of the checkpoint after a step.
@@ -421,9 +477,9 @@ fn checkpoint_file(step: u64) -> String {
 }
 
 /// Figures over a split's first samples, as many as its batch limit and `at_most` allow; none for an empty split.
-fn evaluate<B: AutodiffBackend, T: Task<B>>(
+fn evaluate<B: AutodiffBackend, T: Task>(
     task: &T,
-    state: &TrainState<B, T::Model>,
+    state: &TrainState<B, T::Model<B>>,
     plan: &FitPlan<'_>,
     split: Split,
     at_most: usize,
@@ -433,16 +489,30 @@ fn evaluate<B: AutodiffBackend, T: Task<B>>(
     if samples.is_empty() {
         return Ok(Vec::new());
     }
-    let step = state.progress.position.step as u32;
-    let rng = CounterRng::new(plan.trainer.seed, Stream::EVALUATE, step).part(split as u32);
-    let judge = || task.evaluate(&state.model.valid(), split, &samples, device);
+    let moment = state.progress.position.last_moment();
+    let rng = CounterRng::new(plan.trainer.seed, Stream::EVALUATE, moment.step as u32).part(split as u32);
+    let draws = Draws::new(plan.trainer.seed, split, moment);
+    let judge = || task.evaluate(&state.inference(), split, &samples, draws, device);
     let metrics = with_arithmetic(plan.arithmetic(), || with_random(rng, judge))
         .map_err(|source| FitError::Task { split: split.name(), source })?;
-    Ok(metrics.into_iter().map(|metric| prefixed(split, metric.name, metric.value)).collect())
+    let named = |Metric { name, value }| Metric { name: split.metric(&name), value };
+    Ok(metrics.into_iter().map(named).collect())
 }
 
-fn prefixed(split: Split, name: String, value: f64) -> Metric {
-    Metric { name: format!("{}/{name}", split.name()), value }
+/// Lets the observer look at a validated state.
+fn show<B: AutodiffBackend, T: Task>(
+    task: &T,
+    state: &TrainState<B, T::Model<B>>,
+    plan: &FitPlan<'_>,
+    metrics: &[Metric],
+    observer: &mut (impl Observer<T> + ?Sized),
+    device: &B::Device,
+) {
+    let moment = state.progress.position.last_moment();
+    // Numbers that no split's evaluation has.
+    let rng = CounterRng::new(plan.trainer.seed, Stream::EVALUATE, moment.step as u32).part(OBSERVER_PART);
+    let look = Look { task, moment, metrics, device, model: &|| state.inference() };
+    with_arithmetic(plan.arithmetic(), || with_random(rng, || observer.look::<B>(look)));
 }
 
 /// Refuses what is known to fail before anything is computed; returns the number of steps planned.
@@ -451,8 +521,10 @@ fn prefixed(split: Split, name: String, value: f64) -> Metric {
 ///
 /// # Errors
 /// The first thing that cannot work.
-pub fn check<B: AutodiffBackend, T: Task<B>>(task: &T, plan: &FitPlan<'_>) -> Result<u64, FitError> {
+pub fn check<T: Task>(task: &T, plan: &FitPlan<'_>) -> Result<u64, FitError> {
     plan.optimizer.check()?;
+    plan.schedule.check()?;
+    plan.ema.map_or(Ok(()), |ema| ema.check())?;
     within("data.batch_size", 1..=usize::MAX, plan.batch_size)?;
     let ids = task.sample_ids(Split::Train);
     if ids.is_empty() {
@@ -473,30 +545,55 @@ pub fn check<B: AutodiffBackend, T: Task<B>>(task: &T, plan: &FitPlan<'_>) -> Re
     if planned > MAX_STEPS {
         return Err(FitError::TooManySteps { planned });
     }
+    schedule::check(&plan.schedule, planned)?;
     let interval = plan.trainer.val_check_interval.of(steps);
     if interval > steps {
         return Err(FitError::NeverValidated { steps, got: interval });
     }
-    let ranking = plan.ranking(task);
-    if let Some((key, monitor)) = plan.monitored(&ranking).next()
-        && plan.evaluated(Split::Val, task.sample_ids(Split::Val).len()) == 0
+    let judges = Judges::of(task, plan)?;
+    if let Some((keys, monitor)) = judges.monitored().next()
+        && !plan.is_validated(task)
     {
-        return Err(FitError::NothingToMonitor { key, monitor: monitor.to_owned() });
-    }
-    if let Some(names) = task.metrics() {
-        let metrics: Vec<_> = names.into_iter().map(|name| prefixed(Split::Val, name, f64::NAN)).collect();
-        check_monitors(plan, &ranking, &metrics)?;
+        return Err(FitError::NothingToMonitor { key: keys.monitor, monitor: monitor.metric.clone() });
     }
     Ok(planned)
 }
 
-/// Refuses monitors of figures that no validation gives.
-fn check_monitors(plan: &FitPlan<'_>, ranking: &Ranking, metrics: &[Metric]) -> Result<(), UnknownMonitor> {
-    plan.monitored(ranking).try_for_each(|(key, monitor)| early_stop::figure(key, monitor, metrics).map(drop))
+/// What looks at validations.
+struct Judges {
+    stopping: Option<Stopping>,
+    ranking: Ranking,
+}
+
+impl Judges {
+    fn of<T: Task>(task: &T, plan: &FitPlan<'_>) -> Result<Self, MonitorError> {
+        let declared = task.metrics();
+        let settings = plan.trainer.early_stopping.as_ref();
+        let stopping = settings.map(|settings| Stopping::new(settings, declared.as_deref())).transpose()?;
+        // Without samples to validate on, nobody asked for the task's own monitor.
+        let own = task.monitor().filter(|_| plan.is_validated(task));
+        let watched = stopping.as_ref().map(|stopping| &stopping.monitor);
+        let ranking = Ranking::new(&plan.trainer.checkpoint, watched, own.as_deref(), declared.as_deref())?;
+        Ok(Self { stopping, ranking })
+    }
+
+    /// What is monitored, with the keys that say so.
+    fn monitored(&self) -> impl Iterator<Item = (MonitorKeys, &Monitor)> {
+        let stopping = self.stopping.as_ref().map(|stopping| (early_stop::KEYS, &stopping.monitor));
+        let kept = self.ranking.monitor().map(|monitor| (kept::KEYS, monitor));
+        stopping.into_iter().chain(kept)
+    }
+}
+
+/// One optimizer step before it is made.
+struct PlannedStep<'a> {
+    moment: Moment,
+    /// Places of the samples, batch by batch.
+    batches: &'a [Vec<usize>],
 }
 
 impl<'a> FitPlan<'a> {
-    /// A plan that runs to the end, with a state digest every ten steps.
+    /// A plan that runs to the end at one learning rate, with a state digest every ten steps.
     pub fn new(
         trainer: &'a SupportedTrainer,
         optimizer: OptimizerSettings,
@@ -504,7 +601,8 @@ impl<'a> FitPlan<'a> {
         elapsed: &'a (dyn Fn() -> Duration + Sync),
     ) -> Self {
         let audit = AuditSettings { state_digest_every: 10 };
-        Self { trainer, optimizer, audit, batch_size, stop_after_steps: None, elapsed }
+        let schedule = ScheduleSettings::default();
+        Self { trainer, optimizer, schedule, ema: None, audit, batch_size, stop_after_steps: None, elapsed }
     }
 
     /// The arithmetic that the trainer profile asks for.
@@ -512,20 +610,9 @@ impl<'a> FitPlan<'a> {
         Arithmetic { numerics: self.trainer.numerics, precision: self.trainer.precision }
     }
 
-    /// How checkpoints are ranked.
-    fn ranking<B: AutodiffBackend, T: Task<B>>(&self, task: &T) -> Ranking {
-        // Without samples to validate on, nobody asked for the task's own monitor.
-        let is_validated = self.evaluated(Split::Val, task.sample_ids(Split::Val).len()) > 0;
-        let own = task.monitor().filter(|_| is_validated);
-        Ranking::new(&self.trainer.checkpoint, self.trainer.early_stopping.as_ref(), own)
-    }
-
-    /// What is monitored, with the key that says so.
-    fn monitored<'b>(&'b self, ranking: &'b Ranking) -> impl Iterator<Item = (&'static str, &'b str)> {
-        let stopping =
-            self.trainer.early_stopping.as_ref().map(|stopping| (early_stop::KEY, stopping.monitor.as_str()));
-        let kept = ranking.monitor().map(|monitor| (kept::KEY, monitor.metric.as_str()));
-        stopping.into_iter().chain(kept)
+    /// Whether there are samples to validate on.
+    fn is_validated<T: Task>(&self, task: &T) -> bool {
+        self.evaluated(Split::Val, task.sample_ids(Split::Val).len()) > 0
     }
 
     /// The batch limit of a split, and its key.
@@ -551,13 +638,15 @@ impl<'a> FitPlan<'a> {
     }
 
     /// The shards of a step's batches, batch by batch; `None` where a shard has no samples.
-    fn shards<B: AutodiffBackend, T: Task<B>>(&self, task: &T, batches: &[Vec<usize>]) -> Vec<Option<Shard<T::Batch>>> {
+    fn shards<T: Task>(&self, task: &T, step: &PlannedStep<'_>) -> Vec<Option<Shard<T::Batch>>> {
+        let draws = Draws::new(self.trainer.seed, Split::Train, step.moment);
         let shards = self.trainer.micro_shards as usize;
         let shard_of = |batch: &Vec<usize>, shard| {
             let samples = &batch[shard_range(shard, shards, batch.len())];
-            (!samples.is_empty()).then(|| Shard { batch: task.batch(Split::Train, samples), samples: samples.len() })
+            let prepare = || Shard { batch: task.batch(Split::Train, samples, draws), samples: samples.len() };
+            (!samples.is_empty()).then(prepare)
         };
-        batches.iter().flat_map(|batch| (0..shards).map(move |shard| shard_of(batch, shard))).collect()
+        step.batches.iter().flat_map(|batch| (0..shards).map(move |shard| shard_of(batch, shard))).collect()
     }
 
     /// Whether a validation is due after so many of an epoch's steps.
@@ -586,5 +675,53 @@ impl<'a> FitPlan<'a> {
 
     fn seconds(&self) -> f64 {
         (self.elapsed)().as_secs_f64()
+    }
+}
+
+impl Advice for FitError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::RunDir(error) => error.hint(),
+            Self::Snapshot(error) => error.hint(),
+            Self::Setting(error) => error.hint(),
+            Self::Monitor(error) => error.hint(),
+            Self::Direction(error) => error.hint(),
+            Self::Group(error) => error.hint(),
+            Self::NothingToMonitor { .. } => Some(
+                "hold more planets out with data.val_fraction, or add trainer.early_stopping=null \
+                 trainer.checkpoint.monitor=null"
+                    .into(),
+            ),
+            Self::NeverValidated { steps, .. } => {
+                Some(format!("add trainer.val_check_interval=1.0, or a number up to {steps}"))
+            }
+            Self::NoBatches { key, .. } => Some(format!("add {key}=1, or a larger share")),
+            Self::Task { .. }
+            | Self::Diverged { .. }
+            | Self::TooManySteps { .. }
+            | Self::NoGradient { .. }
+            | Self::Refused(_)
+            | Self::NothingToTrain
+            | Self::NoSamples => None,
+        }
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::RunDir(error) => error.kind(),
+            Self::Snapshot(error) => error.kind(),
+            Self::Setting(error) => error.kind(),
+            Self::Monitor(error) => error.kind(),
+            Self::Direction(error) => error.kind(),
+            Self::Group(error) => error.kind(),
+            Self::NothingToMonitor { .. } | Self::NeverValidated { .. } | Self::NoBatches { .. } => FailureKind::Usage,
+            Self::Task { .. }
+            | Self::Diverged { .. }
+            | Self::TooManySteps { .. }
+            | Self::NoGradient { .. }
+            | Self::Refused(_)
+            | Self::NothingToTrain
+            | Self::NoSamples => FailureKind::Failed,
+        }
     }
 }

@@ -4,14 +4,15 @@
 //! the earlier of two equals comes first; those that were not validated, or whose metric is not a number, come after all of
 //! them, the newest first. The first `save_top_k` stay, and the newest besides. Best is the first of the judged ones.
 
-use super::early_stop::{UnknownMonitor, better, figure, number};
-use super::settings::{CheckpointSettings, EarlyStopping, MonitorMode};
+use super::early_stop::{better, number};
+use super::monitor::{Monitor, MonitorError, MonitorKeys, UnknownMonitor};
+use super::settings::{CheckpointSettings, MonitorMode};
 use super::snapshot::{KeptCheckpoint, Progress};
 use super::step_log::f64_bits;
-use super::task::{Metric, Monitor};
+use super::task::{DeclaredMetric, Metric};
 
-/// The key that names the metric that checkpoints are ranked by.
-pub const KEY: &str = "trainer.checkpoint.monitor";
+/// The keys of what checkpoints are ranked by.
+pub const KEYS: MonitorKeys = MonitorKeys { monitor: "trainer.checkpoint.monitor", mode: "trainer.checkpoint.mode" };
 
 /// How the checkpoints of a run are judged.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,14 +23,28 @@ pub struct Ranking {
 }
 
 impl Ranking {
-    /// The ranking that the settings ask for; `task` is the monitor that the task names for a run that names none.
-    pub fn new(settings: &CheckpointSettings, stopping: Option<&EarlyStopping>, task: Option<Monitor>) -> Self {
-        let own = settings.monitor.as_ref().map(|metric| Monitor { metric: metric.clone(), mode: settings.mode });
-        let stopping = stopping.map(|stopping| Monitor { metric: stopping.monitor.clone(), mode: stopping.mode });
+    /// The ranking that the settings ask for, of a task that declares these metrics. A run that names no monitor has what
+    /// early stopping watches, and without that what the task names.
+    ///
+    /// # Errors
+    /// When it cannot be monitored.
+    pub fn new(
+        settings: &CheckpointSettings,
+        stopping: Option<&Monitor>,
+        task: Option<&str>,
+        declared: Option<&[DeclaredMetric]>,
+    ) -> Result<Self, MonitorError> {
+        let of = |metric: &str| Monitor::new(KEYS, metric, settings.mode, declared);
+        let monitor = match (settings.monitor.as_deref(), stopping, task) {
+            (Some(metric), ..) => Some(of(metric)?),
+            (None, Some(stopping), _) => Some(stopping.clone()),
+            (None, None, Some(metric)) => Some(of(metric)?),
+            (None, None, None) => None,
+        };
         let kept_at_most = settings.kept_at_most();
         // With none to keep, nobody remembers how good the earlier ones were.
-        let monitor = own.or(stopping).or(task).filter(|_| kept_at_most != Some(0));
-        Self { monitor, kept_at_most }
+        let monitor = monitor.filter(|_| kept_at_most != Some(0));
+        Ok(Self { monitor, kept_at_most })
     }
 
     /// The metric that is looked at.
@@ -43,7 +58,7 @@ impl Ranking {
     /// When the monitored metric is not there.
     pub fn note(&self, progress: &mut Progress, metrics: Option<&[Metric]>) -> Result<(), UnknownMonitor> {
         progress.monitored_bits = match (&self.monitor, metrics) {
-            (Some(monitor), Some(metrics)) => Some(f64_bits(figure(KEY, &monitor.metric, metrics)?)),
+            (Some(monitor), Some(metrics)) => Some(f64_bits(monitor.figure(KEYS, metrics)?)),
             _ => None,
         };
         Ok(())
@@ -100,9 +115,9 @@ mod tests {
 
     fn ranking(save_top_k: i32) -> Ranking {
         let monitor = Some("val/x".to_owned());
-        let settings =
-            CheckpointSettings { save_top_k, monitor, mode: MonitorMode::Min, ..CheckpointSettings::default() };
-        Ranking::new(&settings, None, None)
+        let mode = Some(MonitorMode::Min);
+        let settings = CheckpointSettings { save_top_k, monitor, mode, ..CheckpointSettings::default() };
+        Ranking::new(&settings, None, None, None).expect("a monitor")
     }
 
     /// What is kept and called best of checkpoints with these figures.
@@ -137,14 +152,19 @@ mod tests {
     #[test]
     fn without_a_monitor_of_its_own_a_run_is_ranked_by_early_stopping_or_the_task() {
         let settings = CheckpointSettings::default();
-        let stopping = EarlyStopping { monitor: "val/stop".into(), mode: MonitorMode::Min, patience: 1 };
+        let declared = [DeclaredMetric::max("task")];
+        let stopping = Monitor { metric: "val/stop".into(), mode: MonitorMode::Min };
+        let of = |settings: &CheckpointSettings, stopping, task| {
+            Ranking::new(settings, stopping, task, Some(&declared)).expect("a monitor").monitor
+        };
+        assert_eq!(of(&settings, Some(&stopping), Some("val/task")), Some(stopping.clone()));
         let task = Monitor { metric: "val/task".into(), mode: MonitorMode::Max };
-        let of = |stopping, task| Ranking::new(&settings, stopping, task).monitor;
-        let stop = Monitor { metric: "val/stop".into(), mode: MonitorMode::Min };
-        assert_eq!(of(Some(&stopping), Some(task.clone())), Some(stop));
-        assert_eq!(of(None, Some(task.clone())), Some(task.clone()));
-        assert_eq!(of(None, None), None);
+        assert_eq!(of(&settings, None, Some("val/task")), Some(task));
+        assert_eq!(of(&settings, None, None), None);
         let none = CheckpointSettings { save_top_k: 0, ..settings.clone() };
-        assert_eq!(Ranking::new(&none, None, Some(task)).monitor, None);
+        assert_eq!(of(&none, None, Some("val/task")), None);
+        let contradictory = CheckpointSettings { mode: Some(MonitorMode::Min), ..settings };
+        let error = Ranking::new(&contradictory, None, Some("val/task"), Some(&declared)).expect_err("a contradiction");
+        assert!(error.to_string().starts_with("trainer.checkpoint.mode: expected max"), "{error}");
     }
 }

@@ -11,7 +11,7 @@ use super::settings::{BatchLimit, DataloaderSettings};
 
 /// The samples of each optimizer step of one epoch: `[step][batch][sample]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EpochPlan {
+pub(super) struct EpochPlan {
     steps: Vec<Vec<Vec<usize>>>,
 }
 
@@ -37,11 +37,6 @@ impl EpochPlan {
         self.steps.len()
     }
 
-    /// Whether there is nothing to do.
-    pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
-    }
-
     /// The steps, each a list of batches.
     pub fn steps(&self) -> &[Vec<Vec<usize>>] {
         &self.steps
@@ -51,7 +46,7 @@ impl EpochPlan {
 /// Calls `consume` with `prepare(item)` for every item, in order, while up to `workers` threads prepare later ones.
 ///
 /// Worker w prepares items w, w + workers, … and may be `prefetch` items ahead; breaking stops the workers.
-pub fn prepared_in_order<I: Sync, P: Send, E>(
+pub(super) fn prepared_in_order<I: Sync, P: Send, E>(
     settings: DataloaderSettings,
     items: &[I],
     prepare: impl Fn(&I) -> P + Sync,

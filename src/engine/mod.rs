@@ -9,20 +9,24 @@
 //! | random numbers | [`rng`], a function of (seed, stream, step, index) |
 //! | the arithmetic of a tensor operation | [`repro`] |
 //! | the order in which gradients are added | [`shard`] |
-//! | the parameter update | [`optimizer`], [`loss_scale`] |
+//! | the parameter update | [`schedule`], [`optimizer`], [`loss_scale`] |
 //! | which device computes | [`device`]: conforming ones give the same bits |
 //! | what is written | [`step_log`], [`snapshot`], [`run_dir`] |
 
+mod average;
 mod batches;
 pub mod device;
-pub mod early_stop;
+pub(crate) mod early_stop;
 pub mod fit;
-pub mod kept;
+pub(crate) mod kept;
 pub mod loader;
 pub mod loss_scale;
+pub mod monitor;
+pub mod observer;
 pub mod optimizer;
-pub mod parameter;
+pub(crate) mod parameter;
 pub mod run_dir;
+pub mod schedule;
 pub mod settings;
 pub mod shard;
 pub mod snapshot;
@@ -33,9 +37,15 @@ pub mod task;
 #[cfg(test)]
 mod checkpoint_tests;
 #[cfg(test)]
+mod draws_tests;
+#[cfg(test)]
+mod resume_tests;
+#[cfg(test)]
 mod task_tests;
 #[cfg(test)]
 mod training_tests;
+#[cfg(test)]
+mod update_tests;
 
 pub use repro_burn::{self as repro, rng};
 

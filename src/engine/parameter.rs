@@ -137,6 +137,29 @@ pub fn running<B: AutodiffBackend, M: AutodiffModule<B>>(model: &M) -> BTreeSet<
     tracked::<B, M>(&model).difference(&before).cloned().collect()
 }
 
+/// The model with parameters that no gradient is computed for any more.
+pub fn freeze<B: AutodiffBackend, M: Module<B>>(model: M, paths: BTreeSet<String>) -> M {
+    struct Mapper {
+        path: Path,
+        paths: BTreeSet<String>,
+    }
+    impl<B: AutodiffBackend> ModuleMapper<B> for Mapper {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.path.enter(name);
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.path.exit();
+        }
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+            match self.paths.contains(&self.path.text()) {
+                true => param.map(|tensor| tensor.set_require_grad(false)),
+                false => param,
+            }
+        }
+    }
+    model.map(&mut Mapper { path: Path::default(), paths })
+}
+
 /// Paths of the float tensors that gradients are computed for.
 pub fn tracked<B: AutodiffBackend, M: Module<B>>(model: &M) -> BTreeSet<String> {
     #[derive(Default)]

@@ -17,6 +17,7 @@ use super::step_log::StepLeaf;
 use super::task::Metric;
 use crate::digest::{Blake3Digest, FileDigest};
 use crate::durable;
+use crate::failure::{Advice, FailureKind, io_hint};
 use crate::merkle::MerkleLog;
 
 /// Name of the step log inside a run directory.
@@ -436,4 +437,29 @@ fn last_elapsed(events: &[String]) -> f64 {
 fn at(path: &Path) -> impl FnOnce(io::Error) -> RunDirError {
     let path = path.to_owned();
     move |source| RunDirError::Io { path, source }
+}
+
+impl Advice for RunDirError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Exists { .. } => {
+                Some("choose another run.dir, or continue that run with `spectramind train --resume DIR`".into())
+            }
+            Self::Locked { .. } => Some("wait for the other process, or stop it".into()),
+            Self::StepsMissing { .. } => Some("the step log was changed after the checkpoint; start anew".into()),
+            Self::Changed { .. } => Some("something else writes to the run directory: train again without it".into()),
+            Self::Io { path, source } if source.kind() == io::ErrorKind::StorageFull => Some(format!(
+                "free some space where {} is; the run goes on with `spectramind train --resume DIR`",
+                path.display()
+            )),
+            Self::Io { path, source } => io_hint(source, path),
+        }
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Io { .. } | Self::Exists { .. } | Self::Locked { .. } => FailureKind::Missing,
+            Self::StepsMissing { .. } | Self::Changed { .. } => FailureKind::Failed,
+        }
+    }
 }

@@ -14,12 +14,12 @@ use burn::tensor::backend::Backend;
 use super::parameter::ByPath;
 
 /// The samples of shard `shard` of `shards`, as places in a batch of `samples`.
-pub fn shard_range(shard: usize, shards: usize, samples: usize) -> Range<usize> {
+pub(super) fn shard_range(shard: usize, shards: usize, samples: usize) -> Range<usize> {
     shard * samples / shards..(shard + 1) * samples / shards
 }
 
 /// Adds the leaves in the documented tree; `None` leaves are left out.
-pub fn tree_sum<T>(leaves: Vec<Option<T>>, add: &mut impl FnMut(T, T) -> T) -> Option<T> {
+pub(super) fn tree_sum<T>(leaves: Vec<Option<T>>, add: &mut impl FnMut(T, T) -> T) -> Option<T> {
     fn sum<T>(leaves: &mut [Option<T>], add: &mut impl FnMut(T, T) -> T) -> Option<T> {
         match leaves {
             [] => None,
@@ -40,7 +40,7 @@ pub fn tree_sum<T>(leaves: Vec<Option<T>>, add: &mut impl FnMut(T, T) -> T) -> O
 
 /// Samples that are computed together, and how many they are.
 #[derive(Debug)]
-pub struct Shard<T> {
+pub(super) struct Shard<T> {
     /// The samples.
     pub batch: T,
     /// How many.
@@ -49,7 +49,7 @@ pub struct Shard<T> {
 
 /// What one shard contributes: the sums over its samples.
 #[derive(Debug, Clone)]
-pub struct ShardGradient<B: Backend> {
+pub(super) struct ShardGradient<B: Backend> {
     /// Sum of the losses.
     pub loss: f32,
     /// Sum of the gradients.

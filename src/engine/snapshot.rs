@@ -1,8 +1,8 @@
 //! The whole state of a training run on the host: what a checkpoint file holds and what a state digest covers.
 //!
-//! A checkpoint is a safetensors file with the tensors `parameter/<path>`, `adamw.first/<path>` and
-//! `adamw.second/<path>`, f32 (parameters of integers i64, of truth values bool), and one metadata entry `spectramind`: [`Progress`] as JSON. One entry only, because
-//! safetensors keeps metadata in a hash map, and the bytes of a file with two would depend on its iteration order.
+//! A checkpoint is a safetensors file with the tensors `parameter/<path>`, those of the [`optimizer`](super::optimizer)
+//! (`adamw.first/<path>`, `adamw.second/<path>`) and with an average of the weights `ema/<path>`, f32 (parameters of integers
+//! i64, of truth values bool), and one metadata entry `spectramind`: [`Progress`] as JSON. One entry only, because safetensors keeps metadata in a hash map, and the bytes of a file with two would depend on its iteration order.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,9 @@ use super::loss_scale::LossScale;
 use super::repro::Arithmetic;
 use super::settings::Precision;
 use super::step_log::f64_bits;
+use super::task::Moment;
 use crate::digest::{Blake3Digest, DomainHasher};
+use crate::failure::{Advice, FailureKind, io_hint};
 use crate::foreign::{self, ForeignError};
 
 /// Name of the metadata entry.
@@ -91,6 +93,14 @@ pub struct Position {
     pub epoch: u32,
     /// Steps of that epoch that are done.
     pub step_in_epoch: u32,
+}
+
+impl Position {
+    /// The moment of the last step.
+    pub fn last_moment(self) -> Moment {
+        let epoch = if self.step_in_epoch == 0 { self.epoch.saturating_sub(1) } else { self.epoch };
+        Moment { step: self.step, epoch }
+    }
 }
 
 /// A checkpoint that is being kept, and how good it was.
@@ -192,7 +202,7 @@ impl Progress {
 /// Tensors and progress of a run at one step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
-    /// Tensors by name, `parameter/…`, `adamw.first/…`, `adamw.second/…`.
+    /// Tensors by name: `parameter/…`, the optimizer's (`adamw.first/…`), `ema/…`.
     pub tensors: BTreeMap<String, HostTensor>,
     /// Parameters that hold integers or truth values, by name, `parameter/…`.
     pub integers: BTreeMap<String, HostIntegers>,
@@ -221,13 +231,6 @@ pub enum CheckpointError {
         /// What is there.
         got: String,
     },
-}
-
-impl CheckpointError {
-    /// Whether the file is not there or cannot be read or written; otherwise it was read and is wrong.
-    pub fn is_missing(&self) -> bool {
-        matches!(self, Self::Io { .. })
-    }
 }
 
 /// A tensor as it is digested and written.
@@ -354,6 +357,22 @@ impl Snapshot {
 fn bytes(values: &[f32]) -> Vec<u8> {
     let canonical = |value: &f32| if value.is_nan() { 0x7fc0_0000u32 } else { value.to_bits() };
     values.iter().flat_map(|value| canonical(value).to_le_bytes()).collect()
+}
+
+impl Advice for CheckpointError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Io { path, source } => io_hint(source, path),
+            Self::Content { .. } => None,
+        }
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Io { .. } => FailureKind::Missing,
+            Self::Content { .. } => FailureKind::Failed,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A training run between two steps: model, optimizer, position.
+//! A training run between two steps (model, optimizer, average, position), and the model that a checkpoint of one holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,24 +6,38 @@ use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use rayon::prelude::*;
 
-use super::optimizer::{AdamW, Moments};
+use super::average::{AVERAGED, WeightAverage};
+use super::optimizer::Optimizer;
+use super::optimizer::group::{Paces, UnmatchedGroup};
 use super::parameter::{self, ByPath};
 use super::repro::{with_arithmetic, with_random};
 use super::rng::{CounterRng, Stream};
-use super::settings::OptimizerSettings;
+use super::settings::{EmaSettings, OptimizerSettings};
 use super::shard::{Shard, ShardGradient, tree_sum};
 use super::snapshot::{HostIntegers, HostTensor, Progress, Snapshot};
-use super::task::Task;
+use super::task::{Moment, Task};
 
 /// Model, optimizer and progress.
-pub struct TrainState<B: AutodiffBackend, M> {
+pub(super) struct TrainState<B: AutodiffBackend, M> {
     /// The model in training mode.
     pub model: M,
     /// Position and bookkeeping.
     pub progress: Progress,
-    optimizer: AdamW<B::InnerBackend>,
+    optimizer: Optimizer<B::InnerBackend>,
+    average: Option<WeightAverage<B::InnerBackend>>,
     /// Paths of the running statistics.
     running: BTreeSet<String>,
+    /// Paths of the parameters that a loss should reach.
+    trained: BTreeSet<String>,
+}
+
+/// How parameters are moved at a step, and what is made of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct UpdateRule<'a> {
+    /// How they are moved.
+    pub optimizer: &'a OptimizerSettings,
+    /// The mean of them that is in use.
+    pub ema: Option<EmaSettings>,
 }
 
 /// A checkpoint whose tensors are not those of the model.
@@ -39,9 +53,9 @@ pub struct SnapshotMismatch {
 }
 
 /// A fresh model; its random initial parameters are a function of the seed and of the model's structure.
-pub fn initial_model<B: AutodiffBackend, T: Task<B>>(task: &T, seed: u64, device: &B::Device) -> T::Model {
+pub(super) fn initial_model<B: AutodiffBackend, T: Task>(task: &T, seed: u64, device: &B::Device) -> T::Model<B> {
     with_random(CounterRng::new(seed, Stream::INIT, 0), || {
-        let model = task.init(device);
+        let model = task.init::<B>(device);
         // Burn draws lazily, on first access: draw now, in the order of declaration.
         let _ = parameter::values::<B, _>(&model);
         let _ = parameter::integers(&model);
@@ -49,7 +63,7 @@ pub fn initial_model<B: AutodiffBackend, T: Task<B>>(task: &T, seed: u64, device
     })
 }
 
-/// The model with a checkpoint's parameters.
+/// A model to predict with: with a checkpoint's parameters, and with their averages where the run had begun to make them.
 ///
 /// # Errors
 /// When names or shapes differ.
@@ -58,17 +72,36 @@ pub fn load_parameters<B: AutodiffBackend, M: AutodiffModule<B>>(
     snapshot: &Snapshot,
     device: &B::Device,
 ) -> Result<M, SnapshotMismatch> {
+    let averaged = |path: &str| Some(format!("{AVERAGED}{path}")).filter(|name| snapshot.tensors.contains_key(name));
+    load(model, snapshot, |path| averaged(path).unwrap_or_else(|| parameter_name(path)), device)
+}
+
+/// The name of a parameter in a snapshot.
+fn parameter_name(path: &str) -> String {
+    format!("{PARAMETER}{path}")
+}
+
+/// What the name of a parameter in a snapshot begins with.
+const PARAMETER: &str = "parameter/";
+
+/// The model with a checkpoint's tensors of these names, by path.
+fn load<B: AutodiffBackend, M: AutodiffModule<B>>(
+    model: M,
+    snapshot: &Snapshot,
+    name_of: impl Fn(&str) -> String,
+    device: &B::Device,
+) -> Result<M, SnapshotMismatch> {
     let mut values = BTreeMap::new();
     // Burn draws initial values even for a model whose values are about to be replaced.
     let shapes = with_random(CounterRng::new(0, Stream::INIT, 0), || parameter::shapes::<B, _>(&model));
     for (path, shape) in shapes {
-        let values_of = tensor(snapshot, &format!("parameter/{path}"), &shape)?;
+        let values_of = tensor(snapshot, &name_of(&path), &shape)?;
         values.insert(path, parameter::from_host(values_of, device));
     }
     let own = with_random(CounterRng::new(0, Stream::INIT, 0), || parameter::integers(&model));
     let mut integers = BTreeMap::new();
     for (path, HostIntegers { kind, shape, .. }) in own {
-        let name = format!("parameter/{path}");
+        let name = parameter_name(&path);
         match snapshot.integers.get(&name) {
             Some(found) if (found.kind, &found.shape) == (kind, &shape) => integers.insert(path, found.clone()),
             found => {
@@ -83,7 +116,7 @@ pub fn load_parameters<B: AutodiffBackend, M: AutodiffModule<B>>(
         };
     }
     for name in snapshot.tensors.keys().chain(snapshot.integers.keys()) {
-        if let Some(path) = name.strip_prefix("parameter/")
+        if let Some(path) = name.strip_prefix(PARAMETER)
             && !values.contains_key(path)
             && !integers.contains_key(path)
         {
@@ -109,37 +142,60 @@ fn tensor(snapshot: &Snapshot, name: &str, shape: &[usize]) -> Result<Vec<f32>, 
 
 impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
     /// The state before the first step.
-    pub fn fresh(model: M, optimizer: OptimizerSettings, progress: Progress) -> Self {
-        let running = parameter::running::<B, _>(&model);
-        Self { model, progress, optimizer: AdamW::new(optimizer, 0), running }
-    }
-
-    /// The state that a checkpoint holds.
     ///
     /// # Errors
-    /// When its tensors are not those of the model.
-    pub fn restore(
-        model: M,
-        optimizer: OptimizerSettings,
-        snapshot: Snapshot,
-        device: &B::Device,
-    ) -> Result<Self, SnapshotMismatch> {
-        let shapes = parameter::shapes::<B, _>(&model);
-        let model = load_parameters::<B, _>(model, &snapshot, device)?;
+    /// When a group of the optimizer has no parameter.
+    pub fn fresh(model: M, rule: UpdateRule<'_>, progress: Progress) -> Result<Self, UnmatchedGroup> {
         let running = parameter::running::<B, _>(&model);
+        let trainable: BTreeSet<_> = parameter::tracked::<B, _>(&model).difference(&running).cloned().collect();
+        let paces = Paces::resolve(&rule.optimizer.groups, &trainable)?;
+        let frozen = paces.frozen();
+        let trained = trainable.difference(&frozen).cloned().collect();
+        let model = if frozen.is_empty() { model } else { parameter::freeze::<B, _>(model, frozen) };
+        let optimizer = Optimizer::new(rule.optimizer.clone(), paces);
+        Ok(Self { model, progress, optimizer, average: rule.ema.map(WeightAverage::new), running, trained })
+    }
+
+    /// The state that a checkpoint holds, in the place of one before the first step.
+    ///
+    /// # Errors
+    /// When its tensors are not those of the model, the optimizer and the average.
+    pub fn restore(self, snapshot: Snapshot, device: &B::Device) -> Result<Self, SnapshotMismatch> {
+        let Self { model, mut optimizer, mut average, running, trained, .. } = self;
+        let shapes = parameter::shapes::<B, _>(&model);
+        let model = load::<B, _>(model, &snapshot, parameter_name, device)?;
         let skipped = snapshot.progress.loss_scale.map_or(0, |scale| scale.skipped_steps);
-        let mut optimizer = AdamW::new(optimizer, snapshot.progress.position.step.saturating_sub(skipped));
-        for (path, shape) in &shapes {
-            // A parameter that no loss has used yet has no moments.
-            if snapshot.tensors.contains_key(&format!("adamw.first/{path}")) {
-                let moment = |which: &str| -> Result<_, SnapshotMismatch> {
-                    Ok(parameter::from_host(tensor(&snapshot, &format!("adamw.{which}/{path}"), shape)?, device))
-                };
-                let moments = Moments { first: moment("first")?, second: moment("second")? };
-                optimizer.moments.insert(path.clone(), moments);
+        optimizer.pass(snapshot.progress.position.step.saturating_sub(skipped));
+        let mut expected: BTreeSet<_> = shapes.keys().map(|path| parameter_name(path)).collect();
+        let mut load = |name: String, path: &str| -> Result<_, SnapshotMismatch> {
+            let tensor = parameter::from_host(tensor(&snapshot, &name, &shapes[path])?, device);
+            expected.insert(name);
+            Ok(tensor)
+        };
+        for path in &trained {
+            let names: Vec<_> = optimizer.slots().into_iter().map(|slot| format!("{slot}/{path}")).collect();
+            // A parameter that no loss has used yet has no state.
+            if names.iter().any(|name| snapshot.tensors.contains_key(name)) {
+                for name in names {
+                    let tensor = load(name.clone(), path)?;
+                    optimizer.insert(name, tensor);
+                }
             }
         }
-        Ok(Self { model, progress: snapshot.progress, optimizer, running })
+        let has_average = snapshot.tensors.keys().any(|name| name.starts_with(AVERAGED));
+        if let Some(average) = average.as_mut().filter(|_| has_average) {
+            for path in &trained {
+                average.values.insert(path.clone(), load(format!("{AVERAGED}{path}"), path)?);
+            }
+        }
+        match snapshot.tensors.keys().find(|name| !expected.contains(*name)) {
+            Some(name) => Err(SnapshotMismatch {
+                path: name.clone(),
+                expected: "no such tensor with this optimizer and ema".into(),
+                got: "one".into(),
+            }),
+            None => Ok(Self { model, progress: snapshot.progress, optimizer, average, running, trained }),
+        }
     }
 
     /// Copies the state to the host.
@@ -149,35 +205,49 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
             |tensor: &_, path: &str| HostTensor { shape: shapes[path].clone(), values: parameter::to_host(tensor) };
         let mut tensors = BTreeMap::new();
         for (path, value) in parameter::values::<B, _>(&self.model) {
-            tensors.insert(format!("parameter/{path}"), host(&value, &path));
+            tensors.insert(parameter_name(&path), host(&value, &path));
         }
-        for (path, moments) in &self.optimizer.moments {
-            tensors.insert(format!("adamw.first/{path}"), host(&moments.first, path));
-            tensors.insert(format!("adamw.second/{path}"), host(&moments.second, path));
+        for (name, tensor) in self.optimizer.state() {
+            let (_, path) = name.split_once('/').expect("a name has a path");
+            tensors.insert(name.clone(), host(tensor, path));
+        }
+        for (path, value) in self.average.iter().flat_map(|average| &average.values) {
+            tensors.insert(format!("{AVERAGED}{path}"), host(value, path));
         }
         let integers = parameter::integers(&self.model).into_iter();
-        let integers = integers.map(|(path, values)| (format!("parameter/{path}"), values)).collect();
+        let integers = integers.map(|(path, values)| (parameter_name(&path), values)).collect();
         Snapshot { tensors, integers, progress: self.progress.clone() }
     }
 
     /// Paths of the parameters that a loss should reach: those that require a gradient.
-    pub fn trainable(&self) -> BTreeSet<String> {
-        parameter::tracked::<B, _>(&self.model).difference(&self.running).cloned().collect()
+    pub fn trained(&self) -> &BTreeSet<String> {
+        &self.trained
+    }
+
+    /// The model that is judged and predicted with, in inference mode: with averaged weights where there are any.
+    pub fn inference(&self) -> M::InnerModule {
+        match &self.average {
+            Some(average) if !average.values.is_empty() => {
+                parameter::replace::<B, _>(self.model.clone(), average.values.clone()).valid()
+            }
+            _ => self.model.valid(),
+        }
     }
 
     /// Mean loss and gradient over the shards of one optimizer step, computed by the threads of rayon's pool.
     ///
-    /// `shards` are in order, `None` where a shard has no samples. With a loss scale the gradient is unscaled already,
+    /// `moment` is that of the step; `shards` are in order, `None` where a shard has no samples. With a loss scale the gradient is unscaled already,
     /// and may not be finite.
     pub fn gradient<T>(
         &self,
         task: &T,
         shards: Vec<Option<Shard<T::Batch>>>,
+        moment: Moment,
         seed: u64,
         device: &B::Device,
     ) -> ShardGradient<B::InnerBackend>
     where
-        T: Task<B, Model = M>,
+        T: Task<Model<B> = M>,
     {
         let step_rng = CounterRng::new(seed, Stream::STEP, self.progress.position.step as u32);
         let jobs: Vec<_> = shards
@@ -192,7 +262,7 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
         let (arithmetic, running) = (self.progress.arithmetic, &self.running);
         let compute = |(index, Shard { batch, samples }, model): (usize, Shard<T::Batch>, M)| {
             let body = || {
-                let loss = task.loss(&model, &batch, device);
+                let loss = task.loss::<B>(&model, &batch, moment, device);
                 let value = parameter::to_host(&loss.clone().inner())[0];
                 let loss = match scale {
                     Some(factor) => loss.mul_scalar(factor),
@@ -211,11 +281,15 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
         }
     }
 
-    /// Moves the parameters by one optimizer step, and the running statistics to their new values.
-    pub fn apply(&mut self, gradient: ShardGradient<B::InnerBackend>) {
-        let mut updated = self.optimizer.step(parameter::values::<B, _>(&self.model), gradient.gradients);
+    /// Moves the parameters by one optimizer step at a learning rate, the running statistics to their new values, and the
+    /// average after the parameters.
+    pub fn apply(&mut self, gradient: ShardGradient<B::InnerBackend>, step: u64, lr: f64) {
+        let mut updated = self.optimizer.step(parameter::values::<B, _>(&self.model), gradient.gradients, lr);
         updated.extend(gradient.running);
         self.model = parameter::replace::<B, _>(self.model.clone(), updated);
+        if let Some(average) = &mut self.average {
+            average.update(step, parameter::values::<B, _>(&self.model), &self.trained);
+        }
     }
 }
 
@@ -233,3 +307,5 @@ fn running_sums<B: AutodiffBackend, M: AutodiffModule<B>>(
     let values = parameter::values::<B, _>(model).into_iter().filter(|(path, _)| running.contains(path));
     values.map(|(path, value)| (path, value.mul_scalar(samples as f32))).collect()
 }
+
+impl crate::failure::Advice for SnapshotMismatch {}

@@ -8,9 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::{Blake3Digest, DomainHasher};
 
-/// Version of the leaf's layout.
-pub const STEP_LEAF_VERSION: u32 = 1;
-
 /// What one optimizer step was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

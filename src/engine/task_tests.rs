@@ -3,20 +3,20 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use burn::module::{AutodiffModule, Module, Param, ParamId};
+use burn::module::{Module, Param, ParamId};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Bool, Distribution, Int, Tensor, TensorData};
 
 use super::PortableCpu;
-use super::fit::{Event, FitError, FitOutcome, FitPlan, fit};
+use super::fit::{Event, Exit, FitError, FitOutcome, FitPlan, fit};
 use super::run_dir::{FINAL_CHECKPOINT, RunDirectory, STEP_LOG};
 use super::settings::{
-    BatchLimit, CheckpointSettings, EarlyStopping, LoggerSettings, MonitorMode, OptimizerSettings, TrainerSettings,
-    ValInterval,
+    AdamSettings, BatchLimit, CheckpointSettings, EarlyStopping, LoggerSettings, MonitorMode, OptimizerSettings, Rule,
+    TrainerSettings, ValInterval,
 };
 use super::snapshot::{IntegerKind, Snapshot};
 use super::state::{initial_model, load_parameters};
-use super::task::{Metric, Split, Task, TaskError};
+use super::task::{DeclaredMetric, Draws, Metric, Moment, Split, Task, TaskError};
 
 type B = PortableCpu;
 
@@ -72,11 +72,11 @@ fn refused<B: Backend>(device: &B::Device) {
     let _ = two.clone().powi(two);
 }
 
-impl<B: AutodiffBackend> Task<B> for Odd {
-    type Model = Net<B>;
+impl Task for Odd {
+    type Model<B: AutodiffBackend> = Net<B>;
     type Batch = usize;
 
-    fn init(&self, device: &B::Device) -> Net<B> {
+    fn init<B: AutodiffBackend>(&self, device: &B::Device) -> Net<B> {
         let order = TensorData::new(vec![self.habits.first, 0, 1], [3]);
         let mask = TensorData::new(vec![false, true, false], [3]);
         let spare = Param::from_tensor(Tensor::ones([2], device));
@@ -90,13 +90,13 @@ impl<B: AutodiffBackend> Task<B> for Odd {
     fn sample_ids(&self, split: Split) -> &[String] {
         &self.ids[split as usize]
     }
-    fn batch(&self, _: Split, samples: &[usize]) -> usize {
+    fn batch(&self, _: Split, samples: &[usize], _: Draws) -> usize {
         if self.habits.refused_in_batch {
             refused::<super::repro::Cpu>(&Default::default());
         }
         samples.len()
     }
-    fn loss(&self, model: &Net<B>, samples: &usize, device: &B::Device) -> Tensor<B, 1> {
+    fn loss<B: AutodiffBackend>(&self, model: &Net<B>, samples: &usize, _: Moment, device: &B::Device) -> Tensor<B, 1> {
         if self.habits.refused_in_loss {
             // Autodiff makes this op of others, which are portable.
             refused::<B::InnerBackend>(device);
@@ -105,11 +105,12 @@ impl<B: AutodiffBackend> Task<B> for Odd {
         let sum = if self.habits.leaves_out { sum } else { sum + model.spare.val().sum() };
         sum.mul_scalar(*samples as f32)
     }
-    fn evaluate(
+    fn evaluate<B: AutodiffBackend>(
         &self,
-        model: &<Net<B> as AutodiffModule<B>>::InnerModule,
+        model: &Net<B::InnerBackend>,
         _: Split,
         samples: &[usize],
+        _: Draws,
         device: &B::Device,
     ) -> Result<Vec<Metric>, TaskError> {
         if self.habits.refused_in_evaluation {
@@ -122,8 +123,8 @@ impl<B: AutodiffBackend> Task<B> for Odd {
         let value = f64::from(total.into_data().into_vec::<f32>()?[0]) + samples.len() as f64;
         Ok(vec![Metric { name: "total".into(), value }])
     }
-    fn metrics(&self) -> Option<Vec<String>> {
-        self.habits.announces.then(|| vec!["total".into()])
+    fn metrics(&self) -> Option<Vec<DeclaredMetric>> {
+        self.habits.announces.then(|| vec![DeclaredMetric::max("total")])
     }
 }
 
@@ -196,31 +197,36 @@ fn an_evaluation_may_draw_and_draws_the_same_again() {
 
 #[test]
 fn settings_that_no_step_can_be_made_with_are_refused_before_the_first() {
-    let good = OptimizerSettings::default();
+    let good = OptimizerSettings::default;
+    let adamw = |betas, eps| OptimizerSettings { rule: Rule::Adamw(AdamSettings { betas, eps }), ..good() };
     for (optimizer, key) in [
-        (OptimizerSettings { lr: -1.0, ..good }, "optimizer.lr"),
-        (OptimizerSettings { lr: f64::NAN, ..good }, "optimizer.lr"),
-        (OptimizerSettings { betas: [1.0, 0.9], ..good }, "optimizer.betas"),
-        (OptimizerSettings { betas: [0.9, 1.0], ..good }, "optimizer.betas"),
-        (OptimizerSettings { eps: 0.0, ..good }, "optimizer.eps"),
-        (OptimizerSettings { weight_decay: f64::INFINITY, ..good }, "optimizer.weight_decay"),
+        (OptimizerSettings { lr: -1.0, ..good() }, "optimizer.lr"),
+        (OptimizerSettings { lr: f64::NAN, ..good() }, "optimizer.lr"),
+        (adamw([1.0, 0.9], 1e-8), "optimizer.betas"),
+        (adamw([0.9, 1.0], 1e-8), "optimizer.betas"),
+        (adamw([0.9, 0.9], 0.0), "optimizer.eps"),
+        (OptimizerSettings { weight_decay: f64::INFINITY, ..good() }, "optimizer.weight_decay"),
     ] {
         let run = run(Habits::default(), settings(), optimizer, 2);
         assert!(!run.has_steps());
         assert!(matches!(run.done, Err(FitError::Setting(_))), "{key}");
         assert!(run.error().starts_with(key), "{key}");
     }
-    assert!(run(Habits::default(), settings(), good, 0).error().contains("batch_size: expected a number from 1"));
+    assert!(run(Habits::default(), settings(), good(), 0).error().contains("batch_size: expected a number from 1"));
 }
 
 #[test]
 fn a_monitor_that_no_validation_gives_is_refused_before_the_first_step() {
     let stopping = |monitor: &str| TrainerSettings {
-        early_stopping: Some(EarlyStopping { monitor: monitor.into(), mode: MonitorMode::Max, patience: 1 }),
+        early_stopping: Some(EarlyStopping { monitor: monitor.into(), mode: Some(MonitorMode::Max), patience: 1 }),
         ..settings()
     };
     let ranking = |monitor: &str| TrainerSettings {
-        checkpoint: CheckpointSettings { monitor: Some(monitor.into()), ..CheckpointSettings::default() },
+        checkpoint: CheckpointSettings {
+            monitor: Some(monitor.into()),
+            mode: Some(MonitorMode::Max),
+            ..CheckpointSettings::default()
+        },
         ..settings()
     };
     for announces in [true, false] {
@@ -244,6 +250,24 @@ fn a_monitor_that_no_validation_gives_is_refused_before_the_first_step() {
             of(nothing).error().starts_with("trainer.limit_val_batches=0.4: expected at least one of the 2 batches")
         );
     }
+}
+
+#[test]
+fn a_direction_that_contradicts_the_task_is_refused_and_one_that_it_declares_need_not_be_said() {
+    let of = |announces, mode| {
+        let early_stopping = Some(EarlyStopping { monitor: "val/total".into(), mode, patience: 1 });
+        let settings = TrainerSettings { early_stopping, ..settings() };
+        run(Habits { announces, ..Habits::default() }, settings, OptimizerSettings::default(), 2)
+    };
+    // The total falls from validation to validation: better would be more.
+    let declared = of(true, None);
+    assert_eq!(declared.done.as_ref().expect("trains").exit, Exit::EarlyStopped);
+    assert_eq!(of(true, Some(MonitorMode::Max)).events, declared.events);
+    assert_eq!(of(false, Some(MonitorMode::Min)).done.expect("trains").exit, Exit::Completed);
+    let contradiction = of(true, Some(MonitorMode::Min));
+    assert!(!contradiction.has_steps());
+    assert!(contradiction.error().starts_with("trainer.early_stopping.mode: expected max"));
+    assert!(of(false, None).error().starts_with("trainer.early_stopping.mode: expected max or min"));
 }
 
 #[test]

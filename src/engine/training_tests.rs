@@ -17,15 +17,15 @@ use super::settings::{
 };
 use super::shard::{Shard, shard_range};
 use super::snapshot::{Progress, Snapshot};
-use super::state::{TrainState, initial_model};
+use super::state::{TrainState, UpdateRule, initial_model};
 use super::step_log::{ScaledStep, StepLeaf};
-use super::task::{Metric, Split, Task, TaskError};
+use super::task::{Draws, Metric, Moment, Split, Task, TaskError};
 use crate::digest::Blake3Digest;
 
 type B = PortableCpu;
 
 #[derive(Module, Debug)]
-struct Net<B: Backend> {
+pub(super) struct Net<B: Backend> {
     widen: Linear<B>,
     norm: BatchNorm<B>,
     narrow: Linear<B>,
@@ -38,7 +38,7 @@ impl<B: Backend> Net<B> {
 }
 
 /// Points of a curve, their inputs multiplied by `gain`; shards take their time in an order of their own.
-struct Curve {
+pub(super) struct Curve {
     ids: Vec<String>,
     gain: f32,
     dawdling: bool,
@@ -47,7 +47,7 @@ struct Curve {
 const SAMPLES: usize = 50;
 
 impl Curve {
-    fn new(gain: f32) -> Self {
+    pub(super) fn new(gain: f32) -> Self {
         Self { ids: (0..SAMPLES).map(|i| i.to_string()).collect(), gain, dawdling: false }
     }
 
@@ -61,11 +61,11 @@ impl Curve {
     }
 }
 
-impl<B: AutodiffBackend> Task<B> for Curve {
-    type Model = Net<B>;
+impl Task for Curve {
+    type Model<B: AutodiffBackend> = Net<B>;
     type Batch = Vec<usize>;
 
-    fn init(&self, device: &B::Device) -> Net<B> {
+    fn init<B: AutodiffBackend>(&self, device: &B::Device) -> Net<B> {
         Net {
             widen: LinearConfig::new(2, 16).init(device),
             norm: BatchNormConfig::new(16).init(device),
@@ -75,21 +75,28 @@ impl<B: AutodiffBackend> Task<B> for Curve {
     fn sample_ids(&self, _: Split) -> &[String] {
         &self.ids
     }
-    fn batch(&self, _: Split, samples: &[usize]) -> Vec<usize> {
+    fn batch(&self, _: Split, samples: &[usize], _: Draws) -> Vec<usize> {
         samples.to_vec()
     }
-    fn loss(&self, model: &Net<B>, batch: &Vec<usize>, device: &B::Device) -> Tensor<B, 1> {
+    fn loss<B: AutodiffBackend>(
+        &self,
+        model: &Net<B>,
+        batch: &Vec<usize>,
+        _: Moment,
+        device: &B::Device,
+    ) -> Tensor<B, 1> {
         if self.dawdling {
             std::thread::sleep(Duration::from_micros(batch[0] as u64 * 7919 % 1000));
         }
         let (x, y) = self.points(batch, device);
         (model.forward(x) - y).powi_scalar(2).sum()
     }
-    fn evaluate(
+    fn evaluate<B: AutodiffBackend>(
         &self,
-        model: &<Net<B> as AutodiffModule<B>>::InnerModule,
+        model: &Net<B::InnerBackend>,
         _: Split,
         samples: &[usize],
+        _: Draws,
         device: &B::Device,
     ) -> Result<Vec<Metric>, TaskError> {
         let (x, y) = self.points(samples, device);
@@ -220,7 +227,8 @@ fn a_gradient_that_overflows_f16_skips_the_step_and_halves_the_scale() {
 fn fresh_state(task: &Curve) -> TrainState<B, Net<B>> {
     let seed = TrainerSettings::default().seed;
     let model = initial_model::<B, _>(task, seed, &Default::default());
-    TrainState::fresh(model, OptimizerSettings::default(), Progress::start(1, Arithmetic::PORTABLE, "{}".into()))
+    let rule = UpdateRule { optimizer: &OptimizerSettings::default(), ema: None };
+    TrainState::fresh(model, rule, Progress::start(1, Arithmetic::PORTABLE, "{}".into())).expect("a state")
 }
 
 fn shards(samples: usize, count: usize) -> Vec<Option<Shard<Vec<usize>>>> {
@@ -231,6 +239,10 @@ fn shards(samples: usize, count: usize) -> Vec<Option<Shard<Vec<usize>>>> {
     (0..count).map(shard).collect()
 }
 
+const LEARNING_RATE: f64 = 1e-3;
+
+const FIRST: Moment = Moment { step: 1, epoch: 0 };
+
 const RUNNING: [&str; 2] = ["parameter/norm.running_mean", "parameter/norm.running_var"];
 
 #[test]
@@ -239,7 +251,7 @@ fn running_statistics_become_the_mean_of_the_shards_weighted_by_their_samples() 
     let device = Default::default();
     let mut whole = fresh_state(&task);
     let before = whole.snapshot();
-    whole.apply(whole.gradient(&task, shards(13, 4), 7, &device));
+    whole.apply(whole.gradient(&task, shards(13, 4), FIRST, 7, &device), 1, LEARNING_RATE);
     let after = whole.snapshot();
     // 13 samples in 4 shards: 3, 3, 3, 4. Alone, each starts from the same statistics.
     let alone: Vec<_> = (0..4)
@@ -248,7 +260,7 @@ fn running_statistics_become_the_mean_of_the_shards_weighted_by_their_samples() 
             let mut parts = shards(13, 4);
             let kept: Vec<_> = (0..4).map(|other| parts[other].take().filter(|_| other == index)).collect();
             let samples = kept[index].as_ref().map_or(0, |shard| shard.samples) as f32;
-            state.apply(state.gradient(&task, kept, 7, &device));
+            state.apply(state.gradient(&task, kept, FIRST, 7, &device), 1, LEARNING_RATE);
             (samples, state.snapshot())
         })
         .collect();
@@ -274,14 +286,15 @@ fn evaluation_and_a_restored_checkpoint_use_the_running_statistics() {
     let device = Default::default();
     let mut state = fresh_state(&task);
     let judge = |state: &TrainState<B, Net<B>>, samples: &[usize]| {
-        Task::<B>::evaluate(&task, &state.model.valid(), Split::Val, samples, &device).expect("figures")
+        let draws = Draws::new(7, Split::Val, FIRST);
+        task.evaluate::<B>(&state.model.valid(), Split::Val, samples, draws, &device).expect("figures")
     };
     let before = judge(&state, &[3]);
     let parameters = state.snapshot().tensors;
-    let mut gradient = state.gradient(&task, shards(SAMPLES, 4), 7, &device);
+    let mut gradient = state.gradient(&task, shards(SAMPLES, 4), FIRST, 7, &device);
     // Only the statistics move.
     gradient.gradients.clear();
-    state.apply(gradient);
+    state.apply(gradient, 1, LEARNING_RATE);
     let moved: Vec<_> = state
         .snapshot()
         .tensors
@@ -293,9 +306,7 @@ fn evaluation_and_a_restored_checkpoint_use_the_running_statistics() {
     let after = judge(&state, &[3]);
     assert_ne!(before, after);
 
-    let fresh = fresh_state(&task).model;
-    let settings = OptimizerSettings::default();
-    let restored = TrainState::restore(fresh, settings, state.snapshot(), &device).expect("fits");
+    let restored = fresh_state(&task).restore(state.snapshot(), &device).expect("fits");
     assert_eq!(restored.snapshot(), state.snapshot());
     assert_eq!(judge(&restored, &[3]), after);
 }

@@ -127,6 +127,7 @@ pub(crate) mod tests {
     /// A commitment to the config of the example run, made a minute before it.
     pub(crate) fn example() -> ConfigCommitment {
         let run = run();
+        let seed = run.training().expect("a training").seed;
         let config = run.config;
         ConfigCommitment {
             config: CommittedConfig {
@@ -139,7 +140,7 @@ pub(crate) mod tests {
                 utc_offset_seconds: config.utc_offset_seconds,
             },
             challenge: run.run.challenge,
-            seed: run.seed,
+            seed,
             git: run.git.as_ref().map(CommittedSources::from),
             built_from: run.environment.built_from,
             made_at: "2026-01-31T11:59:00Z".parse().expect("a time"),

@@ -12,6 +12,8 @@ use schemars::JsonSchema;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
+use crate::failure::Advice;
+
 use super::key::SigningKey;
 use super::strict_json::{self, JsonError};
 
@@ -110,6 +112,8 @@ pub enum EnvelopeError {
         line: usize,
     },
 }
+
+impl Advice for EnvelopeError {}
 
 /// An envelope as DSSE describes it: unknown fields are passed over, and a key id may be absent.
 #[derive(Deserialize)]

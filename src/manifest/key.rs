@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::digest::Sha256Digest;
+use crate::failure::{Advice, FailureKind};
 
 pub use self::encryption::Salt;
 pub use self::passphrase::Passphrase;
@@ -111,6 +112,34 @@ pub enum KeyError {
         /// The key in hex.
         key: String,
     },
+}
+
+/// Where a passphrase can come from.
+const PASSPHRASE_SOURCES: &str = "--passphrase-file FILE, SPECTRAMIND_PASSPHRASE or at the prompt";
+
+impl Advice for KeyError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Permissions { path, .. } => format!("chmod 600 {}", path.display()),
+            Self::InFile { source, .. } => return source.hint(),
+            Self::Encrypted | Self::WrongPassphrase => format!("give its passphrase with {PASSPHRASE_SOURCES}"),
+            Self::EmptyPassphrase => format!("give one of some length, with {PASSPHRASE_SOURCES}"),
+            Self::Public { .. } | Self::Weak { .. } => {
+                "ask its owner for the output of `spectramind keys show --public`".into()
+            }
+            Self::Create { .. } | Self::Read { .. } => "name another key file with --signing-key FILE".into(),
+            _ => "make a new key with `spectramind keys generate --out FILE`".into(),
+        })
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Create { .. } | Self::Read { .. } => FailureKind::Missing,
+            Self::InFile { source, .. } => source.kind(),
+            // The file is there and no key that can be used.
+            _ => FailureKind::Failed,
+        }
+    }
 }
 
 fn open(path: &Path) -> Result<File, KeyError> {

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::provenance::environment::Environment;
 use crate::provenance::git::GitRecord;
 
-use super::predicate::{ConfigRecord, DataRecord, DeviceRecord, NumericsProfile, NumericsRecord, RunRecord};
+use super::predicate::{
+    Computation, ConfigRecord, DataRecord, DeviceRecord, NumericsProfile, NumericsRecord, RunRecord,
+};
 use super::strict_json::DecimalU64;
 use super::timestamp::UtcTime;
 
@@ -35,14 +37,77 @@ pub struct RunOrigin {
     pub data: Vec<DataRecord>,
     /// The machine and the program.
     pub environment: Environment,
+    /// What kind of computation it is, and what of it is known before it.
+    pub computation: ComputationOrigin,
+    /// When the run started, by the machine's own clock: self-asserted.
+    pub started_at: UtcTime,
+}
+
+/// What is known of a computation before it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum ComputationOrigin {
+    /// Training in the engine.
+    Training(TrainingOrigin),
+    /// A program of the user's own.
+    Command(CommandOrigin),
+}
+
+/// What is known of a training before its first step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TrainingOrigin {
     /// What computes.
     pub device: DeviceRecord,
     /// How it computes.
     pub numerics: NumericsRecord,
     /// The seed of every random stream.
     pub seed: DecimalU64,
-    /// When the run started, by the machine's own clock: self-asserted.
-    pub started_at: UtcTime,
+}
+
+/// What is known of a command before it begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CommandOrigin {
+    /// Its words as they were given, `{config}` and `{run}` among them.
+    pub words: Vec<String>,
+}
+
+impl ComputationOrigin {
+    /// Whether a run that started so is the one that is claimed; a training may have gone on on another device.
+    pub fn is_of(&self, computation: &Computation) -> bool {
+        match (self, computation) {
+            (Self::Training(origin), Computation::Training(claim)) => {
+                (origin.numerics, origin.seed) == (claim.numerics, claim.seed)
+            }
+            (Self::Command(origin), Computation::Command(claim)) => origin.words == claim.words,
+            (Self::Training(_), Computation::Command(_)) | (Self::Command(_), Computation::Training(_)) => false,
+        }
+    }
+
+    /// What computes, where that is known.
+    pub fn device(&self) -> Option<&DeviceRecord> {
+        match self {
+            Self::Training(training) => Some(&training.device),
+            Self::Command(_) => None,
+        }
+    }
+
+    fn first_difference(&self, other: &Self) -> Option<&'static str> {
+        match (self, other) {
+            (Self::Training(left), Self::Training(right)) => {
+                let native = left.numerics.profile == NumericsProfile::Native;
+                let differences = [
+                    ("numerics", left.numerics != right.numerics),
+                    ("kind of device", native && left.device.accelerator != right.device.accelerator),
+                    ("seed", left.seed != right.seed),
+                ];
+                differences.into_iter().find(|(_, differs)| *differs).map(|(name, _)| name)
+            }
+            (Self::Command(left), Self::Command(right)) => (left != right).then_some("command"),
+            _ => Some("kind of computation"),
+        }
+    }
 }
 
 impl RunOrigin {
@@ -57,17 +122,14 @@ impl RunOrigin {
             |data: &[DataRecord]| data.iter().map(|d| (d.name.clone(), d.role, d.merkle_root)).collect::<Vec<_>>();
         // The list of DVC's outputs is written anew when a run goes on: it has to be the one that was recorded.
         let dvc = |data: &[DataRecord]| data.iter().map(|data| data.dvc.clone()).collect::<Vec<_>>();
-        let native = self.numerics.profile == NumericsProfile::Native;
         let differences = [
             ("workload", self.workload != other.workload),
             ("composed config", self.config.digest != other.config.digest),
             ("sources (git tree, uncommitted changes, submodules or LFS files)", other_sources),
             ("data", roots(&self.data) != roots(&other.data)),
             ("agreement with DVC of the data", dvc(&self.data) != dvc(&other.data)),
-            ("numerics", self.numerics != other.numerics),
-            ("kind of device", native && self.device.accelerator != other.device.accelerator),
-            ("seed", self.seed != other.seed),
         ];
-        differences.into_iter().find(|(_, differs)| *differs).map(|(name, _)| name)
+        let difference = differences.into_iter().find(|(_, differs)| *differs).map(|(name, _)| name);
+        difference.or_else(|| self.computation.first_difference(&other.computation))
     }
 }

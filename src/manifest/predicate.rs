@@ -4,6 +4,7 @@
 //! [`TYPE`](Predicate::TYPE), never a new field.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,9 +22,12 @@ use super::statement::{Predicate, StatementError};
 use super::strict_json::{DecimalU64, ExactF64, NonFinite};
 use super::timestamp::{UtcOffset, UtcTime};
 
-/// The URI of the predicate, version 2: workload, role of each data set, size of each file, samples behind each metric, and
-/// what the program was built from are new in it.
+/// The URI of the predicate, version 2: workload, kind of computation, role of each data set, size of each file, outputs,
+/// samples behind each metric, and what the program was built from are new in it.
 pub const TRAINING_RUN: &str = "urn:x-spectramind:training-run:v2";
+
+/// Name of the workload that runs a program of the user's own.
+pub const COMMAND_WORKLOAD: &str = "command";
 
 /// How a training run was made, and what came out of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,19 +46,14 @@ pub struct TrainingRun {
     pub data: Vec<DataRecord>,
     /// The machine and the program.
     pub environment: Environment,
-    /// What computed.
-    pub device: DeviceRecord,
-    /// How it computed.
-    pub numerics: NumericsRecord,
-    /// The seed of every random stream.
-    pub seed: DecimalU64,
-    /// The step log.
-    pub steps: StepsRecord,
-    /// The checkpoints, in the order of their steps.
-    pub checkpoints: Vec<CheckpointRecord>,
+    /// What kind of computation it was, and what is claimed of it.
+    pub computation: Computation,
     /// The signed files with their sizes, in the order of the statement's subjects: a file is refused by its size
     /// before it is read.
     pub files: Vec<FileRecord>,
+    /// Those of the signed files that the workload wrote after training, or that a command declared: a replay makes them
+    /// again and compares.
+    pub outputs: Vec<RelativePath>,
     /// What was measured at the end.
     pub metrics: Vec<MetricRecord>,
     /// The limits and what was used of them.
@@ -65,6 +64,78 @@ pub struct TrainingRun {
     pub started_at: UtcTime,
     /// When the run ended, by the machine's own clock: self-asserted. Limits are judged by monotonic seconds instead.
     pub finished_at: UtcTime,
+}
+
+/// What kind of computation a run was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Computation {
+    /// Training in the engine: every optimizer step is pinned.
+    Training(TrainingRecord),
+    /// A program of the user's own: what went in and what came out is pinned, and nothing is claimed about its arithmetic.
+    Command(CommandRecord),
+}
+
+/// What is claimed of a training in the engine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TrainingRecord {
+    /// What computed.
+    pub device: DeviceRecord,
+    /// How it computed.
+    pub numerics: NumericsRecord,
+    /// The seed of every random stream.
+    pub seed: DecimalU64,
+    /// The step log.
+    pub steps: StepsRecord,
+    /// The checkpoints, in the order of their steps.
+    pub checkpoints: Vec<CheckpointRecord>,
+}
+
+/// What is claimed of a program of the user's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CommandRecord {
+    /// Its words as they were given, `{config}` and `{run}` among them.
+    pub words: Vec<String>,
+    /// What it exited with: 0, as no other run is signed.
+    pub exit_code: i32,
+    /// What kept it from writing elsewhere.
+    pub sandbox: SandboxRecord,
+}
+
+/// What kept a command from writing elsewhere: the trainer's own word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum SandboxRecord {
+    /// Linux' Landlock, of this version of its interface.
+    Landlock {
+        /// The version.
+        abi: u32,
+    },
+    /// Nothing.
+    None {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl TrainingRun {
+    /// What is claimed of a training in the engine; nothing of another kind of run.
+    pub fn training(&self) -> Option<&TrainingRecord> {
+        match &self.computation {
+            Computation::Training(training) => Some(training),
+            Computation::Command(_) => None,
+        }
+    }
+
+    /// What is claimed of a program of the user's own; nothing of another kind of run.
+    pub fn command(&self) -> Option<&CommandRecord> {
+        match &self.computation {
+            Computation::Command(command) => Some(command),
+            Computation::Training(_) => None,
+        }
+    }
 }
 
 /// Which run it is.
@@ -193,6 +264,17 @@ pub struct DataRecord {
     pub dvc: Option<DvcRecord>,
 }
 
+/// A data set as a config names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataSet {
+    /// Its name, which is a file name, too.
+    pub name: String,
+    /// Whether an auditor brings it or a replay makes it.
+    pub role: DataRole,
+    /// Its folder, or the one file that it is.
+    pub root: PathBuf,
+}
+
 /// Where a data set comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -201,6 +283,16 @@ pub enum DataRole {
     Raw,
     /// A function of the config and of the data sets before it: a replay makes it again and compares.
     Derived,
+}
+
+impl DataRole {
+    /// Its name in a record.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Derived => "derived",
+        }
+    }
 }
 
 /// What DVC says of a data set: its entries are compared with the files when the run begins.
@@ -378,7 +470,7 @@ pub struct ExitRecord {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ExitReason {
-    /// It did all the steps that the config asked for.
+    /// It did all the steps that the config asked for; a command exited with 0.
     Completed,
     /// The monitored metric no longer improved.
     EarlyStopped,
@@ -477,6 +569,7 @@ impl Predicate for TrainingRun {
         for (path, names) in [
             ("data", self.data.iter().map(|data| data.name.as_str()).collect::<Vec<_>>()),
             ("metrics", self.metrics.iter().map(|metric| metric.name.as_str()).collect()),
+            ("outputs", self.outputs.iter().map(|path| path.as_str()).collect()),
             ("config.choices", self.config.choices.iter().map(|choice| choice.group.as_str()).collect()),
         ] {
             let mut seen = BTreeSet::new();
@@ -488,11 +581,23 @@ impl Predicate for TrainingRun {
         if self.data.iter().filter_map(|data| data.dvc.as_ref()).any(impossible) {
             return refuse("data.dvc", "no outputs, or more of them differ than there are".to_owned());
         }
-        if let Some(pair) = self.checkpoints.windows(2).find(|pair| pair[0].step > pair[1].step) {
-            return refuse("checkpoints", format!("step {} comes after step {}", pair[1].step, pair[0].step));
+        if let Some(TrainingRecord { steps, checkpoints, .. }) = self.training() {
+            if let Some(pair) = checkpoints.windows(2).find(|pair| pair[0].step > pair[1].step) {
+                let message = format!("step {} comes after step {}", pair[1].step, pair[0].step);
+                return refuse("computation.training.checkpoints", message);
+            }
+            if let Some(late) = checkpoints.iter().find(|checkpoint| checkpoint.step > steps.count) {
+                let message = format!("step {} of {} steps", late.step, steps.count);
+                return refuse("computation.training.checkpoints", message);
+            }
         }
-        if let Some(late) = self.checkpoints.iter().find(|checkpoint| checkpoint.step > self.steps.count) {
-            return refuse("checkpoints", format!("step {} of {} steps", late.step, self.steps.count));
+        if let Some(CommandRecord { words, exit_code, .. }) = self.command() {
+            if words.is_empty() {
+                return refuse("computation.command.words", "empty".to_owned());
+            }
+            if *exit_code != 0 {
+                return refuse("computation.command.exitCode", format!("{exit_code}: only success is signed"));
+            }
         }
         if self.envelope.figures.wall_seconds.get() < 0.0 {
             return refuse("envelope.figures.wallSeconds", "negative".to_owned());

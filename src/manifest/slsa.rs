@@ -5,7 +5,7 @@
 //! bundle whose second statement is not what it yields is refused. Nothing new can be claimed, or contradicted, in
 //! it.
 //!
-//! The build is `spectramind train`, run by whoever signs, on a machine of theirs: the builder's id says so, and no
+//! The build is `spectramind train` or `spectramind exec`, run by whoever signs, on a machine of theirs: the builder's id says so, and no
 //! more than SLSA Build L1 is claimed.
 //!
 //! | field | from |
@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::descriptor::{Annotations, DigestSet, ResourceDescriptor};
-use super::predicate::{ConfigChoice, DeviceRecord, NumericsRecord, TrainingRun};
+use super::predicate::{ConfigChoice, DeviceRecord, NumericsRecord, StepsRecord, TrainingRun};
 use super::statement::{Predicate, StatementError};
 use super::strict_json::DecimalU64;
 use super::timestamp::UtcTime;
@@ -28,8 +28,11 @@ use crate::provenance::git::{GitRecord, RemoteRecord};
 /// The URI of the predicate, version 1.
 pub const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 
-/// What kind of build it is: how the parameters below are to be read. A change of [`Provenance::of`] is a new one.
+/// What kind of build a training is: how the parameters below are to be read. A change of [`Provenance::of`] is a new one.
 pub const BUILD_TYPE: &str = "urn:x-spectramind:train:v1";
+
+/// The same of a run of somebody's own program.
+pub const COMMAND_BUILD_TYPE: &str = "urn:x-spectramind:exec:v1";
 
 /// Who built: `spectramind` on a machine of whoever signed. Nobody else vouches for it.
 pub const BUILDER: &str = "urn:x-spectramind:builder:self-hosted:v1";
@@ -48,7 +51,7 @@ pub struct Provenance {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BuildDefinition {
-    /// Always [`BUILD_TYPE`].
+    /// [`BUILD_TYPE`] or [`COMMAND_BUILD_TYPE`].
     pub build_type: BuildType,
     /// What the user said.
     pub external_parameters: ExternalParameters,
@@ -58,12 +61,15 @@ pub struct BuildDefinition {
     pub resolved_dependencies: Vec<ResourceDescriptor>,
 }
 
-/// The one value of `buildType`.
+/// The values of `buildType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum BuildType {
     /// [`BUILD_TYPE`].
     #[serde(rename = "urn:x-spectramind:train:v1")]
     TrainV1,
+    /// [`COMMAND_BUILD_TYPE`].
+    #[serde(rename = "urn:x-spectramind:exec:v1")]
+    ExecV1,
 }
 
 /// What the user said.
@@ -78,8 +84,12 @@ pub struct ExternalParameters {
     pub hydra_overrides: Vec<String>,
     /// The option chosen of each group.
     pub choices: Vec<ConfigChoice>,
-    /// The seed of every random stream.
-    pub seed: DecimalU64,
+    /// The seed of every random stream of a training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<DecimalU64>,
+    /// The words of a command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<Vec<String>>,
     /// The competition or audit it was made for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub challenge: Option<String>,
@@ -92,10 +102,12 @@ pub struct ExternalParameters {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct InternalParameters {
-    /// What computed.
-    pub device: DeviceRecord,
+    /// What a training computed on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceRecord>,
     /// How it computed.
-    pub numerics: NumericsRecord,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numerics: Option<NumericsRecord>,
 }
 
 /// How it went.
@@ -153,19 +165,25 @@ pub struct BuildMetadata {
 impl Provenance {
     /// The training run as SLSA tells it.
     pub fn of(run: &TrainingRun) -> Self {
+        let (training, command) = (run.training(), run.command());
+        let composed = ResourceDescriptor::of_blake3("composed config", run.config.digest);
         Self {
             build_definition: BuildDefinition {
-                build_type: BuildType::TrainV1,
+                build_type: if command.is_some() { BuildType::ExecV1 } else { BuildType::TrainV1 },
                 external_parameters: ExternalParameters {
                     config: run.config.name.clone(),
                     overrides: run.config.overrides.clone(),
                     hydra_overrides: run.config.hydra_overrides.clone(),
                     choices: run.config.choices.clone(),
-                    seed: run.seed,
+                    seed: training.map(|training| training.seed),
+                    words: command.map(|command| command.words.clone()),
                     challenge: run.run.challenge.clone(),
                     nonce: run.run.nonce.clone(),
                 },
-                internal_parameters: InternalParameters { device: run.device.clone(), numerics: run.numerics },
+                internal_parameters: InternalParameters {
+                    device: training.map(|training| training.device.clone()),
+                    numerics: training.map(|training| training.numerics),
+                },
                 resolved_dependencies: dependencies(run),
             },
             run_details: RunDetails {
@@ -181,7 +199,9 @@ impl Provenance {
                     started_on: run.started_at,
                     finished_on: run.finished_at,
                 },
-                byproducts: vec![ResourceDescriptor::of_blake3("composed config", run.config.digest), step_log(run)],
+                byproducts: std::iter::once(composed)
+                    .chain(training.map(|training| step_log(&training.steps)))
+                    .collect(),
             },
         }
     }
@@ -223,12 +243,12 @@ fn repository(git: &GitRecord) -> Option<String> {
     Some(format!("git+{found}"))
 }
 
-fn step_log(run: &TrainingRun) -> ResourceDescriptor {
+fn step_log(steps: &StepsRecord) -> ResourceDescriptor {
     ResourceDescriptor {
-        name: Some(run.steps.file.as_str().to_owned()),
+        name: Some(steps.file.as_str().to_owned()),
         annotations: Some(Annotations {
-            merkle_root: Some(run.steps.merkle_root),
-            count: Some(DecimalU64(run.steps.count)),
+            merkle_root: Some(steps.merkle_root),
+            count: Some(DecimalU64(steps.count)),
             ..Annotations::default()
         }),
         ..ResourceDescriptor::default()

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256Digest;
+use crate::failure::Advice;
 use crate::provenance::path::{PathError, PathSet, RelativePath};
 
 /// Most subjects of a statement.
@@ -96,6 +97,8 @@ pub enum StatementError {
         message: String,
     },
 }
+
+impl Advice for StatementError {}
 
 impl Subject {
     /// A file by name and content.

@@ -11,6 +11,8 @@ use schemars::JsonSchema;
 use serde::de::{DeserializeOwned, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::failure::Advice;
+
 /// Largest document in bytes: bounds what a stranger can make us read before anything is verified.
 pub const MAX_BYTES: usize = 1 << 20;
 
@@ -62,6 +64,8 @@ pub enum JsonError {
         message: String,
     },
 }
+
+impl Advice for JsonError {}
 
 /// Parses a document.
 ///
@@ -261,6 +265,8 @@ pub struct NonFinite {
     /// Its bits.
     pub bits: u64,
 }
+
+impl Advice for NonFinite {}
 
 impl ExactF64 {
     /// Wraps a finite value.

@@ -77,10 +77,28 @@ pub struct CheckRecord {
     pub findings: Vec<String>,
 }
 
+/// What was done again, as far as it went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum ReplayRecord {
+    /// A training.
+    Training(TrainingReplay),
+    /// A command.
+    Command(CommandReplay),
+}
+
+/// A command that was run again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CommandReplay {
+    /// Number of outputs that were compared and equal.
+    pub outputs: DecimalU64,
+}
+
 /// What was trained again, as far as it went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ReplayRecord {
+pub struct TrainingReplay {
     /// What computed.
     pub device: DeviceRecord,
     /// How it computed.
@@ -160,17 +178,18 @@ pub(crate) mod tests {
     pub(crate) fn example(outcome: Outcome) -> ReplayVerdict {
         let names = ["signature", "files", "steps", "config", "git", "data", "envelope", "replay"];
         let run = run();
+        let training = run.training().expect("a training").clone();
         ReplayVerdict {
             manifest: sha256(b"a manifest"),
             run_id: run.run.id,
             result: outcome,
             checks: names.iter().map(|name| check(name, outcome)).collect(),
-            replay: Some(ReplayRecord {
-                device: run.device,
-                numerics: run.numerics,
-                steps: DecimalU64(run.steps.count),
-                step_root: run.steps.merkle_root,
-            }),
+            replay: Some(ReplayRecord::Training(TrainingReplay {
+                device: training.device,
+                numerics: training.numerics,
+                steps: DecimalU64(training.steps.count),
+                step_root: training.steps.merkle_root,
+            })),
             verifier: VerifierRecord { keyid: sha256(b"a key"), version: "0.1.0".into() },
             started_at: "2026-02-01T12:00:00Z".parse().expect("a time"),
             finished_at: "2026-02-01T12:00:09Z".parse().expect("a time"),

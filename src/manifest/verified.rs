@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::digest::{Sha256Digest, sha256};
+use crate::failure::Advice;
 
 use super::dsse::{Envelope, EnvelopeError, PAYLOAD_TYPE, Profile, bundle_envelopes, pae};
 use super::key::PublicKey;
@@ -159,6 +160,8 @@ pub enum VerificationError {
         got: Sha256Digest,
     },
 }
+
+impl Advice for VerificationError {}
 
 /// Verifies one envelope with a training-run statement as of the time `at`.
 ///

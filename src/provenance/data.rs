@@ -27,6 +27,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Blake3Digest;
+use crate::failure::{Advice, FailureKind, io_hint};
 use crate::foreign::ForeignError;
 use crate::merkle::MerkleLog;
 
@@ -146,6 +147,24 @@ pub enum DataError {
         /// The file.
         path: PathBuf,
     },
+}
+
+impl Advice for DataError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Read { path, source } => io_hint(source, path),
+            Self::Foreign(error) => error.hint(),
+            Self::Kind { .. } | Self::Name { .. } | Self::Path { .. } | Self::Changed { .. } => None,
+        }
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Read { .. } => FailureKind::Missing,
+            Self::Foreign(error) => error.kind(),
+            Self::Kind { .. } | Self::Name { .. } | Self::Path { .. } | Self::Changed { .. } => FailureKind::Failed,
+        }
+    }
 }
 
 /// A list that is not what [`DataManifest::to_jsonl`] writes.

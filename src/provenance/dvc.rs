@@ -30,6 +30,7 @@ use super::data::{DataError, HashedData, ReadData, paths_below};
 use super::md5::{Md5Digest, Md5Kind, Md5Kinds};
 use super::path::{PathError, RelativePath};
 use crate::durable::folder_of;
+use crate::failure::{Advice, FailureKind, io_hint};
 
 /// Largest `.dvc` file, `dvc.lock` or `dvc.yaml` that is read.
 const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
@@ -146,6 +147,31 @@ pub enum DvcError {
         /// The first that does not.
         first: String,
     },
+}
+
+impl Advice for DvcError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Differs { .. } => Some(
+                "`dvc status` lists the files; `dvc checkout` brings back those that DVC knows, `dvc commit` makes it know \
+                 these; provenance.dvc=record trains all the same and records the difference"
+                    .into(),
+            ),
+            Self::Document { .. } | Self::Path { .. } => {
+                Some("correct the file as DVC would have written it, or move it away".into())
+            }
+            Self::Read { path, source } => io_hint(source, path),
+            Self::Data(error) => error.hint(),
+        }
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Read { .. } => FailureKind::Missing,
+            Self::Data(error) => error.kind(),
+            Self::Differs { .. } | Self::Document { .. } | Self::Path { .. } => FailureKind::Failed,
+        }
+    }
 }
 
 /// A list that is not what [`outputs_to_jsonl`] writes.

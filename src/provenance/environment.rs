@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::git::GitId;
 use crate::digest::{Blake3Digest, FileDigest};
+use crate::failure::{Advice, FailureKind, io_hint};
 
 /// The lock file this library was built with.
 const CARGO_LOCK: &[u8] = include_bytes!("../../Cargo.lock");
@@ -118,6 +119,20 @@ pub enum EnvironmentError {
         /// Why.
         source: io::Error,
     },
+}
+
+impl Advice for EnvironmentError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Binary { path, source } => io_hint(source, path),
+        }
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Binary { .. } => FailureKind::Missing,
+        }
+    }
 }
 
 impl Environment {

@@ -9,6 +9,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::failure::Advice;
+
 /// Longest path in bytes; Linux's `PATH_MAX`.
 pub const MAX_PATH_BYTES: usize = 4096;
 
@@ -52,6 +54,8 @@ pub enum PathError {
         path: String,
     },
 }
+
+impl Advice for PathError {}
 
 /// What is wrong with one path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]

@@ -47,6 +47,7 @@ use self::reads::{Reads, join};
 use self::walk::{Change, Difference, Found, Gitlink, MAX_TEXT_BYTES};
 use super::git::{GitId, GitRecord, MAX_CHANGED_PATHS, ObjectFormat, SubmoduleRecord};
 use crate::digest::{Blake3Digest, DomainHasher};
+use crate::failure::{Advice, FailureKind, io_hint};
 
 /// Largest patch that is kept, in bytes.
 pub const MAX_PATCH_BYTES: u64 = 64 << 20;
@@ -150,6 +151,29 @@ pub enum GitError {
         /// What it is.
         got: &'static str,
     },
+}
+
+impl Advice for GitError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Read { path, source } => io_hint(source, path),
+            Self::NoCommit { .. } => {
+                Some("make a first commit: the record says which commit a run was made from".into())
+            }
+            Self::PatchTooLarge { .. } => {
+                Some("commit them, or add provenance.keep_diff=false: their digest is signed in any case".into())
+            }
+            _ => None,
+        }
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Read { .. } => FailureKind::Missing,
+            // What is there was read and is no repository that a record can be made of.
+            _ => FailureKind::Failed,
+        }
+    }
 }
 
 /// Reads which commit the work tree around `dir` is at, and whether its bytes are that commit's; `reads` are the files

@@ -58,8 +58,9 @@ pub(super) fn faults(commitment: &VerifiedCommitment, claim: &TrainingRun, signe
              ${{now:…}} do",
             committed.config.digest, claim.config.digest
         ));
-    } else if committed.seed != claim.seed {
-        faults.push(format!("seed: expected {}, which was committed to, got {}", committed.seed, claim.seed));
+    } else if claim.training().map(|training| training.seed) != Some(committed.seed) {
+        let got = claim.training().map_or("none".to_owned(), |training| training.seed.to_string());
+        faults.push(format!("seed: expected {}, which was committed to, got {got}", committed.seed));
     }
     if !signers.iter().any(|signer| commitment.signers().iter().any(|other| other.keyid == signer.keyid)) {
         let by: Vec<_> = commitment.signers().iter().map(|signer| signer.keyid.to_string()).collect();

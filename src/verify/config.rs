@@ -5,11 +5,16 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::{Check, VerifiedRun, chain};
-use crate::config::{Composer, Config, SourceFile, Value, to_yaml};
+use crate::config::{Composer, Config, ConfigError, SourceFile, Value, to_yaml};
 use crate::digest::FileDigest;
 use crate::envelope::{Bounds, NetworkMode};
+use crate::failure::Failure;
 use crate::foreign;
-use crate::manifest::predicate::{ConfigSource, DataRole};
+use crate::manifest::predicate::{COMMAND_WORKLOAD, ConfigSource, DataSet, TrainingRun};
+
+/// What the workloads that a checker knows say about a config: the data sets that it names, in order. None of a workload
+/// that the checker does not know.
+pub type KnownWorkloads<'a> = &'a dyn Fn(&str, &Config) -> Option<Result<Vec<DataSet>, Failure>>;
 
 /// Whether the configs have to lie in the repository of the sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +30,12 @@ impl VerifiedRun {
     /// digest, the choices, what the record repeats from the config, and Hydra's own record of it.
     ///
     /// Returns the config that was composed, if it is the signed one.
-    pub fn check_config(&self, composer: &Composer, configs: &Path) -> (Check, Option<Config>) {
+    pub fn check_config(
+        &self,
+        composer: &Composer,
+        configs: &Path,
+        workloads: KnownWorkloads<'_>,
+    ) -> (Check, Option<Config>) {
         let mut check = Check::new("config");
         let claim = &self.claim().config;
         if !configs.is_dir() {
@@ -54,7 +64,7 @@ impl VerifiedRun {
                     Ok(sources) => compare_sources(&claim.sources, &sources, configs, &mut check),
                     Err(error) => check.fail(format!("composed config: {error}")),
                 }
-                self.compare_config(&config, &mut check);
+                self.compare_config(&config, workloads, &mut check);
                 Some(config)
             }
             Err(error) => {
@@ -102,7 +112,7 @@ impl VerifiedRun {
         }
     }
 
-    fn compare_config(&self, config: &Config, check: &mut Check) {
+    fn compare_config(&self, config: &Config, workloads: KnownWorkloads<'_>, check: &mut Check) {
         let claim = self.claim();
         match config.digest() {
             Ok(digest) if digest == claim.config.digest => {}
@@ -114,11 +124,31 @@ impl VerifiedRun {
         if !recorded.eq(own.map(|(group, option)| (group.as_str(), option.as_deref().unwrap_or("null")))) {
             check.fail("choices: expected those of the composed config, got others".into());
         }
-        match config.extract::<Repeated>() {
+        match Repeated::of(claim, config) {
             Ok(repeated) => repeated.compare(self, check),
             Err(error) => check.fail(format!("composed config: {}", chain(&error))),
         }
+        self.compare_data(config, workloads, check);
         self.compare_hydra(config, check);
+    }
+
+    /// Compares the data sets of the record with those that the config names; what a config says is the workload's to tell.
+    fn compare_data(&self, config: &Config, workloads: KnownWorkloads<'_>, check: &mut Check) {
+        let claim = self.claim();
+        let declared = match workloads(&claim.workload, config) {
+            Some(Ok(declared)) => declared,
+            Some(Err(failure)) => return check.fail(format!("composed config: {failure}")),
+            None => {
+                return check.note(format!(
+                    "this verifier does not know the workload {:?}: whether the data sets are those of the config was not compared",
+                    claim.workload
+                ));
+            }
+        };
+        let declared = declared.iter().map(|set| (set.name.as_str(), set.role, set.root.display().to_string()));
+        if !claim.data.iter().map(|data| (data.name.as_str(), data.role, data.root.clone())).eq(declared) {
+            check.fail("data sets: expected those of the composed config, by name, role and root, got others".into());
+        }
     }
 
     /// Compares what Hydra writes about a run into its directory with what it would write of the composed config; but
@@ -220,28 +250,25 @@ fn withheld(run: &VerifiedRun) -> Vec<&str> {
     variables.filter(|v| v.set && v.value.is_none() && is_withheld(&v.name)).map(|v| v.name.as_str()).collect()
 }
 
-/// What the record states beside the config and must agree with it: a trainer could sign other limits than were set, or
-/// the list of other data than were trained on.
-#[derive(Deserialize)]
+/// What the record states beside the config and must agree with it: a trainer could sign other limits than were set.
 struct Repeated {
+    workload: String,
+    /// None of a command.
+    seed: Option<u64>,
+    bounds: Bounds,
+    experiment: String,
+    challenge: Option<String>,
+    nonce: Option<String>,
+}
+
+/// What every config of a training says.
+#[derive(Deserialize)]
+struct Training {
+    workload: String,
     trainer: Trainer,
     envelope: Envelope,
-    data: Data,
-    calib: Calibration,
     experiment: String,
     record: Record,
-}
-
-#[derive(Deserialize)]
-struct Data {
-    name: String,
-    root: String,
-    simulation: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Calibration {
-    out: String,
 }
 
 #[derive(Deserialize)]
@@ -262,28 +289,58 @@ struct Envelope {
     network: NetworkMode,
 }
 
+/// What the config of a command may say.
+#[derive(Default, Deserialize)]
+struct Exec {
+    #[serde(default)]
+    command: Command,
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+struct Command {
+    experiment: String,
+    challenge: Option<String>,
+    nonce: Option<String>,
+    wall_seconds: Option<u64>,
+}
+
+impl Default for Command {
+    fn default() -> Self {
+        Self { experiment: COMMAND_WORKLOAD.into(), challenge: None, nonce: None, wall_seconds: None }
+    }
+}
+
 impl Repeated {
+    fn of(claim: &TrainingRun, config: &Config) -> Result<Self, ConfigError> {
+        if claim.command().is_some() {
+            let Exec { command: Command { experiment, challenge, nonce, wall_seconds } } = config.extract()?;
+            let bounds = Bounds { wall_seconds, device_memory_bytes: None, network: NetworkMode::Unrestricted };
+            let workload = COMMAND_WORKLOAD.to_owned();
+            return Ok(Self { workload, seed: None, bounds, experiment, challenge, nonce });
+        }
+        let Training { workload, trainer, envelope, experiment, record } = config.extract()?;
+        let Envelope { wall_seconds, device_memory_bytes, network } = envelope;
+        let bounds = Bounds { wall_seconds, device_memory_bytes, network };
+        let Record { challenge, nonce } = record;
+        Ok(Self { workload, seed: Some(trainer.seed), bounds, experiment, challenge, nonce })
+    }
+
     fn compare(self, run: &VerifiedRun, check: &mut Check) {
         let claim = run.claim();
-        let Envelope { wall_seconds, device_memory_bytes, network } = self.envelope;
-        if Bounds::from(&claim.envelope.bounds) != (Bounds { wall_seconds, device_memory_bytes, network }) {
+        if Bounds::from(&claim.envelope.bounds) != self.bounds {
             check.fail("envelope bounds: expected those of the composed config, got others".into());
         }
-        // Data that are simulated are made again by a replay, like those that are calibrated.
-        let role = if self.data.simulation.is_some() { DataRole::Derived } else { DataRole::Raw };
-        let calibrated = format!("{}-calibrated", self.data.name);
-        let expected = [(self.data.name, role, self.data.root), (calibrated, DataRole::Derived, self.calib.out)];
-        let expected = expected.iter().map(|(name, role, root)| (name, role, root));
-        if !claim.data.iter().map(|data| (&data.name, &data.role, &data.root)).eq(expected) {
-            check.fail("data sets: expected those of the composed config, by name, role and root, got others".into());
-        }
-        if claim.seed.0 != self.trainer.seed {
-            check.fail(format!("seed: expected {}, got {}", self.trainer.seed, claim.seed.0));
+        if let (Some(expected), Some(training)) = (self.seed, claim.training())
+            && training.seed.0 != expected
+        {
+            check.fail(format!("seed: expected {expected}, got {}", training.seed.0));
         }
         for (what, expected, got) in [
+            ("workload", Some(&self.workload), Some(&claim.workload)),
             ("experiment", Some(&self.experiment), Some(&claim.run.experiment)),
-            ("challenge", self.record.challenge.as_ref(), claim.run.challenge.as_ref()),
-            ("nonce", self.record.nonce.as_ref(), claim.run.nonce.as_ref()),
+            ("challenge", self.challenge.as_ref(), claim.run.challenge.as_ref()),
+            ("nonce", self.nonce.as_ref(), claim.run.nonce.as_ref()),
         ] {
             if expected != got {
                 check.fail(format!("{what}: expected {expected:?}, as the config says, got {got:?}"));

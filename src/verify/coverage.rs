@@ -29,7 +29,7 @@ pub(super) const EVENTS_LOG: &str = "logs/events.jsonl";
 /// name in every run directory.
 pub(super) fn coverage(name: &str, claim: &TrainingRun) -> Coverage {
     let lists = claim.data.iter().flat_map(|data| [Some(&data.list), data.dvc.as_ref().map(|dvc| &dvc.list)]);
-    let mut checked = lists.flatten().chain([&claim.steps.file]);
+    let mut checked = lists.flatten().chain(claim.training().map(|training| &training.steps.file));
     let patch = claim.git.as_ref().and_then(|git| git.patch.as_ref());
     match name {
         _ if checked.any(|checked| checked.as_str() == name) => Coverage::Checked,
@@ -37,7 +37,7 @@ pub(super) fn coverage(name: &str, claim: &TrainingRun) -> Coverage {
         ORIGIN | STEP_LEAVES | METRICS_LOG => Coverage::Checked,
         // Times, and the same figures for a person.
         EVENTS_LOG | "v50_debug_log.md" => Coverage::NotChecked,
-        "predictions.csv" => Coverage::ByReplay,
+        _ if claim.outputs.iter().any(|output| output.as_str() == name) => Coverage::ByReplay,
         _ => match name.split_once('/') {
             Some(("checkpoints", file)) if !file.contains('/') => Coverage::ByReplay,
             Some((".hydra", "config.yaml" | "overrides.yaml")) => Coverage::Checked,

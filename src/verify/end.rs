@@ -1,11 +1,13 @@
 //! The end of the run, judged by its plan and its figures: an end that somebody chose by the score is no end.
+//!
+//! A command ends by itself or is not signed; of it nothing is left to judge.
 
 use serde::Deserialize;
 
 use super::files::LeafPosition;
 use super::{Check, VerifiedRun, chain};
 use crate::config::Config;
-use crate::manifest::predicate::ExitReason;
+use crate::manifest::predicate::{ExitReason, TrainingRecord};
 use crate::wall_time::WallTime;
 
 /// What the config says about the end.
@@ -38,6 +40,13 @@ impl VerifiedRun {
             check.not_checked("the plan is not known, as the signed config was not composed".into());
             return check;
         };
+        let Some(training) = self.claim().training() else {
+            check.note("the command exited with 0, as the record says: no other run of one is signed".into());
+            if self.claim().exit.reason != ExitReason::Completed {
+                check.fail(format!("expected a command to have completed, got {:?}", self.claim().exit.reason));
+            }
+            return check;
+        };
         let plan: Plan = match config.extract() {
             Ok(plan) => plan,
             Err(error) => {
@@ -45,21 +54,22 @@ impl VerifiedRun {
                 return check;
             }
         };
-        let Some(last) = self.last_leaf(&mut check) else { return check };
-        self.judge_end(&plan.trainer, &last, &mut check);
+        let Some(last) = self.last_leaf(training, &mut check) else { return check };
+        self.judge_end(training, &plan.trainer, &last, &mut check);
         check
     }
 
-    fn judge_end(&self, plan: &Trainer, last: &LeafPosition, check: &mut Check) {
+    fn judge_end(&self, training: &TrainingRecord, plan: &Trainer, last: &LeafPosition, check: &mut Check) {
         let claim = self.claim();
-        let (steps, epochs) = (claim.steps.count, plan.max_epochs);
+        let (steps, epochs) = (training.steps.count, plan.max_epochs);
         let epoch = last.epoch.saturating_add(1);
         check.note(format!("{:?} after {steps} steps, in epoch {epoch} of {epochs}", claim.exit.reason));
         if epoch > epochs {
             check.fail(format!("expected at most {epochs} epochs, as the config says, got steps of {epoch}"));
         }
         // A whole epoch ends with a digest of the state.
-        let final_state = claim.checkpoints.iter().rfind(|checkpoint| checkpoint.step == steps).map(|c| c.state_digest);
+        let final_state =
+            training.checkpoints.iter().rfind(|checkpoint| checkpoint.step == steps).map(|c| c.state_digest);
         let ends_an_epoch = matches!(claim.exit.reason, ExitReason::Completed | ExitReason::EarlyStopped);
         match (last.state, final_state) {
             (_, None) => check.fail(format!("expected a checkpoint of step {steps}, the last one, got none")),
@@ -116,8 +126,8 @@ impl VerifiedRun {
         }
     }
 
-    fn last_leaf(&self, check: &mut Check) -> Option<LeafPosition> {
-        let text = self.read_subject(self.claim().steps.file.as_str(), check)?;
+    fn last_leaf(&self, training: &TrainingRecord, check: &mut Check) -> Option<LeafPosition> {
+        let text = self.read_subject(training.steps.file.as_str(), check)?;
         let line = text.strip_suffix(b"\n").unwrap_or(&text).rsplit(|&byte| byte == b'\n').next();
         match line.map(serde_json::from_slice::<LeafPosition>) {
             Some(Ok(leaf)) => Some(leaf),

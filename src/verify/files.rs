@@ -11,6 +11,7 @@ use super::coverage::{Coverage, METRICS_LOG, coverage};
 use super::{Check, MANIFEST, VERDICT, VerifiedRun};
 use crate::digest::{Blake3Digest, sha256};
 use crate::foreign::{self, ForeignError};
+use crate::manifest::predicate::StepsRecord;
 use crate::manifest::statement::Subject;
 use crate::merkle::{MerkleLog, leaf_hash};
 
@@ -52,8 +53,9 @@ impl VerifiedRun {
             check.fail("files of the record: expected the signed ones, in their order, got others".into());
         }
         self.hash_subjects(subjects, &mut check);
-        let claimed = claim.checkpoints.iter().map(|c| &c.file).chain([&claim.steps.file]);
-        for file in claimed.chain(claim.data.iter().map(|data| &data.list)) {
+        let training = claim.training().into_iter();
+        let claimed = training.flat_map(|t| t.checkpoints.iter().map(|c| &c.file).chain([&t.steps.file]));
+        for file in claimed.chain(claim.data.iter().map(|data| &data.list)).chain(&claim.outputs) {
             if !subjects.iter().any(|subject| subject.name == *file) {
                 check.fail(format!("{} is claimed and not among the signed files", file.as_str()));
             }
@@ -184,10 +186,13 @@ impl VerifiedRun {
     }
 
     /// Recomputes the Merkle root of the step log and the list of leaf hashes; names the first leaf that is not the one
-    /// signed.
-    pub fn check_steps(&self) -> Check {
+    /// signed. None for a command, which has none.
+    pub fn check_steps(&self) -> Option<Check> {
+        self.claim().training().map(|training| self.check_log(&training.steps))
+    }
+
+    fn check_log(&self, claim: &StepsRecord) -> Check {
         let mut check = Check::new("steps");
-        let claim = &self.claim().steps;
         let name = claim.file.as_str();
         let path = self.root.join(name);
         let limit = claim.count.saturating_add(1).saturating_mul(MAX_LEAF_BYTES).min(super::MAX_READ_BYTES);

@@ -37,15 +37,14 @@ impl VerifiedRun {
             check.fail_at(&self.root.join(ORIGIN), format!("{ORIGIN}: not as a run writes it"));
         }
         let claim = self.claim();
-        let RunOrigin { run, workload, config, git, data, environment, device, numerics, seed, started_at } = origin;
+        let RunOrigin { run, workload, config, git, data, environment, computation, started_at } = origin;
         for (field, differs) in [
             ("run", run != claim.run),
             ("workload", workload != claim.workload),
             ("config", config != claim.config),
             ("git", git != claim.git),
             ("data", data != claim.data),
-            ("numerics", numerics != claim.numerics),
-            ("seed", seed != claim.seed),
+            ("computation", !computation.is_of(&claim.computation)),
             ("startedAt", started_at != claim.started_at),
         ] {
             if differs {
@@ -56,7 +55,8 @@ impl VerifiedRun {
             }
         }
         // A run may go on on another machine, whose record then stands in the statement.
-        let resumed = environment != claim.environment || device != claim.device;
+        let resumed = environment != claim.environment
+            || computation.device() != claim.training().map(|training| &training.device);
         check.note(match resumed {
             false => format!("{ORIGIN} says what the statement says"),
             true => format!(
@@ -86,6 +86,8 @@ impl VerifiedRun {
     fn compare_events(&self, check: &mut Check) {
         let Some(bytes) = self.optional_subject(EVENTS_LOG, check) else { return };
         let claim = self.claim();
+        // A command has none.
+        let steps = claim.training().map_or(0, |training| training.steps.count);
         let mut fail = |finding: String| check.fail_at(&self.root.join(EVENTS_LOG), format!("{EVENTS_LOG}: {finding}"));
         let text = String::from_utf8_lossy(&bytes);
         let (mut elapsed, mut last) = (0.0, None);
@@ -105,10 +107,10 @@ impl VerifiedRun {
             fail(format!("expected events within the {wall} s that the run says it took, got one at {elapsed} s"));
         }
         match last {
-            Some(event) if event.event == "finished" && event.step == claim.steps.count => {}
+            Some(event) if event.event == "finished" && event.step == steps => {}
             Some(event) => fail(format!(
-                "expected to end with finished at step {}, got {} at step {}",
-                claim.steps.count, event.event, event.step
+                "expected to end with finished at step {steps}, got {} at step {}",
+                event.event, event.step
             )),
             None => fail("expected events, got none".into()),
         }

@@ -129,16 +129,21 @@ pub struct SignedRun {
     pub workload: String,
     /// Why it ended.
     pub exit: ExitReason,
-    /// Optimizer steps done.
-    pub steps: u64,
+    /// Optimizer steps done; none of a command.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub steps: Option<u64>,
+    /// The words of a command; none of a training.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub command: Option<Vec<String>>,
     /// What was measured at the end.
     pub metrics: Vec<MetricRecord>,
     /// Digest of the composed config.
     pub config: Blake3Digest,
     /// The overrides, as given.
     pub overrides: Vec<String>,
-    /// The seed of every random stream.
-    pub seed: DecimalU64,
+    /// The seed of every random stream; none of a command.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub seed: Option<DecimalU64>,
     /// The data sets.
     pub data: Vec<NamedData>,
     /// The recorded commit, where the sources were in a git repository.
@@ -196,8 +201,9 @@ pub struct SelfAssertedFigures {
     /// Most bytes of device memory.
     #[serde(deserialize_with = "Option::deserialize")]
     pub peak_device_bytes: Option<DecimalU64>,
-    /// Name of the device.
-    pub device: String,
+    /// Name of the device; none of a command.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub device: Option<String>,
 }
 
 /// A trusted key that signed.
@@ -235,15 +241,17 @@ impl From<&VerifiedRun> for SignedRun {
 impl SignedRun {
     /// A claim, the identity of its manifest, and who signed it.
     pub(crate) fn of(claim: &TrainingRun, manifest: Sha256Digest, signers: Vec<SigningParty>) -> Self {
+        let training = claim.training();
         Self {
             id: claim.run.id.clone(),
             workload: claim.workload.clone(),
             exit: claim.exit.reason,
-            steps: claim.steps.count,
+            steps: training.map(|training| training.steps.count),
+            command: claim.command().map(|command| command.words.clone()),
             metrics: claim.metrics.clone(),
             config: claim.config.digest,
             overrides: claim.config.overrides.clone(),
-            seed: claim.seed,
+            seed: training.map(|training| training.seed),
             data: claim.data.iter().map(NamedData::from).collect(),
             commit: claim.git.as_ref().map(|git| NamedCommit { id: git.commit.clone(), clean: git.clean }),
             built_from: claim.environment.built_from.clone(),
@@ -255,7 +263,7 @@ impl SignedRun {
             self_asserted_figures: SelfAssertedFigures {
                 wall_seconds: claim.envelope.figures.wall_seconds,
                 peak_device_bytes: claim.envelope.figures.peak_device_bytes,
-                device: format!("{} ({})", claim.device.name, claim.device.accelerator),
+                device: training.map(|training| format!("{} ({})", training.device.name, training.device.accelerator)),
             },
         }
     }
@@ -276,7 +284,7 @@ pub const NOT_PROVED: [&str; 7] = [
     "that the config was not picked among many that were tried: a policy can fix config keys, seed, data and the least \
      number of held-out samples, and demand a commitment made before the run",
     "that these fields of the record, which no check looks into, are true: run.id, config.composedAt, \
-     config.utcOffsetSeconds, config.job, device, environment, envelope.figures, git.branch, git.readIgnored, git.readUntracked, git.remotes, git.replaced, git.shallow, \
+     config.utcOffsetSeconds, config.job, computation.training.device, computation.command.sandbox, environment, envelope.figures, git.branch, git.readIgnored, git.readUntracked, git.remotes, git.replaced, git.shallow, \
      git.untracked, startedAt, finishedAt",
     "the calendar time of the run: times and host figures are the trainer's own word",
     "that the limits were kept on the trainer's machine: a replay measures time only, on another machine, and neither \

@@ -268,8 +268,12 @@ fn judge(verified: &VerifiedVerdict, check: &mut Check) {
         let when = claim.finished_at;
         check.note(format!("signed by {} (keyid {}) at {when} (self-asserted)", signer.name, signer.keyid));
     }
-    if let Some(replay) = &claim.replay {
-        check.note(format!("{} steps replayed on {}", replay.steps, replay.device.name));
+    match &claim.replay {
+        Some(ReplayRecord::Training(replay)) => {
+            check.note(format!("{} steps replayed on {}", replay.steps, replay.device.name));
+        }
+        Some(ReplayRecord::Command(replay)) => check.note(format!("run again, with {} equal outputs", replay.outputs)),
+        None => {}
     }
     if claim.outcome_of(&[REPLAY]).is_none() {
         check.not_checked(format!("replay: {NOT_REPLAYED}"));

@@ -1,21 +1,14 @@
 //! Golden cases: `golden/<case>/case.json` says what to run, `expected.json` what must come out, bit for bit.
 
-use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::Duration;
 
-use anyhow::{Context, Result};
-use serde::{Deserialize, Serialize};
-use spectramind::ariel::config::TrainConfig;
-use spectramind::ariel::training::{self, PREDICTIONS, TrainingRun};
+use anyhow::{Context, Result, anyhow};
+use serde::Deserialize;
 use spectramind::config::Composer;
-use spectramind::digest::{Blake3Digest, FileDigest};
 use spectramind::durable::write_whole;
-use spectramind::engine::device;
-use spectramind::engine::repro::NUMERICS_VERSION;
-use spectramind::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory};
-use spectramind::engine::settings::{Accelerator, LoggerSettings};
-use spectramind::provenance::data::{ListedFiles, ReadData};
+use spectramind::engine::settings::Accelerator;
+use spectramind::run::Workloads;
+use spectramind::run::replay::{Digests, Rehearsal};
 use spectramind::verify::{Check, Report};
 
 /// What a case runs.
@@ -28,30 +21,14 @@ struct Case {
     overrides: Vec<String>,
 }
 
-/// What came out of a case.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Digests {
-    /// Version of the numerics contract.
-    numerics: u32,
-    /// Merkle root over the simulated data set.
-    data: Blake3Digest,
-    /// BLAKE3 of the calibrated light curves.
-    light_curves: Blake3Digest,
-    /// Optimizer steps.
-    steps: u64,
-    /// Merkle root over the step leaves.
-    step_root: Blake3Digest,
-    /// Digest of the final state.
-    state: Blake3Digest,
-    /// BLAKE3 of the final checkpoint's file.
-    checkpoint: Blake3Digest,
-    /// BLAKE3 of the predictions' file.
-    predictions: Blake3Digest,
-}
-
 /// Runs every case below `golden`, in order of their names.
-pub fn report(golden: &Path, composer: &Composer, accelerator: Accelerator, update: bool) -> Report {
+pub fn report(
+    golden: &Path,
+    composer: &Composer,
+    accelerator: Accelerator,
+    update: bool,
+    workloads: &Workloads,
+) -> Report {
     let mut report = Report::new(golden.display().to_string(), false);
     let cases = match cases(golden) {
         Ok(cases) => cases,
@@ -65,7 +42,7 @@ pub fn report(golden: &Path, composer: &Composer, accelerator: Accelerator, upda
     for case in cases {
         let mut check = Check::new(&case);
         let folder = golden.join(&case);
-        let outcome = run(&folder, composer, accelerator);
+        let outcome = run(&folder, composer, accelerator, workloads);
         match outcome.and_then(|got| if update { write(&folder, &got) } else { compare(&folder, &got, &mut check) }) {
             Ok(()) if update => check.note(format!("wrote {}", folder.join("expected.json").display())),
             Ok(()) => {}
@@ -89,37 +66,15 @@ fn cases(golden: &Path) -> Result<Vec<String>> {
     Ok(cases)
 }
 
-fn run(folder: &Path, composer: &Composer, accelerator: Accelerator) -> Result<Digests> {
+fn run(folder: &Path, composer: &Composer, accelerator: Accelerator, workloads: &Workloads) -> Result<Digests> {
     let path = folder.join("case.json");
     let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let case: Case = serde_json::from_slice(&text).with_context(|| format!("{} is no case", path.display()))?;
-    let composed = composer.compose(case.config.as_str(), &case.overrides)?;
-    let mut config: TrainConfig = composed.extract()?;
+    let config = composer.compose(case.config.as_str(), &case.overrides)?;
     let scratch = tempfile::tempdir()?;
-    config.data.root = scratch.path().join("data");
-    config.calib.out = scratch.path().join("calibrated");
-    let config = config.check()?;
-    let device = device::choose(accelerator, config.trainer().numerics)?.device;
-
-    training::prepare(&config, &mut |_| {})?;
-    let [raw, derived] = [&config.data.root, &config.calib.out]
-        .map(|root| -> Result<_> { Ok(ListedFiles::new(root, ReadData::of_tree(root)?.manifest().clone())) });
-    let (raw, derived) = (raw?, derived?);
-    let task = training::build_task(&config, &raw, &derived)?;
-    let mut run = RunDirectory::create(&scratch.path().join("run"), LoggerSettings::NONE)?;
-    let how = TrainingRun { device: &device, checkpoint: None, stop_after_steps: None, elapsed: &|| Duration::ZERO };
-    let trained = training::train(&config, &task, how, &mut run, &mut |_| ControlFlow::Continue(()))?;
-    let blake3 = |path: &Path| -> Result<_> { Ok(FileDigest::of_file(path)?.blake3) };
-    Ok(Digests {
-        numerics: NUMERICS_VERSION,
-        data: raw.list().merkle_root(),
-        light_curves: blake3(&spectramind::ariel::calibration::light_curves_path(&config.calib.out))?,
-        steps: trained.steps,
-        step_root: run.step_log().root(),
-        state: trained.state_digest,
-        checkpoint: blake3(&run.root().join(FINAL_CHECKPOINT))?,
-        predictions: blake3(&run.root().join(PREDICTIONS))?,
-    })
+    let rehearsal = Rehearsal { config: &config, accelerator, scratch: scratch.path() };
+    let workload = workloads.of(&config).map_err(|failure| anyhow!("{failure}"))?;
+    workload.rehearse(&rehearsal).map_err(|failure| anyhow!("{failure}"))
 }
 
 fn write(folder: &Path, digests: &Digests) -> Result<()> {
@@ -133,20 +88,14 @@ fn compare(folder: &Path, got: &Digests, check: &mut Check) -> Result<()> {
     let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let expected: Digests =
         serde_json::from_slice(&text).with_context(|| format!("{} holds no digests", path.display()))?;
-    let fields = |digests: &Digests| {
-        [
-            ("numerics", digests.numerics.to_string()),
-            ("data", digests.data.to_string()),
-            ("lightCurves", digests.light_curves.to_string()),
-            ("steps", digests.steps.to_string()),
-            ("stepRoot", digests.step_root.to_string()),
-            ("state", digests.state.to_string()),
-            ("checkpoint", digests.checkpoint.to_string()),
-            ("predictions", digests.predictions.to_string()),
-        ]
-    };
-    for ((name, expected), (_, got)) in fields(&expected).into_iter().zip(fields(got)) {
-        if expected == got {
+    let (expected, got) = (expected.named(), got.named());
+    if expected.len() != got.len() {
+        check.fail(format!("expected {} digests, got {}", expected.len(), got.len()));
+    }
+    for ((name, expected), (found, got)) in expected.into_iter().zip(got) {
+        if name != found {
+            check.fail(format!("expected {name} {expected}, got {found} {got}"));
+        } else if expected == got {
             check.note(format!("{name} {got}"));
         } else {
             check.fail(format!("{name}: expected {expected}, got {got}"));

@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use spectramind::durable::{folder_of, write_whole};
-use spectramind::manifest::predicate::DataRole;
 use spectramind::provenance::environment::BuiltFrom;
 use spectramind::verify::text::shown;
 use spectramind::verify::{Finding, NamedCommit, Report, TrainedAgain, Verdict};
@@ -124,21 +123,29 @@ fn facts(report: &Report) -> Vec<(&'static str, Cow<'_, str>)> {
     let Some(run) = &report.run else { return Vec::new() };
     let mut facts = vec![("run", shown(&run.id)), ("workload", shown(&run.workload))];
     let exit = serde_json::to_value(run.exit).ok().and_then(|exit| exit.as_str().map(str::to_owned));
-    facts.push(("exit", format!("{}, after {} steps", exit.unwrap_or_default(), run.steps).into()));
+    let exit = exit.unwrap_or_default();
+    facts.push(match &run.command {
+        None => ("exit", format!("{exit}, after {} steps", run.steps.unwrap_or_default()).into()),
+        Some(words) => {
+            let words = shown(&words.join(" ")).into_owned();
+            (
+                "exit",
+                format!("{exit}: a command, without a step log and without a claim about its arithmetic: {words}")
+                    .into(),
+            )
+        }
+    });
     for metric in &run.metrics {
         let (name, value) = (shown(&metric.name), metric.value.get());
         facts.push(("measured", format!("{name} = {value} over {} samples", metric.samples.0).into()));
     }
     let overrides = run.overrides.join(" ");
     let overrides = if overrides.is_empty() { "none".into() } else { shown(&overrides).into_owned().into() };
-    facts.extend([("overrides", overrides), ("seed", run.seed.0.to_string().into())]);
+    facts.push(("overrides", overrides));
+    facts.extend(run.seed.map(|seed| ("seed", seed.0.to_string().into())));
     facts.push(("config", format!("digest {}", run.config).into()));
     for data in &run.data {
-        let role = match data.role {
-            DataRole::Raw => "raw",
-            DataRole::Derived => "derived",
-        };
-        let (name, files, root) = (shown(&data.name), data.files, data.merkle_root);
+        let (name, role, files, root) = (shown(&data.name), data.role.name(), data.files, data.merkle_root);
         facts.push(("data", format!("{name}, {role}: {files} files, Merkle root {root}").into()));
     }
     facts.push(match &run.commit {
@@ -164,7 +171,8 @@ fn facts(report: &Report) -> Vec<(&'static str, Cow<'_, str>)> {
     facts.push(("made", times.into()));
     let figures = &run.self_asserted_figures;
     let memory = figures.peak_device_bytes.map_or("not measured".to_owned(), |bytes| format!("{} bytes", bytes.0));
-    let (seconds, device) = (figures.wall_seconds.get(), shown(&figures.device));
-    facts.push(("used", format!("{seconds} s, device memory {memory}, on {device}, self-asserted").into()));
+    let seconds = figures.wall_seconds.get();
+    let device = figures.device.as_deref().map(|device| format!(", on {}", shown(device))).unwrap_or_default();
+    facts.push(("used", format!("{seconds} s, device memory {memory}{device}, self-asserted").into()));
     facts
 }

@@ -174,6 +174,17 @@ impl Config {
         self.resolve()?.extract()
     }
 
+    /// Resolves, and reads two types that share the top of the config.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve) and [`Resolved::extract_parts`].
+    pub fn extract_parts<A: DeserializeOwned, B: DeserializeOwned>(
+        &self,
+        keys_of_a: &[&str],
+    ) -> Result<(A, B), ConfigError> {
+        self.resolve()?.extract_parts(keys_of_a)
+    }
+
     /// The digest of the resolved config without `hydra`; see [`Resolved::digest`].
     ///
     /// # Errors
@@ -459,13 +470,38 @@ impl Resolved {
     /// [`ErrorKind::MissingValue`] for a `???`; [`ErrorKind::TypeMismatch`] and [`ErrorKind::UnknownKey`] with the
     /// path of the key, what was expected, what was found, and where it was set.
     pub fn extract<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
+        self.extract_beside(&[])
+    }
+
+    /// [`extract`](Self::extract) where further keys are known, and read elsewhere.
+    fn extract_beside<T: DeserializeOwned>(&self, known: &[&str]) -> Result<T, ConfigError> {
         if let Some(path) = missing_keys(&self.value).into_iter().next() {
             let location = self.origins.get(&path).and_then(|origin| origin.origin.location().cloned());
             let message = format!("{path}: a value is required and nobody set one");
             let hint = Some(format!("set it: `{path}=<value>`"));
             return Err(ConfigError::new(ErrorKind::MissingValue, message).at(location).with_hint(hint));
         }
-        extract(&self.value, &self.origins)
+        extract(&self.value, &self.origins, known)
+    }
+
+    /// Reads two types that share the top of the config: `A` takes the keys that it is said to have, `B` all others.
+    /// Whoever makes no use of `A`'s keys still hears of them where a key is unknown to both.
+    ///
+    /// # Errors
+    /// As [`extract`](Self::extract).
+    pub fn extract_parts<A: DeserializeOwned, B: DeserializeOwned>(
+        &self,
+        keys_of_a: &[&str],
+    ) -> Result<(A, B), ConfigError> {
+        let Value::Map(all) = &self.value else { return Ok((self.extract()?, self.extract()?)) };
+        let is_of_a = |key: &Key| keys_of_a.iter().any(|name| key.to_string() == *name);
+        let part = |of_a: bool| -> Self {
+            let entries = all.iter().filter(|(key, _)| is_of_a(key) == of_a);
+            let value = Value::Map(entries.map(|(key, value)| (key.clone(), value.clone())).collect());
+            Self { value, ..self.clone() }
+        };
+        let (a, b) = (part(true), part(false));
+        Ok((a.extract()?, b.extract_beside(keys_of_a)?))
     }
 }
 

@@ -511,3 +511,32 @@ fn a_search_path_entry_that_is_not_there_is_a_warning_and_an_unknown_scheme_an_e
     assert_eq!(config.warnings(), ["provider=hydra.searchpath in main, path=no/such/directory is not available."]);
     assert_eq!(error_of(&tree("hydra: {searchpath: ['ftp://a']}\n"), &[]).kind(), ErrorKind::Searchpath);
 }
+
+#[test]
+fn two_types_share_the_top_of_a_config_and_an_unknown_key_is_told_of_both() {
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Name {
+        name: String,
+    }
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Rate {
+        rate: f64,
+    }
+    let parts = |text: &str| {
+        let files = [("train.yaml".to_owned(), text.to_owned())].into();
+        let composer = Composer::new(SearchPath::new().memory("main", files));
+        composer.compose::<&str>("train", &[]).expect("composes").extract_parts::<Name, Rate>(&["name"])
+    };
+    let (Name { name }, Rate { rate }) = parts("name: x\nrate: 0.5\n").expect("both are there");
+    assert_eq!((name.as_str(), rate), ("x", 0.5));
+    let error = parts("nme: x\nname: x\nrate: 0.5\n").expect_err("unknown");
+    assert_eq!(error.to_string(), "train.yaml:1:1: nme: unknown key; expected one of name, rate");
+    assert_eq!(error.hint().as_deref(), Some("did you mean `name`?"));
+    let error = parts("rate: 0.5\n").expect_err("missing");
+    assert_eq!(
+        (error.kind(), error.to_string().contains("name: a value is required")),
+        (ErrorKind::MissingValue, true)
+    );
+}

@@ -13,21 +13,27 @@ use super::origin::{KeyOrigin, Origin};
 use super::python;
 use super::value::Value;
 
-/// Reads a value into a type.
+/// Reads a value into a type. Keys that are known elsewhere, at the top, are named in an error about an unknown one.
 ///
 /// # Errors
 /// [`ErrorKind::TypeMismatch`], [`ErrorKind::UnknownKey`].
 pub(super) fn extract<T: DeserializeOwned>(
     value: &Value,
     origins: &IndexMap<String, KeyOrigin>,
+    known_elsewhere: &[&str],
 ) -> Result<T, ConfigError> {
     serde_path_to_error::deserialize(Reader(value)).map_err(|error| {
         let path = error.path().to_string();
-        describe(&path, error.into_inner(), origins)
+        describe(&path, error.into_inner(), origins, known_elsewhere)
     })
 }
 
-fn describe(path: &str, error: Refusal, origins: &IndexMap<String, KeyOrigin>) -> ConfigError {
+fn describe(
+    path: &str,
+    error: Refusal,
+    origins: &IndexMap<String, KeyOrigin>,
+    known_elsewhere: &[&str],
+) -> ConfigError {
     // serde_path_to_error stops at the map for unknown keys and goes into the key for the rest.
     let path = path.trim_end_matches(".?");
     let path = if path == "." { "" } else { path };
@@ -39,6 +45,8 @@ fn describe(path: &str, error: Refusal, origins: &IndexMap<String, KeyOrigin>) -
                 _ => format!("{path}.{key}"),
             };
             let parent = full.strip_suffix(key.as_str()).unwrap_or("");
+            let elsewhere = if parent.is_empty() { known_elsewhere } else { &[] };
+            let known: Vec<&str> = elsewhere.iter().chain(known).copied().collect();
             let hint = nearest(&key, known.iter().copied()).map(|near| did_you_mean(format!("{parent}{near}")));
             (ErrorKind::UnknownKey, full, format!("unknown key; expected one of {}", known.join(", ")), hint)
         }
@@ -226,5 +234,5 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
 /// # Errors
 /// [`ErrorKind::TypeMismatch`], [`ErrorKind::UnknownKey`].
 pub fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T, ConfigError> {
-    extract(value, &IndexMap::new())
+    extract(value, &IndexMap::new(), &[])
 }

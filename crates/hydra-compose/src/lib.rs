@@ -126,7 +126,7 @@ pub fn load_yaml_document(text: &str) -> Result<Value, ConfigError> {
 /// Those of [`load_yaml`] and [`from_value`].
 pub fn from_yaml<T: serde::de::DeserializeOwned>(text: &str, file: &str) -> Result<T, ConfigError> {
     let root = yaml::load(text).map_err(|error| error.in_file(file))?;
-    extract::extract(&root.to_value(), &root.origins(file)).map_err(|error| error.in_file(file))
+    extract::extract(&root.to_value(), &root.origins(file), &[]).map_err(|error| error.in_file(file))
 }
 
 /// The examples of the README are true.

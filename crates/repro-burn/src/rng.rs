@@ -69,6 +69,10 @@ impl Stream {
     pub const EVALUATE: Self = Self(6);
     /// What Burn's `Backend::seed` seeds, outside of any run.
     pub const SEEDED: Self = Self(7);
+    /// What training samples are prepared with; `step` is the optimizer step, the part is the sample.
+    pub const AUGMENT: Self = Self(8);
+    /// What held-out samples are prepared with; `step` is the split, the part is the sample.
+    pub const AUGMENT_HELD_OUT: Self = Self(9);
 
     /// A stream of a workload's own, apart from all of the engine's.
     ///
@@ -210,6 +214,8 @@ mod tests {
             Stream::PROBE,
             Stream::EVALUATE,
             Stream::SEEDED,
+            Stream::AUGMENT,
+            Stream::AUGMENT_HELD_OUT,
             Stream::workload(0),
             Stream::workload(1),
         ];

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::ariel::dataset::{DataError, Visit};
 use crate::engine::settings::UnsupportedSetting;
+use crate::failure::{Advice, FailureKind};
 
 /// Why a visit cannot be calibrated.
 #[derive(Debug, thiserror::Error)]
@@ -89,9 +90,21 @@ pub enum CalibrationError {
     },
 }
 
-impl CalibrationError {
-    /// Whether something is not there or cannot be read or written; see [`DataError::is_missing`].
-    pub fn is_missing(&self) -> bool {
-        matches!(self, Self::Data(error) if error.is_missing())
+impl Advice for CalibrationError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Data(error) => error.hint(),
+            Self::Setting(error) => error.hint(),
+            _ => None,
+        }
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Data(error) => error.kind(),
+            Self::Setting(error) => error.kind(),
+            // What is there was read and is wrong.
+            _ => FailureKind::Failed,
+        }
     }
 }

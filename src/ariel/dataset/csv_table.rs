@@ -1,6 +1,7 @@
 //! CSV files with columns found by name.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::DataError;
@@ -14,21 +15,31 @@ pub(crate) const MAX_TABLE_ROWS: u64 = 100_000;
 /// Columns of a table; a submission has 567.
 const MAX_TABLE_COLUMNS: u64 = 1000;
 
-/// Writes comma-separated rows; no field of the data set's tables needs quotes.
+/// Comma-separated rows as a file has them; no field of the data set's tables needs quotes.
+///
+/// # Panics
+/// When a row has not as many fields as the header.
+pub(crate) fn csv_bytes<R: AsRef<[u8]>>(
+    header: impl IntoIterator<Item = impl AsRef<str>>,
+    rows: impl IntoIterator<Item = impl IntoIterator<Item = R>>,
+) -> Vec<u8> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let in_memory = "rows of one length fit into memory";
+    writer.write_record(header.into_iter().map(|name| name.as_ref().to_owned())).expect(in_memory);
+    for row in rows {
+        writer.write_record(row).expect(in_memory);
+    }
+    writer.into_inner().expect(in_memory)
+}
+
+/// Writes comma-separated rows.
 pub(crate) fn write_csv<R: AsRef<[u8]>>(
     path: &Path,
     header: impl IntoIterator<Item = impl AsRef<str>>,
     rows: impl IntoIterator<Item = impl IntoIterator<Item = R>>,
 ) -> Result<(), DataError> {
-    write_atomically(path, |file| {
-        let refuse = |source: csv::Error| DataError::Csv { path: path.to_owned(), source };
-        let mut writer = csv::Writer::from_writer(file);
-        writer.write_record(header.into_iter().map(|name| name.as_ref().to_owned())).map_err(refuse)?;
-        for row in rows {
-            writer.write_record(row).map_err(refuse)?;
-        }
-        writer.flush().map_err(|source| DataError::io("write", path, source))
-    })
+    let bytes = csv_bytes(header, rows);
+    write_atomically(path, |file| file.write_all(&bytes).map_err(|source| DataError::io("write", path, source)))
 }
 
 /// A whole CSV file, its columns found by name.

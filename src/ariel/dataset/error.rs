@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use parquet::errors::ParquetError;
 
 use crate::digest::Blake3Digest;
+use crate::failure::{Advice, FailureKind, io_hint};
 use crate::foreign::ForeignError;
 use crate::provenance::data::ListedError;
 
@@ -117,12 +118,6 @@ pub enum DataError {
 }
 
 impl DataError {
-    /// Whether something is not there or cannot be read or written. Everything else was read and is wrong, or is not what
-    /// was listed.
-    pub fn is_missing(&self) -> bool {
-        matches!(self, Self::Missing { .. } | Self::Io { .. })
-    }
-
     /// As [`reading`](Self::reading), for what stands in the way of a file that somebody else wrote.
     pub(super) fn foreign(what: &'static str, error: ForeignError) -> Self {
         match error {
@@ -172,5 +167,26 @@ impl DataError {
 
     pub(crate) fn value(path: &Path, place: impl Into<String>, expected: &'static str, got: impl Into<String>) -> Self {
         Self::Value { path: path.to_owned(), place: place.into(), expected, got: got.into() }
+    }
+}
+
+impl Advice for DataError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Io { path, source, .. } => io_hint(source, path),
+            Self::Missing { .. } => Some("the data set is incomplete: get that file again".into()),
+            Self::NotListed { .. } | Self::NotAsListed { .. } => {
+                Some("the data set changed after it was hashed: start again when nothing writes to it".into())
+            }
+            _ => Some("the file is damaged or of another kind: get it, or simulate it, again".into()),
+        }
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Missing { .. } | Self::Io { .. } => FailureKind::Missing,
+            // It was read and is wrong, or is not what was listed.
+            _ => FailureKind::Failed,
+        }
     }
 }

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 pub use atomic_file::write_atomically;
 pub use calibration_frames::{CalibrationFrames, LINEARITY_COEFFICIENTS};
-pub(crate) use csv_table::{CsvTable, MAX_TABLE_ROWS, write_csv};
+pub(crate) use csv_table::{CsvTable, MAX_TABLE_ROWS, csv_bytes};
 pub use error::DataError;
 pub use frame_table::{FrameLayout, FrameTable};
 pub use layout::{Layout, Split, Visit};

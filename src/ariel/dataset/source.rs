@@ -143,6 +143,7 @@ impl DataSource {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::{Advice, FailureKind};
     use crate::provenance::data::{DataManifest, ReadData};
 
     fn listed(folder: &Path) -> DataSource {
@@ -166,7 +167,7 @@ mod tests {
         assert_eq!(source.read("a", &path("train/1/a"), 1).expect("read").bytes, "a");
         for name in ["train/1/b", "train/2/a"] {
             let error = source.read("file", &path(name), 100).expect_err("refused");
-            assert!(matches!(error, DataError::NotListed { .. }) && !error.is_missing(), "{error}");
+            assert!(matches!(error, DataError::NotListed { .. }) && error.kind() == FailureKind::Failed, "{error}");
             assert!(source.read_if_there("file", &path(name), 100).expect("no error").is_none());
         }
         assert!(matches!(source.names("planet", &path("train/2")), Err(DataError::NotListed { .. })));
@@ -180,10 +181,13 @@ mod tests {
         let source = listed(folder.path());
         fs::write(&path, "abd").expect("written");
         let error = source.read("file", &path, 3).expect_err("refused");
-        assert!(matches!(error, DataError::NotAsListed { size: 3, .. }) && !error.is_missing(), "{error}");
+        assert!(
+            matches!(error, DataError::NotAsListed { size: 3, .. }) && error.kind() == FailureKind::Failed,
+            "{error}"
+        );
         fs::remove_file(&path).expect("removed");
         let error = source.read("file", &path, 3).expect_err("refused");
-        assert!(matches!(error, DataError::Missing { .. }) && error.is_missing(), "{error}");
+        assert!(matches!(error, DataError::Missing { .. }) && error.kind() == FailureKind::Missing, "{error}");
         assert!(source.read_if_there("file", &path, 3).is_err(), "listed and gone is not the same as not listed");
     }
 

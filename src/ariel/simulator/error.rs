@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::ariel::dataset::DataError;
 use crate::engine::settings::UnsupportedSetting;
+use crate::failure::{Advice, FailureKind};
 
 /// Why there is no simulated data set.
 #[derive(Debug, thiserror::Error)]
@@ -22,9 +23,20 @@ pub enum SimulationError {
     },
 }
 
-impl SimulationError {
-    /// Whether something is not there or cannot be read or written; see [`DataError::is_missing`].
-    pub fn is_missing(&self) -> bool {
-        matches!(self, Self::Data(error) if error.is_missing())
+impl Advice for SimulationError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Data(error) => error.hint(),
+            Self::Setting(error) => error.hint(),
+            Self::OutputExists { .. } => Some("choose another folder with sim.out=DIR, or delete that one".into()),
+        }
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Data(error) => error.kind(),
+            Self::Setting(error) => error.kind(),
+            Self::OutputExists { .. } => FailureKind::Failed,
+        }
     }
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::ariel::calibration::{CalibConfig, CalibOutput, CalibSteps, Calibrator};
 use crate::ariel::dataset::DataSet;
 use crate::digest::DomainHasher;
+use crate::failure::{Advice, FailureKind};
 
 /// A few reads of one planet, without anything random in the light.
 pub(crate) fn quiet(out: &Path) -> SimConfig {
@@ -256,7 +257,7 @@ fn a_simulation_that_would_fill_memory_or_disk_is_refused_before_a_byte_is_writt
         let mut config = config.clone();
         change(&mut config);
         let error = simulate(&config, &mut |_| {}).expect_err("refused");
-        assert!(matches!(error, SimulationError::Setting(_)) && !error.is_missing(), "{error}");
+        assert!(matches!(error, SimulationError::Setting(_)) && error.kind() == FailureKind::Usage, "{error}");
         assert!(contents(folder.path()).is_empty());
         error.to_string()
     };

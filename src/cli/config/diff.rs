@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::{Config, Differences, Value, load_yaml};
-use anyhow::Result;
+use crate::failure::{Failure, Result};
 
 use super::explain::short;
 use crate::cli::compose::{self, Sources};
-use crate::cli::failure::{Told, Usage};
+use crate::cli::failure::Told;
 use crate::cli::output::outln;
 
 /// Compare the configs of two runs, of two commands, or of a run and the tree of today
@@ -30,11 +30,11 @@ pub struct Arguments {
     config_dir: Option<PathBuf>,
 }
 
-/// Compares two configs.
+/// Compares two configs; [`Told::No`] when they differ.
 ///
 /// # Errors
-/// When one cannot be composed; [`Told`] when they differ.
-pub fn run(arguments: &Arguments) -> Result<()> {
+/// When one cannot be composed.
+pub fn run(arguments: &Arguments) -> Result<Told> {
     let Arguments { config_path, config_dir, .. } = arguments;
     let sources = Sources { config_path: config_path.clone(), config_dir: config_dir.clone(), ..Sources::default() };
     let first = read(&arguments.first, &sources)?;
@@ -58,10 +58,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if differences.order {
         outln!("the keys that both have stand in another order");
     }
-    if differences.is_empty() {
-        return Ok(());
-    }
-    Err(Told::No.into())
+    Ok(if differences.is_empty() { Told::Done } else { Told::No })
 }
 
 /// Composes what one argument names.
@@ -74,7 +71,7 @@ fn read(text: &str, sources: &Sources) -> Result<Config> {
     let words = shlex::split(text).filter(|words| !words.is_empty() && !Path::new(text).exists());
     let Some((command, overrides)) = words.as_deref().and_then(<[String]>::split_first) else {
         let message = format!("{text:?}: expected a run directory, with its .hydra/config.yaml, or a command");
-        return Err(Usage::new(message, "write a command in quotes: \"train trainer=ci_fast\"").into());
+        return Err(Failure::usage(message, "write a command in quotes: \"train trainer=ci_fast\""));
     };
     Ok(compose::composer(command, sources)?.compose(command.as_str(), overrides)?)
 }
@@ -84,7 +81,7 @@ fn today(run: &str, sources: &Sources) -> Result<Config> {
     let path = Path::new(run).join(".hydra/hydra.yaml");
     let text = std::fs::read_to_string(&path).map_err(|error| {
         let message = format!("{}: {error}: expected a run directory", path.display());
-        Usage::new(message, "name what to compare with: a second run or command")
+        Failure::usage(message, "name what to compare with: a second run or command")
     })?;
     let hydra = load_yaml(&text)?;
     let texts = |key: &str| -> Vec<String> {

@@ -1,7 +1,7 @@
 //! `spectramind config explain`
 
 use crate::config::{Map, Value};
-use anyhow::Result;
+use crate::failure::Result;
 
 use super::PRIMARY;
 use crate::cli::compose::Selection;

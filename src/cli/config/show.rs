@@ -1,7 +1,7 @@
 //! `spectramind config show`
 
 use crate::config::{Composer, Config, ConfigError, to_json, to_yaml};
-use anyhow::Result;
+use crate::failure::Result;
 use serde_json::{Map, Value as Json, json};
 
 use super::PRIMARY;
@@ -36,7 +36,7 @@ pub struct Arguments {
 ///
 /// # Errors
 /// Whatever is wrong with the config.
-pub fn run(arguments: &Arguments) -> Result<()> {
+pub fn run(arguments: &Arguments) -> Result<Told> {
     let Selection { config_path, config_dir, config_name, overrides, .. } = &arguments.selection;
     let composer = match (config_path, config_dir) {
         (None, Some(whole)) if arguments.json => {
@@ -53,11 +53,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             false => composed(&composer, name, overrides, arguments.hydra),
         };
         outln!("{}", answer.as_ref().unwrap_or_else(|refusal| refusal));
-        return answer.map(drop).map_err(|_| Told::Wrong.into());
+        return Ok(if answer.is_ok() { Told::Done } else { Told::Wrong });
     }
     let name = arguments.selection.primary(PRIMARY);
     if !arguments.multirun {
-        return arguments.print(&warned(composer.compose(name, overrides)?));
+        arguments.print(&warned(composer.compose(name, overrides)?))?;
+        return Ok(Told::Done);
     }
     let sweep = composer.sweep(name, overrides)?;
     let jobs = sweep.jobs().iter().map(|job| Ok((job, composer.compose_job(&sweep, job)?)));
@@ -70,7 +71,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         outln!("# {number}: {}", job.join(" "));
         arguments.print(&warned(config))?;
     }
-    Ok(())
+    Ok(Told::Done)
 }
 
 impl Arguments {

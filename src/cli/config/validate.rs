@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::config::{Composer, Config, ConfigError, Resolved, to_json};
-use crate::schema;
-use anyhow::{Context, Result};
+use crate::failure::{Context, Failure, Result};
+use crate::run::Workloads;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value as Json;
 
 use crate::cli::compose::{Selection, warnings};
-use crate::cli::failure::{Told, Usage};
+use crate::cli::failure::Told;
 use crate::cli::output::outln;
 use crate::cli::typed::is_hydra;
 
@@ -29,14 +29,14 @@ pub struct Arguments {
     schema: Option<PathBuf>,
 }
 
-/// Validates the tree.
+/// Validates the tree; [`Told::No`] when something is not valid.
 ///
 /// # Errors
-/// When there is nothing to validate; [`Told`] when something is not valid.
-pub fn run(arguments: &Arguments) -> Result<()> {
+/// When there is nothing to validate.
+pub fn run(arguments: &Arguments, workloads: &Workloads) -> Result<Told> {
     let selection = &arguments.selection;
     let composer = selection.composer(super::PRIMARY)?;
-    let primaries = primaries(arguments, &composer)?;
+    let primaries = primaries(arguments, &composer, workloads)?;
     let mut tree = Tree {
         composer,
         overrides: &selection.overrides,
@@ -68,17 +68,21 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     if !tree.told.is_empty() {
         outln!("{} errors in {} compositions", tree.told.len(), tree.compositions);
-        return Err(Told::No.into());
+        return Ok(Told::No);
     }
     outln!("{} compositions are valid", tree.compositions);
-    Ok(())
+    Ok(Told::Done)
 }
 
 /// The primary configs that are checked, and what by: the schema that was given, the command's own, or none.
 ///
 /// # Errors
 /// When there are none, or the schema is none.
-fn primaries(arguments: &Arguments, composer: &Composer) -> Result<Vec<(String, Option<Validator>)>> {
+fn primaries(
+    arguments: &Arguments,
+    composer: &Composer,
+    workloads: &Workloads,
+) -> Result<Vec<(String, Option<Validator>)>> {
     let selection = &arguments.selection;
     let (group, asked) = match selection.config_name.as_deref().map(|name| name.rsplit_once('/').unwrap_or(("", name)))
     {
@@ -92,32 +96,29 @@ fn primaries(arguments: &Arguments, composer: &Composer) -> Result<Vec<(String, 
     }
     if names.is_empty() {
         let message = "expected primary configs (train.yaml, …) in the folder of configs, got none";
-        return Err(Usage::new(message, "name the folder with --config-path DIR, the config with --config-name").into());
+        return Err(Failure::usage(message, "name the folder with --config-path DIR, the config with --config-name"));
     }
     if let Some(path) = &arguments.schema {
         let [name] = names.as_slice() else {
             let message = format!("--schema: expected one primary config, got {}", names.join(", "));
-            return Err(Usage::new(message, "say which with --config-name NAME").into());
+            return Err(Failure::usage(message, "say which with --config-name NAME"));
         };
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let shape = |error: &dyn std::fmt::Display| {
             let message = format!("{}: expected a JSON Schema, got another text: {error}", path.display());
-            Usage::new(message, "give one of draft 2020-12 or older, as JSON")
+            Failure::usage(message, "give one of draft 2020-12 or older, as JSON")
         };
         let schema = serde_json::from_str(&text).map_err(|error| shape(&error))?;
         let validator = jsonschema::validator_for(&schema).map_err(|error| shape(&error))?;
         return Ok(vec![(name.clone(), Some(validator))]);
     }
-    let schemas = schema::configs();
     let mut primaries = Vec::new();
     for name in names {
-        let own = schemas.iter().find(|(command, schema)| {
-            *command == name
-                && !composer
-                    .compose(name.as_str(), &selection.overrides)
-                    .is_ok_and(|config| is_foreign(&config, schema))
-        });
-        let validator = own.map(|(_, schema)| jsonschema::validator_for(schema)).transpose()?;
+        let config = composer.compose(name.as_str(), &selection.overrides).ok();
+        let own = workloads.schema(&name, config.as_ref());
+        let own = own.filter(|schema| !config.is_some_and(|config| is_foreign(&config, schema)));
+        let validator = own.map(|schema| jsonschema::validator_for(&schema)).transpose();
+        let validator = validator.map_err(|error| Failure::new(error.to_string()))?;
         primaries.push((name, validator));
     }
     // A tree of our own may have other files at its top, for its primary configs to include.

@@ -3,20 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use crate::durable;
+use crate::failure::{Context, Failure, Result};
 use crate::manifest::key::{PublicKey, SigningKey};
 use crate::manifest::timestamp::UtcTime;
 use crate::manifest::trust::state::StateFile;
 use crate::manifest::trust::{
     NamedRoot, Role, Root, RootOrigin, Trust, TrustDocument, TrustError, TrustSource, TrustedKey, read_file,
 };
-use anyhow::{Context, Result};
 use clap::{Subcommand, ValueEnum};
 use etcetera::{BaseStrategy, choose_base_strategy};
 use jiff::Timestamp;
 
-use crate::cli::failure::Usage;
 use crate::cli::output::outln;
-use crate::cli::{passphrase, record};
+use crate::cli::{passphrase, world};
 
 /// Say whose signatures count, in a document signed by root keys
 #[derive(clap::Args)]
@@ -157,7 +156,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             })
         }
         Command::Revoke { name, at, change } => {
-            change.make(&[], |document| document.revoke(name, at.unwrap_or_else(record::now)))
+            change.make(&[], |document| document.revoke(name, at.unwrap_or_else(world::now)))
         }
         Command::Threshold { threshold, role, change } => change.make(&[], |document| {
             document.thresholds.set((*role).into(), *threshold);
@@ -179,10 +178,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 fn init(out: &Path, root_threshold: u32, signing: &Signing) -> Result<()> {
     if out.symlink_metadata().is_ok() {
         let message = format!("{} exists already: a trust document is never begun over another", out.display());
-        return Err(Usage::new(message, "change it with `spectramind keys trust add`, or name another --out").into());
+        return Err(Failure::usage(message, "change it with `spectramind keys trust add`, or name another --out"));
     }
     let keys = signing.keys()?;
-    let document = TrustDocument::first(root_of(&keys, root_threshold), record::now());
+    let document = TrustDocument::first(root_of(&keys, root_threshold), world::now());
     let mut state = StateFile::open(&state_path()?)?;
     signing.publish(document, &keys, &[], out, &mut state)
 }
@@ -199,7 +198,7 @@ impl Change {
         let bytes = read(&self.trust)?;
         let document = TrustDocument::reopen(&bytes, &keys[0].public(), &state.state);
         let document = document.with_context(|| format!("{} is not changed", self.trust.display()))?;
-        let mut document = document.successor(record::now());
+        let mut document = document.successor(world::now());
         change(&mut document)?;
         self.signing.publish(document, &keys, more, &self.trust, &mut state)
     }

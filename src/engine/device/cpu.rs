@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use super::backend::Handle;
 use super::{Device, Kind};
 use crate::engine::repro::{CpuLevel, CpuLevelError};
+use crate::failure::{Advice, FailureKind};
 
 /// Environment variable in which the programs look for a [`CpuLevel`] to use instead of the best one; the bits do not
 /// depend on it. The library does not read it.
@@ -38,5 +39,15 @@ pub(super) fn device() -> Device {
         memory_bytes: None,
         is_software: false,
         handle: Handle::Cpu,
+    }
+}
+
+impl Advice for CpuLevelVariableError {
+    fn hint(&self) -> Option<String> {
+        Some("without the variable the best one is used; the bits are the same".into())
+    }
+
+    fn kind(&self) -> FailureKind {
+        FailureKind::Usage
     }
 }

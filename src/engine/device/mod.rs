@@ -18,9 +18,10 @@ use burn::tensor::backend::AutodiffBackend;
 use self::backend::Handle;
 pub use self::cpu::{CPU_LEVEL_VARIABLE, CpuLevelVariableError, choose_cpu_level};
 use super::repro::Capabilities;
-use super::repro::probe::{Report, Subnormals, WrongProduct};
+use super::repro::probe::{ProbeFailure, Report, Subnormals, WrongProduct};
 use super::settings::{Accelerator, Numerics};
 use crate::digest::Blake3Digest;
+use crate::failure::{Advice, FailureKind};
 
 /// A kind of device, as `trainer.accelerator` names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -240,6 +241,43 @@ fn choose_best(
     }
     unreachable!("the CPU is always there and is no software device")
 }
+
+impl Advice for DeviceError {
+    fn hint(&self) -> Option<String> {
+        let driver = |kind: &Kind| match kind {
+            Kind::Cuda => "install NVIDIA's driver and the CUDA toolkit's NVRTC",
+            Kind::Wgpu => "install a Vulkan driver (Mesa's package mesa-vulkan-drivers has one that needs no GPU)",
+            Kind::Cpu => "use another machine",
+        };
+        Some(match self {
+            Self::NotCompiledIn { kind } => {
+                format!("build with `cargo build --release --features {kind}`, or use accelerator=cpu or auto")
+            }
+            Self::Absent { kind, .. } => format!("{}, or use accelerator=cpu or auto", driver(kind)),
+            Self::NotConforming { .. } => {
+                "use accelerator=cpu or auto; trainer.numerics=native trains there, with bits of that kind of device"
+                    .into()
+            }
+            Self::NotCorrect { .. } => "use accelerator=cpu, or trainer.numerics=portable, which has its own".into(),
+        })
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::NotCompiledIn { .. } | Self::Absent { .. } => FailureKind::Usage,
+            Self::NotConforming { .. } | Self::NotCorrect { .. } => FailureKind::Failed,
+        }
+    }
+}
+
+impl Advice for ProbeFailure {
+    fn hint(&self) -> Option<String> {
+        let report = "report it with the output of `spectramind doctor --verbose`";
+        Some(format!("use another accelerator or driver, or trainer.numerics=native; {report}"))
+    }
+}
+
+impl Advice for WrongProduct {}
 
 #[cfg(test)]
 mod tests {

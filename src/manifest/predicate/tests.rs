@@ -94,25 +94,28 @@ pub(crate) fn example() -> TrainingRun {
                 Variable::withheld("SPECTRAMIND_SIGNING_KEY", true),
             ],
         },
-        device: DeviceRecord {
-            accelerator: "cuda".into(),
-            name: "A GPU".into(),
-            driver: Some("NVIDIA 580.95, CUDA 13.0".into()),
-            memory_bytes: Some(DecimalU64(80 << 30)),
-            probe: Some(ProbeRecord { passed: true, digest: digest(7) }),
-        },
-        numerics: NumericsRecord {
-            profile: NumericsProfile::Portable,
-            version: 1,
-            precision: PrecisionRecord::MixedF16,
-        },
-        seed: DecimalU64(42),
-        steps: StepsRecord { count: 2, merkle_root: digest(8), file: path("steps.jsonl") },
-        checkpoints: vec![CheckpointRecord {
-            file: path("checkpoints/step-00000002.safetensors"),
-            step: 2,
-            state_digest: digest(9),
-        }],
+        computation: Computation::Training(TrainingRecord {
+            device: DeviceRecord {
+                accelerator: "cuda".into(),
+                name: "A GPU".into(),
+                driver: Some("NVIDIA 580.95, CUDA 13.0".into()),
+                memory_bytes: Some(DecimalU64(80 << 30)),
+                probe: Some(ProbeRecord { passed: true, digest: digest(7) }),
+            },
+            numerics: NumericsRecord {
+                profile: NumericsProfile::Portable,
+                version: 1,
+                precision: PrecisionRecord::MixedF16,
+            },
+            seed: DecimalU64(42),
+            steps: StepsRecord { count: 2, merkle_root: digest(8), file: path("steps.jsonl") },
+            checkpoints: vec![CheckpointRecord {
+                file: path("checkpoints/step-00000002.safetensors"),
+                step: 2,
+                state_digest: digest(9),
+            }],
+        }),
+        outputs: vec![path("predictions.csv")],
         files: vec![FileRecord { path: path("steps.jsonl"), size: DecimalU64(7) }],
         metrics: vec![MetricRecord {
             name: "gll".into(),
@@ -141,8 +144,9 @@ pub(crate) fn example() -> TrainingRun {
 /// The same with every option absent.
 pub(crate) fn sparse_example() -> TrainingRun {
     let mut run = example();
-    (run.run.challenge, run.run.nonce, run.git, run.device.probe) = (None, None, None, None);
-    (run.device.driver, run.device.memory_bytes) = (None, None);
+    (run.run.challenge, run.run.nonce, run.git) = (None, None, None);
+    let device = &mut training(&mut run).device;
+    (device.probe, device.driver, device.memory_bytes) = (None, None, None);
     run.environment.built_from = None;
     (run.config.job.number, run.environment.kernel, run.environment.cpu_model) = (None, None, None);
     (run.environment.logical_cpus, run.environment.memory_bytes) = (None, None);
@@ -151,13 +155,29 @@ pub(crate) fn sparse_example() -> TrainingRun {
     run
 }
 
+/// A claim about a program of somebody's own.
+pub(crate) fn command_example() -> TrainingRun {
+    let words = ["python", "train.py", "--config", "{config}"].map(str::to_owned).to_vec();
+    let sandbox = SandboxRecord::Landlock { abi: 4 };
+    let computation = Computation::Command(CommandRecord { words, exit_code: 0, sandbox });
+    TrainingRun { workload: COMMAND_WORKLOAD.into(), computation, ..example() }
+}
+
+/// What is claimed of the training.
+pub(crate) fn training(run: &mut TrainingRun) -> &mut TrainingRecord {
+    match &mut run.computation {
+        Computation::Training(training) => training,
+        Computation::Command(_) => panic!("a command"),
+    }
+}
+
 fn text(run: &TrainingRun) -> String {
     String::from_utf8(strict_json::to_vec(run).expect("small")).expect("UTF-8")
 }
 
 #[test]
 fn a_claim_round_trips() {
-    for run in [example(), sparse_example()] {
+    for run in [example(), sparse_example(), command_example()] {
         assert_eq!(run.check(), Ok(()));
         assert_eq!(strict_json::from_slice(text(&run).as_bytes()), Ok(run));
     }
@@ -249,6 +269,7 @@ fn a_git_record_that_calls_a_difference_clean_is_refused() {
 #[test]
 fn names_given_twice_are_refused() {
     assert_eq!(refused_at(|run| run.data.push(run.data[0].clone())), "data");
+    assert_eq!(refused_at(|run| run.outputs.push(run.outputs[0].clone())), "outputs");
     assert_eq!(refused_at(|run| run.metrics.push(run.metrics[0].clone())), "metrics");
     assert_eq!(refused_at(|run| run.config.choices.push(run.config.choices[0].clone())), "config.choices");
 }
@@ -256,10 +277,23 @@ fn names_given_twice_are_refused() {
 #[test]
 fn checkpoints_out_of_order_or_after_the_end_are_refused() {
     let earlier = |run: &mut TrainingRun| {
-        run.checkpoints.push(CheckpointRecord { step: 1, ..run.checkpoints[0].clone() });
+        let checkpoints = &mut training(run).checkpoints;
+        checkpoints.push(CheckpointRecord { step: 1, ..checkpoints[0].clone() });
     };
-    assert_eq!(refused_at(earlier), "checkpoints");
-    assert_eq!(refused_at(|run| run.steps.count = 1), "checkpoints");
+    assert_eq!(refused_at(earlier), "computation.training.checkpoints");
+    assert_eq!(refused_at(|run| training(run).steps.count = 1), "computation.training.checkpoints");
+}
+
+#[test]
+fn a_command_without_words_or_success_is_refused() {
+    let refused = |change: fn(&mut CommandRecord)| {
+        let mut run = command_example();
+        let Computation::Command(command) = &mut run.computation else { panic!("a training") };
+        change(command);
+        run.check().expect_err("refused").to_string()
+    };
+    assert!(refused(|command| command.words.clear()).contains("computation.command.words"));
+    assert!(refused(|command| command.exit_code = 1).contains("only success is signed"));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256Digest;
+use crate::failure::Advice;
 use crate::manifest::dsse::{EnvelopeError, MAX_SIGNATURES};
 use crate::manifest::key::PublicKey;
 use crate::manifest::strict_json::{self, JsonError, MAX_INTEGER};
@@ -254,6 +255,25 @@ pub enum TrustError {
         /// Number of challenges.
         got: usize,
     },
+}
+
+impl Advice for TrustError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Envelope(_) => "begin a signed one with `spectramind keys trust init --root-key ROOT.pem`",
+            Self::RootSignatures { .. } => "name with --root-key, once each, as many root keys as have to sign",
+            Self::Rollback { .. } => "get the newest trust document from whoever hands it out",
+            Self::SameVersion { .. } => {
+                "two documents of one version are about: ask whoever hands them out; a new one needs a new root"
+            }
+            Self::Expired { .. } => "its author renews it: spectramind keys trust renew --expires-at TIME",
+            Self::UnknownName { .. } => "`spectramind keys trust list` shows the names",
+            Self::Threshold { .. } => "add keys of that role first, or lower the threshold first",
+            Self::RootIsTrusted { .. } => "make a root key of its own: spectramind keys generate --out FILE",
+            _ => return None,
+        };
+        Some(hint.into())
+    }
 }
 
 impl TrustDocument {

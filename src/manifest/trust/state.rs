@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256Digest;
 use crate::durable;
+use crate::failure::{Advice, FailureKind, io_hint};
 use crate::manifest::key::PublicKey;
 use crate::manifest::strict_json::{self, JsonError};
 
@@ -83,6 +84,26 @@ pub enum StateError {
         /// Why.
         source: TrustError,
     },
+}
+
+impl Advice for StateError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Io { path, source } => io_hint(source, path),
+            Self::NoFile { .. } => None,
+            Self::Json { path, .. } | Self::Root { path, .. } => {
+                let without = "without it older trust documents are accepted again";
+                Some(format!("restore {} from a backup, or delete it: {without}", path.display()))
+            }
+        }
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Io { .. } => FailureKind::Missing,
+            Self::NoFile { .. } | Self::Json { .. } | Self::Root { .. } => FailureKind::Failed,
+        }
+    }
 }
 
 impl TrustState {

@@ -22,6 +22,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::content::Content;
 use crate::digest::Blake3Digest;
 use crate::durable;
+use crate::failure::{Advice, FailureKind, io_hint};
 use crate::provenance::md5::{Md5Digest, Md5Kinds, Md5s};
 
 /// Name of the file in the cache's folder.
@@ -67,6 +68,22 @@ pub enum CacheFault {
     },
 }
 
+impl Advice for CacheFault {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Read { path, source } => io_hint(source, path),
+            Self::Shape { .. } => None,
+        }
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Read { .. } => FailureKind::Missing,
+            Self::Shape { .. } => FailureKind::Failed,
+        }
+    }
+}
+
 /// What a file is known again by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FileKey {
@@ -94,15 +111,15 @@ impl DigestCache {
     ///
     /// # Errors
     /// Whatever making the folder or writing the file fails with.
-    pub fn save(self) -> io::Result<()> {
-        let fresh = self.fresh.into_inner().unwrap_or_else(PoisonError::into_inner);
+    pub fn save(&self) -> io::Result<()> {
+        let fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
         if fresh.is_empty() {
             return Ok(());
         }
-        let mut entries = self.known;
+        let mut entries = self.known.clone();
         entries.extend(load(&self.file).unwrap_or_default());
         entries.extend(fresh.clone());
-        let entries = if entries.len() > MAX_ENTRIES { fresh } else { entries };
+        let entries = if entries.len() > MAX_ENTRIES { fresh.clone() } else { entries };
         std::fs::create_dir_all(durable::folder_of(&self.file))?;
         durable::write_whole(&self.file, written(entries.iter().take(MAX_ENTRIES)).as_bytes())
     }

@@ -80,7 +80,7 @@ pub(super) fn judge_claim(policy: &Policy, claim: &TrainingRun, signers: &[Signe
         rule(&mut check, "exit", allowed.contains(&reason), &names(allowed), &name(&reason));
     }
     if let Some(Demand::Required) = probe {
-        let outcome = claim.device.probe.as_ref().map(|probe| probe.passed);
+        let outcome = claim.training().and_then(|training| training.device.probe.as_ref()).map(|probe| probe.passed);
         let got = match outcome {
             Some(true) => "passed",
             Some(false) => "a failed one",
@@ -101,8 +101,9 @@ pub(super) fn judge_claim(policy: &Policy, claim: &TrainingRun, signers: &[Signe
     judge_config(config, claim, evidence.config, &mut check);
     if let Some(allowed) = seed {
         let expected: Vec<_> = allowed.0.iter().map(u64::to_string).collect();
-        let got = claim.seed;
-        rule(&mut check, "seed", allowed.0.contains(&got.0), &expected.join(" or "), &got.to_string());
+        let got = claim.training().map(|training| training.seed.0);
+        let shown = got.map_or("none, as of a command".to_owned(), |got| got.to_string());
+        rule(&mut check, "seed", got.is_some_and(|got| allowed.0.contains(&got)), &expected.join(" or "), &shown);
     }
     judge_program(program, claim.environment.built_from.as_ref(), &mut check);
     if let Some(Demand::Required) = replay {
@@ -304,7 +305,20 @@ fn allows(allowed: &str, url: &str) -> bool {
 }
 
 fn judge_numerics(rules: &NumericsRules, claim: &TrainingRun, check: &mut Check) {
-    let numerics = &claim.numerics;
+    let Some(numerics) = claim.training().map(|training| &training.numerics) else {
+        // A command's arithmetic is nobody's claim: no rule about it holds.
+        let NumericsRules { min_version, profiles, precision } = rules;
+        if min_version.is_some() || profiles.is_some() || precision.is_some() {
+            rule(
+                check,
+                "numerics",
+                false,
+                "a training in the engine",
+                "a command, of whose arithmetic nothing is said",
+            );
+        }
+        return;
+    };
     if let Some(least) = rules.min_version {
         let holds = numerics.version >= least;
         rule(check, "numerics.min_version", holds, &format!("version {least} or later"), &numerics.version.to_string());

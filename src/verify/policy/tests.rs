@@ -5,7 +5,7 @@ use super::*;
 use crate::config::ErrorKind;
 use crate::config::{Composer, Config, SearchPath};
 use crate::manifest::commitment::tests::example as commitment;
-use crate::manifest::predicate::tests::{example, sparse_example};
+use crate::manifest::predicate::tests::{command_example, example, sparse_example, training};
 use crate::manifest::predicate::{DataRecord, ExitReason, ProbeRecord, TrainingRun};
 use crate::provenance::environment::BuiltFrom;
 use crate::verify::commitment::tests::{by, signer};
@@ -307,8 +307,13 @@ fn rules_about_challenge_exit_and_probe() {
     assert_judged("probe: required", &stopped, Verdict::Passed, "probe: passed");
     assert_judged("probe: required", &sparse_example(), Verdict::Failed, "got none");
     let mut failed = example();
-    failed.device.probe = failed.device.probe.map(|probe| ProbeRecord { passed: false, ..probe });
+    let device = &mut training(&mut failed).device;
+    device.probe = device.probe.take().map(|probe| ProbeRecord { passed: false, ..probe });
     assert_judged("probe: required", &failed, Verdict::Failed, "got a failed one");
+    let command = command_example();
+    assert_judged("probe: required", &command, Verdict::Failed, "got none");
+    assert_judged("numerics: {profiles: [portable]}", &command, Verdict::Failed, "a command, of whose arithmetic");
+    assert_judged("seed: 42", &command, Verdict::Failed, "got none, as of a command");
 }
 
 #[test]

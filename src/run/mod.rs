@@ -1,0 +1,34 @@
+//! From a composed config to a signed run, and back: the same for every workload.
+//!
+//! Each step takes the last one's value, so that none can be left out:
+//!
+//! | step | what is done | makes |
+//! |---|---|---|
+//! | [`Composed::of`] | the config is read and refused by key; a device is chosen | [`Composed`] |
+//! | [`Composed::prepare`] | data sets are made where they can be, and hashed; the task is built | [`Prepared`] |
+//! | [`Prepared::start`] | the run directory is made or gone on with; what the run starts from is written | [`Started`] |
+//! | [`Started::train`] | the engine trains; the workload writes its files | [`Trained`] |
+//! | [`Trained::sign`] | everything is read again, and signed | [`Signed`] |
+//!
+//! A [`replay`] takes a run whose signature was verified the same way in a scratch folder, and compares.
+//!
+//! Nothing here prints, reads a clock or the environment: they come in as [`Surroundings`].
+
+mod data;
+mod origin;
+mod place;
+mod record;
+pub mod replay;
+mod sign;
+mod sources;
+mod surroundings;
+mod workloads;
+
+pub use self::data::{DataSets, HashedSet};
+pub use self::origin::{audit_difference, config_record, read_origin};
+pub use self::place::{Place, is_complete};
+pub use self::record::{Composed, News, Prepared, Recording, Started, Trained, record};
+pub use self::sign::{Signed, signed_line};
+pub use self::sources::Sources;
+pub use self::surroundings::Surroundings;
+pub use self::workloads::{AnyWorkload, Workloads};

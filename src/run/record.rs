@@ -1,0 +1,429 @@
+//! Training a workload and signing what was done.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Duration;
+
+use burn::tensor::backend::AutodiffBackend;
+
+use super::data::{DataSets, HashedSet};
+use super::origin::{self, About, read_origin};
+use super::place::{Place, newest_checkpoint, unused};
+use super::sign::{self, Outcome, Signed};
+use super::{Sources, Surroundings};
+use crate::config::Config;
+use crate::engine::device::{self, Choice, Job, Kind};
+use crate::engine::fit::{self, Event, FitEnd, FitPlan, fit};
+use crate::engine::observer::{Look, Observer};
+use crate::engine::repro::{NUMERICS_VERSION, with_arithmetic};
+use crate::engine::run_dir::RunDirectory;
+use crate::engine::settings::Numerics;
+use crate::engine::snapshot::Snapshot;
+use crate::failure::{Context, Failure};
+use crate::manifest::key::SigningKey;
+use crate::manifest::origin::{ComputationOrigin, ORIGIN, RunOrigin, TrainingOrigin};
+use crate::manifest::predicate::{Computation, RunRecord, TrainingRecord};
+use crate::manifest::strict_json::DecimalU64;
+use crate::provenance::data::DigestCache;
+use crate::provenance::path::RelativePath;
+use crate::verify::MANIFEST;
+use crate::workload::{CheckedConfig, Outputs, Progress, Workload};
+
+/// What a run is made from.
+pub struct Recording<'a> {
+    /// The composed config.
+    pub config: &'a Config,
+    /// Where it goes.
+    pub place: Place,
+    /// Begins the run in its directory: makes it the one that this run has, and writes Hydra's record there.
+    pub begin: &'a mut dyn FnMut(&Path) -> Result<(), Failure>,
+    /// Digests of data that were read before.
+    pub cache: Option<&'a DigestCache>,
+    /// The world around it.
+    pub surroundings: Surroundings<'a>,
+    /// The key it is signed with.
+    pub key: &'a SigningKey,
+    /// Hears what is going on.
+    pub news: &'a mut dyn FnMut(News<'_>),
+}
+
+/// What is going on.
+pub enum News<'a> {
+    /// The device and the arithmetic were chosen: in words.
+    Computing(&'a str),
+    /// Something takes long.
+    Progress(Progress<'a>),
+    /// The run goes on after so many steps.
+    GoingOn(u64),
+    /// The run begins, from this.
+    Begun(&'a RunOrigin),
+    /// The engine trains.
+    Event(Event<'a>),
+    /// Training ended.
+    Trained(&'a FitEnd),
+}
+
+/// Trains and signs a run, from a composed config to a manifest.
+///
+/// # Errors
+/// Whatever keeps the run from being made or signed. What was checkpointed stays usable.
+pub fn record<W: Workload>(workload: &W, recording: Recording<'_>) -> Result<Signed, Failure> {
+    let Recording { config, place, begin, cache, surroundings, key, news } = recording;
+    let composed = Composed::of(workload, config)?;
+    news(News::Computing(&composed.computing()));
+    let prepared = composed.prepare(cache, &mut |progress| news(News::Progress(progress)))?;
+    let started = prepared.start(place, &surroundings, begin)?;
+    if let Some(step) = started.goes_on_after() {
+        news(News::GoingOn(step));
+    }
+    news(News::Begun(started.origin()));
+    let trained = started.train(surroundings.elapsed, &mut |event| {
+        news(News::Event(event));
+        ControlFlow::Continue(())
+    })?;
+    news(News::Trained(trained.end()));
+    trained.sign(&surroundings, key)
+}
+
+/// A config that was read and checked, and the device that it will be computed on.
+pub struct Composed<'a, W: Workload> {
+    workload: &'a W,
+    config: &'a Config,
+    checked: CheckedConfig<W>,
+    choice: Choice,
+}
+
+impl<'a, W: Workload> Composed<'a, W> {
+    /// Reads a config, refuses by key what cannot be done, and chooses a device.
+    ///
+    /// # Errors
+    /// What is wrong with the config, or that there is no such device.
+    pub fn of(workload: &'a W, config: &'a Config) -> Result<Self, Failure> {
+        let checked = CheckedConfig::of(workload, config)?;
+        let choice = device::choose(checked.trainer().accelerator, checked.trainer().numerics)?;
+        Ok(Self { workload, config, checked, choice })
+    }
+
+    /// Device and arithmetic, and why that device.
+    pub fn computing(&self) -> String {
+        let (trainer, Choice { device, why, .. }) = (self.checked.trainer(), &self.choice);
+        let numerics = match trainer.numerics {
+            Numerics::Portable => format!("portable numerics {NUMERICS_VERSION}"),
+            Numerics::Native => "native numerics".to_owned(),
+        };
+        format!("{device}, {numerics}, precision {}: chosen because {why}", trainer.precision)
+    }
+
+    /// Makes the data sets that are missing and can be made, hashes each once, and builds the task from the lists made
+    /// then: each file is checked against them as it is read.
+    ///
+    /// # Errors
+    /// When the data cannot be had, or the task cannot be trained with this config.
+    pub fn prepare(
+        self,
+        cache: Option<&DigestCache>,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Prepared<'a, W>, Failure> {
+        let (own, mut data) = (self.checked.own(), DataSets::default());
+        for (number, set) in self.workload.data_sets(own).into_iter().enumerate() {
+            self.workload.prepare(own, number, &data.listed(), progress)?;
+            let stage = format!("hashing {}", set.root.display());
+            progress(Progress { stage: &stage, done: 0, total: 1, unit: "" });
+            data.push(HashedSet::hash(set, self.checked.settings().provenance.dvc, cache)?);
+        }
+        let task = self.workload.task(own, &data.listed())?;
+        fit::check(&task, &plan(self.workload, &self.checked, None, &|| Duration::ZERO))?;
+        Ok(Prepared { composed: self, data, task })
+    }
+}
+
+/// What a run of this config does.
+pub(super) fn plan<'a, W: Workload>(
+    workload: &W,
+    checked: &'a CheckedConfig<W>,
+    stop_after_steps: Option<u64>,
+    elapsed: &'a (dyn Fn() -> Duration + Sync),
+) -> FitPlan<'a> {
+    let settings = checked.settings();
+    FitPlan {
+        schedule: settings.schedule,
+        ema: settings.ema,
+        audit: settings.audit,
+        stop_after_steps,
+        ..FitPlan::new(checked.trainer(), settings.optimizer.clone(), workload.batch_size(checked.own()), elapsed)
+    }
+}
+
+/// A task, and the data that it was built from.
+pub struct Prepared<'a, W: Workload> {
+    composed: Composed<'a, W>,
+    data: DataSets,
+    task: W::Task,
+}
+
+impl<'a, W: Workload> Prepared<'a, W> {
+    /// Makes the run directory, or goes on with it, and writes what the run starts from.
+    ///
+    /// # Errors
+    /// When the directory is not this run's to have; when a run that goes on began with something else.
+    pub fn start(
+        self,
+        place: Place,
+        surroundings: &Surroundings<'_>,
+        begin: &mut dyn FnMut(&Path) -> Result<(), Failure>,
+    ) -> Result<Started<'a, W>, Failure> {
+        if let Place::Begun(root) = &place
+            && root.exists()
+        {
+            if root.join(ORIGIN).exists() {
+                return self.resume(root, surroundings);
+            }
+            // Killed before there was anything to go on with.
+            let aside = unused(&root.with_extension("unfinished"));
+            std::fs::rename(root, &aside).with_context(|| format!("cannot rename {}", root.display()))?;
+        }
+        self.start_anew(place, surroundings, begin)
+    }
+
+    fn sources(&self) -> Result<Sources, Failure> {
+        let configs = self.composed.config.sources().iter().filter_map(|source| source.absolute.clone());
+        let reads: Vec<_> = configs.chain(self.data.roots().map(Path::to_owned)).collect();
+        Sources::read(&reads, self.composed.checked.settings().provenance.keep_diff)
+    }
+
+    fn origin(&self, id: &str, name: &str, sources: &Sources, world: &Surroundings<'_>) -> Result<RunOrigin, Failure> {
+        let Composed { workload, config, checked, choice } = &self.composed;
+        let (settings, trainer) = (checked.settings(), checked.trainer());
+        let about = About {
+            run: RunRecord {
+                id: id.to_owned(),
+                experiment: settings.experiment.clone(),
+                challenge: settings.record.challenge.clone(),
+                nonce: settings.record.nonce.clone(),
+            },
+            workload: workload.name(),
+            config_name: name,
+            told: &settings.provenance.variables,
+            computation: ComputationOrigin::Training(TrainingOrigin {
+                device: origin::device_record(choice),
+                numerics: origin::numerics_record(trainer),
+                seed: DecimalU64(trainer.seed),
+            }),
+        };
+        origin::origin(about, config, &self.data, sources, world)
+    }
+
+    fn start_anew(
+        self,
+        place: Place,
+        surroundings: &Surroundings<'_>,
+        begin: &mut dyn FnMut(&Path) -> Result<(), Failure>,
+    ) -> Result<Started<'a, W>, Failure> {
+        let Composed { config, checked, .. } = &self.composed;
+        let settings = checked.settings();
+        let digest = config.digest()?.to_string();
+        let id = run_id(surroundings, &digest);
+        let root = match place.directory() {
+            Some(directory) => directory.to_owned(),
+            None => unused(&settings.run.root.join(&settings.experiment).join(&id)),
+        };
+        let sources = self.sources()?;
+        let origin = self.origin(&id, config.config_name().unwrap_or(PRIMARY), &sources, surroundings)?;
+        let mut run = RunDirectory::create(&root, settings.logger)?;
+        begin(&root)?;
+        origin::write_beginning(&run, &origin, &self.data, &sources)?;
+        run.note(&format!("# Run {id}\n\nconfig {digest}, {} overrides", origin.config.overrides.len()))?;
+        Ok(Started { prepared: self, run, origin, checkpoint: None, unmeasured: false, goes_on_after: None })
+    }
+
+    fn resume(self, root: &Path, surroundings: &Surroundings<'_>) -> Result<Started<'a, W>, Failure> {
+        let logger = self.composed.checked.settings().logger;
+        let recorded = read_origin(root)?;
+        let sources = self.sources()?;
+        let found = self.origin(&recorded.run.id, &recorded.config.name, &sources, surroundings)?;
+        let refuse = |what: String| Err(Failure::new(format!("{}: expected {what}", root.display())));
+        if let Some(difference) = recorded.first_difference(&found) {
+            return refuse(format!("the {difference} the run began with, got another"));
+        }
+        if !logger.events {
+            return refuse("logs/events.jsonl (logger.events=true) to count the time so far, got none".into());
+        }
+        let checkpoint = newest_checkpoint(root)?;
+        let step = checkpoint.as_ref().map_or(0, |snapshot| snapshot.progress.position.step);
+        let mut run = RunDirectory::resume(root, logger, step, MANIFEST)?;
+        self.data.write(&run)?;
+        run.note(&format!("- resumed at step {step}"))?;
+        let devices = [recorded.computation.device(), found.computation.device()];
+        let unmeasured = devices.into_iter().flatten().any(|device| device.accelerator != Kind::Cpu.name());
+        let origin = RunOrigin { environment: found.environment, computation: found.computation, ..recorded };
+        Ok(Started { prepared: self, run, origin, checkpoint, unmeasured, goes_on_after: Some(step) })
+    }
+}
+
+/// The name of the primary config of a training.
+pub(super) const PRIMARY: &str = "train";
+
+/// A run's id: the time and the config.
+pub(super) fn run_id(surroundings: &Surroundings<'_>, digest: &str) -> String {
+    format!("{}-{}", (surroundings.now)().0.strftime("%Y%m%dT%H%M%SZ"), &digest[..12])
+}
+
+/// A run with a directory, which says what it starts from.
+pub struct Started<'a, W: Workload> {
+    prepared: Prepared<'a, W>,
+    run: RunDirectory,
+    origin: RunOrigin,
+    checkpoint: Option<Snapshot>,
+    /// Whether another process may have held device memory for this run, which nobody can measure any more.
+    unmeasured: bool,
+    goes_on_after: Option<u64>,
+}
+
+impl<'a, W: Workload> Started<'a, W> {
+    /// What the run starts from.
+    pub fn origin(&self) -> &RunOrigin {
+        &self.origin
+    }
+
+    /// The steps done by an earlier process, of a run that goes on.
+    pub fn goes_on_after(&self) -> Option<u64> {
+        self.goes_on_after
+    }
+
+    /// Trains to the end that the config plans, and writes the workload's files.
+    ///
+    /// # Errors
+    /// What training or writing fails with.
+    pub fn train(
+        self,
+        elapsed: &(dyn Fn() -> Duration + Sync),
+        observer: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> Result<Trained<'a, W>, Failure> {
+        let Self { prepared, mut run, origin, checkpoint, unmeasured, .. } = self;
+        let Composed { workload, checked, choice, .. } = &prepared.composed;
+        let mut peak = Some(0);
+        let mut watched = |event: Event<'_>| {
+            if let Event::Step { .. } = event {
+                peak = peak.zip(choice.device.held_bytes()).map(|(peak, held)| peak.max(held));
+            }
+            observer(event)
+        };
+        let plan = plan(*workload, checked, None, elapsed);
+        let training = Training {
+            workload: *workload,
+            task: &prepared.task,
+            plan: &plan,
+            checkpoint,
+            run: &mut run,
+            is_watched: true,
+        };
+        let (end, outputs) = training.on(choice, &mut watched)?;
+        // What another process held nobody knows any more.
+        let peak_device_bytes = peak.filter(|_| !unmeasured);
+        Ok(Trained { prepared, run, origin, end, outputs, peak_device_bytes })
+    }
+}
+
+/// Training, and the files that the workload writes after it, for a run and for its replay.
+pub(super) struct Training<'a, W: Workload> {
+    pub workload: &'a W,
+    pub task: &'a W::Task,
+    pub plan: &'a FitPlan<'a>,
+    pub checkpoint: Option<Snapshot>,
+    pub run: &'a mut RunDirectory,
+    /// Whether the workload looks at the model on the way.
+    pub is_watched: bool,
+}
+
+impl<W: Workload> Training<'_, W> {
+    /// Does it on a device.
+    pub fn on(
+        self,
+        choice: &Choice,
+        observer: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> Result<(FitEnd, Vec<RelativePath>), Failure> {
+        choice.device.run(Observed { training: self, observer })
+    }
+}
+
+struct Observed<'a, W: Workload> {
+    training: Training<'a, W>,
+    observer: &'a mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+}
+
+/// Whoever hears of the events, and the workload, which looks at the model.
+struct Watching<'a, W: Workload> {
+    /// None in a replay.
+    workload: Option<&'a W>,
+    observer: &'a mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+}
+
+impl<W: Workload> Observer<W::Task> for Watching<'_, W> {
+    fn observe(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        (self.observer)(event)
+    }
+
+    fn look<B: AutodiffBackend>(&mut self, look: Look<'_, W::Task, B>) {
+        if let Some(workload) = self.workload {
+            workload.look(look);
+        }
+    }
+}
+
+impl<W: Workload> Job for Observed<'_, W> {
+    type Output = Result<(FitEnd, Vec<RelativePath>), Failure>;
+
+    fn run<B: AutodiffBackend>(self, device: &B::Device) -> Self::Output {
+        let Self { training: Training { workload, task, plan, checkpoint, run, is_watched }, observer } = self;
+        let mut watching = Watching { workload: is_watched.then_some(workload), observer };
+        let done = fit::<B, _>(task, plan, checkpoint, run, &mut watching, device)?;
+        let mut outputs = Outputs::new(run);
+        with_arithmetic(plan.arithmetic(), || workload.write::<B>(task, &done.model, &mut outputs, device))?;
+        Ok((done.end, outputs.into_paths()))
+    }
+}
+
+/// A run that ended, and is not signed yet.
+pub struct Trained<'a, W: Workload> {
+    prepared: Prepared<'a, W>,
+    run: RunDirectory,
+    origin: RunOrigin,
+    end: FitEnd,
+    outputs: Vec<RelativePath>,
+    peak_device_bytes: Option<u64>,
+}
+
+impl<W: Workload> Trained<'_, W> {
+    /// How it ended.
+    pub fn end(&self) -> &FitEnd {
+        &self.end
+    }
+
+    /// Reads data and files again, and signs the run.
+    ///
+    /// # Errors
+    /// When anything changed since it was hashed or written.
+    pub fn sign(self, surroundings: &Surroundings<'_>, key: &SigningKey) -> Result<Signed, Failure> {
+        let Self { prepared: Prepared { composed, data, .. }, run, origin, end, outputs, peak_device_bytes } = self;
+        // A list of data that rests on remembered digests is not signed unseen.
+        data.check_unchanged()?;
+        run.check_unchanged().context("the run is not signed")?;
+        let steps = sign::steps_record(&run, end.steps)?;
+        let (checkpoints, step_root) = (vec![sign::checkpoint_record(&run, &end)?], steps.merkle_root);
+        let ComputationOrigin::Training(TrainingOrigin { device, numerics, seed }) = origin.computation.clone() else {
+            return Err(Failure::new(format!("{ORIGIN}: expected a training, got a command")));
+        };
+        let outcome = Outcome {
+            computation: Computation::Training(TrainingRecord { device, numerics, seed, steps, checkpoints }),
+            outputs,
+            metrics: end.metrics.iter().map(|metric| (metric.clone(), end.test_samples)).collect(),
+            bounds: composed.checked.settings().envelope.bounds(),
+            wall_seconds: run.elapsed_before_seconds() + (surroundings.elapsed)().as_secs_f64(),
+            peak_host_bytes: (surroundings.peak_host_bytes)(),
+            peak_device_bytes,
+            exit: sign::exit_reason(end.exit),
+        };
+        let origin = sign::sign(&run, origin, outcome, surroundings, key)?;
+        Ok(Signed { root: run.root().to_owned(), origin, step_root: Some(step_root) })
+    }
+}

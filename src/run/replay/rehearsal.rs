@@ -1,0 +1,109 @@
+//! A run that nobody signs: made from a config in a scratch folder, derived data and all, for its digests.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::digest::{Blake3Digest, FileDigest};
+use crate::engine::device;
+use crate::engine::repro::NUMERICS_VERSION;
+use crate::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory};
+use crate::engine::settings::{Accelerator, LoggerSettings};
+use crate::failure::{Context, Failure};
+use crate::provenance::data::{ListedFiles, ReadData};
+use crate::run::record::{Training, plan};
+use crate::workload::{CheckedConfig, DataRole, Workload};
+
+/// What is made for its digests.
+pub struct Rehearsal<'a> {
+    /// The composed config.
+    pub config: &'a Config,
+    /// Where to train.
+    pub accelerator: Accelerator,
+    /// A folder for what is made, of this rehearsal alone.
+    pub scratch: &'a Path,
+}
+
+/// What came out of a run: what a golden case expects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Digests {
+    /// Version of the numerics contract.
+    pub numerics: u32,
+    /// Merkle root over the files of each data set.
+    pub data: BTreeMap<String, Blake3Digest>,
+    /// Optimizer steps.
+    pub steps: u64,
+    /// Merkle root over the step leaves.
+    pub step_root: Blake3Digest,
+    /// Digest of the final state.
+    pub state: Blake3Digest,
+    /// BLAKE3 of the final checkpoint's file.
+    pub checkpoint: Blake3Digest,
+    /// BLAKE3 of the files that the workload wrote.
+    pub outputs: BTreeMap<String, Blake3Digest>,
+}
+
+impl Digests {
+    /// Each with its name, in a fixed order.
+    pub fn named(&self) -> Vec<(String, String)> {
+        let mut named = vec![("numerics".to_owned(), self.numerics.to_string())];
+        named.extend(self.data.iter().map(|(name, digest)| (format!("data.{name}"), digest.to_string())));
+        named.extend([
+            ("steps".to_owned(), self.steps.to_string()),
+            ("stepRoot".to_owned(), self.step_root.to_string()),
+            ("state".to_owned(), self.state.to_string()),
+            ("checkpoint".to_owned(), self.checkpoint.to_string()),
+        ]);
+        named.extend(self.outputs.iter().map(|(name, digest)| (format!("outputs.{name}"), digest.to_string())));
+        named
+    }
+}
+
+/// Makes a run in a scratch folder and tells its digests. Raw data are read where the config says.
+///
+/// # Errors
+/// What keeps it from being made.
+pub fn rehearse<W: Workload>(workload: &W, rehearsal: &Rehearsal<'_>) -> Result<Digests, Failure> {
+    let Rehearsal { config, accelerator, scratch } = *rehearsal;
+    let checked = CheckedConfig::of(workload, config)?;
+    let choice = device::choose(accelerator, checked.trainer().numerics)?;
+    let (mut files, mut data) = (Vec::new(), BTreeMap::new());
+    for (number, set) in workload.data_sets(checked.own()).into_iter().enumerate() {
+        let root = match set.role {
+            DataRole::Raw => set.root,
+            DataRole::Derived => {
+                let out = scratch.join("data").join(number.to_string());
+                workload.derive(checked.own(), number, &files, &out, &mut |_| {})?;
+                out
+            }
+        };
+        let list = ReadData::of_tree(&root)?.manifest().clone();
+        data.insert(set.name, list.merkle_root());
+        files.push(ListedFiles::new(root, list));
+    }
+    let task = workload.task(checked.own(), &files)?;
+    let mut run = RunDirectory::create(&scratch.join("run"), LoggerSettings::NONE)?;
+    let plan = plan(workload, &checked, None, &|| Duration::ZERO);
+    let training = Training { workload, task: &task, plan: &plan, checkpoint: None, run: &mut run, is_watched: false };
+    let (end, outputs) = training.on(&choice, &mut |_| ControlFlow::Continue(()))?;
+    let blake3 = |name: &str| -> Result<_, Failure> {
+        Ok(FileDigest::of_file(&run.root().join(name)).with_context(|| format!("cannot read {name}"))?.blake3)
+    };
+    Ok(Digests {
+        numerics: NUMERICS_VERSION,
+        data,
+        steps: end.steps,
+        step_root: run.step_log().root(),
+        state: end.state_digest,
+        checkpoint: blake3(FINAL_CHECKPOINT)?,
+        outputs: outputs
+            .iter()
+            .map(|path| Ok((path.as_str().to_owned(), blake3(path.as_str())?)))
+            .collect::<Result<_, Failure>>()?,
+    })
+}

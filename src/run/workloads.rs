@@ -1,0 +1,164 @@
+//! The workloads that a program knows, by name, each with all that is done with one.
+
+use serde_json::Value as Json;
+
+use super::replay::{self, Replay, Sample};
+use super::{Recording, Signed, record};
+use crate::config::Config;
+use crate::engine::task::Metric;
+use crate::failure::Failure;
+use crate::manifest::verdict::ReplayRecord;
+use crate::schema;
+use crate::verify::Check;
+use crate::workload::{CheckedConfig, DataSet, RunSettings, Subcommand, Workload};
+
+/// The workloads of a program.
+#[derive(Default)]
+pub struct Workloads(Vec<Box<dyn AnyWorkload>>);
+
+/// A workload of any type: what the commands and the verifier ask of it.
+pub trait AnyWorkload: Send + Sync {
+    /// [`Workload::name`]
+    fn name(&self) -> &'static str;
+    /// [`Workload::subcommands`]
+    fn subcommands(&self) -> Vec<Subcommand>;
+    /// [`Workload::summary`]
+    fn summary(&self, metrics: &[Metric]) -> String;
+    /// The JSON Schema of its `train.yaml`.
+    fn schema(&self) -> Json;
+    /// The settings that every run has, of a config that was checked: one that no run can come of is refused.
+    ///
+    /// # Errors
+    /// See [`CheckedConfig::of`].
+    fn settings(&self, config: &Config) -> Result<RunSettings, Failure>;
+    /// The data sets that a config names.
+    ///
+    /// # Errors
+    /// As [`settings`](Self::settings).
+    fn data_sets(&self, config: &Config) -> Result<Vec<DataSet>, Failure>;
+    /// Trains and signs a run.
+    ///
+    /// # Errors
+    /// See [`record`].
+    fn record(&self, recording: Recording<'_>) -> Result<Signed, Failure>;
+    /// Trains a verified run again and compares.
+    fn replay(&self, replay: &Replay<'_>) -> (Check, Option<ReplayRecord>);
+    /// Trains a random part of a verified run again and compares.
+    fn sample(&self, replay: &Replay<'_>, sample: Sample) -> Check;
+    /// Makes a run in a scratch folder, derived data and all, and tells its digests.
+    ///
+    /// # Errors
+    /// What keeps it from being made.
+    fn rehearse(&self, rehearsal: &replay::Rehearsal<'_>) -> Result<replay::Digests, Failure>;
+}
+
+impl<W: Workload> AnyWorkload for W {
+    fn name(&self) -> &'static str {
+        Workload::name(self)
+    }
+
+    fn subcommands(&self) -> Vec<Subcommand> {
+        Workload::subcommands(self)
+    }
+
+    fn summary(&self, metrics: &[Metric]) -> String {
+        Workload::summary(self, metrics)
+    }
+
+    fn schema(&self) -> Json {
+        schema::train::<W>()
+    }
+
+    fn settings(&self, config: &Config) -> Result<RunSettings, Failure> {
+        Ok(CheckedConfig::of(self, config)?.settings().clone())
+    }
+
+    fn data_sets(&self, config: &Config) -> Result<Vec<DataSet>, Failure> {
+        Ok(Workload::data_sets(self, CheckedConfig::of(self, config)?.own()))
+    }
+
+    fn record(&self, recording: Recording<'_>) -> Result<Signed, Failure> {
+        record(self, recording)
+    }
+
+    fn replay(&self, replay: &Replay<'_>) -> (Check, Option<ReplayRecord>) {
+        replay::check(self, replay)
+    }
+
+    fn sample(&self, replay: &Replay<'_>, sample: Sample) -> Check {
+        replay::check_sample(self, replay, sample)
+    }
+
+    fn rehearse(&self, rehearsal: &replay::Rehearsal<'_>) -> Result<replay::Digests, Failure> {
+        replay::rehearse(self, rehearsal)
+    }
+}
+
+impl Workloads {
+    /// None.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// These and another one.
+    ///
+    /// # Panics
+    /// When there is one of that name already, or one that has a command of the same name.
+    #[must_use]
+    pub fn with<W: Workload>(mut self, workload: W) -> Self {
+        let name = Workload::name(&workload);
+        assert!(self.get(name).is_none(), "two workloads are called {name}");
+        for Subcommand { name: command, .. } in Workload::subcommands(&workload) {
+            assert!(self.subcommand(command).is_none(), "{name}: another workload has a command {command}, too");
+        }
+        self.0.push(Box::new(workload));
+        self
+    }
+
+    /// The one of that name.
+    pub fn get(&self, name: &str) -> Option<&dyn AnyWorkload> {
+        self.iter().find(|workload| workload.name() == name)
+    }
+
+    /// All of them, in the order in which they were given.
+    pub fn iter(&self) -> impl Iterator<Item = &dyn AnyWorkload> {
+        self.0.iter().map(|workload| &**workload)
+    }
+
+    /// The JSON Schema of the primary config of a command, for a config that was composed of it where one was: which
+    /// workload is trained is for that to say.
+    pub fn schema(&self, primary: &str, config: Option<&Config>) -> Option<Json> {
+        if primary != super::record::PRIMARY {
+            return self.subcommand(primary).map(|command| (command.schema)());
+        }
+        let named = config.and_then(|config| self.of(config).ok());
+        named.or_else(|| self.iter().next()).map(|workload| workload.schema())
+    }
+
+    /// The command of that name, whichever workload's it is.
+    pub fn subcommand(&self, name: &str) -> Option<Subcommand> {
+        self.iter().flat_map(|workload| workload.subcommands()).find(|command| command.name == name)
+    }
+
+    /// The one that a config names.
+    ///
+    /// # Errors
+    /// When it names none of these.
+    pub fn of(&self, config: &Config) -> Result<&dyn AnyWorkload, Failure> {
+        let name = config.select_resolved("workload")?.map(|name| name.to_string());
+        name.as_deref().and_then(|name| self.get(name)).ok_or_else(|| {
+            let known: Vec<_> = self.iter().map(|workload| workload.name()).collect();
+            let got = name.unwrap_or_else(|| "none".into());
+            Failure::usage(
+                format!("workload: expected one of {}, got {got}", known.join(", ")),
+                format!("set workload={}", known.first().unwrap_or(&"NAME")),
+            )
+        })
+    }
+}
+
+impl std::fmt::Debug for Workloads {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.iter().map(|workload| workload.name())).finish()
+    }
+}

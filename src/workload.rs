@@ -1,0 +1,143 @@
+//! What a user implements to have a model of their own trained, signed, audited and replayed.
+//!
+//! A [`Workload`] says what its part of a config is, which data sets a config names and how those that can be made are
+//! made, and how data become a [`Task`]. Everything else (the run directory, the record, the replay, the commands) is the
+//! same for all of them, and knows a workload by this trait alone.
+//!
+//! ```text
+//! config ──► data sets ──► task ──► trained model ──► files
+//!         data_sets    task      (engine)         write
+//!         prepare
+//! ```
+//! A replay takes the signed config the same way, and makes the derived data sets again with [`derive`](Workload::derive).
+
+mod outputs;
+mod progress;
+mod settings;
+mod subcommand;
+
+use std::path::Path;
+
+use burn::tensor::backend::AutodiffBackend;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use crate::engine::observer::Look;
+use crate::engine::task::{InferenceModel, Metric, Task};
+use crate::failure::Failure;
+use crate::provenance::data::ListedFiles;
+
+pub use self::outputs::Outputs;
+pub use self::progress::Progress;
+pub use self::settings::{
+    CheckedConfig, Clock, DvcPolicy, EnvelopeConfig, ProvenanceConfig, RecordConfig, RunConfig, RunSettings,
+};
+pub use self::subcommand::{Answer, Subcommand};
+pub use crate::manifest::predicate::{DataRole, DataSet};
+
+/// A model, its data and its config: all that the rest of the program does not know.
+///
+/// Everything must be a function of the arguments: no clock, no random numbers but counted ones, nothing from the
+/// environment. What is read of the data is read through the [`ListedFiles`] that are handed in, which are signed: then what
+/// was checked is what was used.
+pub trait Workload: Send + Sync + 'static {
+    /// The workload's own keys at the top of `train.yaml`; all others are [`RunSettings`].
+    type Config: DeserializeOwned + JsonSchema + Send + Sync;
+    /// Samples and a model.
+    type Task: Task;
+
+    /// Its name in configs (`workload`) and in the record: lowercase letters, digits and `-`.
+    fn name(&self) -> &'static str;
+
+    /// Refuses, by key, what cannot be trained: before any work is done.
+    ///
+    /// # Errors
+    /// The first setting that cannot be.
+    fn check(&self, config: &Self::Config, settings: &RunSettings) -> Result<(), Failure> {
+        let _ = (config, settings);
+        Ok(())
+    }
+
+    /// Samples per batch.
+    fn batch_size(&self, config: &Self::Config) -> usize;
+
+    /// The data sets that a config names, in the order in which they are made: a derived one may depend on those before
+    /// it.
+    fn data_sets(&self, config: &Self::Config) -> Vec<DataSet>;
+
+    /// Makes sure that the data set with this number is there, in its own folder: makes what is missing and can be made,
+    /// and refuses what is there and is not what the config asks for. `before` are the data sets before it, hashed.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    fn prepare(
+        &self,
+        config: &Self::Config,
+        number: usize,
+        before: &[ListedFiles],
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(), Failure> {
+        let set = &self.data_sets(config)[number];
+        if set.role == DataRole::Derived && !set.root.exists() {
+            self.derive(config, number, before, &set.root, progress)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the derived data set with this number from those before it, into a folder `out` that is not there yet: for a
+    /// replay, which compares it with what was signed.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    fn derive(
+        &self,
+        config: &Self::Config,
+        number: usize,
+        before: &[ListedFiles],
+        out: &Path,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(), Failure> {
+        let _ = (before, out, progress);
+        let name = &self.data_sets(config)[number].name;
+        Err(Failure::new(format!("data set {name}: the workload {} does not say how it is made", self.name())))
+    }
+
+    /// Builds the task from the files of the data sets, and from no others.
+    ///
+    /// # Errors
+    /// When a file is missing, not as listed, or cannot be used.
+    fn task(&self, config: &Self::Config, data: &[ListedFiles]) -> Result<Self::Task, Failure>;
+
+    /// Writes what is wanted of the trained model beside its checkpoints, such as predictions: signed with the run, and
+    /// compared by a replay.
+    ///
+    /// # Errors
+    /// When something cannot be computed or written.
+    fn write<B: AutodiffBackend>(
+        &self,
+        task: &Self::Task,
+        model: &InferenceModel<Self::Task, B>,
+        outputs: &mut Outputs<'_>,
+        device: &B::Device,
+    ) -> Result<(), Failure> {
+        let _ = (task, model, outputs, device);
+        Ok(())
+    }
+
+    /// Looks at the model whenever it was validated, such as to plot its predictions. It cannot change the run, and does not
+    /// happen in a replay.
+    fn look<B: AutodiffBackend>(&self, look: Look<'_, Self::Task, B>) {
+        let _ = look;
+    }
+
+    /// One line about the trained model for a person, from the figures of the final test.
+    fn summary(&self, metrics: &[Metric]) -> String {
+        let figures: Vec<_> = metrics.iter().map(|metric| format!("{} {:.4}", metric.name, metric.value)).collect();
+        if figures.is_empty() { "none: nothing was held out".into() } else { figures.join(", ") }
+    }
+
+    /// What else the program does for this workload: a command each, such as `predict` and `evaluate`.
+    fn subcommands(&self) -> Vec<Subcommand> {
+        Vec::new()
+    }
+}

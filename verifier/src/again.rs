@@ -1,0 +1,136 @@
+//! Making a run again: with the engine where it was built in, and not at all where it was not.
+
+use std::path::Path;
+
+use spectramind::config::Config;
+use spectramind::manifest::verdict::ReplayRecord;
+use spectramind::verify::{Check, Report, SignedData, VerifiedRun};
+
+use crate::Workloads;
+use crate::arguments::Accelerator;
+
+/// What a run is made again from.
+#[cfg_attr(not(feature = "replay"), expect(dead_code, reason = "without the engine nothing is trained"))]
+pub struct Again<'a> {
+    pub run: &'a VerifiedRun,
+    /// The signed config, if it was composed.
+    pub config: Option<&'a Config>,
+    pub data: &'a SignedData,
+    pub accelerator: Accelerator,
+    pub workloads: &'a Workloads,
+}
+
+/// A check that could not be made, and why.
+fn not_checked(name: &str, why: impl Into<String>) -> Check {
+    let mut check = Check::new(name);
+    check.not_checked(why.into());
+    check
+}
+
+#[cfg(feature = "replay")]
+pub use self::with_engine::golden;
+#[cfg(not(feature = "replay"))]
+pub use self::without_engine::golden;
+
+#[cfg(feature = "replay")]
+mod with_engine {
+    use std::time::Instant;
+
+    use spectramind::run::AnyWorkload;
+    use spectramind::run::replay::{Replay, Sample};
+
+    use super::*;
+    use crate::arguments::composer;
+
+    impl Again<'_> {
+        /// Trains the whole run again.
+        pub fn replay(&self) -> (Check, Option<ReplayRecord>) {
+            let mut record = None;
+            let check = self.with("replay", |workload, replay| {
+                let (check, again) = workload.replay(&replay);
+                record = again;
+                check
+            });
+            (check, record)
+        }
+
+        /// Trains a random part of the run again.
+        pub fn sample(&self, count: u32, seed: Option<u64>) -> Check {
+            match seed.map_or_else(getrandom::u64, Ok) {
+                Ok(seed) => {
+                    let sample = Sample { stretches: count as usize, seed };
+                    self.with("sample", |workload, replay| workload.sample(&replay, sample))
+                }
+                Err(error) => not_checked("sample", format!("no random seed: {error}")),
+            }
+        }
+
+        fn with(&self, name: &str, work: impl FnOnce(&dyn AnyWorkload, Replay<'_>) -> Check) -> Check {
+            let Self { run, config, data, accelerator, workloads } = *self;
+            let Some(config) = config else {
+                return not_checked(name, "the signed config was not composed: there is nothing to train by");
+            };
+            let Some(workload) = workloads.get(&run.claim().workload) else {
+                let known: Vec<_> = workloads.iter().map(|workload| workload.name()).collect();
+                let (known, got) = (known.join(", "), &run.claim().workload);
+                let why = format!("this program replays the workloads {known}, the run is of {got:?}");
+                return not_checked(name, why);
+            };
+            let scratch = match tempfile::tempdir() {
+                Ok(scratch) => scratch,
+                Err(error) => return not_checked(name, format!("no scratch folder: {error}")),
+            };
+            let begin = Instant::now();
+            let (scratch, elapsed, accelerator) = (scratch.path(), &|| begin.elapsed(), accelerator.into());
+            work(workload, Replay { run, config, data, accelerator, scratch, elapsed })
+        }
+    }
+
+    /// Runs the golden cases.
+    pub fn golden(
+        golden: &Path,
+        configs: &Path,
+        accelerator: Accelerator,
+        update: bool,
+        workloads: &Workloads,
+    ) -> Report {
+        crate::golden::report(golden, &composer(configs), accelerator.into(), update, workloads)
+    }
+
+    impl From<Accelerator> for spectramind::engine::settings::Accelerator {
+        fn from(accelerator: Accelerator) -> Self {
+            match accelerator {
+                Accelerator::Cpu => Self::Cpu,
+                Accelerator::Wgpu => Self::Wgpu,
+                Accelerator::Cuda => Self::Cuda,
+                Accelerator::Auto => Self::Auto,
+            }
+        }
+    }
+}
+
+#[cfg(not(feature = "replay"))]
+mod without_engine {
+    use super::*;
+
+    const WHY: &str = "this program was built without the tensor engine: build it with `--features replay`";
+
+    impl Again<'_> {
+        /// Trains nothing.
+        pub fn replay(&self) -> (Check, Option<ReplayRecord>) {
+            (not_checked("replay", WHY), None)
+        }
+
+        /// Trains nothing.
+        pub fn sample(&self, _: u32, _: Option<u64>) -> Check {
+            not_checked("sample", WHY)
+        }
+    }
+
+    /// Runs nothing.
+    pub fn golden(golden: &Path, _: &Path, _: Accelerator, _: bool, _: &Workloads) -> Report {
+        let mut report = Report::new(golden.display().to_string(), false);
+        report.checks.push(not_checked("golden", WHY));
+        report
+    }
+}

@@ -1,0 +1,307 @@
+//! The command line, and what each part of it says about a run.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use spectramind::config::{Composer, Config, SearchPath};
+use spectramind::envelope::Bounds;
+use spectramind::manifest::dsse::Profile;
+use spectramind::provenance::environment::BuiltFrom;
+use spectramind::verify::{
+    Check, ConfigsPlace, DataPlaces, GitEvidence, KnownWorkloads, ProgramPlace, Unsigned, VerifiedRun,
+};
+
+use crate::{demands, report, sign, trust};
+
+/// Re-check a spectramind run: signature, config, sources, data, limits, and a replay, bit for bit.
+///
+/// Exit codes: 0 every requested check passed; 1 a check failed; 2 wrong arguments; 3 something could not be checked
+/// (file missing, backend not compiled in); 70 a bug. "Not checked" is never 0.
+#[derive(Parser)]
+#[command(version, about, max_term_width = 120)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub outputs: report::Outputs,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// The signature, every signed file and none besides, the step log, and the record against itself
+    Manifest {
+        #[command(flatten)]
+        run: RunArguments,
+        #[command(flatten)]
+        files: FileArguments,
+    },
+    /// The config, composed again from its sources
+    Config {
+        #[command(flatten)]
+        run: RunArguments,
+        #[command(flatten)]
+        sources: SourceArguments,
+    },
+    /// The sources: commit, tree, uncommitted changes, and whether the commit holds the configs
+    Git {
+        #[command(flatten)]
+        run: RunArguments,
+        #[command(flatten)]
+        sources: SourceArguments,
+    },
+    /// The data, hashed again
+    Data {
+        #[command(flatten)]
+        run: RunArguments,
+        #[command(flatten)]
+        sources: SourceArguments,
+        #[command(flatten)]
+        data: DataArguments,
+    },
+    /// The limits, judged by the recorded figures
+    Envelope {
+        #[command(flatten)]
+        run: RunArguments,
+        #[command(flatten)]
+        limits: LimitArguments,
+    },
+    /// Train again from the verified data and compare every step and file, bit for bit
+    Replay {
+        #[command(flatten)]
+        run: RunArguments,
+        #[command(flatten)]
+        sources: SourceArguments,
+        #[command(flatten)]
+        data: DataArguments,
+        #[command(flatten)]
+        device: DeviceArguments,
+        #[command(flatten)]
+        sample: SampleArguments,
+    },
+    /// All of the above
+    Audit {
+        #[command(flatten)]
+        run: RunArguments,
+        #[command(flatten)]
+        files: FileArguments,
+        #[command(flatten)]
+        sources: SourceArguments,
+        #[command(flatten)]
+        program: ProgramArguments,
+        #[command(flatten)]
+        data: DataArguments,
+        #[command(flatten)]
+        limits: LimitArguments,
+        /// Train again and compare every step and file, too
+        #[arg(long)]
+        replay: bool,
+        #[command(flatten)]
+        device: DeviceArguments,
+        #[command(flatten)]
+        sign: sign::Signing,
+    },
+    /// What a verifier signed about a run: by whom, about exactly this manifest, that every check passed and the run was
+    /// trained again; and whether the manifest is signed by a trainer who is trusted now
+    Verdict {
+        /// The run directory
+        run: PathBuf,
+        #[command(flatten)]
+        trust: trust::Arguments,
+        /// The trainer's public key, which the manifest has to carry, beside that of the verifier (--key)
+        #[arg(long, value_name = "PUB", conflicts_with = "trust")]
+        trainer_key: Option<PathBuf>,
+        #[command(flatten)]
+        files: FileArguments,
+        #[command(flatten)]
+        profile: ProfileArguments,
+        /// The signed verdict [default: verdict.intoto.jsonl in the run directory]
+        #[arg(long, value_name = "FILE")]
+        verdict: Option<PathBuf>,
+    },
+    /// Run the golden cases and compare their digests
+    Golden {
+        /// Folder of the cases
+        #[arg(default_value = "golden")]
+        golden: PathBuf,
+        /// Folder of the primary configs
+        #[arg(long, value_name = "DIR", default_value = "configs")]
+        configs: PathBuf,
+        #[command(flatten)]
+        device: DeviceArguments,
+        /// Write the digests instead of comparing them; a change needs a CHANGELOG line that says why
+        #[arg(long)]
+        update: bool,
+    },
+}
+
+#[derive(Args)]
+pub struct RunArguments {
+    /// The run directory
+    pub run: PathBuf,
+    #[command(flatten)]
+    pub trust: trust::Arguments,
+    #[command(flatten)]
+    pub profile: ProfileArguments,
+    #[command(flatten)]
+    pub demands: demands::DemandArguments,
+}
+
+#[derive(Args)]
+pub struct ProfileArguments {
+    /// Accept an envelope only in the very bytes that spectramind writes, without signatures of unknown keys [default]
+    #[arg(long, conflicts_with = "tolerant")]
+    pub strict: bool,
+    /// Accept an envelope in any spelling that DSSE allows, and beside signatures of unknown keys
+    #[arg(long)]
+    pub tolerant: bool,
+}
+
+#[derive(Args)]
+pub struct FileArguments {
+    /// Let files lie in the run directory that nobody signed: a pattern as in .gitignore, such as `submission.csv`
+    #[arg(long = "allow-unsigned", value_name = "PATTERN")]
+    pub allow_unsigned: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct SourceArguments {
+    /// Work tree of the sources; configs and data are looked for in it, where the record says
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub repository: PathBuf,
+    /// Folder of the primary configs [default: configs in the repository]
+    #[arg(long, value_name = "DIR")]
+    pub configs: Option<PathBuf>,
+    /// Let configs lie outside the repository, whose commit then says nothing of them
+    #[arg(long)]
+    pub configs_elsewhere: bool,
+    /// A value of an environment variable that the config reads and the record withholds; without =VALUE, your own
+    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = variable)]
+    pub variables: Vec<(String, String)>,
+}
+
+#[derive(Args)]
+pub struct ProgramArguments {
+    /// Where the sources of the program that trained are
+    #[arg(long, value_enum, default_value_t = Program::Recorded)]
+    pub program: Program,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Program {
+    /// In the recorded repository: it was built from the recorded commit
+    Recorded,
+    /// Elsewhere: it was installed, and is the one that this verifier was built with
+    Installed,
+}
+
+#[derive(Args)]
+pub struct DataArguments {
+    /// Where a data set is, by its recorded name [default: where the record says]
+    #[arg(long = "data", value_name = "NAME=DIR", value_parser = named_folder)]
+    pub roots: Vec<(String, PathBuf)>,
+}
+
+#[derive(Args)]
+pub struct DeviceArguments {
+    /// Where to train again: a run in portable numerics replays anywhere, one in native numerics where it was made
+    #[arg(long, value_enum, default_value_t = Accelerator::Cpu)]
+    pub accelerator: Accelerator,
+}
+
+#[derive(Args)]
+pub struct SampleArguments {
+    /// Train only so many randomly chosen stretches between kept checkpoints again; the report says what that finds
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub sample: Option<u32>,
+    /// Choose the stretches by this number, which the trainer must not know before signing [default: a random one]
+    #[arg(long, requires = "sample")]
+    pub seed: Option<u64>,
+}
+
+/// The engine's own, but there without the engine, too.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Accelerator {
+    Cpu,
+    Wgpu,
+    Cuda,
+    Auto,
+}
+
+#[derive(Args)]
+pub struct LimitArguments {
+    /// Judge by Kaggle's limits (9 h, 16 GiB, no network) whatever limits the run claims
+    #[arg(long)]
+    pub kaggle: bool,
+}
+
+fn named_folder(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, folder) = text.split_once('=').ok_or_else(|| format!("expected NAME=DIR, got {text:?}"))?;
+    Ok((name.to_owned(), folder.into()))
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    if let Some((name, value)) = text.split_once('=') {
+        return Ok((name.to_owned(), value.to_owned()));
+    }
+    let value = std::env::var(text).map_err(|error| format!("{text}: {error}"))?;
+    Ok((text.to_owned(), value))
+}
+
+impl ProfileArguments {
+    pub fn profile(&self) -> Profile {
+        if self.tolerant && !self.strict { Profile::Tolerant } else { Profile::Strict }
+    }
+}
+
+impl FileArguments {
+    pub fn unsigned(&self) -> Unsigned {
+        Unsigned(self.allow_unsigned.clone())
+    }
+}
+
+impl SourceArguments {
+    pub fn configs(&self) -> PathBuf {
+        self.configs.clone().unwrap_or_else(|| self.repository.join("configs"))
+    }
+
+    /// Composes the signed config again, with no variable of this environment but those that were named.
+    pub fn compose(&self, run: &VerifiedRun, workloads: KnownWorkloads<'_>) -> (Check, Option<Config>) {
+        let configs = self.configs();
+        let composer = composer(&configs).cwd(&self.repository).add_env(self.variables.iter().cloned());
+        run.check_config(&composer, &configs, workloads)
+    }
+
+    pub fn git(&self, run: &VerifiedRun, config: Option<&Config>) -> GitEvidence {
+        let sources = config.iter().flat_map(|config| config.sources());
+        let reads: Vec<_> = sources.filter_map(|source| source.absolute.clone()).collect();
+        let place = if self.configs_elsewhere { ConfigsPlace::Elsewhere } else { ConfigsPlace::InRepository };
+        run.check_git(&self.repository, &reads, place)
+    }
+}
+
+impl ProgramArguments {
+    pub fn check(&self, run: &VerifiedRun) -> Check {
+        let place = match self.program {
+            Program::Recorded => ProgramPlace::Recorded,
+            Program::Installed => ProgramPlace::Installed,
+        };
+        run.check_program(place, BuiltFrom::own().as_ref())
+    }
+}
+
+impl DataArguments {
+    pub fn places<'a>(&'a self, sources: &'a SourceArguments) -> DataPlaces<'a> {
+        DataPlaces { named: &self.roots, work_tree: &sources.repository }
+    }
+}
+
+impl LimitArguments {
+    pub fn check(&self, run: &VerifiedRun) -> Check {
+        run.check_envelope(self.kaggle.then_some(&Bounds::KAGGLE))
+    }
+}
+
+/// A composer with no environment: what a signed run was composed from must not depend on the checker's.
+pub fn composer(configs: &Path) -> Composer {
+    Composer::new(SearchPath::of_directory(configs))
+}

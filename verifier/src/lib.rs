@@ -1,0 +1,252 @@
+//! `spectramind-verify`: lets a stranger re-check a run. Arguments, wording and exit codes; the checks are the library's.
+//!
+//! A verifier of one's own, which replays runs of one's own workloads, is a `main` that calls [`main`] with them.
+
+mod again;
+mod arguments;
+mod demands;
+mod found;
+#[cfg(feature = "replay")]
+mod golden;
+mod report;
+mod sign;
+mod trust;
+#[cfg(not(feature = "replay"))]
+mod workloads;
+
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use jiff::Timestamp;
+use spectramind::config::{Config, ErrorKind};
+use spectramind::failure::Failure;
+use spectramind::manifest::dsse::Profile;
+use spectramind::manifest::predicate::DataSet;
+use spectramind::manifest::trust::{Role, Trust};
+use spectramind::verify::text::shown;
+use spectramind::verify::{
+    Check, Derived, PolicyError, Report, SignedRun, Unsigned, Verdict, VerifiedRun, check_verdict,
+};
+
+use self::again::Again;
+use self::arguments::{Arguments, Command, RunArguments};
+use self::found::Found;
+
+#[cfg(not(feature = "replay"))]
+pub use self::workloads::Workloads;
+#[cfg(feature = "replay")]
+use spectramind::engine::device;
+#[cfg(feature = "replay")]
+pub use spectramind::run::Workloads;
+
+/// Every requested check passed.
+const PASSED: u8 = 0;
+/// A check failed.
+const FAILED: u8 = 1;
+/// The arguments are wrong; what clap exits with, too.
+const USAGE: u8 = 2;
+/// Something could not be checked.
+const NOT_CHECKED: u8 = 3;
+/// A bug in this program.
+const BUG: u8 = 70;
+
+/// The program: reads the arguments of the process, checks what they say, and replays runs of these workloads.
+pub fn main(workloads: &Workloads) -> ExitCode {
+    let arguments = Arguments::parse();
+    // The panic's own message is on standard error already.
+    std::panic::catch_unwind(AssertUnwindSafe(|| run(arguments, workloads))).unwrap_or(ExitCode::from(BUG))
+}
+
+fn run(arguments: Arguments, workloads: &Workloads) -> ExitCode {
+    let Arguments { command, outputs } = arguments;
+    let Checked { report, bug } = match outputs.check().and_then(|()| checked(command, workloads)) {
+        Ok(checked) => checked,
+        Err(error) => return refused(&error),
+    };
+    let code = if bug { BUG } else { exit_code(report.verdict()) };
+    match outputs.write(&report) {
+        Ok(()) => ExitCode::from(code),
+        // Bad news of the run outweighs a report that could not be written; a pass that nobody can read is none.
+        Err(error) if code == PASSED => refused(&error),
+        Err(error) => {
+            refused(&error);
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// What was checked.
+struct Checked {
+    report: Report,
+    /// Whether this program failed at a check, which is then not checked: its other findings stay.
+    bug: bool,
+}
+
+impl From<Report> for Checked {
+    fn from(report: Report) -> Self {
+        Self { report, bug: false }
+    }
+}
+
+fn exit_code(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Passed => PASSED,
+        Verdict::Failed => FAILED,
+        Verdict::NotChecked => NOT_CHECKED,
+    }
+}
+
+fn refused(error: &anyhow::Error) -> ExitCode {
+    eprintln!("Error: {}", shown(&format!("{error:#}")));
+    if let Some(PolicyError::Config(error)) = error.downcast_ref()
+        && error.kind() == ErrorKind::UnknownKey
+        && let Some(hint) = error.hint()
+    {
+        eprintln!("Hint: {}", shown(&hint));
+    }
+    ExitCode::from(USAGE)
+}
+
+fn checked(command: Command, workloads: &Workloads) -> anyhow::Result<Checked> {
+    // What a config says about data is its workload's to tell.
+    let known = |name: &str, config: &Config| -> Option<Result<Vec<DataSet>, Failure>> {
+        workloads.get(name).map(|workload| workload.data_sets(config))
+    };
+    #[cfg(feature = "replay")]
+    device::choose_cpu_level(std::env::var_os(device::CPU_LEVEL_VARIABLE).as_deref())?;
+    match command {
+        Command::Manifest { run, files } => of_run(&run, |run, found| {
+            found.checks([run.check_files(&files.unsigned())]);
+            found.checks(run.check_steps());
+            found.checks([run.check_record()]);
+        }),
+        Command::Config { run, sources } => of_run(&run, |run, found| {
+            let (check, config) = sources.compose(run, &known);
+            found.checks([check]);
+            found.config = config;
+        }),
+        Command::Git { run, sources } => of_run(&run, |run, found| {
+            let (_, config) = sources.compose(run, &known);
+            found.git(sources.git(run, config.as_ref()));
+            found.config = config;
+        }),
+        Command::Data { run, sources, data } => of_run(&run, |run, found| {
+            found.checks([run.check_data(data.places(&sources), Derived::NotLookedAt).0]);
+        }),
+        Command::Envelope { run, limits } => of_run(&run, |run, found| found.checks([limits.check(run)])),
+        Command::Replay { run, sources, data, device, sample } => of_run(&run, |run, found| {
+            let (composed, config) = sources.compose(run, &known);
+            let (data, signed) = run.check_data(data.places(&sources), Derived::ByReplay);
+            found.checks([composed, data, run.check_end(config.as_ref())]);
+            let again =
+                Again { run, config: config.as_ref(), data: &signed, accelerator: device.accelerator, workloads };
+            match sample.sample {
+                Some(count) => found.sampled(|| again.sample(count, sample.seed)),
+                None => found.replayed(|| again.replay()),
+            }
+            found.config = config;
+        }),
+        Command::Audit { run: arguments, files, sources, program, data, limits, replay, device, sign } => {
+            let Opened { mut report, run, demands, at } = open(&arguments)?;
+            let Some((run, trust)) = run else {
+                sign.warn_unsigned();
+                return Ok(report.into());
+            };
+            let signer = sign.signer(&run)?;
+            let mut found = Found::default();
+            let (composed, config) = sources.compose(&run, &known);
+            found.checks([run.check_files(&files.unsigned())]);
+            found.checks(run.check_steps());
+            found.checks([run.check_record(), composed]);
+            found.git(sources.git(&run, config.as_ref()));
+            let derived = if replay { Derived::ByReplay } else { Derived::NotLookedAt };
+            let (data, signed) = run.check_data(data.places(&sources), derived);
+            let end = run.check_end(config.as_ref());
+            found.checks([program.check(&run), data, limits.check(&run), end]);
+            if replay {
+                let (run, accelerator) = (&run, device.accelerator);
+                let again = Again { run, config: config.as_ref(), data: &signed, accelerator, workloads };
+                found.replayed(|| again.replay());
+            }
+            found.config = config;
+            let bug = found.judge(&demands, &run, &trust, at, arguments.profile.profile(), &mut report);
+            // A verdict that cannot be written must not hide what was found.
+            if let Some(Err(error)) = signer.map(|signer| signer.sign(&run, &report, found.record)) {
+                let mut check = Check::new("signing");
+                check.not_checked(format!("{error:#}"));
+                report.checks.push(check);
+            }
+            Ok(Checked { report, bug })
+        }
+        Command::Verdict { run, trust, trainer_key, files, profile, verdict } => {
+            let believed = trust.resolve(Role::Verifier)?.with_trainer(trainer_key.as_deref());
+            Ok(of_verdict(&run, believed, &files.unsigned(), profile.profile(), verdict.as_deref()).into())
+        }
+        Command::Golden { golden, configs, device, update } => {
+            Ok(again::golden(&golden, &configs, device.accelerator, update, workloads).into())
+        }
+    }
+}
+
+/// Opens the run and makes the checks on it; a run nobody vouches for is not checked further.
+fn of_run(arguments: &RunArguments, checks: impl FnOnce(&VerifiedRun, &mut Found)) -> anyhow::Result<Checked> {
+    let Opened { mut report, run, demands, at } = open(arguments)?;
+    let Some((run, trust)) = run else { return Ok(report.into()) };
+    let mut found = Found::default();
+    checks(&run, &mut found);
+    let bug = found.judge(&demands, &run, &trust, at, arguments.profile.profile(), &mut report);
+    Ok(Checked { report, bug })
+}
+
+/// A report with the check of a run's signature, and the run if that passed.
+struct Opened {
+    report: Report,
+    /// The run, and whom to believe about it.
+    run: Option<(VerifiedRun, Trust)>,
+    demands: demands::Demands,
+    /// The time that everything is judged at.
+    at: Timestamp,
+}
+
+/// Opens the run.
+fn open(arguments: &RunArguments) -> anyhow::Result<Opened> {
+    let demands = arguments.demands.read()?;
+    let believed = arguments.trust.resolve(Role::Trainer)?;
+    let at = trust::now();
+    let mut report = Report::new(arguments.run.display().to_string(), believed.is_self);
+    report.checks.extend(believed.check);
+    let trust = match believed.trust {
+        Ok(trust) => trust,
+        Err(check) => {
+            report.checks.push(check);
+            return Ok(Opened { report, run: None, demands, at });
+        }
+    };
+    let (mut signature, run) = VerifiedRun::open(&arguments.run, &trust, at, arguments.profile.profile());
+    report.run = run.as_ref().map(SignedRun::from);
+    let run = run.and_then(|run| demands.expected(run, &mut signature));
+    report.checks.push(signature);
+    Ok(Opened { report, run: run.map(|run| (run, trust)), demands, at })
+}
+/// Checks what a verifier signed about a run.
+fn of_verdict(
+    run: &Path,
+    believed: trust::Believed,
+    unsigned: &Unsigned,
+    profile: Profile,
+    verdict: Option<&Path>,
+) -> Report {
+    let mut report = Report::new(run.display().to_string(), believed.is_self);
+    report.checks.extend(believed.check);
+    match believed.trust {
+        Ok(trust) => {
+            let found = check_verdict(run, verdict, unsigned, &trust, trust::now(), profile);
+            report.run = found.run;
+            report.checks.extend(found.checks);
+        }
+        Err(check) => report.checks.push(check),
+    }
+    report
+}
