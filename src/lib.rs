@@ -30,7 +30,8 @@
 //! | `ariel` (feature `engine`) | the Ariel workload | all above but `verify` |
 //! | `command` (feature `engine`) | programs of the user's own: what they get, running them, what they made | all above but `ariel` |
 //! | `cli` (feature) | the commands | all above |
-//! | `verifier` | the program `spectramind-verify`, a package of its own | all above but `cli` |
+//! | `bin` | the program `spectramind`: the commands over our workloads | `run`, `ariel`, `command`, `cli` |
+//! | `verifier` | the program `spectramind-verify`, a package of its own | all above but `cli`, `bin` |
 //!
 //! Signing happens after training; the engine never sees a key. The library neither prints, nor reads environment variables
 //! or clocks: they are arguments. `cli` alone does.

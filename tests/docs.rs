@@ -50,7 +50,7 @@ const PLACEHOLDERS: &[(&str, &str, &str)] = &[
     ("", "train trainer=kaggle_safe", "train trainer=kaggle_safe trainer.max_epochs=1"),
     ("A tour", "--resume runs/ariel/<run>", "--resume stopped"),
     ("A tour", "<run>", "$(ls runs/ariel | head -n 1)"),
-    ("A tour", "data.root=DIR", "data.root=data/sim_tiny"),
+    ("A tour", "data.root=DIR", "data.root=data/sim_tiny calib=tiny"),
     ("A tour", "RUN --key PUB.pem", "runs/ariel/$(ls runs/ariel | head -n 1) --key pub.pem"),
     ("What is proved, and what is not", "RUN --key PUB.pem", "run --key pub.pem"),
     (
