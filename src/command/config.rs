@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::environment;
 use super::outputs::OutputPatterns;
+use crate::config::Config;
+use crate::failure::{Advice, Failure, FailureKind};
+use crate::manifest::predicate::{COMMAND_WORKLOAD, DataRole, DataSet};
+use crate::workload::DvcPolicy;
 
 /// Bytes of stdout and stderr together that are kept where the config says nothing.
 pub const DEFAULT_OUTPUT_BYTES: u64 = 64 << 20;
@@ -123,16 +127,6 @@ pub struct EnvironmentConfig {
     pub record: Vec<String>,
     /// Variables that are set to these values, whatever they are outside; recorded.
     pub set: BTreeMap<String, String>,
-}
-
-/// What to do about data that differ from their `.dvc` file or `dvc.lock`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum DvcPolicy {
-    /// Do not run.
-    Refuse,
-    /// Run, and record the difference.
-    Record,
 }
 
 /// Something that a command reads.
