@@ -65,7 +65,7 @@ pub enum Command {
         #[command(flatten)]
         limits: LimitArguments,
     },
-    /// Train again from the verified data and compare every step and file, bit for bit
+    /// Make the run again from the verified data and compare every step and file, bit for bit
     Replay {
         #[command(flatten)]
         run: RunArguments,
@@ -75,6 +75,8 @@ pub enum Command {
         data: DataArguments,
         #[command(flatten)]
         device: DeviceArguments,
+        #[command(flatten)]
+        command: CommandArguments,
         #[command(flatten)]
         sample: SampleArguments,
     },
@@ -92,9 +94,11 @@ pub enum Command {
         data: DataArguments,
         #[command(flatten)]
         limits: LimitArguments,
-        /// Train again and compare every step and file, too
+        /// Make the run again and compare every step and file, too
         #[arg(long)]
         replay: bool,
+        #[command(flatten)]
+        command: CommandArguments,
         #[command(flatten)]
         device: DeviceArguments,
         #[command(flatten)]
@@ -206,6 +210,13 @@ pub struct DeviceArguments {
     /// Where to train again: a run in portable numerics replays anywhere, one in native numerics where it was made
     #[arg(long, value_enum, default_value_t = Accelerator::Cpu)]
     pub accelerator: Accelerator,
+}
+
+#[derive(Args)]
+pub struct CommandArguments {
+    /// Run the command of a run of `spectramind exec` again: it is the trainer's code, and has your rights
+    #[arg(long)]
+    pub run_command: bool,
 }
 
 #[derive(Args)]
