@@ -147,3 +147,65 @@ fn link(target: &Path, place: &Path) -> std::io::Result<()> {
     #[cfg(not(unix))]
     Err(std::io::Error::other(format!("a link to {} cannot be made here", target.display())))
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::super::tests::Repo;
+    use super::*;
+    use crate::provenance::git::read;
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().expect("a temporary directory")
+    }
+
+    #[test]
+    fn sources_are_written_out_into_their_folder_and_nowhere_else() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let repo = Repo::new();
+        symlink("../outside", repo.path().join("link")).expect("a link");
+        fs::set_permissions(repo.path().join("dir/b"), fs::Permissions::from_mode(0o755)).expect("permissions");
+        repo.commit();
+        let record = repo.read();
+        // Of a clean record the work tree does not matter.
+        repo.write("a", "changed\n");
+        repo.write("untracked", "");
+        let to = folder();
+        let inner = export(&repo.path().join("dir"), &record, to.path()).expect("written out");
+        assert_eq!(inner, to.path().join("dir"));
+        let text = |name: &str| fs::read_to_string(to.path().join(name)).expect("a file");
+        assert_eq!((text("a"), text("dir/c")), ("1\n".into(), "3\n".into()));
+        let mode = fs::metadata(to.path().join("dir/b")).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o111, 0o111);
+        assert_eq!(fs::read_link(to.path().join("link")).expect("a link"), Path::new("../outside"));
+        assert!(!to.path().join("untracked").exists() && !to.path().join(".git").exists());
+        // A folder that holds something is not written into.
+        assert!(export(repo.path(), &record, to.path()).is_err());
+    }
+
+    #[test]
+    fn uncommitted_changes_are_written_out_where_they_are_the_recorded_ones() {
+        let repo = Repo::new();
+        repo.write("a", "changed\n");
+        fs::remove_file(repo.path().join("dir/b")).expect("removed");
+        let record = repo.read();
+        let to = folder();
+        export(repo.path(), &record, to.path()).expect("written out");
+        assert_eq!(fs::read_to_string(to.path().join("a")).expect("a file"), "changed\n");
+        assert!(!to.path().join("dir/b").exists() && to.path().join("dir/c").exists());
+        repo.write("a", "changed again\n");
+        let error = export(repo.path(), &record, folder().path()).expect_err("refused").to_string();
+        assert!(error.contains("does not have the same ones"), "{error}");
+    }
+
+    #[test]
+    fn a_commit_that_is_not_here_and_a_folder_without_a_repository_are_refused() {
+        let (repo, other) = (Repo::new(), Repo::new());
+        other.write("a", "another\n");
+        other.commit();
+        let record = read(other.path(), &[]).expect("readable").expect("a repository");
+        assert!(export(repo.path(), &record, folder().path()).is_err());
+        let outside = folder();
+        let error = export(outside.path(), &record, folder().path()).expect_err("refused").to_string();
+        assert!(error.contains("it is in no git repository"), "{error}");
+    }
+}
