@@ -82,11 +82,20 @@ fn assert_runs_again(python: &str, program: &str) {
 
     let unasked = sandbox.audit(&["--replay"]);
     assert_eq!(unasked.code, 3, "{}{}", unasked.stdout, unasked.stderr);
-    assert!(unasked.stdout.contains("not checked  replay") && unasked.stdout.contains("--run-command"), "{}", unasked.stdout);
+    assert!(
+        unasked.stdout.contains("not checked  replay") && unasked.stdout.contains("--run-command"),
+        "{}",
+        unasked.stdout
+    );
 
     let again = again(&sandbox);
     assert_passed(&again);
-    for said in ["outputs are bit for bit the signed ones", "metrics are those of the record", "the trainer's code", "no step log"] {
+    for said in [
+        "outputs are bit for bit the signed ones",
+        "metrics are those of the record",
+        "the trainer's code",
+        "no step log",
+    ] {
         assert!(again.stdout.contains(said), "{said:?}\n{}", again.stdout);
     }
 }
@@ -170,13 +179,21 @@ fn each_bad_end_of_a_command_is_clear_and_nothing_is_signed() {
         ("kill -9 $$", &[], "the command was ended by signal 9"),
         ("echo x > outside.txt", &[], "the command exited with 2"),
         ("sleep 98765.4321 > /dev/null 2>&1 &", &[], "left 1 of its processes running"),
-        ("setsid sleep 98765.4322 > /dev/null 2>&1 & exec sleep 98765.4323", &["command.wall_seconds=1"], "more than command.wall_seconds=1"),
+        (
+            "setsid sleep 98765.4322 > /dev/null 2>&1 & exec sleep 98765.4323",
+            &["command.wall_seconds=1"],
+            "more than command.wall_seconds=1",
+        ),
         ("yes", &["command.output_bytes=100000"], "printed more than command.output_bytes=100000"),
         ("yes > {run}/big", &["command.directory_bytes=100000"], "more than command.directory_bytes=100000"),
         ("echo x >> data/points.csv", &["command.writes=[data]"], "data set points changed while the run used it"),
         ("echo x >> train.py", &["command.writes=[train.py]"], "the sources changed while the command ran: train.py"),
         ("echo x >> {config}", &[], "was there before the command ran"),
-        ("ln -s /etc/passwd {run}/link.csv", &[], "expected regular files and folders in the run directory, got a symbolic link"),
+        (
+            "ln -s /etc/passwd {run}/link.csv",
+            &[],
+            "expected regular files and folders in the run directory, got a symbolic link",
+        ),
         ("echo x > {run}/manifest.intoto.jsonl", &[], "manifest.intoto.jsonl: the command made a file of this name"),
         ("true", &[], "command.outputs: expected at least one file"),
     ];
@@ -192,7 +209,10 @@ fn each_bad_end_of_a_command_is_clear_and_nothing_is_signed() {
         assert!(outcome.stderr.contains("Hint: ") || said.contains("data set"), "{script}\n{}", outcome.stderr);
         let run = sandbox.path(format!("run{number}"));
         assert!(run.join("logs/stdout.txt").is_file(), "{script}: the run directory stays");
-        assert!(said.contains("made a file") || !run.join("manifest.intoto.jsonl").exists(), "{script}: nothing is signed");
+        assert!(
+            said.contains("made a file") || !run.join("manifest.intoto.jsonl").exists(),
+            "{script}: nothing is signed"
+        );
         std::fs::write(sandbox.path("data/points.csv"), points).expect("write");
         sandbox.git(&["checkout", "--quiet", "."]);
     }
@@ -212,7 +232,8 @@ fn each_bad_end_of_a_command_is_clear_and_nothing_is_signed() {
 fn a_multirun_of_commands_leaves_what_hydra_leaves_and_goes_on() {
     let sandbox = project("");
     // The second job fails for as long as there is no such file.
-    let script = "if grep -q '^seed: 2$' {config} && ! test -e data/ready; then exit 9; fi; grep seed {config} > {run}/seed.csv";
+    let script =
+        "if grep -q '^seed: 2$' {config} && ! test -e data/ready; then exit 9; fi; grep seed {config} > {run}/seed.csv";
     let outcome = sandbox.run(&["exec", "-m", "seed=1,2,3", "hydra.sweep.dir=sweep", "--", "sh", "-c", script]);
     assert_eq!(outcome.code, 1, "{}{}", outcome.stdout, outcome.stderr);
     assert!(outcome.stderr.contains("Error: 1 of 3 jobs"), "{}", outcome.stderr);
@@ -259,10 +280,12 @@ fn a_single_run_that_did_not_end_well_is_run_anew_in_its_directory() {
 fn a_tree_of_the_users_own_is_composed_wherever_it_is_and_whatever_keys_it_has() {
     let sandbox = Sandbox::new();
     std::fs::create_dir_all(sandbox.path("conf/db")).expect("mkdir");
-    std::fs::write(sandbox.path("conf/config.yaml"), "defaults: [db: a]\nrun: {dir: elsewhere}\nworkload: 7\n").expect("write");
+    std::fs::write(sandbox.path("conf/config.yaml"), "defaults: [db: a]\nrun: {dir: elsewhere}\nworkload: 7\n")
+        .expect("write");
     std::fs::write(sandbox.path("conf/db/a.yaml"), "host: here\n").expect("write");
     commit(&sandbox);
-    let run = sandbox.done(&["exec", "-cp", "conf", "-cn", "config", "db.host=x", "--", "cp", "{config}", "{run}/out", "-f"]);
+    let run =
+        sandbox.done(&["exec", "-cp", "conf", "-cn", "config", "db.host=x", "--", "cp", "{config}", "{run}/out", "-f"]);
     let root = field(&run.stdout, "run").to_owned();
     assert!(root.starts_with("runs/command/"), "{}", run.stdout);
     assert!(field(&run.stdout, "verify").contains("--configs conf"), "{}", run.stdout);
@@ -274,7 +297,8 @@ fn a_tree_of_the_users_own_is_composed_wherever_it_is_and_whatever_keys_it_has()
 fn a_replay_has_the_recorded_sources_uncommitted_changes_among_them_and_no_others() {
     let sandbox = project("print(1)");
     let script = "cp train.py {run}/a.csv";
-    let exec = |more: &[&str]| sandbox.done(&[&["exec", "hydra.run.dir=run"], more, &["--", "sh", "-c", script]].concat());
+    let exec =
+        |more: &[&str]| sandbox.done(&[&["exec", "hydra.run.dir=run"], more, &["--", "sh", "-c", script]].concat());
     std::fs::write(sandbox.path("train.py"), "print(2)").expect("write");
     exec(&[]);
     assert_passed(&again(&sandbox));
@@ -317,15 +341,25 @@ fn an_input_that_is_not_the_signed_one_is_neither_passed_nor_used() {
     std::fs::write(&points, "changed\n").expect("write");
     let outcome = again(&sandbox);
     assert_eq!(outcome.code, 1, "{}", outcome.stdout);
-    assert!(outcome.stdout.contains("FAILED       data") && outcome.stdout.contains("not checked  replay"), "{}", outcome.stdout);
+    assert!(
+        outcome.stdout.contains("FAILED       data") && outcome.stdout.contains("not checked  replay"),
+        "{}",
+        outcome.stdout
+    );
 }
 
 #[test]
 fn an_output_that_was_signed_and_is_not_made_again_or_made_besides_is_named() {
     let sandbox = project("");
     for (script, said) in [
-        ("echo 1 > {run}/a.csv; test -e data/once && echo 1 > {run}/b.csv; true", "b.csv: signed, and the command, run again, makes no such file"),
-        ("echo 1 > {run}/a.csv; test -e data/once || echo 1 > {run}/b.csv", "b.csv: the command, run again, makes this file, and it is not signed"),
+        (
+            "echo 1 > {run}/a.csv; test -e data/once && echo 1 > {run}/b.csv; true",
+            "b.csv: signed, and the command, run again, makes no such file",
+        ),
+        (
+            "echo 1 > {run}/a.csv; test -e data/once || echo 1 > {run}/b.csv",
+            "b.csv: the command, run again, makes this file, and it is not signed",
+        ),
     ] {
         let _ = std::fs::remove_dir_all(sandbox.path("run"));
         std::fs::write(sandbox.path("data/once"), "").expect("write");
@@ -334,5 +368,4 @@ fn an_output_that_was_signed_and_is_not_made_again_or_made_besides_is_named() {
         assert_eq!(outcome.code, 1, "{}", outcome.stdout);
         assert!(outcome.stdout.contains(said), "{said}\n{}", outcome.stdout);
     }
-
 }

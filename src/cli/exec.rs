@@ -149,7 +149,9 @@ fn exec(job: &Job, words: &[String], arguments: &Arguments) -> Result<()> {
 /// What keeps a run from being checked later is said before it takes its time.
 fn warn(origin: &RunOrigin, sandbox: &Sandbox, words: &[String]) {
     match &origin.git {
-        None => eprintln!("Warning: there is no git repository here: nobody will be able to run this again from the record"),
+        None => {
+            eprintln!("Warning: there is no git repository here: nobody will be able to run this again from the record")
+        }
         Some(git) => {
             for path in git.read_untracked.iter().chain(&git.read_ignored) {
                 if words.iter().skip(1).any(|word| word == path || path.ends_with(&format!("/{word}"))) {

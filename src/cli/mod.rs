@@ -87,7 +87,8 @@ pub fn main(workloads: &Workloads) -> ExitCode {
     if words[..ours].iter().any(|word| word == "--help" || word == "-h") {
         let groups = typed::Typed::read(words[..ours].iter().skip(1).cloned()).groups();
         let own = subcommands(workloads).into_iter().map(|own| own.name);
-        for name in ["train", "commit"].into_iter().chain(own) {
+        let exec = cfg!(unix).then_some(crate::command::PRIMARY);
+        for name in ["train", "commit"].into_iter().chain(exec).chain(own) {
             command = command.mut_subcommand(name, |command| command.after_help(groups.clone()));
         }
     }

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::environment;
 use super::outputs::OutputPatterns;
 use crate::config::Config;
+use crate::envelope::{Bounds, NetworkMode};
 use crate::failure::{Advice, Failure, FailureKind};
 use crate::manifest::predicate::{COMMAND_WORKLOAD, DataRole, DataSet};
-use crate::envelope::{Bounds, NetworkMode};
 use crate::workload::DvcPolicy;
 
 /// Bytes of stdout and stderr together that are kept where the config says nothing.

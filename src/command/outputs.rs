@@ -78,8 +78,12 @@ pub enum OutputsError {
 impl Advice for OutputsError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Kind { .. } => Some("a run is signed file by file: write regular files into the run directory".into()),
-            Self::Changed { .. } => Some("write files of other names: those that are there before the command are the record's".into()),
+            Self::Kind { .. } => {
+                Some("a run is signed file by file: write regular files into the run directory".into())
+            }
+            Self::Changed { .. } => {
+                Some("write files of other names: those that are there before the command are the record's".into())
+            }
             Self::Path { .. } => Some("choose names that mean one file on every system".into()),
             Self::Foreign(error) => error.hint(),
         }

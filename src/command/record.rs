@@ -133,7 +133,10 @@ fn said(end: &End, command: &CheckedCommand) -> String {
         End::Exited(code) => format!("exited with {code}: expected 0"),
         End::Signalled(signal) => format!("was ended by signal {signal}"),
         End::WallLimit => {
-            format!("ran for more than command.wall_seconds={}, and was ended", command.wall_seconds.unwrap_or_default())
+            format!(
+                "ran for more than command.wall_seconds={}, and was ended",
+                command.wall_seconds.unwrap_or_default()
+            )
         }
         End::OutputLimit => format!("printed more than command.output_bytes={}, and was ended", command.output_bytes),
         End::DirectoryLimit => {
@@ -154,10 +157,13 @@ impl Advice for RecordError {
             Self::Ended { end: End::Exited(_) | End::Signalled(_) | End::Stopped, run, .. } => {
                 format!("what it printed is in {}", run.join("logs").display())
             }
-            Self::Ended { run, .. } => format!("set a larger limit; what it printed is in {}", run.join("logs").display()),
+            Self::Ended { run, .. } => {
+                format!("set a larger limit; what it printed is in {}", run.join("logs").display())
+            }
             Self::Survived { .. } => "they wait in the kernel: look at the device they use".into(),
             Self::SourcesChanged { .. } => {
-                "let it write into its run directory alone ({run}, SPECTRAMIND_RUN_DIR), and change nothing meanwhile".into()
+                "let it write into its run directory alone ({run}, SPECTRAMIND_RUN_DIR), and change nothing meanwhile"
+                    .into()
             }
             Self::Taken { .. } => "choose another name".into(),
             Self::NoOutputs => "correct the patterns: they are matched below the run directory".into(),
@@ -251,7 +257,8 @@ pub fn record(recording: Recording<'_>) -> Result<Recorded, Failure> {
     files.check_unchanged().context("the run is not signed")?;
     data.check_unchanged()?;
     compare_sources(&sources, &Sources::read(&reads, false)?)?;
-    let outputs: Vec<_> = made.into_iter().map(|made| made.path).filter(|path| command.outputs().matches(path)).collect();
+    let outputs: Vec<_> =
+        made.into_iter().map(|made| made.path).filter(|path| command.outputs().matches(path)).collect();
     if outputs.is_empty() && command.declares_outputs() {
         return Err(RecordError::NoOutputs.into());
     }

@@ -170,7 +170,9 @@ impl CommandReplay<'_> {
             }
             let ends_with = |recorded: &String| recorded == word || recorded.ends_with(&format!("/{word}"));
             if git.is_some_and(|git| git.read_untracked.iter().chain(&git.read_ignored).any(ends_with)) {
-                return Err(Stop::NotChecked(format!("the command ran {word}, which the recorded commit does not hold")));
+                return Err(Stop::NotChecked(format!(
+                    "the command ran {word}, which the recorded commit does not hold"
+                )));
             }
         }
         Ok(words)
@@ -181,7 +183,9 @@ impl CommandReplay<'_> {
         for input in command.inputs() {
             let name = &input.name;
             let (Some(place), Some(list)) = (self.data.place(name), self.data.list(name)) else {
-                return Err(Stop::NotChecked(format!("input {name}: it is not here, or its signed list is not in order")));
+                return Err(Stop::NotChecked(format!(
+                    "input {name}: it is not here, or its signed list is not in order"
+                )));
             };
             let place = place.canonicalize().map_err(not_checked)?;
             // What is linked in is what was signed; who may have changed it since it was checked is not known.
@@ -195,7 +199,9 @@ impl CommandReplay<'_> {
                     continue;
                 }
                 let root = input.root.display();
-                return Err(Stop::NotChecked(format!("input {name}: the command reads it at {root}, and it is not there")));
+                return Err(Stop::NotChecked(format!(
+                    "input {name}: the command reads it at {root}, and it is not there"
+                )));
             }
             let Some(relative) = inside(&input.root) else {
                 let root = input.root.display();
@@ -235,7 +241,9 @@ impl CommandReplay<'_> {
         for path in &command.writes {
             let Some(relative) = inside(path) else {
                 let path = path.display();
-                return Err(Stop::NotChecked(format!("the config lets the command write to {path}, outside of its folder")));
+                return Err(Stop::NotChecked(format!(
+                    "the config lets the command write to {path}, outside of its folder"
+                )));
             };
             let path = folder.join(relative);
             std::fs::create_dir_all(&path).map_err(not_checked)?;

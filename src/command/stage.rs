@@ -37,11 +37,7 @@ impl Stage<'_> {
     }
 
     /// Runs it to its end; its output is kept in the run directory.
-    pub fn run(
-        &self,
-        confinement: &Confinement,
-        output: &mut dyn FnMut(Stream, &[u8]),
-    ) -> Result<Finished, Failure> {
+    pub fn run(&self, confinement: &Confinement, output: &mut dyn FnMut(Stream, &[u8])) -> Result<Finished, Failure> {
         let config = self.run.join(COMMAND_CONFIG_YAML);
         let (config, run) = (text(&config)?, text(self.run)?);
         let words: Vec<OsString> =
@@ -67,7 +63,10 @@ impl Stage<'_> {
 }
 
 /// What a command of this config can get of an environment.
-pub(super) fn passed(command: &CheckedCommand, variable: &dyn Fn(&str) -> Option<OsString>) -> Vec<(OsString, OsString)> {
+pub(super) fn passed(
+    command: &CheckedCommand,
+    variable: &dyn Fn(&str) -> Option<OsString>,
+) -> Vec<(OsString, OsString)> {
     let own = command.environment.pass.iter().chain(&command.environment.record).map(String::as_str);
     PASSED.into_iter().chain(own).filter_map(|name| Some((name.into(), variable(name)?))).collect()
 }

@@ -433,9 +433,9 @@ pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> RunDirError {
 impl Advice for RunDirError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Exists { .. } => {
-                Some("choose another directory (run.dir, or hydra.run.dir), or go on with that run with --resume DIR".into())
-            }
+            Self::Exists { .. } => Some(
+                "choose another directory (run.dir, or hydra.run.dir), or go on with that run with --resume DIR".into(),
+            ),
             Self::Locked { .. } => Some("wait for the other process, or stop it".into()),
             Self::StepsMissing { .. } => Some("the step log was changed after the checkpoint; start anew".into()),
             Self::Changed { .. } => Some("something else writes to the run directory: run again without it".into()),

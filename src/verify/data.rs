@@ -82,7 +82,9 @@ impl VerifiedRun {
         match (records.is_empty(), self.claim().command()) {
             (true, None) => check.not_checked("the manifest names no data".into()),
             (true, Some(_)) => {
-                check.note("the command declares no inputs: what it read beside its sources is not in the record".into());
+                check.note(
+                    "the command declares no inputs: what it read beside its sources is not in the record".into(),
+                );
             }
             (false, _) => {}
         }
@@ -91,8 +93,9 @@ impl VerifiedRun {
             let Some(list) = self.signed_list(record, &mut check) else { continue };
             let place = places.of(record, &mut check);
             // A folder that holds none of the derived files is as good as none.
-            let holds_any =
-                |place: &Place| list.files().iter().any(|file| folder_of_set(&place.root).join(file.path.as_str()).exists());
+            let holds_any = |place: &Place| {
+                list.files().iter().any(|file| folder_of_set(&place.root).join(file.path.as_str()).exists())
+            };
             let place = place.filter(|place| record.role == DataRole::Raw || place.is_named || holds_any(place));
             if let Some(place) = &place {
                 is_any_hashed = true;

@@ -102,18 +102,28 @@ const SELF_CHECK: &str = "self-check: the key believed is your own, so nobody el
 /// How much was made again, as a sentence after a word of its own.
 fn trained_again(report: &Report) -> (&'static str, &'static str) {
     if report.run.as_ref().is_some_and(|run| run.command.is_some()) {
-        return ("ran", match report.trained_again {
-            TrainedAgain::Whole => "the command again here, with the outputs that were signed; no claim about its arithmetic",
-            _ => "nothing again here: nothing below shows that the run ever happened (--replay --run-command runs it again)",
-        });
+        return (
+            "ran",
+            match report.trained_again {
+                TrainedAgain::Whole => {
+                    "the command again here, with the outputs that were signed; no claim about its arithmetic"
+                }
+                _ => {
+                    "nothing again here: nothing below shows that the run ever happened (--replay --run-command runs it again)"
+                }
+            },
+        );
     }
-    ("trained", match report.trained_again {
-        TrainedAgain::Nothing => {
-            "nothing again here: nothing below shows that the run ever happened (--replay trains it again)"
-        }
-        TrainedAgain::Part => "some stretches again here, with what was signed",
-        TrainedAgain::Whole => "every step again here, with what was signed",
-    })
+    (
+        "trained",
+        match report.trained_again {
+            TrainedAgain::Nothing => {
+                "nothing again here: nothing below shows that the run ever happened (--replay trains it again)"
+            }
+            TrainedAgain::Part => "some stretches again here, with what was signed",
+            TrainedAgain::Whole => "every step again here, with what was signed",
+        },
+    )
 }
 
 /// A finding on one line; bad news say what they mean, as a check has good ones beside them.
