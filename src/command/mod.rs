@@ -31,6 +31,9 @@ pub mod sandbox;
 mod stage;
 
 #[cfg(unix)]
-pub use self::record::{News, PRIMARY, RecordError, Recorded, Recording, record};
+pub use self::record::{News, RecordError, Recorded, Recording, record};
 #[cfg(unix)]
 pub use self::replay::{CommandReplay, RunCommand, replay};
+
+/// Name of the primary config of a command, unless another is named.
+pub const PRIMARY: &str = "exec";

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::PRIMARY;
 use super::config::CheckedCommand;
 use super::environment::CommandEnvironment;
 use super::metrics;
@@ -34,9 +35,6 @@ use crate::run::{
     write_beginning,
 };
 use crate::verify::{COMMAND_END, COMMAND_STDERR, COMMAND_STDOUT, MANIFEST, VERDICT, command_configs};
-
-/// Name of the primary config of a command, unless another is named.
-pub const PRIMARY: &str = "exec";
 
 /// Folder of the runs that have a directory of their own.
 const RUNS: &str = "runs";

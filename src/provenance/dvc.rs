@@ -154,7 +154,7 @@ impl Advice for DvcError {
         match self {
             Self::Differs { .. } => Some(
                 "`dvc status` lists the files; `dvc checkout` brings back those that DVC knows, `dvc commit` makes it know \
-                 these; provenance.dvc=record trains all the same and records the difference"
+                 these; provenance.dvc=record (of a command: command.dvc=record) goes on all the same and records the difference"
                     .into(),
             ),
             Self::Document { .. } | Self::Path { .. } => {

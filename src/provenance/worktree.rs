@@ -171,7 +171,7 @@ impl Advice for GitError {
                 Some("make a first commit: the record says which commit a run was made from".into())
             }
             Self::PatchTooLarge { .. } => {
-                Some("commit them, or add provenance.keep_diff=false: their digest is signed in any case".into())
+                Some("commit them, or add provenance.keep_diff=false (of a command: command.keep_diff=false): their digest is signed in any case".into())
             }
             _ => None,
         }

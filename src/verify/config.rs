@@ -53,7 +53,10 @@ impl VerifiedRun {
         let withheld = withheld(self);
         let composed = match self.recompose(composer) {
             // A variable that is not given may have a default in the config: nothing was lied about then.
-            Ok(config) if !withheld.is_empty() && config.digest().is_ok_and(|digest| digest != claim.digest) => {
+            Ok(config)
+                if self.may_depend(&config, &withheld)
+                    && config.digest().is_ok_and(|digest| digest != claim.digest) =>
+            {
                 self.hash_sources(configs, &mut check);
                 check.not_checked("the composed config is not the signed one".into());
                 check.note(ask_for(&withheld));
@@ -86,6 +89,16 @@ impl VerifiedRun {
         ));
         let config = composed.filter(|config| config.digest().is_ok_and(|digest| digest == claim.digest));
         (check, config)
+    }
+
+    /// Whether a config may be another one for want of variables that the record withholds. Of a command they are told whether
+    /// its config reads them or not.
+    fn may_depend(&self, config: &Config, withheld: &[&str]) -> bool {
+        let read = || config.environment_names().unwrap_or_default();
+        match self.claim().command() {
+            None => !withheld.is_empty(),
+            Some(_) => withheld.iter().any(|name| read().contains(*name)),
+        }
     }
 
     /// Composes the recorded config again.
