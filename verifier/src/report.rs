@@ -153,7 +153,11 @@ fn facts(report: &Report) -> Vec<(&'static str, Cow<'_, str>)> {
     });
     for metric in &run.metrics {
         let (name, value) = (shown(&metric.name), metric.value.get());
-        facts.push(("measured", format!("{name} = {value} over {} samples", metric.samples.0).into()));
+        let over = match metric.samples.0 {
+            0 if run.command.is_some() => "over samples that nobody counted".to_owned(),
+            samples => format!("over {samples} samples"),
+        };
+        facts.push(("measured", format!("{name} = {value} {over}").into()));
     }
     let overrides = run.overrides.join(" ");
     let overrides = if overrides.is_empty() { "none".into() } else { shown(&overrides).into_owned().into() };
