@@ -11,11 +11,11 @@
 //! | module | what it is | may use |
 //! |---|---|---|
 //! | [`failure`] | errors as a person meets them, with their hints | `config` |
-//! | [`digest`] | BLAKE3 and SHA-256 digests, hashing of fields and files | `failure` |
+//! | [`digest`] | BLAKE3 and SHA-256 digests, hashing of fields and files | nothing |
 //! | [`durable`] | writing files whole or not at all | nothing |
 //! | [`foreign`] | opening files that somebody else wrote | `digest`, `failure` |
-//! | [`difference`] | where two files first differ | `failure`, `foreign` |
-//! | [`envelope`] | limits and verdicts over plain numbers | `failure` |
+//! | [`difference`] | where two files first differ | `foreign` |
+//! | [`envelope`] | limits and verdicts over plain numbers | nothing |
 //! | [`merkle`] | an RFC 6962-shaped log over BLAKE3 | `digest` |
 //! | `wall_time` | the clock that limits are measured by | nothing |
 //! | [`config`] | Hydra-compatible composition: the crate `hydra-compose` | nothing |
@@ -27,7 +27,7 @@
 //! | `workload` (feature `engine`) | what a user implements: config → data sets → task → files | all above |
 //! | [`schema`] | the JSON Schema of every document | all above |
 //! | `run` (feature `engine`) | recording and replaying any workload | all above |
-//! | `ariel` (feature `engine`) | the Ariel workload | all above but `verify`, `run` |
+//! | `ariel` (feature `engine`) | the Ariel workload | all above but `verify` |
 //! | `command` (feature `engine`) | programs of the user's own: what they get, running them, what they made | all above but `ariel` |
 //! | `cli` (feature) | the commands | all above |
 //! | `verifier` | the program `spectramind-verify`, a package of its own | all above but `cli` |
