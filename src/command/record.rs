@@ -246,7 +246,7 @@ pub fn record(recording: Recording<'_>) -> Result<Recorded, Failure> {
     news(News::Ended(&finished));
     judge(&finished, &command, &root_shown).inspect_err(|_| drop(write_end(&files, &finished)))?;
 
-    let made = before.outputs(&root, &[COMMAND_STDOUT, COMMAND_STDERR])?;
+    let made = before.outputs(&root, &[COMMAND_STDOUT, COMMAND_STDERR]).context("the run is not signed")?;
     let is_taken = |path: &RelativePath| [MANIFEST, VERDICT, COMMAND_END].contains(&path.as_str());
     if let Some(output) = made.iter().find(|output| is_taken(&output.path)) {
         return Err(RecordError::Taken { path: output.path.clone() }.into());
@@ -260,8 +260,11 @@ pub fn record(recording: Recording<'_>) -> Result<Recorded, Failure> {
     if outputs.is_empty() && command.declares_outputs() {
         return Err(RecordError::NoOutputs.into());
     }
-    let metrics: Vec<_> =
-        metrics::read(&root, &command.metrics)?.into_iter().map(|(name, value)| Metric { name, value }).collect();
+    let metrics: Vec<_> = metrics::read(&root, &command.metrics)
+        .context("the run is not signed")?
+        .into_iter()
+        .map(|(name, value)| Metric { name, value })
+        .collect();
     let sandbox = SandboxRecord::from(confinement.in_force());
     let outcome = Outcome {
         computation: Computation::Command(CommandRecord {

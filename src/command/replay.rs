@@ -245,11 +245,9 @@ impl CommandReplay<'_> {
                     "the config lets the command write to {path}, outside of its folder"
                 )));
             };
-            let path = folder.join(relative);
-            std::fs::create_dir_all(&path).map_err(not_checked)?;
-            let is_inside = path.canonicalize().ok().zip(folder.canonicalize().ok());
-            if !is_inside.is_some_and(|(path, folder)| path.starts_with(folder)) {
-                return Err(Stop::NotChecked("the config lets the command write to what is not its own".into()));
+            let target = folder.join(&relative);
+            if !target.symlink_metadata().is_ok_and(|found| found.is_file()) {
+                make_way(folder, &relative).map_err(not_checked)?;
             }
         }
         Ok(())
@@ -332,6 +330,20 @@ fn inside(path: &Path) -> Option<PathBuf> {
     RelativePath::parse(clean.to_str()?).ok().map(|_| clean)
 }
 
+/// Makes the folders down to `relative` below `folder`; no link on the way is followed, as the sources are a stranger's.
+fn make_way(folder: &Path, relative: &Path) -> Result<(), Failure> {
+    let mut way = folder.to_owned();
+    for part in relative.components() {
+        way.push(part);
+        match way.symlink_metadata() {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => return Err(Failure::new(format!("{}: expected folders, got something else", relative.display()))),
+            Err(_) => std::fs::create_dir(&way)?,
+        }
+    }
+    Ok(())
+}
+
 /// Puts a link to `place` at `relative` below `folder`, instead of what is there; no link on the way to it is followed.
 fn link_in(place: &Path, folder: &Path, relative: &Path) -> Result<(), Failure> {
     let target = folder.join(relative);
@@ -339,15 +351,7 @@ fn link_in(place: &Path, folder: &Path, relative: &Path) -> Result<(), Failure> 
     if target.canonicalize().is_ok_and(|there| there == place) {
         return Ok(());
     }
-    let mut way = folder.to_owned();
-    for part in relative.parent().into_iter().flat_map(Path::components) {
-        way.push(part);
-        match way.symlink_metadata() {
-            Ok(found) if found.is_dir() => {}
-            Ok(_) => return Err(Failure::new(format!("{} is no folder", relative.display()))),
-            Err(_) => std::fs::create_dir(&way)?,
-        }
-    }
+    make_way(folder, relative.parent().unwrap_or(Path::new("")))?;
     match target.symlink_metadata() {
         Ok(found) if found.is_dir() => std::fs::remove_dir_all(&target)?,
         Ok(_) => std::fs::remove_file(&target)?,
@@ -388,5 +392,39 @@ fn there(sandbox: &SandboxRecord) -> String {
     match sandbox {
         SandboxRecord::Landlock { abi } => format!("Landlock (version {abi})"),
         SandboxRecord::None { reason } => format!("nothing ({reason})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_made_or_linked_through_a_link_of_the_sources() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        for name in ["sources", "outside", "data"] {
+            std::fs::create_dir(path(name)).expect("a folder");
+        }
+        symlink(path("outside"), path("sources/link")).expect("a link");
+        let sources = path("sources");
+        assert!(make_way(&sources, Path::new("link/new")).is_err());
+        assert!(link_in(&path("data"), &sources, Path::new("link/data")).is_err());
+        assert_eq!(std::fs::read_dir(path("outside")).expect("a folder").count(), 0);
+        // What stands in the place of an input is replaced, a link included, and not what it leads to.
+        link_in(&path("data"), &sources, Path::new("link")).expect("linked");
+        link_in(&path("data"), &sources, Path::new("a/b")).expect("linked");
+        assert_eq!(std::fs::read_link(sources.join("link")).expect("a link"), path("data"));
+        assert!(path("outside").is_dir() && sources.join("a/b").is_dir());
+    }
+
+    #[test]
+    fn paths_stay_inside_or_are_none() {
+        assert_eq!(inside(Path::new("./a/./b")), Some(PathBuf::from("a/b")));
+        for path in ["../a", "/a", "a/../../b", "", "."] {
+            assert_eq!(inside(Path::new(path)), None, "{path}");
+        }
     }
 }

@@ -75,8 +75,9 @@ pub enum Command {
         data: DataArguments,
         #[command(flatten)]
         device: DeviceArguments,
-        #[command(flatten)]
-        command: CommandArguments,
+        /// Run the command of a run of `spectramind exec` again: it is the trainer's code, and has your rights
+        #[arg(long)]
+        run_command: bool,
         #[command(flatten)]
         sample: SampleArguments,
     },
@@ -97,8 +98,9 @@ pub enum Command {
         /// Make the run again and compare every step and file, too
         #[arg(long)]
         replay: bool,
-        #[command(flatten)]
-        command: CommandArguments,
+        /// Run the command of a run of `spectramind exec` again: it is the trainer's code, and has your rights
+        #[arg(long, requires = "replay")]
+        run_command: bool,
         #[command(flatten)]
         device: DeviceArguments,
         #[command(flatten)]
@@ -210,13 +212,6 @@ pub struct DeviceArguments {
     /// Where to train again: a run in portable numerics replays anywhere, one in native numerics where it was made
     #[arg(long, value_enum, default_value_t = Accelerator::Cpu)]
     pub accelerator: Accelerator,
-}
-
-#[derive(Args)]
-pub struct CommandArguments {
-    /// Run the command of a run of `spectramind exec` again: it is the trainer's code, and has your rights
-    #[arg(long)]
-    pub run_command: bool,
 }
 
 #[derive(Args)]

@@ -140,11 +140,11 @@ fn checked(command: Command, workloads: &Workloads) -> anyhow::Result<Checked> {
             found.checks([run.check_data(data.places(&sources), Derived::NotLookedAt).0]);
         }),
         Command::Envelope { run, limits } => of_run(&run, |run, found| found.checks([limits.check(run)])),
-        Command::Replay { run, sources, data, device, command, sample } => of_run(&run, |run, found| {
+        Command::Replay { run, sources, data, device, run_command, sample } => of_run(&run, |run, found| {
             let (check, config) = sources.compose(run, &known);
             let (data, signed) = run.check_data(data.places(&sources), Derived::ByReplay);
             found.checks([check, data, run.check_end(config.as_ref())]);
-            let (work_tree, run_command) = (sources.repository.as_path(), command.run_command);
+            let work_tree = sources.repository.as_path();
             let (composed, accelerator) = (config.as_ref(), device.accelerator);
             let again = Again { run, config: composed, data: &signed, accelerator, workloads, work_tree, run_command };
             match sample.sample {
@@ -153,7 +153,7 @@ fn checked(command: Command, workloads: &Workloads) -> anyhow::Result<Checked> {
             }
             found.config = config;
         }),
-        Command::Audit { run: arguments, files, sources, program, data, limits, replay, command, device, sign } => {
+        Command::Audit { run: arguments, files, sources, program, data, limits, replay, run_command, device, sign } => {
             let Opened { mut report, run, demands, at } = open(&arguments)?;
             let Some((run, trust)) = run else {
                 sign.warn_unsigned();
@@ -172,7 +172,7 @@ fn checked(command: Command, workloads: &Workloads) -> anyhow::Result<Checked> {
             found.checks([program.check(&run), data, limits.check(&run), end]);
             if replay {
                 let (run, accelerator) = (&run, device.accelerator);
-                let (work_tree, run_command) = (sources.repository.as_path(), command.run_command);
+                let work_tree = sources.repository.as_path();
                 let config = config.as_ref();
                 let again = Again { run, config, data: &signed, accelerator, workloads, work_tree, run_command };
                 found.replayed(|| again.replay());
