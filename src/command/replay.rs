@@ -6,7 +6,7 @@
 //! things are on this machine ([`HERE`]) this machine says.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::config::CheckedCommand;
@@ -239,6 +239,9 @@ impl CommandReplay<'_> {
     /// the checker's.
     fn make_writable(&self, command: &CheckedCommand, folder: &Path) -> Result<(), Stop> {
         for path in &command.writes {
+            if path.components().all(|part| part == Component::CurDir) {
+                continue;
+            }
             let Some(relative) = inside(path) else {
                 let path = path.display();
                 return Err(Stop::NotChecked(format!(
@@ -325,7 +328,7 @@ impl CommandReplay<'_> {
 
 /// A path that stays inside of a folder, without `.` in it.
 fn inside(path: &Path) -> Option<PathBuf> {
-    let parts = path.components().filter(|part| *part != std::path::Component::CurDir);
+    let parts = path.components().filter(|part| *part != Component::CurDir);
     let clean: PathBuf = parts.collect();
     RelativePath::parse(clean.to_str()?).ok().map(|_| clean)
 }
