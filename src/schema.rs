@@ -81,6 +81,8 @@ mod tests {
     use super::*;
     #[cfg(feature = "engine")]
     use crate::ariel::Ariel;
+    #[cfg(feature = "engine")]
+    use crate::command::config::CommandConfig;
     use crate::digest::{FileDigest, sha256};
     use crate::manifest::commitment::tests::example as commitment;
     use crate::manifest::key::SigningKey;
@@ -195,7 +197,7 @@ mod tests {
         #[cfg(feature = "engine")]
         let documents = {
             let own = Workload::subcommands(&Ariel).into_iter().map(|command| (command.name, (command.schema)()));
-            let configs = own.chain([("train", train::<Ariel>())]);
+            let configs = own.chain([("train", train::<Ariel>()), ("command", CommandConfig::schema())]);
             documents.chain(configs.map(|(name, schema)| (format!("config.{name}.schema.json"), schema)))
         };
         for (name, schema) in documents {

@@ -31,7 +31,8 @@ use crate::manifest::predicate::TrainingRun;
 use crate::manifest::trust::Trust;
 use crate::manifest::verified::{VerifiedManifest, verify_bundle};
 
-pub use self::config::{ConfigsPlace, KnownWorkloads};
+pub use self::config::{ConfigsPlace, KnownWorkloads, command_configs};
+pub use self::coverage::{COMMAND_CONFIG_JSON, COMMAND_CONFIG_YAML, COMMAND_END, COMMAND_STDERR, COMMAND_STDOUT};
 pub use self::data::{DataPlaces, Derived, SignedData};
 pub use self::expectation::Expectation;
 pub use self::files::{STEP_LEAVES, Unsigned};

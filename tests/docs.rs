@@ -58,6 +58,7 @@ const PLACEHOLDERS: &[(&str, &str, &str)] = &[
         "--repository CLONE --data ariel=DIR",
         "--repository . --data sim_tiny=data/sim_tiny",
     ),
+    ("Running it again", "RUN --key PUB.pem", "run --key pub.pem"),
     ("Configuration", "DIR [--config-name NAME] [-m] [--] [OVERRIDE…]", "configs"),
     ("Looking at a tree", "-cp DIR -cn NAME", "-cp conf -cn app"),
     ("Looking at a tree", "--config-dir DIR -cn NAME", "--config-dir conf -cn app"),
@@ -241,6 +242,21 @@ fn prepared(place: &Place) -> Sandbox {
             ];
             for (path, text) in files {
                 std::fs::write(sandbox.path(path), text).expect("write");
+            }
+            sandbox
+        }
+        "Programs of your own" | "Running it again" => {
+            let sandbox = Sandbox::new();
+            let program = "import sys\nopen(sys.argv[4] + '/out.txt', 'w').write(open(sys.argv[2]).read())\n";
+            for (path, text) in [("train.py", program), ("configs/exec.yaml", "seed: 0\n")] {
+                std::fs::write(sandbox.path(path), text).expect("write");
+            }
+            sandbox.git(&["add", "--all"]);
+            sandbox.git(&["commit", "--quiet", "--message=program"]);
+            if place.section == "Running it again" {
+                let words = ["--", "python3", "train.py", "--config", "{config}", "--out", "{run}"];
+                sandbox.done(&[&["exec", "hydra.run.dir=run"], &words[..]].concat());
+                public(&sandbox);
             }
             sandbox
         }

@@ -12,6 +12,7 @@ mod doctor;
 mod dvc;
 mod errors;
 mod example;
+mod exec;
 mod foreign;
 mod forgery;
 mod git;

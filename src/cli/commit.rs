@@ -15,7 +15,7 @@ use crate::run::{self, Workloads};
 use crate::workload::RunSettings;
 
 use crate::cli::compose::{self, warned};
-use crate::cli::job::{Job, Mode};
+use crate::cli::job::{DirectoryKeys, Job, Mode};
 use crate::cli::output::outln;
 use crate::cli::{keys, passphrase, world};
 
@@ -58,7 +58,7 @@ pub fn run(arguments: &Arguments, workloads: &Workloads) -> Result<()> {
             return Err(Failure::usage(message, "commit to the config of each of its runs"));
         }
     };
-    let job = Job::single(warned(composer.compose(name, &overrides)?))?;
+    let job = Job::single(warned(composer.compose(name, &overrides)?), DirectoryKeys::of(COMMAND))?;
     let composed = job.config();
     // What `train` would refuse is nothing to commit to.
     let RunSettings { record, trainer, .. } = workloads.of(composed)?.settings(composed)?;

@@ -9,7 +9,7 @@ use crate::manifest::predicate::CLOCK_KEY;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::job::{self, Job};
+use crate::cli::job::{self, DirectoryKeys, Job};
 use crate::cli::output::out;
 use crate::cli::{info, sweep, world};
 
@@ -219,13 +219,14 @@ pub fn warned(config: Config) -> Config {
 
 impl Arguments {
     /// Does a command's work for the composed config, or for every job of a multirun, or prints what was asked for
-    /// instead. A multirun begins when `check` has nothing against any job's config.
+    /// instead. `words` are what a command is given after `--`, which a multirun that goes on needs again. A multirun begins when `check` has nothing against any job's config.
     ///
     /// # Errors
     /// Whatever is wrong with the config or the overrides, and what the work fails with.
     pub fn run(
         &self,
         command: &str,
+        words: &[String],
         check: impl Fn(&Config) -> Result<()>,
         mut work: impl FnMut(Job) -> Result<()>,
     ) -> Result<()> {
@@ -248,7 +249,9 @@ impl Arguments {
             job::Mode::Run { .. } if !self.zip.is_empty() => {
                 Err(Failure::usage("--zip: expected a multirun, got a single run", "add --multirun"))
             }
-            job::Mode::Run { overrides } => work(Job::single(warned(composer.compose(name, &overrides)?))?),
+            job::Mode::Run { overrides } => {
+                work(Job::single(warned(composer.compose(name, &overrides)?), DirectoryKeys::of(command))?)
+            }
             job::Mode::Multirun { overrides } => {
                 let zipped: Vec<Vec<String>> =
                     self.zip.iter().map(|keys| keys.split(',').map(str::to_owned).collect()).collect();
@@ -258,6 +261,7 @@ impl Arguments {
                     config_name: name.into(),
                     overrides,
                     zip: zipped,
+                    words: words.to_vec(),
                 };
                 sweep::begin(plan, check, work)
             }

@@ -43,10 +43,30 @@ impl Mode {
     }
 }
 
+/// Whose keys say where a run goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DirectoryKeys {
+    /// `run.dir` of the task's config, where it has such a key, and Hydra's.
+    TaskAndHydra,
+    /// Hydra's alone, as the config is of the user's own making: `run.dir` may mean anything there.
+    Hydra,
+}
+
+impl DirectoryKeys {
+    /// Those of a command of this name.
+    pub fn of(command: &str) -> Self {
+        match command {
+            crate::command::PRIMARY => Self::Hydra,
+            _ => Self::TaskAndHydra,
+        }
+    }
+}
+
 /// One run of a command.
 pub struct Job {
     config: Config,
     output: Output,
+    keys: DirectoryKeys,
 }
 
 /// Another run has the directory.
@@ -90,27 +110,33 @@ impl Job {
     ///
     /// # Errors
     /// When the config asks for what a run cannot do.
-    pub fn single(mut config: Config) -> Result<Self> {
+    pub fn single(mut config: Config, keys: DirectoryKeys) -> Result<Self> {
         config.enter_job(None)?;
         for plugin in config.plugins() {
             eprintln!("Warning: {plugin}: a Python plugin, not here: this run goes on without it");
         }
-        Self { config, output: Output::Run }.checked()
+        Self { config, output: Output::Run, keys }.checked()
     }
 
     /// A run that goes on in its directory.
     pub fn resumed(config: Config, directory: &Path) -> Self {
-        Self { config, output: Output::Resumed(directory.to_owned()) }
+        Self { config, output: Output::Resumed(directory.to_owned()), keys: DirectoryKeys::TaskAndHydra }
     }
 
     /// The run with a number in a multirun whose outputs go below `sweep`; it may have begun before and not ended.
     ///
     /// # Errors
     /// When the config asks for what a run cannot do, or `hydra.sweep.subdir` cannot be resolved.
-    pub fn of_sweep(mut config: Config, number: usize, sweep: &Path, begun_before: bool) -> Result<Self> {
+    pub fn of_sweep(
+        mut config: Config,
+        number: usize,
+        sweep: &Path,
+        begun_before: bool,
+        keys: DirectoryKeys,
+    ) -> Result<Self> {
         config.enter_job(Some(number as u64))?;
         let directory = sweep.join(config.hydra_value("sweep.subdir")?.to_string());
-        Self { config, output: Output::Sweep { directory, begun_before } }.checked()
+        Self { config, output: Output::Sweep { directory, begun_before }, keys }.checked()
     }
 
     fn checked(self) -> Result<Self> {
@@ -155,7 +181,12 @@ impl Job {
     /// # Errors
     /// When it cannot be resolved.
     pub fn directory(&self) -> Result<Option<PathBuf>> {
-        let own = || -> Result<_> { Ok(self.config.select("run.dir")?.map(|own| PathBuf::from(own.to_string()))) };
+        let own = || -> Result<_> {
+            Ok(match self.keys {
+                DirectoryKeys::TaskAndHydra => self.config.select("run.dir")?.map(|own| PathBuf::from(own.to_string())),
+                DirectoryKeys::Hydra => None,
+            })
+        };
         Ok(match &self.output {
             Output::Resumed(directory) => Some(directory.clone()),
             Output::Sweep { directory, .. } => Some(own()?.unwrap_or_else(|| directory.clone())),

@@ -9,6 +9,8 @@ mod compose;
 mod config;
 mod digests;
 mod doctor;
+#[cfg(unix)]
+mod exec;
 mod failure;
 mod info;
 mod job;
@@ -53,6 +55,8 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Train(Box<train::Arguments>),
+    #[cfg(unix)]
+    Exec(Box<exec::Arguments>),
     Commit(commit::Arguments),
     Config(config::Arguments),
     Keys(keys::Arguments),
@@ -75,12 +79,16 @@ enum Command {
 /// ```
 pub fn main(workloads: &Workloads) -> ExitCode {
     CompleteEnv::with_factory(|| command(workloads)).var(completion::VARIABLE).complete();
-    let words: Vec<_> = std::env::args_os().map(compose::long_flag).collect();
+    let mut words: Vec<_> = std::env::args_os().collect();
+    // What comes after it is not ours to read: a command of the user's own may have flags of the same names.
+    let ours = words.iter().position(|word| word == "--").unwrap_or(words.len());
+    words[..ours].iter_mut().for_each(|word| *word = compose::long_flag(std::mem::take(word)));
     let mut command = command(workloads);
-    if words.iter().any(|word| word == "--help" || word == "-h") {
-        let groups = typed::Typed::read(words.iter().skip(1).cloned()).groups();
+    if words[..ours].iter().any(|word| word == "--help" || word == "-h") {
+        let groups = typed::Typed::read(words[..ours].iter().skip(1).cloned()).groups();
         let own = subcommands(workloads).into_iter().map(|own| own.name);
-        for name in ["train", "commit"].into_iter().chain(own) {
+        let exec = cfg!(unix).then_some(crate::command::PRIMARY);
+        for name in ["train", "commit"].into_iter().chain(exec).chain(own) {
             command = command.mut_subcommand(name, |command| command.after_help(groups.clone()));
         }
     }
@@ -135,6 +143,8 @@ fn run(asked: Asked, workloads: &Workloads) -> Result<Told> {
             // Its answer may be a no.
             Command::Config(arguments) => return config::run(&arguments, workloads),
             Command::Train(arguments) => train::run(&arguments, workloads)?,
+            #[cfg(unix)]
+            Command::Exec(arguments) => exec::run(&arguments)?,
             Command::Commit(arguments) => commit::run(&arguments, workloads)?,
             Command::Keys(arguments) => keys::run(&arguments)?,
             Command::Runs(arguments) => runs::run(&arguments)?,

@@ -19,7 +19,7 @@ use crate::manifest::timestamp::{UtcOffset, UtcTime};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::compose::{Sources, Which, composer, warnings};
-use crate::cli::job::Job;
+use crate::cli::job::{DirectoryKeys, Job};
 use crate::cli::{failure, info, world};
 
 const STATE: &str = "sweep.jsonl";
@@ -38,6 +38,9 @@ pub struct Plan {
     pub overrides: Vec<String>,
     /// The keys that vary together.
     pub zip: Vec<Vec<String>>,
+    /// The words of the user's own command that each job runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<String>,
 }
 
 /// The first line of the state: the plan, and what it came to.
@@ -114,7 +117,7 @@ impl Advice for SweepError {
             Self::Exists(directory) => {
                 format!("go on with it with --resume {}, or choose another hydra.sweep.dir", directory.display())
             }
-            Self::NoSweep(_) => "only `spectramind train` can go on with a single run".into(),
+            Self::NoSweep(_) => "only `spectramind train` and `spectramind exec` can go on with a single run".into(),
             Self::OtherCommand { directory, began } => format!("spectramind {began} --resume {}", directory.display()),
             Self::OtherConfigs(_) => "check out the configs it began with, or begin a new multirun".into(),
             Self::Locked(_) => "wait for the other process, or stop it".into(),
@@ -128,6 +131,18 @@ impl Advice for SweepError {
 /// Whether a directory is that of a multirun.
 pub fn is_sweep(directory: &Path) -> bool {
     directory.join(STATE).is_file()
+}
+
+/// What a multirun was asked for when it began.
+///
+/// # Errors
+/// When there is none in the directory, or its first line cannot be read.
+pub fn plan(directory: &Path) -> Result<Plan> {
+    let path = directory.join(STATE);
+    let lines = complete_lines(&path)?;
+    let begun = lines.first().ok_or_else(|| SweepError::NoSweep(directory.to_owned()))?;
+    let begun: Begun = serde_json::from_str(begun).with_context(|| format!("{}, line 1", path.display()))?;
+    Ok(begun.plan)
 }
 
 /// Runs all jobs of a plan.
@@ -202,13 +217,14 @@ fn refuse_plugins(frame: &Config) -> Result<()> {
 struct Multirun {
     composer: Composer,
     sweep: Sweep,
+    keys: DirectoryKeys,
 }
 
 impl Multirun {
     fn compose(plan: &Plan, started_at: jiff::Zoned) -> Result<Self> {
         let composer = composer(&plan.command, &plan.sources)?.now(started_at).zip(plan.zip.clone());
         let sweep = composer.sweep(plan.config_name.as_str(), &plan.overrides)?;
-        Ok(Self { composer, sweep })
+        Ok(Self { composer, sweep, keys: DirectoryKeys::of(&plan.command) })
     }
 
     /// Composes every job, so that a mistake in the last is found before the first runs.
@@ -223,7 +239,7 @@ impl Multirun {
 
     fn job(&self, number: usize, directory: &Path, begun_before: bool) -> Result<Job> {
         let config = self.composer.compose_job(&self.sweep, &self.sweep.jobs()[number])?;
-        Job::of_sweep(config, number, directory, begun_before)
+        Job::of_sweep(config, number, directory, begun_before, self.keys)
     }
 
     /// What no job can do is found before the first runs, and before anything is written.

@@ -69,7 +69,7 @@ pub fn run(arguments: &Arguments, workloads: &Workloads) -> Result<()> {
         }
         _ => {
             let check = |config: &_| workloads.of(config)?.settings(config).map(drop);
-            compose.run(PRIMARY, check, |job| train(&job, arguments, workloads))
+            compose.run(PRIMARY, &[], check, |job| train(&job, arguments, workloads))
         }
     }
 }
@@ -128,7 +128,7 @@ fn train(job: &Job, arguments: &Arguments, workloads: &Workloads) -> Result<()> 
 }
 
 /// A run that is complete already: in a multirun that goes on it is as it should be.
-fn completed(job: &Job, root: &Path) -> Result<()> {
+pub fn completed(job: &Job, root: &Path) -> Result<()> {
     if !job.is_of_sweep() {
         let message = format!("{} is complete and signed: there is nothing to go on with", root.display());
         return Err(Failure::new(message));

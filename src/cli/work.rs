@@ -18,7 +18,7 @@ pub struct Arguments {
 
 /// Does what the command does, for the composed config or for every job of a multirun.
 pub fn run(command: &Subcommand, arguments: &Arguments) -> Result<()> {
-    arguments.compose.run(command.name, command.check, |job| {
+    arguments.compose.run(command.name, &[], command.check, |job| {
         let config = job.config().clone();
         job.begin()?;
         let mut stages = Stages::new();

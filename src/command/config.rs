@@ -5,10 +5,16 @@ use std::ops::Deref;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
 use super::environment;
 use super::outputs::OutputPatterns;
+use crate::config::Config;
+use crate::envelope::{Bounds, NetworkMode};
+use crate::failure::{Advice, Failure, FailureKind};
+use crate::manifest::predicate::{COMMAND_WORKLOAD, DataRole, DataSet};
+use crate::workload::DvcPolicy;
 
 /// Bytes of stdout and stderr together that are kept where the config says nothing.
 pub const DEFAULT_OUTPUT_BYTES: u64 = 64 << 20;
@@ -49,7 +55,7 @@ pub struct CommandConfig {
 impl Default for CommandConfig {
     fn default() -> Self {
         Self {
-            experiment: "command".to_owned(),
+            experiment: COMMAND_WORKLOAD.to_owned(),
             inputs: InputsConfig::default(),
             outputs: None,
             environment: EnvironmentConfig::default(),
@@ -125,16 +131,6 @@ pub struct EnvironmentConfig {
     pub set: BTreeMap<String, String>,
 }
 
-/// What to do about data that differ from their `.dvc` file or `dvc.lock`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum DvcPolicy {
-    /// Do not run.
-    Refuse,
-    /// Run, and record the difference.
-    Record,
-}
-
 /// Something that a command reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Input {
@@ -164,7 +160,33 @@ pub struct InvalidSetting {
     pub got: String,
 }
 
+/// The part of a user's own config that is ours.
+#[derive(Deserialize)]
+struct Node {
+    #[serde(default)]
+    command: CommandConfig,
+}
+
+/// The data sets that a config names: all of them come from outside.
+///
+/// # Errors
+/// As [`CheckedCommand::of`].
+pub fn data_sets(config: &Config) -> Result<Vec<DataSet>, Failure> {
+    Ok(CheckedCommand::of(config)?.data_sets())
+}
+
+impl Advice for InvalidSetting {
+    fn kind(&self) -> FailureKind {
+        FailureKind::Usage
+    }
+}
+
 impl CommandConfig {
+    /// The JSON Schema of the node `command`.
+    pub fn schema() -> serde_json::Value {
+        SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Self>().to_value()
+    }
+
     /// Refuses, by key, what makes no sense.
     ///
     /// # Errors
@@ -244,9 +266,33 @@ impl InputsConfig {
 }
 
 impl CheckedCommand {
+    /// Reads the node `command` of a composed config, all other keys of which are the user's.
+    ///
+    /// # Errors
+    /// What is wrong with the node, or that the config cannot be resolved.
+    pub fn of(config: &Config) -> Result<Self, Failure> {
+        Ok(config.extract::<Node>()?.command.check()?)
+    }
+
+    /// What the command reads, as data sets.
+    pub fn data_sets(&self) -> Vec<DataSet> {
+        let set = |input: &Input| DataSet { name: input.name.clone(), role: DataRole::Raw, root: input.root.clone() };
+        self.inputs.iter().map(set).collect()
+    }
+
+    /// The limits that are signed.
+    pub fn bounds(&self) -> Bounds {
+        Bounds { wall_seconds: self.wall_seconds, device_memory_bytes: None, network: NetworkMode::Unrestricted }
+    }
+
     /// What the command reads: in the order of the list, or by name.
     pub fn inputs(&self) -> &[Input] {
         &self.inputs
+    }
+
+    /// Whether the config says which files those are.
+    pub fn declares_outputs(&self) -> bool {
+        self.config.outputs.is_some()
     }
 
     /// Which of the files that it wrote are compared.

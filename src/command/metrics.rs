@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::difference::Rows;
+use crate::failure::Advice;
 use crate::foreign::{self, ForeignError};
 
 /// Largest `metrics.json`.
@@ -58,6 +59,12 @@ pub enum MetricsError {
         /// The file.
         path: PathBuf,
     },
+}
+
+impl Advice for MetricsError {
+    fn hint(&self) -> Option<String> {
+        Some("write finite numbers under names, or name other files in command.metrics".into())
+    }
 }
 
 /// The metrics of the files `names` below the run directory, those that are there. A metric that two of them name is taken

@@ -2,7 +2,7 @@
 //!
 //! This module knows no tensor. It says what a command may be told and may do ([`config`], [`arguments`],
 //! [`environment`]), runs it so that nothing of it is left ([`process`], [`sandbox`]), and finds what it made ([`outputs`],
-//! [`metrics`]).
+//! [`metrics`]). [`record()`] does all of it and signs; [`replay()`] does it again in a scratch folder and compares.
 //!
 //! # What holds a command, and what does not
 //!
@@ -22,4 +22,18 @@ pub mod metrics;
 pub mod outputs;
 #[cfg(unix)]
 pub mod process;
+#[cfg(unix)]
+mod record;
+#[cfg(unix)]
+mod replay;
 pub mod sandbox;
+#[cfg(unix)]
+mod stage;
+
+#[cfg(unix)]
+pub use self::record::{News, RecordError, Recorded, Recording, record};
+#[cfg(unix)]
+pub use self::replay::{CommandReplay, RunCommand, replay};
+
+/// Name of the primary config of a command, unless another is named.
+pub const PRIMARY: &str = "exec";

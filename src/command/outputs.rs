@@ -11,6 +11,7 @@ use gix_ignore::glob::pattern::Case;
 use rayon::prelude::*;
 
 use crate::digest::FileDigest;
+use crate::failure::Advice;
 use crate::foreign::{self, ForeignError};
 use crate::provenance::path::{PathError, PathSet, RelativePath};
 
@@ -72,6 +73,21 @@ pub enum OutputsError {
     /// A file cannot be read, or there are too many.
     #[error(transparent)]
     Foreign(#[from] ForeignError),
+}
+
+impl Advice for OutputsError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Kind { .. } => {
+                Some("a run is signed file by file: write regular files into the run directory".into())
+            }
+            Self::Changed { .. } => {
+                Some("write files of other names: those that are there before the command are the record's".into())
+            }
+            Self::Path { .. } => Some("choose names that mean one file on every system".into()),
+            Self::Foreign(error) => error.hint(),
+        }
+    }
 }
 
 impl FilesBefore {

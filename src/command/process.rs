@@ -36,6 +36,7 @@ use serde::{Deserialize, Serialize};
 use self::guardian::{Cause, Order, Plan, Report};
 use super::outputs::MAX_ENTRIES;
 use super::sandbox::Confinement;
+use crate::failure::{Advice, FailureKind};
 
 /// How a command is run.
 #[derive(Debug)]
@@ -174,6 +175,25 @@ pub enum ProcessError {
     /// Something ended the process that watches over the command: nobody can tell what is left of it.
     #[error("the process that watches over the command was ended by something else")]
     Guardian,
+}
+
+impl Advice for ProcessError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Empty => Some("put the words of the command after --".into()),
+            Self::Start { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Some("it is looked for in the PATH that the command gets, as command.environment says".into())
+            }
+            _ => None,
+        }
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Empty => FailureKind::Usage,
+            _ => FailureKind::Failed,
+        }
+    }
 }
 
 /// Runs a command to its end. `output` gets what is kept of its output, as it comes; `stop` is asked ten times a second

@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::failure::Advice;
+use crate::manifest::predicate::SandboxRecord;
+
 /// What kept a command from writing elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -29,6 +32,15 @@ pub enum Sandbox {
         /// Why.
         why: String,
     },
+}
+
+impl From<&Sandbox> for SandboxRecord {
+    fn from(sandbox: &Sandbox) -> Self {
+        match sandbox {
+            Sandbox::Landlock { abi } => Self::Landlock { abi: *abi },
+            Sandbox::None { why } => Self::None { reason: why.clone() },
+        }
+    }
 }
 
 /// Rules for one command that is to be started.
@@ -56,6 +68,15 @@ pub enum SandboxError {
         /// What it says.
         message: String,
     },
+}
+
+impl Advice for SandboxError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unreachable { .. } => Some("make it, or take it out of command.writes".into()),
+            Self::Refused { .. } => None,
+        }
+    }
 }
 
 impl Confinement {

@@ -33,6 +33,7 @@ pub mod snapshot;
 pub mod state;
 pub mod step_log;
 pub mod task;
+pub mod written;
 
 #[cfg(test)]
 mod checkpoint_tests;

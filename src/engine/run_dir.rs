@@ -3,8 +3,6 @@
 //! Append-only files are synced at checkpoints, everything else appears whole or not at all, so a crash or a full
 //! disk loses at most what came after the last checkpoint. A lock on the step log keeps two processes out of one run.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -15,7 +13,8 @@ use super::settings::LoggerSettings;
 use super::snapshot::KeptCheckpoint;
 use super::step_log::StepLeaf;
 use super::task::Metric;
-use crate::digest::{Blake3Digest, FileDigest};
+use super::written::WrittenFiles;
+use crate::digest::Blake3Digest;
 use crate::durable;
 use crate::failure::{Advice, FailureKind, io_hint};
 use crate::merkle::MerkleLog;
@@ -84,7 +83,8 @@ pub enum RunDirError {
 /// A run directory open for writing.
 #[derive(Debug)]
 pub struct RunDirectory {
-    root: PathBuf,
+    /// What this process wrote whole.
+    files: WrittenFiles,
     steps: File,
     log: MerkleLog,
     events: Option<File>,
@@ -93,8 +93,6 @@ pub struct RunDirectory {
     elapsed_before_seconds: f64,
     /// Whether only a part of a run is made here, which began at a checkpoint that lies elsewhere.
     is_part: bool,
-    /// What this process wrote whole, by its path inside the directory.
-    written: RefCell<BTreeMap<String, Blake3Digest>>,
 }
 
 impl RunDirectory {
@@ -189,7 +187,7 @@ impl RunDirectory {
 
     /// Replaces a file that will be appended to.
     fn begin_again(&self, name: &str, text: &str) -> Result<(), RunDirError> {
-        let path = self.root.join(name);
+        let path = self.root().join(name);
         durable::write_whole(&path, text.as_bytes()).map_err(at(&path))
     }
 
@@ -203,7 +201,7 @@ impl RunDirectory {
             }
         }
         Ok(Self {
-            root: root.to_owned(),
+            files: WrittenFiles::new(root),
             steps,
             log: MerkleLog::new(),
             events: logger.events.then(|| append(root, EVENTS)).transpose()?,
@@ -211,13 +209,17 @@ impl RunDirectory {
             debug_log: logger.debug_log.then(|| append(root, DEBUG_LOG)).transpose()?,
             elapsed_before_seconds: 0.0,
             is_part: false,
-            written: RefCell::default(),
         })
     }
 
     /// The directory.
     pub fn root(&self) -> &Path {
-        &self.root
+        self.files.root()
+    }
+
+    /// The files that this process wrote whole.
+    pub fn files(&self) -> &WrittenFiles {
+        &self.files
     }
 
     /// The Merkle log over the step leaves so far.
@@ -237,7 +239,7 @@ impl RunDirectory {
     pub fn append_step(&mut self, leaf: &StepLeaf) -> Result<(), RunDirError> {
         let line = leaf.to_line();
         // One write call a line: what a crash leaves is whole lines and at most one cut one.
-        self.steps.write_all(format!("{line}\n").as_bytes()).map_err(at(&self.root.join(STEP_LOG)))?;
+        self.steps.write_all(format!("{line}\n").as_bytes()).map_err(at(&self.root().join(STEP_LOG)))?;
         self.log.append(line.as_bytes());
         Ok(())
     }
@@ -249,7 +251,7 @@ impl RunDirectory {
     pub fn append_metrics(&mut self, step: u64, epoch: u32, metrics: &[Metric]) -> Result<(), RunDirError> {
         if let Some(file) = &mut self.metrics {
             let lines: String = metrics.iter().map(|m| format!("{step},{epoch},{},{}\n", m.name, m.value)).collect();
-            file.write_all(lines.as_bytes()).map_err(at(&self.root.join(METRICS)))?;
+            file.write_all(lines.as_bytes()).map_err(at(&self.root().join(METRICS)))?;
         }
         let figures: Vec<_> = metrics.iter().map(|m| format!("{} = {:.6}", m.name, m.value)).collect();
         self.note(&format!("- step {step}, epoch {epoch}: {}", figures.join(", ")))
@@ -270,7 +272,7 @@ impl RunDirectory {
         let Some(file) = &mut self.events else { return Ok(()) };
         let elapsed_seconds = self.elapsed_before_seconds + elapsed_seconds;
         let line = serde_json::to_string(&Line { event, step, elapsed_seconds }).expect("an event is plain data");
-        file.write_all(format!("{line}\n").as_bytes()).map_err(at(&self.root.join(EVENTS)))
+        file.write_all(format!("{line}\n").as_bytes()).map_err(at(&self.root().join(EVENTS)))
     }
 
     /// Appends a line to the log for people.
@@ -279,7 +281,7 @@ impl RunDirectory {
     /// When it cannot be written.
     pub fn note(&mut self, line: &str) -> Result<(), RunDirError> {
         let Some(file) = &mut self.debug_log else { return Ok(()) };
-        file.write_all(format!("{line}\n").as_bytes()).map_err(at(&self.root.join(DEBUG_LOG)))
+        file.write_all(format!("{line}\n").as_bytes()).map_err(at(&self.root().join(DEBUG_LOG)))
     }
 
     /// Writes a file whole, by its path inside the run directory.
@@ -287,10 +289,7 @@ impl RunDirectory {
     /// # Errors
     /// When it cannot be written.
     pub fn write_file(&self, name: &str, bytes: &[u8]) -> Result<(), RunDirError> {
-        let path = self.root.join(name);
-        durable::write_whole(&path, bytes).map_err(at(&path))?;
-        self.written.borrow_mut().insert(name.to_owned(), FileDigest::of_bytes(bytes).blake3);
-        Ok(())
+        self.files.write_file(name, bytes)
     }
 
     /// Reads back the step log and every file that this process wrote whole: are they as they were written?
@@ -298,23 +297,15 @@ impl RunDirectory {
     /// # Errors
     /// [`RunDirError::Changed`] with the first that is not, and when one cannot be read.
     pub fn check_unchanged(&self) -> Result<(), RunDirError> {
-        let path = self.root.join(STEP_LOG);
+        let path = self.root().join(STEP_LOG);
         let mut log = MerkleLog::new();
         for line in complete_lines(&path)? {
             log.append(line.as_bytes());
         }
-        let changed = |path, expected, got| Err(RunDirError::Changed { path, expected, got });
         if (log.len(), log.root()) != (self.log.len(), self.log.root()) {
-            return changed(path, self.log.root(), log.root());
+            return Err(RunDirError::Changed { path, expected: self.log.root(), got: log.root() });
         }
-        for (name, expected) in &*self.written.borrow() {
-            let path = self.root.join(name);
-            let got = FileDigest::of_file(&path).map_err(at(&path))?.blake3;
-            if got != *expected {
-                return changed(path, *expected, got);
-            }
-        }
-        Ok(())
+        self.files.check_unchanged()
     }
 
     /// Writes checkpoint `file`, points `last` and `best` at the right ones and removes those that are not kept.
@@ -343,14 +334,14 @@ impl RunDirectory {
     /// When a file cannot be read, written or removed.
     pub fn point_best(&self, best: Option<&str>) -> Result<(), RunDirError> {
         let Some(best) = best else {
-            let path = self.root.join(BEST_CHECKPOINT);
-            self.written.borrow_mut().remove(BEST_CHECKPOINT);
+            let path = self.root().join(BEST_CHECKPOINT);
+            self.files.forget(BEST_CHECKPOINT);
             return match fs::remove_file(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
                 removed => removed.map_err(at(&path)),
             };
         };
-        let source = self.root.join(CHECKPOINTS).join(best);
+        let source = self.root().join(CHECKPOINTS).join(best);
         match fs::read(&source) {
             Ok(bytes) => self.write_file(BEST_CHECKPOINT, &bytes),
             // The checkpoints from before a part of a run are not here.
@@ -364,13 +355,13 @@ impl RunDirectory {
     /// # Errors
     /// When the folder cannot be read, or a file not removed.
     pub fn keep_checkpoints(&self, kept: &[KeptCheckpoint]) -> Result<(), RunDirError> {
-        let folder = self.root.join(CHECKPOINTS);
+        let folder = self.root().join(CHECKPOINTS);
         for entry in fs::read_dir(&folder).map_err(at(&folder))? {
             let path = entry.map_err(at(&folder))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if name.starts_with("step-") && !kept.iter().any(|kept| kept.file == name) {
                 fs::remove_file(&path).map_err(at(&path))?;
-                self.written.borrow_mut().remove(&format!("{CHECKPOINTS}/{name}"));
+                self.files.forget(&format!("{CHECKPOINTS}/{name}"));
             }
         }
         Ok(())
@@ -389,7 +380,7 @@ impl RunDirectory {
         ];
         for (file, name) in files {
             if let Some(file) = file {
-                file.sync_all().map_err(at(&self.root.join(name)))?;
+                file.sync_all().map_err(at(&self.root().join(name)))?;
             }
         }
         Ok(())
@@ -434,7 +425,7 @@ fn last_elapsed(events: &[String]) -> f64 {
     events.iter().rev().find_map(|line| serde_json::from_str::<Line>(line).ok()).map_or(0.0, |l| l.elapsed_seconds)
 }
 
-fn at(path: &Path) -> impl FnOnce(io::Error) -> RunDirError {
+pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> RunDirError {
     let path = path.to_owned();
     move |source| RunDirError::Io { path, source }
 }
@@ -442,12 +433,12 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> RunDirError {
 impl Advice for RunDirError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Exists { .. } => {
-                Some("choose another run.dir, or continue that run with `spectramind train --resume DIR`".into())
-            }
+            Self::Exists { .. } => Some(
+                "choose another directory (run.dir, or hydra.run.dir), or go on with that run with --resume DIR".into(),
+            ),
             Self::Locked { .. } => Some("wait for the other process, or stop it".into()),
             Self::StepsMissing { .. } => Some("the step log was changed after the checkpoint; start anew".into()),
-            Self::Changed { .. } => Some("something else writes to the run directory: train again without it".into()),
+            Self::Changed { .. } => Some("something else writes to the run directory: run again without it".into()),
             Self::Io { path, source } if source.kind() == io::ErrorKind::StorageFull => Some(format!(
                 "free some space where {} is; the run goes on with `spectramind train --resume DIR`",
                 path.display()

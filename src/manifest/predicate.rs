@@ -414,7 +414,7 @@ pub struct MetricRecord {
     pub name: String,
     /// Its value.
     pub value: ExactF64,
-    /// Number of held-out samples that it was computed over.
+    /// Number of held-out samples that it was computed over; 0 where nobody counted them, as of a command's metric.
     pub samples: DecimalU64,
 }
 

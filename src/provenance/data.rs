@@ -7,6 +7,9 @@
 //! [`HashedData`] were hashed here, some perhaps on an earlier day; of [`ReadData`] every byte was read just now, and only
 //! by these are data judged.
 //!
+//! A data set is a folder with everything below it, or a single file: a set of one, whose path is its name
+//! ([`folder_of_set`]).
+//!
 //! **Leaf encoding.** One leaf per file, in the order of the paths' bytes. Lengths and sizes are little-endian `u64`:
 //! `len(domain) ‖ domain ‖ len(path) ‖ path ‖ size ‖ BLAKE3(content)`, with the domain `spectramind/data-file/v1`.
 //! The root is [`MerkleLog`]'s over these leaves.
@@ -27,6 +30,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Blake3Digest;
+use crate::durable::folder_of;
 use crate::failure::{Advice, FailureKind, io_hint};
 use crate::foreign::ForeignError;
 use crate::merkle::MerkleLog;
@@ -223,7 +227,8 @@ pub enum ListError {
 }
 
 impl HashedData {
-    /// Hashes every file below `root`, which may itself be reached through a symlink, but for those the cache remembers.
+    /// Hashes every file of the data set at `root`, which may itself be reached through a symlink, but for those the cache
+    /// remembers.
     /// `kinds` says which MD5s of a file are wanted besides.
     ///
     /// Streamed: memory grows with the number of files, not with their sizes. Empty directories are not recorded.
@@ -235,7 +240,7 @@ impl HashedData {
         kinds: impl Fn(&RelativePath) -> Md5Kinds + Sync,
         cache: &DigestCache,
     ) -> Result<Self, DataError> {
-        Self::of_paths(root, paths_below(root)?, kinds, Some(cache))
+        Self::of_paths(folder_of_set(root), paths_of_set(root)?, kinds, Some(cache))
     }
 
     fn of_paths(
@@ -276,7 +281,7 @@ impl HashedData {
 }
 
 impl ReadData {
-    /// Hashes every file below `root`, as [`HashedData::remembered`] does, without a cache.
+    /// Hashes every file of the data set at `root`, as [`HashedData::remembered`] does, without a cache.
     ///
     /// # Errors
     /// As there.
@@ -289,10 +294,10 @@ impl ReadData {
     /// # Errors
     /// As there.
     pub fn of_tree_with(root: &Path, kinds: impl Fn(&RelativePath) -> Md5Kinds + Sync) -> Result<Self, DataError> {
-        HashedData::of_paths(root, paths_below(root)?, kinds, None).map(Self)
+        HashedData::of_paths(folder_of_set(root), paths_of_set(root)?, kinds, None).map(Self)
     }
 
-    /// Hashes the files of `list` below `root`; those that are not as large as listed are not read, and those that are
+    /// Hashes the files of `list` in the data set at `root`; those that are not as large as listed are not read, and those that are
     /// not listed are named and left alone.
     ///
     /// # Errors
@@ -302,7 +307,7 @@ impl ReadData {
         list: &DataManifest,
         kinds: impl Fn(&RelativePath) -> Md5Kinds + Sync,
     ) -> Result<Listed, DataError> {
-        let mut paths = paths_below(root)?;
+        let (mut paths, root) = (paths_of_set(root)?, folder_of_set(root));
         paths.sort();
         let mut set = PathSet::new();
         paths.iter().try_for_each(|path| set.insert(path)).map_err(|source| path_error(root, source))?;
@@ -473,6 +478,29 @@ impl fmt::Display for DataDifference {
 fn directory(root: &Path) -> Result<(), DataError> {
     let found = fs::metadata(root).map_err(|source| read_error(root, source))?;
     if found.is_dir() { Ok(()) } else { Err(kind_error(root, "directory", &found)) }
+}
+
+/// The folder that the paths of a data set's files are below: the data set's own, or the one around a single file.
+pub fn folder_of_set(root: &Path) -> &Path {
+    if root.is_file() { folder_of(root) } else { root }
+}
+
+/// Every file of the data set at `root`, in no order: of a single file, its name.
+///
+/// # Errors
+/// [`DataError`], as [`HashedData::remembered`].
+pub(super) fn paths_of_set(root: &Path) -> Result<Vec<RelativePath>, DataError> {
+    if !root.is_file() {
+        return paths_below(root);
+    }
+    // A link to a file would be followed here, and refused when it is opened: that is said at once.
+    let found = fs::symlink_metadata(root).map_err(|source| read_error(root, source))?;
+    if !found.is_file() {
+        return Err(kind_error(root, "regular file", &found));
+    }
+    let name = root.file_name().unwrap_or_default();
+    let name = name.to_str().ok_or_else(|| DataError::Name { path: root.to_owned() })?;
+    Ok(vec![RelativePath::parse(name).map_err(|source| path_error(folder_of(root), source))?])
 }
 
 /// Every file below `root`, in no order.

@@ -154,7 +154,7 @@ impl Advice for DvcError {
         match self {
             Self::Differs { .. } => Some(
                 "`dvc status` lists the files; `dvc checkout` brings back those that DVC knows, `dvc commit` makes it know \
-                 these; provenance.dvc=record trains all the same and records the difference"
+                 these; provenance.dvc=record (of a command: command.dvc=record) goes on all the same and records the difference"
                     .into(),
             ),
             Self::Document { .. } | Self::Path { .. } => {
@@ -194,12 +194,14 @@ pub enum DvcListError {
 }
 
 impl DvcEntries {
-    /// Finds what DVC says about the data set in `root`.
+    /// Finds what DVC says about the data set at `root`. Of a single file only what is said of that very file counts: a
+    /// directory around it is more than the data set.
     ///
     /// # Errors
     /// [`DvcError`]: also for a document that cannot be understood, so that no entry is overlooked.
     pub fn about(root: &Path) -> Result<Self, DvcError> {
-        let below = paths_below(root)?;
+        let single = root.is_file();
+        let below = if single { Vec::new() } else { paths_below(root)? };
         let root = located(root).map_err(|source| read_error(root, source))?;
         let top = top_of(&root).to_owned();
         let mut documents = Vec::new();
@@ -218,7 +220,11 @@ impl DvcEntries {
             for stated in read_document(&document)? {
                 let path = joined(folder, [stated.folder.as_str(), stated.path.as_str()]);
                 let refuse = |source| DvcError::Path { path: document.clone(), source };
-                let Some(place) = DvcPlace::of(&path, &root).map_err(refuse)? else { continue };
+                let Some(mut place) = DvcPlace::of(&path, &root).map_err(refuse)? else { continue };
+                if single {
+                    let (true, Some(name)) = (place == DvcPlace::Whole, root.file_name()) else { continue };
+                    place = DvcPlace::Within(RelativePath::parse(&name.to_string_lossy()).map_err(refuse)?);
+                }
                 let name = document.strip_prefix(&top).unwrap_or(&document).to_string_lossy().into_owned();
                 let document = RelativePath::parse(&name).map_err(refuse)?;
                 entries.push(Entry { document, stated, place, path });

@@ -14,7 +14,9 @@ use crate::digest::Blake3Digest;
 use super::path::RelativePath;
 
 #[cfg(feature = "git")]
-pub use super::worktree::{Folder, GitError, Inspected, MAX_PATCH_BYTES, inspect, read, read_folder, read_with_patch};
+pub use super::worktree::{
+    Folder, GitError, Inspected, MAX_PATCH_BYTES, export, inspect, read, read_folder, read_with_patch,
+};
 
 /// Most paths that a list of the record names.
 pub const MAX_CHANGED_PATHS: usize = 100;

@@ -19,6 +19,7 @@
 
 mod attributes;
 mod budget;
+mod export;
 mod folder;
 mod ignore;
 mod layout;
@@ -40,6 +41,7 @@ use gix::objs::{CommitRef, Kind};
 use gix::{ObjectId, Repository};
 
 use self::budget::Budget;
+pub use self::export::export;
 pub use self::folder::{Folder, read_folder};
 use self::opener::read_at_most;
 use self::patch::Side;
@@ -115,6 +117,14 @@ pub enum GitError {
         /// The work tree.
         path: PathBuf,
     },
+    /// The sources cannot be written out elsewhere.
+    #[error("cannot write out the sources of {path}: {message}")]
+    Export {
+        /// The work tree.
+        path: PathBuf,
+        /// Why.
+        message: String,
+    },
     /// Submodules within submodules, deeper than anybody means.
     #[error("the submodule {path} is within {MAX_SUBMODULE_DEPTH} others, expected fewer")]
     TooDeep {
@@ -161,7 +171,7 @@ impl Advice for GitError {
                 Some("make a first commit: the record says which commit a run was made from".into())
             }
             Self::PatchTooLarge { .. } => {
-                Some("commit them, or add provenance.keep_diff=false: their digest is signed in any case".into())
+                Some("commit them, or add provenance.keep_diff=false (of a command: command.keep_diff=false): their digest is signed in any case".into())
             }
             _ => None,
         }

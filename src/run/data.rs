@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use crate::durable;
-use crate::engine::run_dir::RunDirectory;
+use crate::engine::written::WrittenFiles;
 use crate::failure::{Context, Failure};
 use crate::manifest::predicate::{DataRecord, DataSet, DvcRecord};
-use crate::provenance::data::{DigestCache, HashedData, ListedFiles, ReadData};
+use crate::provenance::data::{DigestCache, HashedData, ListedFiles, ReadData, folder_of_set};
 use crate::provenance::dvc::{DvcEntries, DvcOutput, outputs_to_jsonl};
 use crate::provenance::path::RelativePath;
 use crate::workload::DvcPolicy;
@@ -57,7 +57,7 @@ impl HashedSet {
 
     /// The files as they were hashed: the only way in which a run reads them.
     pub fn listed(&self) -> ListedFiles {
-        ListedFiles::new(&self.set.root, self.hashed.manifest().clone())
+        ListedFiles::new(folder_of_set(&self.set.root), self.hashed.manifest().clone())
     }
 
     /// Reads everything again and refuses data that changed while the run used them, or that the cache remembered
@@ -77,7 +77,7 @@ impl HashedSet {
     }
 
     /// Writes the list of files, and of DVC's outputs, into the run directory.
-    fn write(&self, run: &RunDirectory) -> Result<(), Failure> {
+    fn write(&self, run: &WrittenFiles) -> Result<(), Failure> {
         let path = run.root().join(self.record.list.as_str());
         let folder = durable::folder_of(&path);
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -122,7 +122,7 @@ impl DataSets {
     ///
     /// # Errors
     /// When one cannot be written.
-    pub fn write(&self, run: &RunDirectory) -> Result<(), Failure> {
+    pub fn write(&self, run: &WrittenFiles) -> Result<(), Failure> {
         self.0.iter().try_for_each(|set| set.write(run))
     }
 }

@@ -32,3 +32,8 @@ pub use self::sign::{Signed, signed_line};
 pub use self::sources::Sources;
 pub use self::surroundings::Surroundings;
 pub use self::workloads::{AnyWorkload, Workloads};
+
+pub(crate) use self::origin::{About, origin, write_beginning};
+pub(crate) use self::place::unused;
+pub(crate) use self::record::run_id;
+pub(crate) use self::sign::{Outcome, sign};

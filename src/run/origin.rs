@@ -6,8 +6,8 @@ use super::{DataSets, Sources, Surroundings};
 use crate::config::{Composer, Config, Value};
 use crate::engine::device::Choice;
 use crate::engine::repro::NUMERICS_VERSION;
-use crate::engine::run_dir::RunDirectory;
 use crate::engine::settings::{Numerics, Precision, SupportedTrainer};
+use crate::engine::written::WrittenFiles;
 use crate::failure::{Context, Failure};
 use crate::manifest::origin::{ComputationOrigin, ORIGIN, RunOrigin};
 use crate::manifest::predicate::{
@@ -16,11 +16,11 @@ use crate::manifest::predicate::{
 };
 use crate::manifest::strict_json::{self, DecimalU64};
 use crate::manifest::timestamp::{UtcOffset, UtcTime};
-use crate::provenance::environment::Environment;
+use crate::provenance::environment::{Environment, Variable};
 use crate::provenance::path::RelativePath;
 
 /// What is said of a run beside what it reads.
-pub(super) struct About<'a> {
+pub(crate) struct About<'a> {
     /// Which run it is.
     pub run: RunRecord,
     /// The name of its workload.
@@ -29,12 +29,14 @@ pub(super) struct About<'a> {
     pub config_name: &'a str,
     /// Environment variables that are no secret.
     pub told: &'a [String],
+    /// What else is known of the environment: it counts before all other.
+    pub environment: &'a [Variable],
     /// What is known of the computation.
     pub computation: ComputationOrigin,
 }
 
 /// Gathers what the run starts from.
-pub(super) fn origin(
+pub(crate) fn origin(
     about: About<'_>,
     composed: &Config,
     data: &DataSets,
@@ -43,7 +45,8 @@ pub(super) fn origin(
 ) -> Result<RunOrigin, Failure> {
     let names = composed.environment_names()?;
     let told = about.told.iter().map(String::as_str);
-    let variables = surroundings.variables(names.iter().map(String::as_str), told);
+    let read = surroundings.variables(names.iter().map(String::as_str), told);
+    let variables = about.environment.iter().cloned().chain(read).collect();
     Ok(RunOrigin {
         run: about.run,
         workload: about.workload.to_owned(),
@@ -141,7 +144,7 @@ pub fn audit_difference(origin: &RunOrigin, composer: &Composer) -> Option<Strin
 }
 
 /// Writes `provenance.json` into a new run directory.
-pub(super) fn write_origin(run: &RunDirectory, origin: &RunOrigin) -> Result<(), Failure> {
+pub(super) fn write_origin(run: &WrittenFiles, origin: &RunOrigin) -> Result<(), Failure> {
     let mut text = serde_json::to_vec_pretty(origin).expect("a record is plain data");
     text.push(b'\n');
     Ok(run.write_file(ORIGIN, &text)?)
@@ -159,8 +162,8 @@ pub fn read_origin(run: &Path) -> Result<RunOrigin, Failure> {
 
 /// Writes what a run is made of into its new directory: the lists of data, the uncommitted changes, and what it starts
 /// from, after which it can be gone on with.
-pub(super) fn write_beginning(
-    run: &RunDirectory,
+pub(crate) fn write_beginning(
+    run: &WrittenFiles,
     origin: &RunOrigin,
     data: &DataSets,
     sources: &Sources,

@@ -53,7 +53,7 @@ pub(super) fn newest_checkpoint(root: &Path) -> Result<Option<Snapshot>, Failure
 }
 
 /// The path, or the path with the first free number: two runs may start in one second.
-pub(super) fn unused(path: &Path) -> PathBuf {
+pub(crate) fn unused(path: &Path) -> PathBuf {
     let numbered = (2..).map(|number| {
         path.with_file_name(format!("{}-{number}", path.file_name().unwrap_or_default().to_string_lossy()))
     });

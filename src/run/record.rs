@@ -204,6 +204,7 @@ impl<'a, W: Workload> Prepared<'a, W> {
             workload: workload.name(),
             config_name: name,
             told: &settings.provenance.variables,
+            environment: &[],
             computation: ComputationOrigin::Training(TrainingOrigin {
                 device: origin::device_record(choice),
                 numerics: origin::numerics_record(trainer),
@@ -231,7 +232,7 @@ impl<'a, W: Workload> Prepared<'a, W> {
         let origin = self.origin(&id, config.config_name().unwrap_or(PRIMARY), &sources, surroundings)?;
         let mut run = RunDirectory::create(&root, settings.logger)?;
         begin(&root)?;
-        origin::write_beginning(&run, &origin, &self.data, &sources)?;
+        origin::write_beginning(run.files(), &origin, &self.data, &sources)?;
         run.note(&format!("# Run {id}\n\nconfig {digest}, {} overrides", origin.config.overrides.len()))?;
         Ok(Started { prepared: self, run, origin, checkpoint: None, unmeasured: false, goes_on_after: None })
     }
@@ -251,7 +252,7 @@ impl<'a, W: Workload> Prepared<'a, W> {
         let checkpoint = newest_checkpoint(root)?;
         let step = checkpoint.as_ref().map_or(0, |snapshot| snapshot.progress.position.step);
         let mut run = RunDirectory::resume(root, logger, step, MANIFEST)?;
-        self.data.write(&run)?;
+        self.data.write(run.files())?;
         run.note(&format!("- resumed at step {step}"))?;
         let devices = [recorded.computation.device(), found.computation.device()];
         let unmeasured = devices.into_iter().flatten().any(|device| device.accelerator != Kind::Cpu.name());
@@ -264,7 +265,7 @@ impl<'a, W: Workload> Prepared<'a, W> {
 pub(super) const PRIMARY: &str = "train";
 
 /// A run's id: the time and the config.
-pub(super) fn run_id(surroundings: &Surroundings<'_>, digest: &str) -> String {
+pub(crate) fn run_id(surroundings: &Surroundings<'_>, digest: &str) -> String {
     format!("{}-{}", (surroundings.now)().0.strftime("%Y%m%dT%H%M%SZ"), &digest[..12])
 }
 
@@ -423,7 +424,8 @@ impl<W: Workload> Trained<'_, W> {
             peak_device_bytes,
             exit: sign::exit_reason(end.exit),
         };
-        let origin = sign::sign(&run, origin, outcome, surroundings, key)?;
+        run.check_unchanged().context("the run is not signed")?;
+        let origin = sign::sign(run.files(), origin, outcome, surroundings, key)?;
         Ok(Signed { root: run.root().to_owned(), origin, step_root: Some(step_root) })
     }
 }

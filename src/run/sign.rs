@@ -8,6 +8,7 @@ use crate::engine::fit::{Exit, FitEnd};
 use crate::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory, STEP_LOG, complete_lines};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::task::Metric;
+use crate::engine::written::WrittenFiles;
 use crate::envelope::{Bounds, Enforcement, Figures, NetworkFigure};
 use crate::failure::{Context, Failure};
 use crate::manifest::dsse::Envelope;
@@ -37,12 +38,12 @@ pub struct Signed {
 }
 
 /// What came out of a run, of which the rest of the record is made.
-pub(super) struct Outcome {
+pub(crate) struct Outcome {
     /// What is claimed of the computation.
     pub computation: Computation,
     /// The files that the workload wrote.
     pub outputs: Vec<RelativePath>,
-    /// What was measured, and over how many held-out samples.
+    /// What was measured, and over how many held-out samples; 0 where nobody counted them.
     pub metrics: Vec<(Metric, u64)>,
     /// The limits that were in force.
     pub bounds: Bounds,
@@ -57,8 +58,8 @@ pub(super) struct Outcome {
 }
 
 /// Signs what the run directory holds and writes the manifest.
-pub(super) fn sign(
-    run: &RunDirectory,
+pub(crate) fn sign(
+    run: &WrittenFiles,
     origin: RunOrigin,
     outcome: Outcome,
     surroundings: &Surroundings<'_>,

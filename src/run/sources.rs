@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::durable;
-use crate::engine::run_dir::RunDirectory;
+use crate::engine::written::WrittenFiles;
 use crate::failure::{Context, Failure};
 use crate::provenance::git::{self, GitRecord, UNCOMMITTED_PATCH};
 use crate::provenance::path::RelativePath;
@@ -43,7 +43,7 @@ impl Sources {
     ///
     /// # Errors
     /// When they cannot be written.
-    pub fn write(&self, run: &RunDirectory) -> Result<(), Failure> {
+    pub fn write(&self, run: &WrittenFiles) -> Result<(), Failure> {
         if !self.patch.is_empty() {
             let path = run.root().join(UNCOMMITTED_PATCH);
             let folder = durable::folder_of(&path);

@@ -7,6 +7,7 @@ use super::{Recording, Signed, record};
 use crate::config::Config;
 use crate::engine::task::Metric;
 use crate::failure::Failure;
+use crate::manifest::predicate::COMMAND_WORKLOAD;
 use crate::manifest::verdict::ReplayRecord;
 use crate::schema;
 use crate::verify::Check;
@@ -103,11 +104,12 @@ impl Workloads {
     /// These and another one.
     ///
     /// # Panics
-    /// When there is one of that name already, or one that has a command of the same name.
+    /// When there is one of that name already, or it is [`COMMAND_WORKLOAD`], or there is one that has a command of the same name.
     #[must_use]
     pub fn with<W: Workload>(mut self, workload: W) -> Self {
         let name = Workload::name(&workload);
         assert!(self.get(name).is_none(), "two workloads are called {name}");
+        assert!(name != COMMAND_WORKLOAD, "{name} is what programs of the user's own are called");
         for Subcommand { name: command, .. } in Workload::subcommands(&workload) {
             assert!(self.subcommand(command).is_none(), "{name}: another workload has a command {command}, too");
         }

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::coverage::{COMMAND_CONFIG_JSON, COMMAND_CONFIG_YAML};
 use super::{Check, VerifiedRun, chain};
-use crate::config::{Composer, Config, ConfigError, SourceFile, Value, to_yaml};
+use crate::config::{Composer, Config, ConfigError, SourceFile, Value, to_json, to_yaml};
 use crate::digest::FileDigest;
 use crate::envelope::{Bounds, NetworkMode};
 use crate::failure::Failure;
@@ -52,7 +53,10 @@ impl VerifiedRun {
         let withheld = withheld(self);
         let composed = match self.recompose(composer) {
             // A variable that is not given may have a default in the config: nothing was lied about then.
-            Ok(config) if !withheld.is_empty() && config.digest().is_ok_and(|digest| digest != claim.digest) => {
+            Ok(config)
+                if self.may_depend(&config, &withheld)
+                    && config.digest().is_ok_and(|digest| digest != claim.digest) =>
+            {
                 self.hash_sources(configs, &mut check);
                 check.not_checked("the composed config is not the signed one".into());
                 check.note(ask_for(&withheld));
@@ -85,6 +89,16 @@ impl VerifiedRun {
         ));
         let config = composed.filter(|config| config.digest().is_ok_and(|digest| digest == claim.digest));
         (check, config)
+    }
+
+    /// Whether a config may be another one for want of variables that the record withholds. Of a command they are told whether
+    /// its config reads them or not.
+    fn may_depend(&self, config: &Config, withheld: &[&str]) -> bool {
+        let read = || config.environment_names().unwrap_or_default();
+        match self.claim().command() {
+            None => !withheld.is_empty(),
+            Some(_) => withheld.iter().any(|name| read().contains(*name)),
+        }
     }
 
     /// Composes the recorded config again.
@@ -130,6 +144,9 @@ impl VerifiedRun {
         }
         self.compare_data(config, workloads, check);
         self.compare_hydra(config, check);
+        if claim.command().is_some() {
+            self.compare_command_configs(config, check);
+        }
     }
 
     /// Compares the data sets of the record with those that the config names; what a config says is the workload's to tell.
@@ -148,6 +165,22 @@ impl VerifiedRun {
         let declared = declared.iter().map(|set| (set.name.as_str(), set.role, set.root.display().to_string()));
         if !claim.data.iter().map(|data| (data.name.as_str(), data.role, data.root.clone())).eq(declared) {
             check.fail("data sets: expected those of the composed config, by name, role and root, got others".into());
+        }
+    }
+
+    /// Compares the config that the command was given with the composed one.
+    fn compare_command_configs(&self, config: &Config, check: &mut Check) {
+        let expected = match command_configs(config) {
+            Ok(expected) => expected,
+            Err(error) => return check.fail(format!("composed config: {}", chain(&error))),
+        };
+        for (name, expected) in expected {
+            if let Some(got) = self.read_subject(name, check)
+                && got != expected
+            {
+                let finding = format!("{name}: expected the composed config, resolved, got another text");
+                check.fail_at(&self.root().join(name), finding);
+            }
         }
     }
 
@@ -174,6 +207,17 @@ impl VerifiedRun {
             }
         }
     }
+}
+
+/// The config that a command is given, resolved: the files in its run directory, by name.
+///
+/// # Errors
+/// When it cannot be resolved.
+pub fn command_configs(config: &Config) -> Result<[(&'static str, Vec<u8>); 2], ConfigError> {
+    let resolved = config.resolve()?;
+    let mut json = serde_json::to_vec_pretty(&to_json(resolved.value())).expect("JSON always serializes");
+    json.push(b'\n');
+    Ok([(COMMAND_CONFIG_YAML, resolved.to_yaml().into_bytes()), (COMMAND_CONFIG_JSON, json)])
 }
 
 /// Whether a file is the recorded one but for its line ends.

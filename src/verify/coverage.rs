@@ -23,6 +23,17 @@ pub(super) const METRICS_LOG: &str = "logs/metrics.csv";
 /// What happened when.
 pub(super) const EVENTS_LOG: &str = "logs/events.jsonl";
 
+/// The resolved config of a command, in its run directory: what `{config}` stands for.
+pub const COMMAND_CONFIG_YAML: &str = "config.yaml";
+/// The same as JSON.
+pub const COMMAND_CONFIG_JSON: &str = "config.json";
+/// What a command printed.
+pub const COMMAND_STDOUT: &str = "logs/stdout.txt";
+/// What it printed to its standard error.
+pub const COMMAND_STDERR: &str = "logs/stderr.txt";
+/// How it ended.
+pub const COMMAND_END: &str = "logs/end.json";
+
 /// What looks into a signed file.
 ///
 /// The record says what the step log, the checkpoints, the lists of data and the patch are called; the others have one
@@ -34,7 +45,9 @@ pub(super) fn coverage(name: &str, claim: &TrainingRun) -> Coverage {
     match name {
         _ if checked.any(|checked| checked.as_str() == name) => Coverage::Checked,
         _ if patch.is_some_and(|patch| patch.as_str() == name) => Coverage::NotChecked,
-        ORIGIN | STEP_LEAVES | METRICS_LOG => Coverage::Checked,
+        ORIGIN => Coverage::Checked,
+        _ if claim.command().is_some() => of_command(name, claim),
+        STEP_LEAVES | METRICS_LOG => Coverage::Checked,
         // Times, and the same figures for a person.
         EVENTS_LOG | "v50_debug_log.md" => Coverage::NotChecked,
         _ if claim.outputs.iter().any(|output| output.as_str() == name) => Coverage::ByReplay,
@@ -45,5 +58,15 @@ pub(super) fn coverage(name: &str, claim: &TrainingRun) -> Coverage {
             Some((_, "config.yaml" | "overrides.yaml" | "hydra.yaml")) => Coverage::NotChecked,
             _ => Coverage::Unknown,
         },
+    }
+}
+
+/// What looks into a signed file of a command, whose files may have any names.
+fn of_command(name: &str, claim: &TrainingRun) -> Coverage {
+    match name {
+        COMMAND_CONFIG_YAML | COMMAND_CONFIG_JSON | ".hydra/config.yaml" | ".hydra/overrides.yaml" => Coverage::Checked,
+        _ if claim.outputs.iter().any(|output| output.as_str() == name) => Coverage::ByReplay,
+        // What it printed, and files that its config does not declare.
+        _ => Coverage::NotChecked,
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Check, VerifiedRun, chain};
 use crate::manifest::predicate::{DataRecord, DataRole};
-use crate::provenance::data::{DataDifference, DataError, DataManifest, Listed, ListedFiles, ReadData};
+use crate::provenance::data::{DataDifference, DataError, DataManifest, Listed, ListedFiles, ReadData, folder_of_set};
 use crate::provenance::dvc::{DvcOutput, DvcPlace, NeededMd5s, outputs_from_jsonl};
 use crate::provenance::path::RelativePath;
 
@@ -52,7 +52,12 @@ impl SignedData {
     /// The files of a data set that the checker has; none of one that is not here, or whose signed list is not in order.
     pub fn files(&self, name: &str) -> Option<ListedFiles> {
         let set = self.sets.iter().find(|set| set.name == name)?;
-        Some(ListedFiles::new(set.root.clone()?, set.list.clone()))
+        Some(ListedFiles::new(folder_of_set(set.root.as_ref()?), set.list.clone()))
+    }
+
+    /// Where the checker has a data set: a folder, or a single file.
+    pub fn place(&self, name: &str) -> Option<&Path> {
+        self.sets.iter().find(|set| set.name == name)?.root.as_deref()
     }
 
     /// The signed list of a data set.
@@ -74,16 +79,23 @@ impl VerifiedRun {
         for (name, _) in places.named.iter().filter(|(name, _)| records.iter().all(|data| data.name != *name)) {
             check.not_checked(format!("the run used no data set {name}"));
         }
-        if records.is_empty() {
-            check.not_checked("the manifest names no data".into());
+        match (records.is_empty(), self.claim().command()) {
+            (true, None) => check.not_checked("the manifest names no data".into()),
+            (true, Some(_)) => {
+                check.note(
+                    "the command declares no inputs: what it read beside its sources is not in the record".into(),
+                );
+            }
+            (false, _) => {}
         }
         let mut is_any_hashed = false;
         for record in records {
             let Some(list) = self.signed_list(record, &mut check) else { continue };
             let place = places.of(record, &mut check);
             // A folder that holds none of the derived files is as good as none.
-            let holds_any =
-                |place: &Place| list.files().iter().any(|file| place.root.join(file.path.as_str()).exists());
+            let holds_any = |place: &Place| {
+                list.files().iter().any(|file| folder_of_set(&place.root).join(file.path.as_str()).exists())
+            };
             let place = place.filter(|place| record.role == DataRole::Raw || place.is_named || holds_any(place));
             if let Some(place) = &place {
                 is_any_hashed = true;
@@ -146,6 +158,7 @@ impl VerifiedRun {
             // A pipe, a link, a name that means another file elsewhere: none of them can be listed.
             Err(error) => return check.fail(format!("data set {}: {}", record.name, chain(&error))),
         };
+        let root = folder_of_set(root);
         for (file, size) in &other_size {
             let path = root.join(file.path.as_str());
             check.fail_at(&path, format!("{} changed: expected {} bytes, got {size}", path.display(), file.size));
@@ -216,7 +229,7 @@ impl VerifiedRun {
     }
 }
 
-/// A folder that a data set is looked for in.
+/// A folder that a data set is looked for in, or the file that it is.
 struct Place {
     root: PathBuf,
     /// Whether the checker named it; otherwise the record led there.
@@ -234,7 +247,7 @@ impl DataPlaces<'_> {
         let inside = RelativePath::parse(&record.root).ok().filter(|path| !path.as_str().starts_with('.'));
         let root = inside.as_ref().map(|path| self.work_tree.join(path.as_str()));
         let is_inside = |root: &PathBuf| match (root.canonicalize(), self.work_tree.canonicalize()) {
-            (Ok(root), Ok(work_tree)) => root.starts_with(work_tree) && root.is_dir(),
+            (Ok(root), Ok(work_tree)) => root.starts_with(work_tree) && (root.is_dir() || root.is_file()),
             _ => false,
         };
         match root.filter(is_inside) {

@@ -10,7 +10,9 @@ impl VerifiedRun {
         let record = &self.claim().envelope;
         let recorded = Bounds::from(&record.bounds);
         let findings = judge(bounds.unwrap_or(&recorded), &(&record.figures).into());
-        if findings.is_empty() {
+        if findings.is_empty() && self.claim().command().is_some() {
+            check.note("the config of the command sets no limit: there is none to judge by".into());
+        } else if findings.is_empty() {
             check.not_checked("the run claims no limits: judge it by Kaggle's with --kaggle".into());
         }
         for finding in findings {

@@ -27,14 +27,14 @@ pub const MEANINGS: [(&str, &str); 18] = [
     ),
     (
         "record",
-        "What the run started from, the log of metrics and the log of events say what the signed statement says. It does \
-         not prove that any of it is true.",
+        "What the run started from and, of a training, the log of metrics and the log of events say what the signed \
+         statement says. It does not prove that any of it is true.",
     ),
     (
         "config",
         "The config files that are composed are the recorded ones, all of them, with the recorded bytes, and composing \
-         them with the recorded overrides gives the signed config, from which limits, seed, data sets and Hydra's files \
-         follow.",
+         them with the recorded overrides gives the signed config, from which limits, seed, data sets, Hydra's files and \
+         the config that a command was given follow.",
     ),
     (
         "git",
@@ -51,14 +51,17 @@ pub const MEANINGS: [(&str, &str); 18] = [
         "data",
         "In every data set that was looked at, the files are those of the signed list, with the recorded bytes, and no \
          others. A finding names derived data that are not here; a replay makes them again. It does not prove that the \
-         data are what they claim to be about.",
+         data are what they claim to be about, nor that a command read no others than its config declares.",
     ),
-    ("envelope", "The limits are kept by the figures in the record. The figures are the trainer's own word."),
+    (
+        "envelope",
+        "The limits, if there are any, are kept by the figures in the record. The figures are the trainer's own word.",
+    ),
     (
         "end",
         "The run ended as its config plans, by the signed steps and figures: it did every epoch, or says that it stopped \
          early or met its time limit. How long it took is the trainer's own word, so an end by the clock may have been \
-         picked.",
+         picked. Of a command: the record says that it exited with 0.",
     ),
     (
         "commitment",
@@ -75,7 +78,9 @@ pub const MEANINGS: [(&str, &str); 18] = [
         "replay",
         "Making derived data and training again, by this program, from the recorded config and through the signed lists of \
          data, gave the signed data, every signed step, the metrics, every signed checkpoint and the predictions, bit for \
-         bit. The check program says whether the program is built from the recorded sources.",
+         bit. The check program says whether the program is built from the recorded sources. Of a command: running it again \
+         from the recorded sources and inputs gave every output that its config declares, bit for bit; how it came to them \
+         nobody looked at.",
     ),
     (
         "sample",
@@ -85,7 +90,7 @@ pub const MEANINGS: [(&str, &str); 18] = [
     (
         "verdict",
         "A verifier whose key is trusted now, and did not sign the run itself, signed a verdict about exactly this manifest: \
-         every check passed, and the run was trained again. The check signature says whether the trainer's key is trusted \
+         every check passed, and the run was made again. The check signature says whether the trainer's key is trusted \
          now. None of the verifier's checks was made again, but for the files.",
     ),
     ("signing", "The verifier's own verdict on these checks was signed and written."),

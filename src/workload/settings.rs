@@ -135,9 +135,9 @@ pub struct ProvenanceConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DvcPolicy {
-    /// Do not train.
+    /// Do not run.
     Refuse,
-    /// Train, and record the difference.
+    /// Run, and record the difference.
     Record,
 }
 

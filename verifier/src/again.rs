@@ -18,6 +18,10 @@ pub struct Again<'a> {
     pub data: &'a SignedData,
     pub accelerator: Accelerator,
     pub workloads: &'a Workloads,
+    /// The checker's work tree.
+    pub work_tree: &'a Path,
+    /// Whether a command is run again.
+    pub run_command: bool,
 }
 
 /// A check that could not be made, and why.
@@ -36,6 +40,8 @@ pub use self::without_engine::golden;
 mod with_engine {
     use std::time::Instant;
 
+    #[cfg(unix)]
+    use spectramind::command::{self, CommandReplay, RunCommand};
     use spectramind::run::AnyWorkload;
     use spectramind::run::replay::{Replay, Sample};
 
@@ -43,8 +49,11 @@ mod with_engine {
     use crate::arguments::composer;
 
     impl Again<'_> {
-        /// Trains the whole run again.
+        /// Makes the whole run again: trains, or runs a command.
         pub fn replay(&self) -> (Check, Option<ReplayRecord>) {
+            if self.run.claim().command().is_some() {
+                return self.command();
+            }
             let mut record = None;
             let check = self.with("replay", |workload, replay| {
                 let (check, again) = workload.replay(&replay);
@@ -54,8 +63,37 @@ mod with_engine {
             (check, record)
         }
 
+        #[cfg(unix)]
+        fn command(&self) -> (Check, Option<ReplayRecord>) {
+            let Some(config) = self.config else {
+                return (not_checked("replay", "the signed config was not composed: there is nothing to run by"), None);
+            };
+            let scratch = tempfile::tempdir().and_then(|scratch| Ok((scratch.path().canonicalize()?, scratch)));
+            let (folder, _kept) = match scratch {
+                Ok(scratch) => scratch,
+                Err(error) => return (not_checked("replay", format!("no scratch folder: {error}")), None),
+            };
+            command::replay(&CommandReplay {
+                run: self.run,
+                config,
+                data: self.data,
+                work_tree: self.work_tree,
+                scratch: &folder,
+                variable: &|name| std::env::var_os(name),
+                run_command: if self.run_command { RunCommand::Yes } else { RunCommand::No },
+            })
+        }
+
+        #[cfg(not(unix))]
+        fn command(&self) -> (Check, Option<ReplayRecord>) {
+            (not_checked("replay", "commands are run again on systems of Unix' kind only"), None)
+        }
+
         /// Trains a random part of the run again.
         pub fn sample(&self, count: u32, seed: Option<u64>) -> Check {
+            if self.run.claim().command().is_some() {
+                return not_checked("sample", "a command has no steps of which some could be done again: replay it");
+            }
             match seed.map_or_else(getrandom::u64, Ok) {
                 Ok(seed) => {
                     let sample = Sample { stretches: count as usize, seed };
@@ -66,7 +104,7 @@ mod with_engine {
         }
 
         fn with(&self, name: &str, work: impl FnOnce(&dyn AnyWorkload, Replay<'_>) -> Check) -> Check {
-            let Self { run, config, data, accelerator, workloads } = *self;
+            let Self { run, config, data, accelerator, workloads, .. } = *self;
             let Some(config) = config else {
                 return not_checked(name, "the signed config was not composed: there is nothing to train by");
             };

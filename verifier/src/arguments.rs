@@ -65,7 +65,7 @@ pub enum Command {
         #[command(flatten)]
         limits: LimitArguments,
     },
-    /// Train again from the verified data and compare every step and file, bit for bit
+    /// Make the run again from the verified data and compare every step and file, bit for bit
     Replay {
         #[command(flatten)]
         run: RunArguments,
@@ -75,6 +75,9 @@ pub enum Command {
         data: DataArguments,
         #[command(flatten)]
         device: DeviceArguments,
+        /// Run the command of a run of `spectramind exec` again: it is the trainer's code, and has your rights
+        #[arg(long)]
+        run_command: bool,
         #[command(flatten)]
         sample: SampleArguments,
     },
@@ -92,9 +95,12 @@ pub enum Command {
         data: DataArguments,
         #[command(flatten)]
         limits: LimitArguments,
-        /// Train again and compare every step and file, too
+        /// Make the run again and compare every step and file, too
         #[arg(long)]
         replay: bool,
+        /// Run the command of a run of `spectramind exec` again: it is the trainer's code, and has your rights
+        #[arg(long, requires = "replay")]
+        run_command: bool,
         #[command(flatten)]
         device: DeviceArguments,
         #[command(flatten)]

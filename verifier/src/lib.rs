@@ -112,6 +112,10 @@ fn refused(error: &anyhow::Error) -> ExitCode {
 fn checked(command: Command, workloads: &Workloads) -> anyhow::Result<Checked> {
     // What a config says about data is its workload's to tell.
     let known = |name: &str, config: &Config| -> Option<Result<Vec<DataSet>, Failure>> {
+        #[cfg(all(feature = "replay", unix))]
+        if name == spectramind::manifest::predicate::COMMAND_WORKLOAD {
+            return Some(spectramind::command::config::data_sets(config));
+        }
         workloads.get(name).map(|workload| workload.data_sets(config))
     };
     #[cfg(feature = "replay")]
@@ -136,19 +140,20 @@ fn checked(command: Command, workloads: &Workloads) -> anyhow::Result<Checked> {
             found.checks([run.check_data(data.places(&sources), Derived::NotLookedAt).0]);
         }),
         Command::Envelope { run, limits } => of_run(&run, |run, found| found.checks([limits.check(run)])),
-        Command::Replay { run, sources, data, device, sample } => of_run(&run, |run, found| {
-            let (composed, config) = sources.compose(run, &known);
+        Command::Replay { run, sources, data, device, run_command, sample } => of_run(&run, |run, found| {
+            let (check, config) = sources.compose(run, &known);
             let (data, signed) = run.check_data(data.places(&sources), Derived::ByReplay);
-            found.checks([composed, data, run.check_end(config.as_ref())]);
-            let again =
-                Again { run, config: config.as_ref(), data: &signed, accelerator: device.accelerator, workloads };
+            found.checks([check, data, run.check_end(config.as_ref())]);
+            let work_tree = sources.repository.as_path();
+            let (composed, accelerator) = (config.as_ref(), device.accelerator);
+            let again = Again { run, config: composed, data: &signed, accelerator, workloads, work_tree, run_command };
             match sample.sample {
                 Some(count) => found.sampled(|| again.sample(count, sample.seed)),
                 None => found.replayed(|| again.replay()),
             }
             found.config = config;
         }),
-        Command::Audit { run: arguments, files, sources, program, data, limits, replay, device, sign } => {
+        Command::Audit { run: arguments, files, sources, program, data, limits, replay, run_command, device, sign } => {
             let Opened { mut report, run, demands, at } = open(&arguments)?;
             let Some((run, trust)) = run else {
                 sign.warn_unsigned();
@@ -167,7 +172,9 @@ fn checked(command: Command, workloads: &Workloads) -> anyhow::Result<Checked> {
             found.checks([program.check(&run), data, limits.check(&run), end]);
             if replay {
                 let (run, accelerator) = (&run, device.accelerator);
-                let again = Again { run, config: config.as_ref(), data: &signed, accelerator, workloads };
+                let work_tree = sources.repository.as_path();
+                let config = config.as_ref();
+                let again = Again { run, config, data: &signed, accelerator, workloads, work_tree, run_command };
                 found.replayed(|| again.replay());
             }
             found.config = config;

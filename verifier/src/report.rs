@@ -99,15 +99,31 @@ fn sentence(verdict: Verdict) -> &'static str {
 /// What is said when the key believed is the checker's own.
 const SELF_CHECK: &str = "self-check: the key believed is your own, so nobody else vouches for this run";
 
-/// How much was trained again, as a sentence.
-fn trained_again(again: TrainedAgain) -> &'static str {
-    match again {
-        TrainedAgain::Nothing => {
-            "nothing again here: nothing below shows that the run ever happened (--replay trains it again)"
-        }
-        TrainedAgain::Part => "some stretches again here, with what was signed",
-        TrainedAgain::Whole => "every step again here, with what was signed",
+/// How much was made again, as a sentence after a word of its own.
+fn trained_again(report: &Report) -> (&'static str, &'static str) {
+    if report.run.as_ref().is_some_and(|run| run.command.is_some()) {
+        return (
+            "ran",
+            match report.trained_again {
+                TrainedAgain::Whole => {
+                    "the command again here, with the outputs that were signed; no claim about its arithmetic"
+                }
+                _ => {
+                    "nothing again here: nothing below shows that the run ever happened (--replay --run-command runs it again)"
+                }
+            },
+        );
     }
+    (
+        "trained",
+        match report.trained_again {
+            TrainedAgain::Nothing => {
+                "nothing again here: nothing below shows that the run ever happened (--replay trains it again)"
+            }
+            TrainedAgain::Part => "some stretches again here, with what was signed",
+            TrainedAgain::Whole => "every step again here, with what was signed",
+        },
+    )
 }
 
 /// A finding on one line; bad news say what they mean, as a check has good ones beside them.
@@ -137,7 +153,11 @@ fn facts(report: &Report) -> Vec<(&'static str, Cow<'_, str>)> {
     });
     for metric in &run.metrics {
         let (name, value) = (shown(&metric.name), metric.value.get());
-        facts.push(("measured", format!("{name} = {value} over {} samples", metric.samples.0).into()));
+        let over = match metric.samples.0 {
+            0 if run.command.is_some() => "over samples that nobody counted".to_owned(),
+            samples => format!("over {samples} samples"),
+        };
+        facts.push(("measured", format!("{name} = {value} {over}").into()));
     }
     let overrides = run.overrides.join(" ");
     let overrides = if overrides.is_empty() { "none".into() } else { shown(&overrides).into_owned().into() };

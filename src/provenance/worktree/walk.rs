@@ -217,7 +217,7 @@ impl WorkTree<'_> {
     }
 
     /// The attributes that the tree itself holds.
-    fn attributes(&self, tracked: &TrackedFiles) -> Result<Attributes, GitError> {
+    pub(super) fn attributes(&self, tracked: &TrackedFiles) -> Result<Attributes, GitError> {
         let mut files = Vec::new();
         for (path, entry) in tracked {
             let name = path.rsplit_str("/").next().unwrap_or_default();
@@ -259,7 +259,7 @@ impl WorkTree<'_> {
         }
     }
 
-    fn pointer(&self, id: ObjectId) -> Result<Option<LfsPointer>, GitError> {
+    pub(super) fn pointer(&self, id: ObjectId) -> Result<Option<LfsPointer>, GitError> {
         Ok(self.blob_of_at_most(id, MAX_POINTER_BYTES)?.as_deref().and_then(LfsPointer::parse))
     }
 

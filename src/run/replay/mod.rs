@@ -7,7 +7,7 @@ mod compare;
 mod rehearsal;
 mod sample;
 mod stage;
-mod stop;
+pub(crate) mod stop;
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -113,7 +113,7 @@ fn train_again<W: Workload>(
 
 /// How long the replay took, beside the limit that the run claims to have kept. A note, no verdict: the time on one
 /// machine proves nothing of another, but a run that takes days here and is said to have taken minutes is worth a look.
-fn time_taken(claim: &TrainingRun, took: Duration) -> String {
+pub(crate) fn time_taken(claim: &TrainingRun, took: Duration) -> String {
     let (took, said) = (took.as_secs_f64(), claim.envelope.figures.wall_seconds.get());
     match &claim.envelope.bounds.wall_seconds {
         Some(limit) => {

@@ -4,7 +4,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::verify::{Check, Verdict};
 
 /// Why a replay ended without all of it being the same.
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// Something is not what was signed.
     Failed(String),
     /// Something is not here: then nothing is known.
@@ -12,7 +12,7 @@ pub(super) enum Stop {
 }
 
 /// Puts what came of a replay into its check.
-pub(super) fn conclude(outcome: Result<Vec<String>, Stop>, check: &mut Check) {
+pub(crate) fn conclude(outcome: Result<Vec<String>, Stop>, check: &mut Check) {
     match outcome {
         Ok(findings) => findings.into_iter().for_each(|finding| check.note(finding)),
         Err(Stop::Failed(finding)) => check.fail(finding),
@@ -21,7 +21,7 @@ pub(super) fn conclude(outcome: Result<Vec<String>, Stop>, check: &mut Check) {
 }
 
 /// The worst finding of a check that did not pass.
-pub(super) fn worst(check: Check) -> Stop {
+pub(crate) fn worst(check: Check) -> Stop {
     let verdict = check.verdict;
     let finding = check.findings.into_iter().find(|finding| finding.verdict == verdict);
     let message = finding.map_or_else(|| "it could not be checked".to_owned(), |finding| finding.message);
@@ -29,17 +29,17 @@ pub(super) fn worst(check: Check) -> Stop {
 }
 
 /// An error of this machine, whatever the run is like.
-pub(super) fn not_checked(error: impl Into<Failure>) -> Stop {
+pub(crate) fn not_checked(error: impl Into<Failure>) -> Stop {
     Stop::NotChecked(error.into().to_string())
 }
 
 /// An error that the run is to blame for.
-pub(super) fn failed(error: impl Into<Failure>) -> Stop {
+pub(crate) fn failed(error: impl Into<Failure>) -> Stop {
     Stop::Failed(error.into().to_string())
 }
 
 /// What is not there was not checked; what is there and of no use cannot be what the run was trained on.
-pub(super) fn stop(failure: Failure) -> Stop {
+pub(crate) fn stop(failure: Failure) -> Stop {
     match failure.kind() {
         FailureKind::Missing => not_checked(failure),
         FailureKind::Usage | FailureKind::Failed => failed(failure),

@@ -31,7 +31,8 @@ pub fn render(report: &Report) -> String {
                     p class={ "verdict " (class(verdict)) } { (sentence(verdict)) }
                     @if report.self_check { p.warning { (SELF_CHECK) } }
                     @if report.run.is_some() {
-                        p.warning { "Trained: " (trained_again(report.trained_again)) }
+                        @let (word, how_much) = trained_again(report);
+                        p.warning { (word[..1].to_uppercase()) (word[1..]) ": " (how_much) }
                         (signed(report))
                     }
                     (checks(report))

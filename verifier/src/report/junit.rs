@@ -41,7 +41,7 @@ fn write(report: &Report, writer: &mut Writer<Vec<u8>>) -> io::Result<()> {
 
 fn properties(report: &Report, writer: &mut Writer<Vec<u8>>) -> io::Result<()> {
     let self_check = report.self_check.then(|| ("note", SELF_CHECK.into()));
-    let trained = report.run.as_ref().map(|_| ("trained", trained_again(report.trained_again).into()));
+    let trained = report.run.as_ref().map(|_| trained_again(report)).map(|(word, how_much)| (word, how_much.into()));
     let all: Vec<_> = trained.into_iter().chain(facts(report)).chain(self_check).collect();
     if all.is_empty() {
         return Ok(());

@@ -23,7 +23,8 @@ pub fn render(report: &Report) -> String {
         lines.push(format!("  ! and {} more, below", bad.len() - REASONS));
     }
     if report.run.is_some() {
-        lines.push(format!("  {:<12} {}", "trained", trained_again(report.trained_again)));
+        let (word, how_much) = trained_again(report);
+        lines.push(format!("  {word:<12} {how_much}"));
     }
     for (name, value) in facts(report) {
         lines.push(format!("  {name:<12} {value}"));
