@@ -25,6 +25,7 @@
 //! | [`verify`] | claim → checks → report | all above |
 //! | `engine` (feature) | the training engine: knows tensors, no workload | `digest`, `durable`, `failure`, `foreign`, `merkle`, `wall_time`, `repro_burn` |
 //! | `workload` (feature `engine`) | what a user implements: config → data sets → task → files | all above |
+//! | `prelude` (feature `engine`) | what whoever writes a workload imports | all above |
 //! | [`schema`] | the JSON Schema of every document | all above |
 //! | `run` (feature `engine`) | recording and replaying any workload | all above |
 //! | `ariel` (feature `engine`) | the Ariel workload | all above but `verify`, `run` |
@@ -72,6 +73,8 @@ pub mod cli;
 pub mod command;
 #[cfg(feature = "engine")]
 pub mod engine;
+#[cfg(feature = "engine")]
+pub mod prelude;
 #[cfg(feature = "engine")]
 pub mod run;
 #[cfg(feature = "engine")]
