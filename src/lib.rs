@@ -11,11 +11,11 @@
 //! | module | what it is | may use |
 //! |---|---|---|
 //! | [`failure`] | errors as a person meets them, with their hints | `config` |
-//! | [`digest`] | BLAKE3 and SHA-256 digests, hashing of fields and files | `failure` |
+//! | [`digest`] | BLAKE3 and SHA-256 digests, hashing of fields and files | nothing |
 //! | [`durable`] | writing files whole or not at all | nothing |
 //! | [`foreign`] | opening files that somebody else wrote | `digest`, `failure` |
-//! | [`difference`] | where two files first differ | `failure`, `foreign` |
-//! | [`envelope`] | limits and verdicts over plain numbers | `failure` |
+//! | [`difference`] | where two files first differ | `foreign` |
+//! | [`envelope`] | limits and verdicts over plain numbers | nothing |
 //! | [`merkle`] | an RFC 6962-shaped log over BLAKE3 | `digest` |
 //! | `wall_time` | the clock that limits are measured by | nothing |
 //! | [`config`] | Hydra-compatible composition: the crate `hydra-compose` | nothing |

@@ -22,7 +22,8 @@ use burn::tensor::backend::AutodiffBackend;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use crate::engine::task::{InferenceModel, Task};
+use crate::engine::observer::Look;
+use crate::engine::task::{InferenceModel, Metric, Task};
 use crate::failure::Failure;
 use crate::provenance::data::ListedFiles;
 
@@ -123,8 +124,14 @@ pub trait Workload: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Looks at the model whenever it was validated, such as to plot its predictions. It cannot change the run, and does not
+    /// happen in a replay.
+    fn look<B: AutodiffBackend>(&self, look: Look<'_, Self::Task, B>) {
+        let _ = look;
+    }
+
     /// One line about the trained model for a person, from the figures of the final test.
-    fn summary(&self, metrics: &[crate::engine::task::Metric]) -> String {
+    fn summary(&self, metrics: &[Metric]) -> String {
         let figures: Vec<_> = metrics.iter().map(|metric| format!("{} {:.4}", metric.name, metric.value)).collect();
         if figures.is_empty() { "none: nothing was held out".into() } else { figures.join(", ") }
     }

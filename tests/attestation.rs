@@ -11,7 +11,7 @@ use spectramind::manifest::key::SigningKey;
 use spectramind::manifest::strict_json;
 use spectramind::manifest::verified::read_unverified;
 
-use crate::forgery::forge;
+use crate::forgery::{forge, training};
 use crate::sandbox::{Outcome, Sandbox, present, repository, trained, trained_copy};
 
 /// A Python with what `tests/python/requirements.txt` lists: `SPECTRAMIND_PYTHON`, or `python3`.
@@ -375,8 +375,8 @@ fn a_replay_runs_nothing_that_the_manifest_names_and_writes_nowhere_it_says() {
         let run = &mut statement.predicate;
         run.environment.rustc = format!("$({evil})");
         run.environment.kernel = Some(format!("`{evil}`"));
-        run.device.name = format!("; {evil}");
         run.run.id = format!("file://{evil}");
+        training(statement).device.name = format!("; {evil}");
     });
     let replay = |sandbox: &Sandbox| {
         let mut command = Command::new(crate::sandbox::verifier());

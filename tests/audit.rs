@@ -7,7 +7,7 @@ use spectramind::manifest::statement::Statement;
 use spectramind::manifest::strict_json::ExactF64;
 use spectramind::merkle::leaf_hash;
 
-use crate::forgery::{forge, forge_step, put_digest};
+use crate::forgery::{forge, forge_step, put_digest, training};
 use crate::sandbox::{Outcome, Sandbox, field, repository, trained, trained_copy};
 
 /// The audit of somebody who was given the public key.
@@ -247,7 +247,7 @@ fn a_replay_finds_what_was_signed_and_never_computed() {
         statement.predicate.metrics[0].value = ExactF64::new(0.99).expect("finite");
     };
     let another_root = |_: &Sandbox, statement: &mut Statement<TrainingRun>| {
-        statement.predicate.steps.merkle_root = leaf_hash(b"another");
+        training(statement).steps.merkle_root = leaf_hash(b"another");
     };
     let interrupted = |_: &Sandbox, statement: &mut Statement<TrainingRun>| {
         statement.predicate.exit.reason = ExitReason::EarlyStopped;

@@ -5,7 +5,7 @@ use std::path::Path;
 use spectramind::digest::sha256;
 use spectramind::manifest::dsse::Envelope;
 use spectramind::manifest::key::SigningKey;
-use spectramind::manifest::predicate::{FileRecord, TrainingRun};
+use spectramind::manifest::predicate::{CommandRecord, Computation, FileRecord, TrainingRecord, TrainingRun};
 use spectramind::manifest::statement::{Statement, Subject};
 use spectramind::manifest::strict_json::{self, DecimalU64};
 use spectramind::manifest::verified::read_unverified;
@@ -68,6 +68,14 @@ pub fn put_digest_of(sandbox: &Sandbox, run: &str, statement: &mut Statement<Tra
     files.sort_by(|left, right| left.path.cmp(&right.path));
 }
 
+/// What is claimed of the training.
+pub fn training(statement: &mut Statement<TrainingRun>) -> &mut TrainingRecord {
+    match &mut statement.predicate.computation {
+        Computation::Training(training) => training,
+        Computation::Command(_) => panic!("a command"),
+    }
+}
+
 /// Claims every file that lies in the run directory, and no other.
 pub fn claim_all(sandbox: &Sandbox, run: &str, statement: &mut Statement<TrainingRun>) {
     statement.subject.clear();
@@ -87,8 +95,8 @@ pub fn put_steps(sandbox: &Sandbox, statement: &mut Statement<TrainingRun>, step
         log.append(line.as_bytes());
         leaves += &format!("{}\n", leaf_hash(line.as_bytes()));
     }
-    statement.predicate.steps.count = log.len() as u64;
-    statement.predicate.steps.merkle_root = log.root();
+    training(statement).steps.count = log.len() as u64;
+    training(statement).steps.merkle_root = log.root();
     for (name, text) in [("steps.jsonl", steps), ("steps.leaves", &leaves)] {
         std::fs::write(sandbox.path("run").join(name), text).expect("write");
         put_digest(sandbox, statement, name);
@@ -120,10 +128,16 @@ pub fn put_list(sandbox: &Sandbox, statement: &mut Statement<TrainingRun>, index
 
 /// Writes `provenance.json` anew, so that it says what the statement says.
 pub fn put_origin(sandbox: &Sandbox, statement: &mut Statement<TrainingRun>) {
-    use spectramind::manifest::origin::RunOrigin;
-    let TrainingRun { run, workload, config, git, data, environment, device, numerics, seed, started_at, .. } =
+    use spectramind::manifest::origin::{CommandOrigin, ComputationOrigin, RunOrigin, TrainingOrigin};
+    let TrainingRun { run, workload, config, git, data, environment, computation, started_at, .. } =
         statement.predicate.clone();
-    let origin = RunOrigin { run, workload, config, git, data, environment, device, numerics, seed, started_at };
+    let computation = match computation {
+        Computation::Training(TrainingRecord { device, numerics, seed, .. }) => {
+            ComputationOrigin::Training(TrainingOrigin { device, numerics, seed })
+        }
+        Computation::Command(CommandRecord { words, .. }) => ComputationOrigin::Command(CommandOrigin { words }),
+    };
+    let origin = RunOrigin { run, workload, config, git, data, environment, computation, started_at };
     let text = serde_json::to_string_pretty(&origin).expect("plain data") + "\n";
     std::fs::write(sandbox.path("run/provenance.json"), text).expect("write");
     put_digest(sandbox, statement, "provenance.json");

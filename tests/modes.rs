@@ -5,7 +5,7 @@ use std::path::Path;
 use spectramind::engine::device::{Kind, devices};
 use spectramind::manifest::predicate::NumericsProfile;
 
-use crate::forgery::forge;
+use crate::forgery::{forge, training};
 use crate::sandbox::{Outcome, Sandbox, field, trained};
 use crate::training::{assert_same_results, bytes, kill_after};
 
@@ -139,11 +139,11 @@ fn a_native_run_replays_on_its_own_kind_of_device_only() {
     let sandbox = Sandbox::with_data();
     sandbox.done(&["train", "trainer=ci_fast", "run.dir=run", "trainer.numerics=native"]);
     assert_eq!(sandbox.verify(&["replay", "run"]).code, 0);
-    forge(&sandbox, |statement| statement.predicate.device.accelerator = "cuda".into());
+    forge(&sandbox, |statement| training(statement).device.accelerator = "cuda".into());
     let elsewhere = sandbox.verify(&["replay", "run"]);
     assert_eq!(elsewhere.code, 3, "{}", elsewhere.stdout);
     assert!(elsewhere.stdout.contains("replay it with --accelerator cuda"), "{}", elsewhere.stdout);
-    forge(&sandbox, |statement| statement.predicate.numerics.profile = NumericsProfile::Portable);
+    forge(&sandbox, |statement| training(statement).numerics.profile = NumericsProfile::Portable);
     let promised = sandbox.verify(&["replay", "run"]);
     assert_eq!(promised.code, 1, "{}", promised.stdout);
     assert!(promised.stdout.contains("numerics: expected"), "{}", promised.stdout);

@@ -106,7 +106,8 @@ fn what_a_profile_asks_for_and_is_not_built_yet_is_refused_by_key() {
 
 #[test]
 fn every_option_of_every_group_composes_into_a_config_that_is_read_whole() {
-    use spectramind::ariel::config::{CalibrateConfig, EvaluateConfig, PredictConfig, SimulateConfig, TrainConfig};
+    use spectramind::ariel::config::{ArielConfig, CalibrateConfig, EvaluateConfig, PredictConfig, SimulateConfig};
+    use spectramind::workload::RunSettings;
     let composer = composer();
     let compose = |primary: &str, overrides: &[String]| {
         composer.compose(primary, overrides).unwrap_or_else(|error| panic!("{primary} {overrides:?}: {error}"))
@@ -118,7 +119,8 @@ fn every_option_of_every_group_composes_into_a_config_that_is_read_whole() {
             if file.extension().is_some_and(|extension| extension == "yaml") {
                 let option = file.file_stem().expect("a name").to_str().expect("UTF-8").to_owned();
                 let config = compose("train", &[format!("{group}={option}")]);
-                config.extract::<TrainConfig>().unwrap_or_else(|error| panic!("{group}={option}: {error}"));
+                let read = config.extract_parts::<RunSettings, ArielConfig>(&RunSettings::KEYS);
+                read.unwrap_or_else(|error| panic!("{group}={option}: {error}"));
                 options += 1;
             }
         }

@@ -197,7 +197,7 @@ fn early_stopping_and_kept_checkpoints_follow_the_monitored_score() {
         stopping,
     ]);
     let exit = field(&outcome.stdout, "exit ");
-    assert!(exit.contains("stopped early"), "a score that stays at zero stops a run that wants it to rise: {exit}");
+    assert!(exit.contains("stopped early"), "a score that stays as it is stops a run that wants it to rise: {exit}");
     let refused = sandbox.run(&["train", "--resume", "run"]);
     assert!(refused.stderr.contains("complete and signed"), "{}", refused.stderr);
     let names: Vec<_> = std::fs::read_dir(sandbox.path("run/checkpoints"))

@@ -14,6 +14,7 @@ use super::{Sources, Surroundings};
 use crate::config::Config;
 use crate::engine::device::{self, Choice, Job, Kind};
 use crate::engine::fit::{self, Event, FitEnd, FitPlan, fit};
+use crate::engine::observer::{Look, Observer};
 use crate::engine::repro::{NUMERICS_VERSION, with_arithmetic};
 use crate::engine::run_dir::RunDirectory;
 use crate::engine::settings::Numerics;
@@ -308,7 +309,14 @@ impl<'a, W: Workload> Started<'a, W> {
             observer(event)
         };
         let plan = plan(*workload, checked, None, elapsed);
-        let training = Training { workload: *workload, task: &prepared.task, plan: &plan, checkpoint, run: &mut run };
+        let training = Training {
+            workload: *workload,
+            task: &prepared.task,
+            plan: &plan,
+            checkpoint,
+            run: &mut run,
+            is_watched: true,
+        };
         let (end, outputs) = training.on(choice, &mut watched)?;
         // What another process held nobody knows any more.
         let peak_device_bytes = peak.filter(|_| !unmeasured);
@@ -323,6 +331,8 @@ pub(super) struct Training<'a, W: Workload> {
     pub plan: &'a FitPlan<'a>,
     pub checkpoint: Option<Snapshot>,
     pub run: &'a mut RunDirectory,
+    /// Whether the workload looks at the model on the way.
+    pub is_watched: bool,
 }
 
 impl<W: Workload> Training<'_, W> {
@@ -341,12 +351,32 @@ struct Observed<'a, W: Workload> {
     observer: &'a mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
 }
 
+/// Whoever hears of the events, and the workload, which looks at the model.
+struct Watching<'a, W: Workload> {
+    /// None in a replay.
+    workload: Option<&'a W>,
+    observer: &'a mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+}
+
+impl<W: Workload> Observer<W::Task> for Watching<'_, W> {
+    fn observe(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        (self.observer)(event)
+    }
+
+    fn look<B: AutodiffBackend>(&mut self, look: Look<'_, W::Task, B>) {
+        if let Some(workload) = self.workload {
+            workload.look(look);
+        }
+    }
+}
+
 impl<W: Workload> Job for Observed<'_, W> {
     type Output = Result<(FitEnd, Vec<RelativePath>), Failure>;
 
     fn run<B: AutodiffBackend>(self, device: &B::Device) -> Self::Output {
-        let Self { training: Training { workload, task, plan, checkpoint, run }, observer } = self;
-        let done = fit::<B, _>(task, plan, checkpoint, run, observer, device)?;
+        let Self { training: Training { workload, task, plan, checkpoint, run, is_watched }, observer } = self;
+        let mut watching = Watching { workload: is_watched.then_some(workload), observer };
+        let done = fit::<B, _>(task, plan, checkpoint, run, &mut watching, device)?;
         let mut outputs = Outputs::new(run);
         with_arithmetic(plan.arithmetic(), || workload.write::<B>(task, &done.model, &mut outputs, device))?;
         Ok((done.end, outputs.into_paths()))

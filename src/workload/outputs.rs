@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::provenance::path::RelativePath;
 
 /// What every run directory has of its own.
-const TAKEN: [&str; 8] = [
+const TAKEN: [&str; 9] = [
     ".hydra",
     "checkpoints",
     "logs",
@@ -14,6 +14,7 @@ const TAKEN: [&str; 8] = [
     "provenance.json",
     "steps.jsonl",
     "steps.leaves",
+    "v50_debug_log.md",
 ];
 
 /// A run directory, for files of the workload's own.
@@ -36,11 +37,10 @@ impl<'a> Outputs<'a> {
     pub fn write(&mut self, path: &str, bytes: &[u8]) -> Result<(), Failure> {
         let first = path.split('/').next().unwrap_or_default();
         let parsed = RelativePath::parse(path).map_err(|error| Failure::new(format!("output {path:?}: {error}")))?;
-        let is_new = !self.run.root().join(path).exists() && !self.written.contains(&parsed);
-        if TAKEN.contains(&first) || !is_new {
-            return Err(Failure::new(format!(
-                "output {path:?}: expected a name of its own, got one that is there already"
-            )));
+        // What lies there from before an interruption is written anew.
+        if TAKEN.contains(&first) || self.written.contains(&parsed) {
+            let message = format!("output {path:?}: expected a name of its own, got one that is taken");
+            return Err(Failure::new(message));
         }
         self.run.write_file(path, bytes)?;
         self.written.push(parsed);

@@ -200,34 +200,9 @@ impl EnvelopeConfig {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::path::Path;
-
+mod tests {
     use super::*;
     use crate::schema;
-
-    /// Settings of a short run below `folder`.
-    pub(crate) fn example(workload: &str, folder: &Path) -> RunSettings {
-        RunSettings {
-            workload: workload.into(),
-            experiment: "test".into(),
-            run: RunConfig { root: folder.join("runs"), dir: None },
-            record: RecordConfig { challenge: None, nonce: None, clock: Clock::Local },
-            provenance: ProvenanceConfig { keep_diff: false, dvc: DvcPolicy::Record, variables: Vec::new() },
-            audit: AuditSettings { state_digest_every: 10 },
-            trainer: TrainerSettings { early_stopping: None, ..TrainerSettings::default() },
-            optimizer: OptimizerSettings::default(),
-            schedule: ScheduleSettings::default(),
-            ema: None,
-            logger: LoggerSettings::NONE,
-            envelope: EnvelopeConfig {
-                name: "none".into(),
-                wall_seconds: None,
-                device_memory_bytes: None,
-                network: NetworkMode::None,
-            },
-        }
-    }
 
     #[test]
     fn the_keys_are_those_of_the_type() {

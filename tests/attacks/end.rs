@@ -17,7 +17,8 @@ fn pass_off(sandbox: &Sandbox, from: &str, reason: ExitReason) {
     copy_tree(&sandbox.path(from).join("checkpoints"), &sandbox.path("run/checkpoints"));
     forge(sandbox, |statement| {
         let claim = &mut statement.predicate;
-        (claim.steps, claim.checkpoints, claim.metrics) = (computed.steps, computed.checkpoints, computed.metrics);
+        claim.computation = computed.computation;
+        claim.metrics = computed.metrics;
         claim.exit.reason = reason;
         claim_all(sandbox, "run", statement);
     });

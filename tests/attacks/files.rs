@@ -7,7 +7,7 @@ use spectramind::manifest::predicate::CheckpointRecord;
 use spectramind::manifest::strict_json::ExactF64;
 
 use super::{assert_fails, assert_not_checked};
-use crate::forgery::{claim_all, forge, put_digest, put_origin, put_steps};
+use crate::forgery::{claim_all, forge, put_digest, put_origin, put_steps, training};
 use crate::sandbox::{Outcome, Sandbox, copy_tree, trained_copy};
 
 /// Makes a named pipe.
@@ -85,10 +85,10 @@ fn a2_an_edited_checkpoint_with_the_true_digest_does_not_survive_a_replay() {
     std::fs::write(sandbox.path("run/checkpoints/best.safetensors"), bytes).expect("write");
     forge(&sandbox, |statement| {
         put_digest(&sandbox, statement, "checkpoints/best.safetensors");
-        let last = statement.predicate.checkpoints[0].clone();
+        let last = training(statement).checkpoints[0].clone();
         let file = "checkpoints/best.safetensors".to_owned();
         let file = spectramind::provenance::path::RelativePath::parse(&file).expect("a path");
-        statement.predicate.checkpoints.push(CheckpointRecord { file, ..last });
+        training(statement).checkpoints.push(CheckpointRecord { file, ..last });
     });
     assert_fails(&sandbox.audit(&["--replay"]), "checkpoints/best.safetensors");
 }
@@ -215,7 +215,7 @@ fn a33_a_run_that_never_happened_contradicts_its_logs() {
     std::fs::write(sandbox.path("run/checkpoints/final.safetensors"), vec![7; 9999]).expect("write");
     forge(&sandbox, |statement| {
         put_steps(&sandbox, statement, &invented);
-        statement.predicate.checkpoints[0].step = 5000;
+        training(statement).checkpoints[0].step = 5000;
         for metric in statement.predicate.metrics.iter_mut().filter(|metric| metric.name.contains("score")) {
             metric.value = ExactF64::new(0.99).expect("finite");
         }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use spectramind::engine::snapshot::Snapshot;
 use spectramind::manifest::predicate::TrainingRun;
 
-use crate::forgery::{forge, own_key, put_digest, put_origin, put_steps, sign_payload, statement};
+use crate::forgery::{forge, own_key, put_digest, put_origin, put_steps, sign_payload, statement, training};
 use crate::sandbox::{Outcome, repository, trained_copy};
 
 /// What an audit says of a change: the checks that did not pass.
@@ -214,7 +214,7 @@ fn every_field_of_a_snapshot_is_replayed() {
         std::fs::write(&path, snapshot.to_bytes()).expect("write");
         forge(&sandbox, |statement| {
             // The digest that goes with it, too.
-            statement.predicate.checkpoints[0].state_digest = snapshot.state_digest();
+            training(statement).checkpoints[0].state_digest = snapshot.state_digest();
             put_digest(&sandbox, statement, "checkpoints/final.safetensors");
         });
         let answer = says(&sandbox.audit(&["--replay"]));

@@ -76,7 +76,7 @@ fn train_again<W: Workload>(
     };
     // A run that met its time limit is replayed to the same step, whatever the clock says here.
     let plan = plan(workload, config, Some(training.steps.count), &|| Duration::ZERO);
-    let trained = Training { workload, task, plan: &plan, checkpoint: None, run: &mut again };
+    let trained = Training { workload, task, plan: &plan, checkpoint: None, run: &mut again, is_watched: false };
     let trained = trained.on(choice, &mut observer);
     // Whatever came of it after a step that differs, that step is what there is to tell.
     if let Some(difference) = difference {

@@ -89,7 +89,7 @@ pub fn rehearse<W: Workload>(workload: &W, rehearsal: &Rehearsal<'_>) -> Result<
     let task = workload.task(checked.own(), &files)?;
     let mut run = RunDirectory::create(&scratch.join("run"), LoggerSettings::NONE)?;
     let plan = plan(workload, &checked, None, &|| Duration::ZERO);
-    let training = Training { workload, task: &task, plan: &plan, checkpoint: None, run: &mut run };
+    let training = Training { workload, task: &task, plan: &plan, checkpoint: None, run: &mut run, is_watched: false };
     let (end, outputs) = training.on(&choice, &mut |_| ControlFlow::Continue(()))?;
     let blake3 = |name: &str| -> Result<_, Failure> {
         Ok(FileDigest::of_file(&run.root().join(name)).with_context(|| format!("cannot read {name}"))?.blake3)

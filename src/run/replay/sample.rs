@@ -132,7 +132,7 @@ fn replay_stretch<W: Workload>(
         if difference.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let plan = plan(workload, &stage.config, Some(stretch.last), &|| Duration::ZERO);
-    let trained = Training { workload, task: &stage.task, plan: &plan, checkpoint, run: &mut again };
+    let trained = Training { workload, task: &stage.task, plan: &plan, checkpoint, run: &mut again, is_watched: false };
     let trained = trained.on(&stage.choice, &mut observer);
     if let Some(difference) = difference {
         return Err(Stop::Failed(difference));

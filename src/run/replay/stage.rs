@@ -62,9 +62,15 @@ fn files<W: Workload>(
     before: &[ListedFiles],
 ) -> Result<ListedFiles, Stop> {
     let (name, data) = (set.name.as_str(), replay.data);
-    // The record's role was compared with the config's, or this program does not know better.
-    if data.role(name) != Some(set.role) {
-        return Err(Stop::Failed(format!("data set {name}: expected one that is {}, got another", set.role.name())));
+    match data.role(name) {
+        Some(role) if role == set.role => {}
+        Some(role) => {
+            let (expected, got) = (set.role.name(), role.name());
+            return Err(Stop::Failed(format!(
+                "data set {name}: expected {expected} data, as the config says, got {got} ones"
+            )));
+        }
+        None => return Err(Stop::NotChecked(format!("data set {name}: there is no signed list of it"))),
     }
     match set.role {
         DataRole::Raw => data.files(name).ok_or_else(|| {
