@@ -25,9 +25,9 @@
 //! | [`verify`] | claim → checks → report | all above |
 //! | `engine` (feature) | the training engine: knows tensors, no workload | `digest`, `durable`, `failure`, `foreign`, `merkle`, `wall_time`, `repro_burn` |
 //! | `workload` (feature `engine`) | what a user implements: config → data sets → task → files | all above |
-//! | `prelude` (feature `engine`) | what whoever writes a workload imports | all above |
 //! | [`schema`] | the JSON Schema of every document | all above |
 //! | `run` (feature `engine`) | recording and replaying any workload | all above |
+//! | `prelude` (feature `engine`) | what whoever writes a workload imports | all above |
 //! | `ariel` (feature `engine`) | the Ariel workload | all above but `verify`, `run` |
 //! | `command` (feature `engine`) | programs of the user's own: what they get, running them, what they made | all above but `ariel` |
 //! | `cli` (feature) | the commands | all above |
