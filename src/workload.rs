@@ -17,16 +17,14 @@ mod progress;
 mod settings;
 mod subcommand;
 
-use std::fs;
-use std::path::PathBuf;
-
 use burn::tensor::backend::AutodiffBackend;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
+use crate::durable;
 use crate::engine::observer::Look;
 use crate::engine::task::{InferenceModel, Metric, Task};
-use crate::failure::{Context, Failure};
+use crate::failure::Failure;
 use crate::provenance::data::ListedFiles;
 
 pub use self::derivation::Derivation;
@@ -95,14 +93,8 @@ pub trait Workload: Send + Sync + 'static {
             return Ok(());
         }
         // Whole or not at all: the half that a killed process left must not pass for a data set.
-        let mut out = set.root.clone().into_os_string();
-        out.push(".partial");
-        let out = PathBuf::from(out);
-        if out.exists() {
-            fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;
-        }
-        self.derive(config, Derivation { number, before, out: &out, progress })?;
-        fs::rename(&out, &set.root).with_context(|| format!("cannot rename {}", out.display()))
+        let refuse = |error| Failure::from(error).context(format!("cannot make {}", set.root.display()));
+        durable::make_folder(&set.root, refuse, |out| self.derive(config, Derivation { number, before, out, progress }))
     }
 
     /// Makes a derived data set from those before it: where it is missing, and for a replay, which compares it with what was

@@ -146,7 +146,7 @@ fn a_second_person_replays_a_strangers_run_and_another_loss_fails_at_its_first_s
 #[test]
 fn with_ema_schedule_and_lookahead_a_killed_run_goes_on_with_the_same_bits() {
     let package = package();
-    let long = |run| ["train", run, "trainer.max_epochs=8", "trainer.checkpoint.every_n_steps=4", "ema.from_step=3"];
+    let long = |run| ["train", run, "trainer.max_epochs=20", "trainer.checkpoint.every_n_steps=4", "ema.from_step=3"];
     let config = package.done("bin/demo", &[&["config", "show", "--json"], &long("run.dir=x")[1..]].concat()).stdout;
     for part in ["\"lookahead\": {", "\"ema\": {", "\"name\": \"cosine\""] {
         assert!(config.contains(part) || config.contains(&part.replace(": ", ":")), "{part}\n{config}");
@@ -194,13 +194,13 @@ fn the_commands_of_its_readme_run() {
             .replace("RUN", "runs/shapes/stopped");
         // It was built already.
         if command != "cargo build" {
-            let outcome = Outcome::of(package.program("/bin/bash", &["-c", &command]).env("SPECTRAMIND_TEST", "1"));
+            let outcome = Outcome::of(package.program("/bin/bash", &["-c", &command]));
             assert_eq!(outcome.code, 0, "{line}, run as {command}\n{}{}", outcome.stdout, outcome.stderr);
             ran += 1;
         }
     }
     assert_eq!(ran, 6, "{readme}");
-    std::fs::remove_file(package.path("demo/alice.pub")).expect("the key was written");
+    assert!(package.path("alice.pub").is_file(), "outside of the work tree, which it would change");
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn both_programs_go_by_their_own_names() {
         assert!(help.contains(&format!("Usage: {program} ")), "{help}");
     }
     let help = package.done("bin/demo", &["train", "--help"]).stdout;
-    assert!(help.contains("Usage: demo train ") && help.contains("loss=cross_entropy|focal"), "{help}");
+    assert!(help.contains("Usage: demo train ") && help.contains("loss: cross_entropy, focal"), "{help}");
     package.done("bin/demo", &["config", "validate"]);
     let refused = Outcome::of(&mut package.program("bin/demo", &["train", "loss=focal", "loss.smoothing=0.1"]));
     assert_eq!(refused.code, 2, "{}", refused.stderr);

@@ -51,7 +51,7 @@ fn draw(data: &Data) -> Vec<u8> {
         let pixel = move |at: usize| {
             let [dx, dy] = [(at % SIZE) as f32 - x, (at / SIZE) as f32 - y].map(f32::abs);
             let is_inside = [dx * dx + dy * dy <= radius * radius, dx.max(dy) <= radius, dx + dy <= radius][class];
-            (150.0 * rng.uniform_f32(3 + at as u64) + if is_inside { 100.0 } else { 0.0 }) as u8
+            (100.0 * rng.uniform_f32(3 + at as u64) + if is_inside { 150.0 } else { 0.0 }) as u8
         };
         std::iter::once(class as u8).chain((0..SIZE * SIZE).map(pixel))
     };
@@ -131,7 +131,7 @@ impl Loss {
     fn sum<B: Backend>(self, [log_p, truth]: [Tensor<B, 2>; 2]) -> Tensor<B, 1> {
         let weights = match self {
             Self::CrossEntropy { smoothing } => truth * (1.0 - smoothing) + smoothing / CLASSES as f64,
-            Self::Focal { gamma } => truth * (1.0 - log_p.clone().exp()).powf_scalar(gamma),
+            Self::Focal { gamma } => truth * (log_p.clone().exp().neg() + 1.0).powf_scalar(gamma),
         };
         (log_p * weights).sum().neg()
     }
