@@ -81,21 +81,24 @@ fn checkout() -> Option<&'static Path> {
 /// A file of the example under another name, with dependencies that are found from anywhere.
 fn renamed(path: &Path, text: &str, name: &str, checkout: Option<&Path>) -> String {
     let text = if path.ends_with("Cargo.lock") { relocked(text, name) } else { text.to_owned() };
-    let text = text.replace(EXAMPLE, name).replace(&EXAMPLE.replace('-', "_"), &name.replace('-', "_"));
+    // The crate's name first: it cannot contain the package's, which may contain it.
+    let text = text.replace(&EXAMPLE.replace('-', "_"), &name.replace('-', "_")).replace(EXAMPLE, name);
     if !path.ends_with("Cargo.toml") {
         return text;
     }
-    // A path would be a number in a version and a wish in another folder: said where it is read.
-    let found = |folder: &str| match checkout {
+    let place = |folder: &str| match checkout {
         Some(checkout) => format!("path = \"{}\"", in_toml(&checkout.join(folder))),
         None => format!("version = \"{}\"", env!("CARGO_PKG_VERSION")),
     };
-    let note = checkout.map_or(String::new(), |_| {
-        let commit = BuiltFrom::own().map_or("COMMIT".into(), |built| built.commit.to_string());
-        format!("# Where others build this: git = \"URL\", rev = \"{commit}\" instead of path, in both lines.\nspectramind = ")
-    });
-    let text = if note.is_empty() { text } else { text.replace("spectramind = ", &note) };
-    text.replace("path = \"../..\"", &found("")).replace("path = \"../../verifier\"", &found("verifier"))
+    let note = match (checkout, BuiltFrom::own()) {
+        (Some(_), Some(BuiltFrom { commit, .. })) => {
+            format!("# Where others build this, git = \"URL\", rev = \"{commit}\" in place of each path.\n")
+        }
+        _ => String::new(),
+    };
+    text.replace("\nspectramind = ", &format!("\n{note}spectramind = "))
+        .replace("path = \"../..\"", &place(""))
+        .replace("path = \"../../verifier\"", &place("verifier"))
 }
 
 /// A path inside a text of TOML.
@@ -120,69 +123,9 @@ fn relocked(text: &str, name: &str) -> String {
 }
 
 /// Words that no crate can be called: Rust's keywords, crates that are always there, folders of Cargo's own.
-const TAKEN: [&str; 61] = [
-    "Self",
-    "abstract",
-    "alloc",
-    "as",
-    "async",
-    "await",
-    "become",
-    "box",
-    "break",
-    "build",
-    "const",
-    "continue",
-    "core",
-    "crate",
-    "deps",
-    "do",
-    "dyn",
-    "else",
-    "enum",
-    "examples",
-    "extern",
-    "false",
-    "final",
-    "fn",
-    "for",
-    "gen",
-    "if",
-    "impl",
-    "in",
-    "incremental",
-    "let",
-    "loop",
-    "macro",
-    "match",
-    "mod",
-    "move",
-    "mut",
-    "override",
-    "priv",
-    "proc_macro",
-    "pub",
-    "ref",
-    "return",
-    "self",
-    "static",
-    "std",
-    "struct",
-    "super",
-    "test",
-    "trait",
-    "true",
-    "try",
-    "type",
-    "typeof",
-    "unsafe",
-    "unsized",
-    "use",
-    "virtual",
-    "where",
-    "while",
-    "yield",
-];
+const TAKEN: &str = "Self abstract alloc as async await become box break build const continue core crate deps do dyn else enum \
+    examples extern false final fn for gen if impl in incremental let loop macro match mod move mut override priv proc_macro pub \
+    ref return self static std struct super test trait true try type typeof unsafe unsized use virtual where while yield";
 
 /// Why no package of this kind can have that name, by Cargo's rules and ours.
 fn unusable(name: &str) -> Option<String> {
@@ -197,8 +140,8 @@ fn unusable(name: &str) -> Option<String> {
         _ if name.len() > 64 => Some("one of more than 64 characters".into()),
         _ => match name.chars().find(|c| !c.is_ascii_alphanumeric() && !"-_".contains(*c)) {
             Some(c) => Some(format!("one with {c:?} in it")),
-            None if TAKEN.contains(&&*krate) => Some("a word of Rust's or Cargo's own".into()),
-            None if name != EXAMPLE && lock.lines().any(is_dependency) => {
+            None if TAKEN.split(' ').any(|word| word == krate) => Some("a word of Rust's or Cargo's own".into()),
+            None if krate != EXAMPLE.replace('-', "_") && lock.lines().any(is_dependency) => {
                 Some("the name of one of its dependencies".into())
             }
             None => None,
@@ -239,7 +182,7 @@ mod tests {
 
     #[test]
     fn only_names_that_cargo_takes_are_taken() {
-        for name in ["demo", "my-workload", "A_1", EXAMPLE, &"a".repeat(64)] {
+        for name in ["demo", "my-workload", "my-own_workload", "A_1", EXAMPLE, "own_workload", &"a".repeat(64)] {
             assert_eq!(unusable(name), None, "{name}");
         }
         for (name, why) in [
