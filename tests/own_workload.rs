@@ -113,12 +113,12 @@ fn a_second_person_replays_a_strangers_run_and_another_loss_fails_at_its_first_s
     let outcome = package.done("bin/demo", &["train", "run.dir=runs/first"]);
     let score = field(&outcome.stdout, "score ");
     let accuracy = score.split(' ').nth(1).and_then(|figure| figure.trim_end_matches(',').parse::<f64>().ok());
-    assert!(accuracy.is_some_and(|accuracy| accuracy > 0.6), "it learns something: {score}");
+    assert!(accuracy.is_some_and(|accuracy| accuracy > 0.9), "it learns something: {score}");
 
     // The command that was printed, as it was printed.
     let command = format!("{} --replay", field(&outcome.stdout, "verify "));
     assert!(command.contains("/demo-verify audit runs/first"), "{command}");
-    let printed = Outcome::of(package.program("/bin/bash", &["-c", &command]));
+    let printed = Outcome::of(&mut package.program("/bin/bash", &["-c", &command]));
     assert_eq!(printed.code, 0, "{command}\n{}{}", printed.stdout, printed.stderr);
 
     let person = second_person(package, "runs/first");
@@ -194,7 +194,7 @@ fn the_commands_of_its_readme_run() {
             .replace("RUN", "runs/shapes/stopped");
         // It was built already.
         if command != "cargo build" {
-            let outcome = Outcome::of(package.program("/bin/bash", &["-c", &command]));
+            let outcome = Outcome::of(&mut package.program("/bin/bash", &["-c", &command]));
             assert_eq!(outcome.code, 0, "{line}, run as {command}\n{}{}", outcome.stdout, outcome.stderr);
             ran += 1;
         }
