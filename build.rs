@@ -5,8 +5,22 @@ use std::env;
 use std::path::Path;
 use std::process::Command;
 
-/// What the programs are compiled from, below the repository's root.
-const SOURCES: [&str; 7] = ["crates", "src", "verifier", "build.rs", "Cargo.toml", "Cargo.lock", "schemas"];
+/// What the programs are compiled from, below the repository's root. Of the example, which `spectramind new` writes, not the
+/// whole folder: whoever tries it has its runs and its target directory there.
+const SOURCES: [&str; 12] = [
+    "crates",
+    "src",
+    "verifier",
+    "build.rs",
+    "Cargo.toml",
+    "Cargo.lock",
+    "schemas",
+    "examples/own-workload/Cargo.toml",
+    "examples/own-workload/Cargo.lock",
+    "examples/own-workload/README.md",
+    "examples/own-workload/configs",
+    "examples/own-workload/src",
+];
 
 fn main() {
     let rustc = env::var_os("RUSTC").expect("cargo sets RUSTC for build scripts");

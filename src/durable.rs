@@ -35,6 +35,27 @@ pub fn write_with<E>(
     temporary_path.persist(path).map_err(|failure| refuse(failure.error))
 }
 
+/// Makes a folder whole or not at all: `fill` makes it in a place beside, which is not there yet, and then it is renamed. Where
+/// another process was quicker, its folder stays.
+///
+/// # Errors
+/// What `fill` returns, or `refuse` of what the operating system says.
+pub fn make_folder<E>(
+    path: &Path,
+    refuse: impl Fn(io::Error) -> E,
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    let parent = folder_of(path);
+    std::fs::create_dir_all(parent).map_err(&refuse)?;
+    let temporary = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempdir_in(parent).map_err(&refuse)?;
+    let made = temporary.path().join("made");
+    fill(&made)?;
+    match std::fs::rename(&made, path) {
+        Err(_) if path.is_dir() => Ok(()),
+        renamed => renamed.map_err(&refuse),
+    }
+}
+
 /// Removes what a killed process left of files it was writing directly in `folder`; nothing may be writing there.
 ///
 /// # Errors
@@ -82,6 +103,24 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn a_folder_appears_whole_once_or_not_at_all() {
+        let folder = tempfile::tempdir().expect("temp dir");
+        let path = folder.path().join("a/b");
+        let fill = |text: &'static str| {
+            move |made: &Path| {
+                std::fs::create_dir(made)?;
+                std::fs::write(made.join("file"), text)
+            }
+        };
+        let failed = make_folder(&path, |error| error, |made| fill("half")(made).and(Err(io::Error::other("full"))));
+        assert!(failed.is_err() && !path.exists());
+        make_folder(&path, |error| error, fill("first")).expect("made");
+        make_folder(&path, |error| error, fill("second")).expect("there already");
+        assert_eq!(std::fs::read(path.join("file")).expect("read"), b"first");
+        assert_eq!(std::fs::read_dir(folder.path().join("a")).expect("list").count(), 1, "nothing is left beside it");
+    }
 
     #[test]
     fn a_failed_write_leaves_the_old_file_and_nothing_else() {

@@ -27,6 +27,7 @@
 //! | `workload` (feature `engine`) | what a user implements: config → data sets → task → files | all above |
 //! | [`schema`] | the JSON Schema of every document | all above |
 //! | `run` (feature `engine`) | recording and replaying any workload | all above |
+//! | `prelude` (feature `engine`) | what whoever writes a workload imports | all above |
 //! | `ariel` (feature `engine`) | the Ariel workload | all above but `verify` |
 //! | `command` (feature `engine`) | programs of the user's own: what they get, running them, what they made | all above but `ariel` |
 //! | `cli` (feature) | the commands | all above |
@@ -73,6 +74,8 @@ pub mod cli;
 pub mod command;
 #[cfg(feature = "engine")]
 pub mod engine;
+#[cfg(feature = "engine")]
+pub mod prelude;
 #[cfg(feature = "engine")]
 pub mod run;
 #[cfg(feature = "engine")]

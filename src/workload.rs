@@ -11,22 +11,23 @@
 //! ```
 //! A replay takes the signed config the same way, and makes the derived data sets again with [`derive`](Workload::derive).
 
+mod derivation;
 mod outputs;
 mod progress;
 mod settings;
 mod subcommand;
 
-use std::path::Path;
-
 use burn::tensor::backend::AutodiffBackend;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
+use crate::durable;
 use crate::engine::observer::Look;
 use crate::engine::task::{InferenceModel, Metric, Task};
 use crate::failure::Failure;
 use crate::provenance::data::ListedFiles;
 
+pub use self::derivation::Derivation;
 pub use self::outputs::Outputs;
 pub use self::progress::Progress;
 pub use self::settings::{
@@ -34,6 +35,16 @@ pub use self::settings::{
 };
 pub use self::subcommand::{Answer, Subcommand};
 pub use crate::manifest::predicate::{DataRole, DataSet};
+
+/// A model at the end of its training.
+pub struct TrainedModel<'a, T: Task, B: AutodiffBackend> {
+    /// What was trained.
+    pub task: &'a T,
+    /// The model, in inference mode.
+    pub model: &'a InferenceModel<T, B>,
+    /// Where it is.
+    pub device: &'a B::Device,
+}
 
 /// A model, its data and its config: all that the rest of the program does not know.
 ///
@@ -78,27 +89,21 @@ pub trait Workload: Send + Sync + 'static {
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), Failure> {
         let set = &self.data_sets(config)[number];
-        if set.role == DataRole::Derived && !set.root.exists() {
-            self.derive(config, number, before, &set.root, progress)?;
+        if set.role == DataRole::Raw || set.root.exists() {
+            return Ok(());
         }
-        Ok(())
+        // Whole or not at all: the half that a killed process left must not pass for a data set.
+        let refuse = |error| Failure::from(error).context(format!("cannot make {}", set.root.display()));
+        durable::make_folder(&set.root, refuse, |out| self.derive(config, Derivation { number, before, out, progress }))
     }
 
-    /// Makes the derived data set with this number from those before it, into a folder `out` that is not there yet: for a
-    /// replay, which compares it with what was signed.
+    /// Makes a derived data set from those before it: where it is missing, and for a replay, which compares it with what was
+    /// signed.
     ///
     /// # Errors
     /// When it cannot be made.
-    fn derive(
-        &self,
-        config: &Self::Config,
-        number: usize,
-        before: &[ListedFiles],
-        out: &Path,
-        progress: &mut dyn FnMut(Progress<'_>),
-    ) -> Result<(), Failure> {
-        let _ = (before, out, progress);
-        let name = &self.data_sets(config)[number].name;
+    fn derive(&self, config: &Self::Config, derivation: Derivation<'_>) -> Result<(), Failure> {
+        let name = &self.data_sets(config)[derivation.number].name;
         Err(Failure::new(format!("data set {name}: the workload {} does not say how it is made", self.name())))
     }
 
@@ -115,12 +120,10 @@ pub trait Workload: Send + Sync + 'static {
     /// When something cannot be computed or written.
     fn write<B: AutodiffBackend>(
         &self,
-        task: &Self::Task,
-        model: &InferenceModel<Self::Task, B>,
+        trained: TrainedModel<'_, Self::Task, B>,
         outputs: &mut Outputs<'_>,
-        device: &B::Device,
     ) -> Result<(), Failure> {
-        let _ = (task, model, outputs, device);
+        let _ = (trained, outputs);
         Ok(())
     }
 

@@ -35,6 +35,8 @@ const ELSEWHERE: &[(&str, &str, &str, &str)] = &[
     ),
     ("cargo +nightly fuzz", "needs a nightly toolchain", ".github/workflows/weekly.yml", "cargo +nightly fuzz run"),
     ("target=yaml", "is for the commands after it", ".github/workflows/weekly.yml", "cargo +nightly fuzz run"),
+    ("cargo build", "builds a package of its own", "tests/own_workload.rs", "fn the_commands_of_its_readme_run"),
+    ("cargo run", "is of a package of its own", "tests/own_workload.rs", "fn the_commands_of_its_readme_run"),
     ("spectramind completion fish |", "is fish's", "tests/hydra.rs", "spectramind completion fish | source"),
     ("spectramind keys generate --encrypted", "asks for a passphrase", "tests/keys.rs", "generate --encrypted"),
 ];
@@ -105,7 +107,9 @@ fn pages() -> Vec<Page> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(folder).expect("list folder") {
             let path = entry.expect("entry").path();
-            if path.is_dir() && path.file_name().is_some_and(|name| name != "target" && name != "corpus") {
+            if path.is_dir()
+                && path.file_name().is_some_and(|name| name != "target" && name != "corpus" && name != "runs")
+            {
                 walk(&path, found);
             } else if path.extension().is_some_and(|extension| extension == "md") {
                 found.push(path);
@@ -429,7 +433,8 @@ fn every_key_and_every_override_that_a_page_shows_composes() {
     };
     let mut checked = 0;
     for page in pages() {
-        let foreign = page.path.starts_with("crates/") || page.path == "docs/mutations.md";
+        let others = ["crates/", "examples/own-workload/", "docs/mutations.md"];
+        let foreign = others.iter().any(|begin| page.path.starts_with(begin));
         for Shown { place, text } in page.parts().1 {
             if foreign || NO_KEYS.iter().any(|(known, _)| *known == text) {
                 continue;

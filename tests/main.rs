@@ -24,6 +24,7 @@ mod live;
 mod modes;
 mod multirun;
 mod network;
+mod own_workload;
 mod profiles;
 mod sandbox;
 mod scoring;

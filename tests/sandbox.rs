@@ -23,9 +23,16 @@ pub struct Outcome {
 }
 
 impl Sandbox {
+    /// One with nothing in it, and no repository.
+    pub fn empty() -> Self {
+        let sandbox = Self { folder: tempfile::tempdir().expect("temp dir") };
+        std::fs::create_dir_all(sandbox.path("")).expect("work folder");
+        sandbox
+    }
+
     /// A new one, with the configs committed.
     pub fn new() -> Self {
-        let sandbox = Self { folder: tempfile::tempdir().expect("temp dir") };
+        let sandbox = Self::empty();
         copy_tree(&repository().join("configs"), &sandbox.path("configs"));
         std::fs::copy(repository().join(".gitignore"), sandbox.path(".gitignore")).expect("copy .gitignore");
         sandbox.git(&["init", "--quiet", "--initial-branch=main"]);

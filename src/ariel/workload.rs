@@ -1,7 +1,5 @@
 //! The Ariel workload as a [`Workload`]: a raw data set, the light curves that are made of it, a task, a submission.
 
-use std::path::Path;
-
 use burn::tensor::backend::AutodiffBackend;
 
 use super::calibration::CalibConfig;
@@ -12,10 +10,12 @@ use super::preparation::{self, Labels, PreparationError};
 use super::simulator::SimConfig;
 use super::subcommands;
 use super::task::{SpectrumTask, SpectrumTaskError};
-use crate::engine::task::{InferenceModel, Metric, Split, Task};
+use crate::engine::task::{Metric, Split, Task};
 use crate::failure::{Advice, Failure, FailureKind};
 use crate::provenance::data::ListedFiles;
-use crate::workload::{DataRole, DataSet, Outputs, Progress, RunSettings, Subcommand, Workload};
+use crate::workload::{
+    DataRole, DataSet, Derivation, Outputs, Progress, RunSettings, Subcommand, TrainedModel, Workload,
+};
 
 /// Predictions for the held-out planets, inside the run directory.
 pub const PREDICTIONS: &str = "predictions.csv";
@@ -104,15 +104,8 @@ impl Workload for Ariel {
         Ok(preparation::ensure_listed_light_curves(&data_set, data, calib, progress)?)
     }
 
-    fn derive(
-        &self,
-        config: &ArielConfig,
-        number: usize,
-        before: &[ListedFiles],
-        out: &Path,
-        progress: &mut dyn FnMut(Progress<'_>),
-    ) -> Result<(), Failure> {
-        Ok(derive(config, number, before, out, progress)?)
+    fn derive(&self, config: &ArielConfig, derivation: Derivation<'_>) -> Result<(), Failure> {
+        Ok(derive(config, derivation)?)
     }
 
     fn task(&self, config: &ArielConfig, data: &[ListedFiles]) -> Result<SpectrumTask, Failure> {
@@ -121,10 +114,8 @@ impl Workload for Ariel {
 
     fn write<B: AutodiffBackend>(
         &self,
-        task: &SpectrumTask,
-        model: &InferenceModel<SpectrumTask, B>,
+        TrainedModel { task, model, device }: TrainedModel<'_, SpectrumTask, B>,
         outputs: &mut Outputs<'_>,
-        device: &B::Device,
     ) -> Result<(), Failure> {
         let held_out: Vec<_> = (0..task.sample_ids(Split::Test).len()).collect();
         outputs.write(PREDICTIONS, &task.predict::<B>(model, Split::Test, &held_out, device).to_csv())
@@ -147,10 +138,7 @@ impl Workload for Ariel {
 
 fn derive(
     ArielConfig { data, sim, calib, .. }: &ArielConfig,
-    number: usize,
-    before: &[ListedFiles],
-    out: &Path,
-    progress: &mut dyn FnMut(Progress<'_>),
+    Derivation { number, before, out, progress }: Derivation<'_>,
 ) -> Result<(), ArielError> {
     if number == RAW {
         return Ok(preparation::simulate(&SimConfig { out: out.to_owned(), ..sim.clone() }, progress)?);
@@ -172,6 +160,7 @@ fn task(config: &ArielConfig, listed: &[ListedFiles]) -> Result<SpectrumTask, Ar
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use super::*;
     use crate::ariel::calibration::{LIGHT_CURVES, light_curves_path};
@@ -204,7 +193,8 @@ mod tests {
     }
 
     fn calibrate(config: &ArielConfig, raw: &ListedFiles, out: &Path) -> Result<(), ArielError> {
-        derive(config, RAW + 1, std::slice::from_ref(raw), out, &mut |_| {})
+        let before = std::slice::from_ref(raw);
+        derive(config, Derivation { number: RAW + 1, before, out, progress: &mut |_| {} })
     }
 
     fn is_missing(error: &ArielError) -> bool {

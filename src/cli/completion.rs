@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use clap_complete::CompletionCandidate;
 use clap_complete::env::Shells;
 
+use crate::cli::program;
 use crate::cli::typed::{Typed, is_hydra};
 
 /// Print the code that makes a shell complete commands, config groups, options and keys
@@ -42,7 +43,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let shells = Shells::builtins();
     let shell = shells.completer(name).ok_or_else(|| Failure::new("no such shell"))?;
     let mut code = Vec::new();
-    shell.write_registration(VARIABLE, "spectramind", "spectramind", &program.to_string_lossy(), &mut code)?;
+    let name = program::name();
+    shell.write_registration(VARIABLE, name, name, &program.to_string_lossy(), &mut code)?;
     if arguments.shell == Shell::Bash {
         // Bash would break group=option at the equals sign and complete the option as a word of its own.
         code.extend_from_slice(b"COMP_WORDBREAKS=${COMP_WORDBREAKS//=/}\n");

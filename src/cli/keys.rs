@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::cli::output::{out, outln};
-use crate::cli::passphrase;
+use crate::cli::{passphrase, program};
 
 use crate::digest::Sha256Digest;
 use crate::durable;
@@ -92,7 +92,8 @@ pub fn for_signing(given: Option<&Path>, passphrase: &passphrase::Arguments) -> 
         if !public_path(&path).exists() {
             // A folder of secrets may be read-only; the key signs all the same.
             if let Err(error) = write_public(&key, &path) {
-                eprintln!("Warning: {error}; `spectramind keys show --public` prints the public key");
+                let program = program::name();
+                eprintln!("Warning: {error}; `{program} keys show --public` prints the public key");
             }
         }
         return Ok(key);

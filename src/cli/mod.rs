@@ -15,8 +15,10 @@ mod failure;
 mod info;
 mod job;
 mod keys;
+mod new;
 mod output;
 mod passphrase;
+mod program;
 mod progress;
 mod runs;
 mod sweep;
@@ -45,7 +47,7 @@ use self::failure::Told;
 ///
 /// Exit codes: 0 done; 1 the work failed; 2 the arguments or the configuration are wrong; 70 a bug.
 #[derive(Parser)]
-#[command(name = "spectramind", version, about, max_term_width = 120)]
+#[command(version, about, max_term_width = 120)]
 #[command(args_override_self = true, infer_long_args = true)]
 struct Arguments {
     #[command(subcommand)]
@@ -57,6 +59,7 @@ enum Command {
     Train(Box<train::Arguments>),
     #[cfg(unix)]
     Exec(Box<exec::Arguments>),
+    New(new::Arguments),
     Commit(commit::Arguments),
     Config(config::Arguments),
     Keys(keys::Arguments),
@@ -108,7 +111,7 @@ pub fn main(workloads: &Workloads) -> ExitCode {
 
 /// The whole command line: the commands that every program has, and those of the workloads.
 fn command(workloads: &Workloads) -> clap::Command {
-    let command = Arguments::command();
+    let command = Arguments::command().name(program::name()).version(program::version());
     subcommands(workloads).into_iter().fold(command, |command, own| {
         command.subcommand(work::Arguments::augment_args(clap::Command::new(own.name).about(own.about)))
     })
@@ -145,6 +148,7 @@ fn run(asked: Asked, workloads: &Workloads) -> Result<Told> {
             Command::Train(arguments) => train::run(&arguments, workloads)?,
             #[cfg(unix)]
             Command::Exec(arguments) => exec::run(&arguments)?,
+            Command::New(arguments) => new::run(&arguments)?,
             Command::Commit(arguments) => commit::run(&arguments, workloads)?,
             Command::Keys(arguments) => keys::run(&arguments)?,
             Command::Runs(arguments) => runs::run(&arguments)?,

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::compose::{Sources, Which, composer, warnings};
 use crate::cli::job::{DirectoryKeys, Job};
-use crate::cli::{failure, info, world};
+use crate::cli::{failure, info, program, world};
 
 const STATE: &str = "sweep.jsonl";
 
@@ -89,7 +89,7 @@ pub enum SweepError {
     #[error("the multirun {} is being run by another process", .0.display())]
     Locked(PathBuf),
     /// It is one of another command.
-    #[error("{directory}: expected a multirun of this command, got one of `spectramind {began}`", directory = .directory.display())]
+    #[error("{directory}: expected a multirun of this command, got one of `{program} {began}`", directory = .directory.display(), program = program::name())]
     OtherCommand {
         /// Where.
         directory: PathBuf,
@@ -117,8 +117,13 @@ impl Advice for SweepError {
             Self::Exists(directory) => {
                 format!("go on with it with --resume {}, or choose another hydra.sweep.dir", directory.display())
             }
-            Self::NoSweep(_) => "only `spectramind train` and `spectramind exec` can go on with a single run".into(),
-            Self::OtherCommand { directory, began } => format!("spectramind {began} --resume {}", directory.display()),
+            Self::NoSweep(_) => {
+                let name = program::name();
+                format!("only `{name} train` and `{name} exec` can go on with a single run")
+            }
+            Self::OtherCommand { directory, began } => {
+                format!("{} {began} --resume {}", program::name(), directory.display())
+            }
             Self::OtherConfigs(_) => "check out the configs it began with, or begin a new multirun".into(),
             Self::Locked(_) => "wait for the other process, or stop it".into(),
             Self::Failed { directory, .. } => {

@@ -8,7 +8,7 @@ use crate::cli::digests::Digests;
 use crate::cli::job::Job;
 use crate::cli::output::outln;
 use crate::cli::progress::Stages;
-use crate::cli::{compose, keys, passphrase, sweep, world};
+use crate::cli::{compose, keys, passphrase, program, sweep, world};
 use crate::engine::fit::{Event, Exit, FitEnd};
 use crate::engine::run_dir::RunDirectory;
 use crate::failure::{Failure, Result};
@@ -223,10 +223,10 @@ pub fn verify_command(run: &Path, compose: &compose::Arguments, signing: &Signin
 
 /// The verifier beside this program, or by its name for the shell to find.
 fn verifier() -> String {
-    let name = format!("spectramind-verify{}", std::env::consts::EXE_SUFFIX);
-    let beside =
-        std::env::current_exe().ok().map(|program| program.with_file_name(&name)).filter(|path| path.is_file());
-    let Some(beside) = beside else { return name };
+    let names = program::verifiers();
+    let program = std::env::current_exe().ok();
+    let mut beside = program.iter().flat_map(|program| names.iter().map(|name| program.with_file_name(name)));
+    let Some(beside) = beside.find(|path| path.is_file()) else { return quoted(&names[0]) };
     let here = std::env::current_dir().ok();
     let shown = here.and_then(|here| beside.strip_prefix(here).ok().map(Path::to_owned)).unwrap_or(beside);
     quoted(&shown.display().to_string())

@@ -667,8 +667,9 @@ impl<'a> FitPlan<'a> {
     }
 
     fn limit_reached(&self, step: u64) -> Option<Exit> {
-        if self.stop_after_steps.is_some_and(|limit| step >= limit) {
-            return Some(Exit::StepLimit);
+        // Whatever the clock says: with `max_time` 0 that of a replay would stop a resumed run at its first step.
+        if let Some(limit) = self.stop_after_steps {
+            return (step >= limit).then_some(Exit::StepLimit);
         }
         self.trainer.max_time.is_some_and(|limit| (self.elapsed)() >= limit.0).then_some(Exit::MaxTime)
     }

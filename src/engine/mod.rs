@@ -30,6 +30,7 @@ pub mod schedule;
 pub mod settings;
 pub mod shard;
 pub mod snapshot;
+pub mod splits;
 pub mod state;
 pub mod step_log;
 pub mod task;

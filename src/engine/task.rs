@@ -43,6 +43,13 @@ pub struct Metric {
     pub value: f64,
 }
 
+impl Metric {
+    /// A figure under a name.
+    pub fn new(name: impl Into<String>, value: f64) -> Self {
+        Self { name: name.into(), value }
+    }
+}
+
 /// A figure that evaluations give, and which direction of it is better.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeclaredMetric {
@@ -67,8 +74,8 @@ impl DeclaredMetric {
 /// Any error of a task's own.
 pub type TaskError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Where a run stands when samples are prepared or a loss is computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where a run stands when samples are prepared or a loss is computed. By default at its very beginning.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Moment {
     /// Optimizer steps, the one that is being made included: the first one is 1. In an evaluation, steps done.
     pub step: u64,

@@ -27,7 +27,7 @@ use crate::manifest::strict_json::DecimalU64;
 use crate::provenance::data::DigestCache;
 use crate::provenance::path::RelativePath;
 use crate::verify::MANIFEST;
-use crate::workload::{CheckedConfig, Outputs, Progress, Workload};
+use crate::workload::{CheckedConfig, Outputs, Progress, TrainedModel, Workload};
 
 /// What a run is made from.
 pub struct Recording<'a> {
@@ -379,7 +379,8 @@ impl<W: Workload> Job for Observed<'_, W> {
         let mut watching = Watching { workload: is_watched.then_some(workload), observer };
         let done = fit::<B, _>(task, plan, checkpoint, run, &mut watching, device)?;
         let mut outputs = Outputs::new(run);
-        with_arithmetic(plan.arithmetic(), || workload.write::<B>(task, &done.model, &mut outputs, device))?;
+        let trained = TrainedModel { task, model: &done.model, device };
+        with_arithmetic(plan.arithmetic(), || workload.write::<B>(trained, &mut outputs))?;
         Ok((done.end, outputs.into_paths()))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use spectramind::config::{Composer, Config, SearchPath};
 use spectramind::envelope::Bounds;
 use spectramind::manifest::dsse::Profile;
@@ -24,6 +24,25 @@ pub struct Arguments {
     pub command: Command,
     #[command(flatten)]
     pub outputs: report::Outputs,
+}
+
+/// The name of this package, which is that of its program.
+const OURS: &str = env!("CARGO_PKG_NAME");
+
+/// The arguments of the process, or its end with what is wrong with them. A verifier of one's own goes by the name that it was
+/// called by, and by its library's version.
+pub fn of_process() -> Arguments {
+    let called = std::env::args_os().next().unwrap_or_default();
+    let file = Path::new(&called).file_name().and_then(|name| name.to_str()).unwrap_or(OURS);
+    let name = file.strip_suffix(std::env::consts::EXE_SUFFIX).unwrap_or(file);
+    let mut command = Arguments::command();
+    if name != OURS {
+        let version = concat!("(with spectramind-verify ", env!("CARGO_PKG_VERSION"), ")");
+        // Clap keeps names for as long as the program runs.
+        command = command.name(&*name.to_owned().leak()).version(version);
+    }
+    let matches = command.clone().get_matches();
+    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
 }
 
 #[derive(Subcommand)]

@@ -18,7 +18,6 @@ use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
 use jiff::Timestamp;
 use spectramind::config::{Config, ErrorKind};
 use spectramind::failure::Failure;
@@ -54,7 +53,7 @@ const BUG: u8 = 70;
 
 /// The program: reads the arguments of the process, checks what they say, and replays runs of these workloads.
 pub fn main(workloads: &Workloads) -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = arguments::of_process();
     // The panic's own message is on standard error already.
     std::panic::catch_unwind(AssertUnwindSafe(|| run(arguments, workloads))).unwrap_or(ExitCode::from(BUG))
 }

@@ -15,7 +15,7 @@ use etcetera::{BaseStrategy, choose_base_strategy};
 use jiff::Timestamp;
 
 use crate::cli::output::outln;
-use crate::cli::{passphrase, world};
+use crate::cli::{passphrase, program, world};
 
 /// Say whose signatures count, in a document signed by root keys
 #[derive(clap::Args)]
@@ -178,7 +178,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 fn init(out: &Path, root_threshold: u32, signing: &Signing) -> Result<()> {
     if out.symlink_metadata().is_ok() {
         let message = format!("{} exists already: a trust document is never begun over another", out.display());
-        return Err(Failure::usage(message, "change it with `spectramind keys trust add`, or name another --out"));
+        let hint = format!("change it with `{} keys trust add`, or name another --out", program::name());
+        return Err(Failure::usage(message, hint));
     }
     let keys = signing.keys()?;
     let document = TrustDocument::first(root_of(&keys, root_threshold), world::now());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{DataFile, DataManifest};
 use crate::digest::{Blake3Digest, FileDigest};
+use crate::failure::{Advice, FailureKind};
 use crate::foreign::{self, ForeignError};
 
 /// A folder of which nothing but the files of a list can be read.
@@ -39,6 +40,22 @@ pub enum ListedError {
         /// Its digest by the list.
         expected: Blake3Digest,
     },
+}
+
+impl Advice for ListedError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Foreign(error) => error.hint(),
+            Self::NotListed { .. } | Self::Other { .. } => None,
+        }
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Foreign(error) => error.kind(),
+            Self::NotListed { .. } | Self::Other { .. } => FailureKind::Failed,
+        }
+    }
 }
 
 impl ListedFiles {

@@ -16,7 +16,7 @@ use crate::engine::settings::{Accelerator, LoggerSettings};
 use crate::failure::{Context, Failure};
 use crate::provenance::data::{ListedFiles, ReadData};
 use crate::run::record::{Training, plan};
-use crate::workload::{CheckedConfig, DataRole, Workload};
+use crate::workload::{CheckedConfig, DataRole, Derivation, Workload};
 
 /// What is made for its digests.
 pub struct Rehearsal<'a> {
@@ -78,7 +78,8 @@ pub fn rehearse<W: Workload>(workload: &W, rehearsal: &Rehearsal<'_>) -> Result<
             DataRole::Raw => set.root,
             DataRole::Derived => {
                 let out = scratch.join("data").join(number.to_string());
-                workload.derive(checked.own(), number, &files, &out, &mut |_| {})?;
+                let derivation = Derivation { number, before: &files, out: &out, progress: &mut |_| {} };
+                workload.derive(checked.own(), derivation)?;
                 out
             }
         };

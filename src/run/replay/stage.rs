@@ -12,7 +12,7 @@ use crate::manifest::predicate::{DataRole, DataSet, NumericsProfile, TrainingRec
 use crate::provenance::data::{ListedFiles, ReadData};
 use crate::run::origin::numerics_record;
 use crate::verify::{Check, SignedData, VerifiedRun};
-use crate::workload::{CheckedConfig, Workload};
+use crate::workload::{CheckedConfig, Derivation, Workload};
 
 /// What is needed to train again.
 pub(super) struct Stage<'a, W: Workload> {
@@ -78,7 +78,8 @@ fn files<W: Workload>(
         }),
         DataRole::Derived => {
             let out = replay.scratch.join("data").join(number.to_string());
-            workload.derive(config.own(), number, before, &out, &mut |_| {}).map_err(stop)?;
+            let derivation = Derivation { number, before, out: &out, progress: &mut |_| {} };
+            workload.derive(config.own(), derivation).map_err(stop)?;
             made(name, &out, data)
         }
     }
