@@ -90,10 +90,12 @@ fn a_missing_file_is_named() {
 }
 
 #[test]
-fn a_root_that_is_a_file_is_refused() {
+fn a_root_that_is_a_file_is_a_set_of_one_under_its_name() {
     let root = tree(&FILES);
-    let error = ReadData::of_tree(&root.path().join("b")).expect_err("a file");
-    assert!(error.to_string().ends_with("expected a directory, got a regular file"), "{error}");
+    let one = ReadData::of_tree(&root.path().join("b")).expect("a file");
+    let listed = ReadData::of_files(root.path(), &["b"], NO_MD5).expect("a file of a folder");
+    assert_eq!(one.manifest(), listed.manifest());
+    assert!(ReadData::of_tree(&root.path().join("nothing")).is_err());
 }
 
 #[cfg(unix)]
