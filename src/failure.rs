@@ -120,12 +120,14 @@ impl fmt::Display for Failure {
 
 impl<E: Advice> From<E> for Failure {
     fn from(error: E) -> Self {
-        let (mut causes, mut cause) = (Vec::new(), error.source());
-        while let Some(error) = cause {
-            causes.push(error.to_string());
-            cause = error.source();
+        let (mut causes, mut hint, mut cause) = (Vec::new(), error.hint(), error.source());
+        while let Some(deeper) = cause {
+            causes.push(deeper.to_string());
+            // Libraries wrap what the system says in errors of their own, which know no hint.
+            hint = hint.or_else(|| deeper.downcast_ref::<std::io::Error>().and_then(Advice::hint));
+            cause = deeper.source();
         }
-        let (hint, kind, warnings) = (error.hint(), error.kind(), error.warnings().to_vec());
+        let (kind, warnings) = (error.kind(), error.warnings().to_vec());
         Self { message: error.to_string(), causes, hint, kind, warnings }
     }
 }

@@ -68,10 +68,11 @@ fn the_record_says_what_computed_and_how() {
     let sandbox = Sandbox::with_data();
     sandbox.done(&arguments(&["trainer.precision=16-mixed", "trainer.max_epochs=1"]));
     let shown: serde_json::Value = serde_json::from_str(&sandbox.done(&["runs", "show", "run"]).stdout).expect("JSON");
-    assert_eq!(shown["device"]["accelerator"], "cpu");
-    assert_eq!(shown["device"]["driver"], serde_json::Value::Null);
-    assert_eq!(shown["numerics"]["profile"], "portable");
-    assert_eq!(shown["numerics"]["precision"], "16-mixed");
+    let training = &shown["computation"]["training"];
+    assert_eq!(training["device"]["accelerator"], "cpu");
+    assert_eq!(training["device"]["driver"], serde_json::Value::Null);
+    assert_eq!(training["numerics"]["profile"], "portable");
+    assert_eq!(training["numerics"]["precision"], "16-mixed");
     assert_eq!(shown["envelope"]["figures"]["peakDeviceBytes"], "0");
     let leaf = first_leaf(&sandbox.path("run"));
     assert_eq!(leaf["lossScale"], serde_json::json!({ "exponent": 16, "skipped": false }));

@@ -74,14 +74,19 @@ pub struct CommandOrigin {
 }
 
 impl ComputationOrigin {
-    /// Whether a run that started so is the one that is claimed; a training may have gone on on another device.
-    pub fn is_of(&self, computation: &Computation) -> bool {
+    /// The first field by which a run that started so is not the one that is claimed; a training may have gone on on another
+    /// device.
+    pub fn contradiction(&self, computation: &Computation) -> Option<&'static str> {
         match (self, computation) {
             (Self::Training(origin), Computation::Training(claim)) => {
-                (origin.numerics, origin.seed) == (claim.numerics, claim.seed)
+                let differences =
+                    [("numerics", origin.numerics != claim.numerics), ("seed", origin.seed != claim.seed)];
+                differences.into_iter().find(|(_, differs)| *differs).map(|(field, _)| field)
             }
-            (Self::Command(origin), Computation::Command(claim)) => origin.words == claim.words,
-            (Self::Training(_), Computation::Command(_)) | (Self::Command(_), Computation::Training(_)) => false,
+            (Self::Command(origin), Computation::Command(claim)) => (origin.words != claim.words).then_some("words"),
+            (Self::Training(_), Computation::Command(_)) | (Self::Command(_), Computation::Training(_)) => {
+                Some("computation")
+            }
         }
     }
 

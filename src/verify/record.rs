@@ -47,13 +47,14 @@ impl VerifiedRun {
         }
         let claim = self.claim();
         let RunOrigin { run, workload, config, git, data, environment, computation, started_at } = origin;
+        let contradiction = computation.contradiction(&claim.computation);
         for (field, differs) in [
             ("run", run != claim.run),
             ("workload", workload != claim.workload),
             ("config", config != claim.config),
             ("git", git != claim.git),
             ("data", data != claim.data),
-            ("computation", !computation.is_of(&claim.computation)),
+            (contradiction.unwrap_or("computation"), contradiction.is_some()),
             ("startedAt", started_at != claim.started_at),
         ] {
             if differs {
