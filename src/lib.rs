@@ -28,7 +28,7 @@
 //! | [`schema`] | the JSON Schema of every document | all above |
 //! | `run` (feature `engine`) | recording and replaying any workload | all above |
 //! | `prelude` (feature `engine`) | what whoever writes a workload imports | all above |
-//! | `ariel` (feature `engine`) | the Ariel workload | all above but `verify`, `run` |
+//! | `ariel` (feature `engine`) | the Ariel workload | all above but `verify` |
 //! | `command` (feature `engine`) | programs of the user's own: what they get, running them, what they made | all above but `ariel` |
 //! | `cli` (feature) | the commands | all above |
 //! | `verifier` | the program `spectramind-verify`, a package of its own | all above but `cli` |

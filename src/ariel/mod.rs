@@ -3,6 +3,8 @@
 //! What is here knows files, detectors and the official score; everything that is computed is in float64, in a fixed
 //! order, with transcendental functions from the `libm` crate alone, so that two machines write the same bytes.
 
+use crate::run::Workloads;
+
 pub mod calibration;
 pub mod dataset;
 pub mod instrument;
@@ -21,3 +23,10 @@ pub mod task;
 mod workload;
 
 pub use self::workload::{Ariel, ArielError, PREDICTIONS};
+
+/// The workloads of the programs `spectramind` and `spectramind-verify`.
+///
+/// Not generic, so that what is compiled for this workload is compiled once, here, and not in every program.
+pub fn workloads() -> Workloads {
+    Workloads::new().with(Ariel)
+}

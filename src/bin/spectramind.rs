@@ -2,9 +2,6 @@
 
 use std::process::ExitCode;
 
-use spectramind::ariel::Ariel;
-use spectramind::run::Workloads;
-
 fn main() -> ExitCode {
-    spectramind::cli::main(&Workloads::new().with(Ariel))
+    spectramind::cli::main(&spectramind::ariel::workloads())
 }

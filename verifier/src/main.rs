@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use spectramind_verify::Workloads;
-
 fn main() -> ExitCode {
-    let workloads = Workloads::new();
     #[cfg(feature = "replay")]
-    let workloads = workloads.with(spectramind::ariel::Ariel);
+    let workloads = spectramind::ariel::workloads();
+    #[cfg(not(feature = "replay"))]
+    let workloads = spectramind_verify::Workloads::new();
     spectramind_verify::main(&workloads)
 }
