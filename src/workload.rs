@@ -33,7 +33,7 @@ pub use self::progress::Progress;
 pub use self::settings::{
     CheckedConfig, Clock, DvcPolicy, EnvelopeConfig, ProvenanceConfig, RecordConfig, RunConfig, RunSettings,
 };
-pub use self::subcommand::{Answer, Subcommand};
+pub use self::subcommand::{Answer, Subcommand, Work};
 pub use crate::manifest::predicate::{DataRole, DataSet};
 
 /// A model at the end of its training.

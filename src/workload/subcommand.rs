@@ -6,6 +6,9 @@ use super::Progress;
 use crate::config::Config;
 use crate::failure::Failure;
 
+/// What a command does with a config, telling how far it is.
+pub type Work = fn(&Config, &mut dyn FnMut(Progress<'_>)) -> Result<Answer, Failure>;
+
 /// A command of a workload's own. It composes the primary config of its name, takes overrides and Hydra's flags, and can be
 /// run as a multirun, as every command here.
 #[derive(Debug, Clone)]
@@ -19,7 +22,7 @@ pub struct Subcommand {
     /// Refuses a config before any work: so that no job of a multirun begins where another cannot.
     pub check: fn(&Config) -> Result<(), Failure>,
     /// Does it.
-    pub run: fn(&Config, &mut dyn FnMut(Progress<'_>)) -> Result<Answer, Failure>,
+    pub run: Work,
 }
 
 /// What a command answers.

@@ -106,9 +106,9 @@ fn shown(leaf: &str) -> String {
 
 /// Fields that a replay looks at.
 fn is_replayed(leaf: &str) -> bool {
-    ["/metrics", "/checkpoints", "/steps", "/device/probe", "/numerics", "/exit", "/workload", "/seed", "/data"]
-        .iter()
-        .any(|section| leaf.starts_with(section))
+    let leaf = leaf.strip_prefix("/computation/training").unwrap_or(leaf);
+    let sections = ["/metrics", "/checkpoints", "/steps", "/device/probe", "/numerics", "/exit", "/workload", "/seed"];
+    sections.iter().chain(&["/data", "/outputs"]).any(|section| leaf.starts_with(section))
 }
 
 #[test]
