@@ -369,3 +369,41 @@ fn an_output_that_was_signed_and_is_not_made_again_or_made_besides_is_named() {
         assert!(outcome.stdout.contains(said), "{said}\n{}", outcome.stdout);
     }
 }
+
+#[test]
+fn what_a_command_does_not_declare_is_not_among_the_checks_that_pass() {
+    let sandbox = project("");
+    let script = "echo 1 > {run}/a.csv";
+    let bare = ["exec", "hydra.run.dir=run", "command.wall_seconds=null", "~command.inputs", "--", "sh", "-c", script];
+    sandbox.done(&bare);
+    let audit = again(&sandbox);
+    assert_passed(&audit);
+    for check in ["data", "envelope"] {
+        assert!(!audit.stdout.contains(&format!("passed       {check}")), "{check}\n{}", audit.stdout);
+        let alone = sandbox.verify(&[check, "run"]);
+        assert_eq!(alone.code, 3, "{check}\n{}", alone.stdout);
+    }
+    for said in ["declares no inputs", "without limits"] {
+        assert!(audit.stdout.contains(said), "{said}\n{}", audit.stdout);
+    }
+    // Judged by somebody's limits, it is judged.
+    assert!(sandbox.audit(&["--kaggle"]).stdout.contains("envelope"));
+}
+
+#[test]
+fn metrics_that_come_out_otherwise_do_not_pass_whether_their_file_is_declared_or_not() {
+    let sandbox = project("");
+    let script =
+        "echo 1 > {run}/a.csv; test -e data/once && v=1 || v=2; echo \"{\\\"loss\\\": $v}\" > {run}/metrics.json";
+    for (outputs, code, said) in [
+        ("command.outputs=['*.csv',metrics.json]", 1, "metrics.json: "),
+        ("command.outputs=['*.csv']", 3, "metrics.json, which is no declared output, came out otherwise"),
+    ] {
+        let _ = std::fs::remove_dir_all(sandbox.path("run"));
+        std::fs::write(sandbox.path("data/once"), "").expect("write");
+        sandbox.done(&["exec", "hydra.run.dir=run", outputs, "--", "sh", "-c", script]);
+        let outcome = again(&sandbox);
+        assert_eq!(outcome.code, code, "{outputs}\n{}", outcome.stdout);
+        assert!(outcome.stdout.contains(said), "{said}\n{}", outcome.stdout);
+    }
+}

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -20,39 +21,25 @@ use crate::engine::snapshot::Snapshot;
 use crate::engine::state::load_parameters;
 use crate::failure::{Advice, Failure};
 use crate::schema;
-use crate::workload::{Answer, Progress, Subcommand};
+use crate::workload::{Answer, Progress, Subcommand, Work};
+
+/// A command whose primary config is a `C`.
+fn of<C: DeserializeOwned + JsonSchema>(name: &'static str, about: &'static str, run: Work) -> Subcommand {
+    let check = |config: &Config| Ok(config.extract::<C>().map(drop)?);
+    Subcommand { name, about, schema: schema::of::<C>, check, run }
+}
 
 /// All of them.
 pub(super) fn all() -> Vec<Subcommand> {
     vec![
-        Subcommand {
-            name: "simulate",
-            about: "Write an Ariel data set in the competition's own layout, from physics",
-            schema: schema::of::<SimulateConfig>,
-            check: reads::<SimulateConfig>,
-            run: simulate,
-        },
-        Subcommand {
-            name: "calibrate",
-            about: "Turn raw frames into calibrated cubes or light curves",
-            schema: schema::of::<CalibrateConfig>,
-            check: reads::<CalibrateConfig>,
-            run: calibrate,
-        },
-        Subcommand {
-            name: "predict",
-            about: "Turn a checkpoint and a split of a data set into a submission",
-            schema: schema::of::<PredictConfig>,
-            check: reads::<PredictConfig>,
-            run: predict,
-        },
-        Subcommand {
-            name: "evaluate",
-            about: "Give a submission the official score, with a split by instrument",
-            schema: schema::of::<EvaluateConfig>,
-            check: reads::<EvaluateConfig>,
-            run: evaluate,
-        },
+        of::<SimulateConfig>(
+            "simulate",
+            "Write an Ariel data set in the competition's own layout, from physics",
+            simulate,
+        ),
+        of::<CalibrateConfig>("calibrate", "Turn raw frames into calibrated cubes or light curves", calibrate),
+        of::<PredictConfig>("predict", "Turn a checkpoint and a split of a data set into a submission", predict),
+        of::<EvaluateConfig>("evaluate", "Give a submission the official score, with a split by instrument", evaluate),
     ]
 }
 
@@ -78,11 +65,6 @@ enum CommandError {
 }
 
 impl Advice for CommandError {}
-
-fn reads<T: DeserializeOwned>(config: &Config) -> Result<(), Failure> {
-    config.extract::<T>()?;
-    Ok(())
-}
 
 /// What was written, one path a line.
 fn written(paths: &[PathBuf]) -> Answer {

@@ -591,6 +591,11 @@ impl Predicate for TrainingRun {
                 return refuse("computation.training.checkpoints", message);
             }
         }
+        // A name that says one kind of computation over a record of the other would be judged by the wrong half of the checks.
+        if (self.workload == COMMAND_WORKLOAD) != self.command().is_some() {
+            let message = format!("{:?} over the record of another kind of computation", self.workload);
+            return refuse("workload", message);
+        }
         if let Some(CommandRecord { words, exit_code, .. }) = self.command() {
             if words.is_empty() {
                 return refuse("computation.command.words", "empty".to_owned());

@@ -80,8 +80,8 @@ pub const MEANINGS: [(&str, &str); 18] = [
         "Making derived data and training again, by this program, from the recorded config and through the signed lists of \
          data, gave the signed data, every signed step, the metrics, every signed checkpoint and the predictions, bit for \
          bit. The check program says whether the program is built from the recorded sources. Of a command: running it again \
-         from the recorded sources and inputs gave every output that its config declares, bit for bit; how it came to them \
-         nobody looked at.",
+         from the recorded sources and inputs gave every output that its config declares and the metrics of the record, bit for bit; how it came to them nobody \
+         looked at.",
     ),
     (
         "sample",

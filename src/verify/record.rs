@@ -27,10 +27,20 @@ impl VerifiedRun {
                 self.compare_events(&mut check);
             }
             // Files of such names in its directory are its own.
-            Some(command) => check.note(format!(
-                "the run is of a command, {}: no step log, and no claim about its arithmetic",
-                command.words.join(" ")
-            )),
+            Some(command) => {
+                check.note(format!(
+                    "the run is of a command, {}: no step log, and no claim about its arithmetic; its metrics are its own \
+                     word, unless a replay compares them",
+                    command.words.join(" ")
+                ));
+                if self.claim().data.is_empty() {
+                    let what = "the command declares no inputs: what it read beside its sources is not in the record";
+                    check.note(what.into());
+                }
+                if !self.claims_limits() {
+                    check.note("the command was run without limits: there are none to judge by".into());
+                }
+            }
         }
         check
     }

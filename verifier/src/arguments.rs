@@ -315,12 +315,22 @@ impl ProgramArguments {
 }
 
 impl DataArguments {
+    /// Whether there is anything to hash: a command that declares no inputs has none, unless the checker names some.
+    pub fn has_any(&self, run: &VerifiedRun) -> bool {
+        run.claim().command().is_none() || !run.claim().data.is_empty() || !self.roots.is_empty()
+    }
+
     pub fn places<'a>(&'a self, sources: &'a SourceArguments) -> DataPlaces<'a> {
         DataPlaces { named: &self.roots, work_tree: &sources.repository }
     }
 }
 
 impl LimitArguments {
+    /// Whether there is a limit to judge by: a command may be run without.
+    pub fn has_any(&self, run: &VerifiedRun) -> bool {
+        self.kaggle || run.claim().command().is_none() || run.claims_limits()
+    }
+
     pub fn check(&self, run: &VerifiedRun) -> Check {
         run.check_envelope(self.kaggle.then_some(&Bounds::KAGGLE))
     }

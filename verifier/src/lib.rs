@@ -141,8 +141,10 @@ fn checked(command: Command, workloads: &Workloads) -> anyhow::Result<Checked> {
         Command::Envelope { run, limits } => of_run(&run, |run, found| found.checks([limits.check(run)])),
         Command::Replay { run, sources, data, device, run_command, sample } => of_run(&run, |run, found| {
             let (check, config) = sources.compose(run, &known);
-            let (data, signed) = run.check_data(data.places(&sources), Derived::ByReplay);
-            found.checks([check, data, run.check_end(config.as_ref())]);
+            let (inputs, signed) = run.check_data(data.places(&sources), Derived::ByReplay);
+            found.checks([check]);
+            found.checks(data.has_any(run).then_some(inputs));
+            found.checks([run.check_end(config.as_ref())]);
             let work_tree = sources.repository.as_path();
             let (composed, accelerator) = (config.as_ref(), device.accelerator);
             let again = Again { run, config: composed, data: &signed, accelerator, workloads, work_tree, run_command };
@@ -166,9 +168,11 @@ fn checked(command: Command, workloads: &Workloads) -> anyhow::Result<Checked> {
             found.checks([run.check_record(), composed]);
             found.git(sources.git(&run, config.as_ref()));
             let derived = if replay { Derived::ByReplay } else { Derived::NotLookedAt };
-            let (data, signed) = run.check_data(data.places(&sources), derived);
-            let end = run.check_end(config.as_ref());
-            found.checks([program.check(&run), data, limits.check(&run), end]);
+            let (inputs, signed) = run.check_data(data.places(&sources), derived);
+            found.checks([program.check(&run)]);
+            found.checks(data.has_any(&run).then_some(inputs));
+            found.checks(limits.has_any(&run).then(|| limits.check(&run)));
+            found.checks([run.check_end(config.as_ref())]);
             if replay {
                 let (run, accelerator) = (&run, device.accelerator);
                 let work_tree = sources.repository.as_path();

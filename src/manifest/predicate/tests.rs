@@ -288,6 +288,12 @@ fn checkpoints_out_of_order_or_after_the_end_are_refused() {
 }
 
 #[test]
+fn a_workload_over_the_record_of_another_kind_of_computation_is_refused() {
+    assert_eq!(refused_at(|run| run.workload = COMMAND_WORKLOAD.into()), "workload");
+    assert_eq!(refused_at(|run| run.computation = command_example().computation), "workload");
+}
+
+#[test]
 fn a_command_without_words_or_success_is_refused() {
     let refused = |change: fn(&mut CommandRecord)| {
         let mut run = command_example();

@@ -5,7 +5,7 @@
 //! | `SPECTRAMIND_SIGNED` | `signature`, `files`, `steps`: these files, as somebody trusted signed them |
 //! | `SPECTRAMIND_INPUTS` | `config`, `git`, `data`: what went in is what was recorded |
 //! | `SPECTRAMIND_LIMITS` | `envelope`: by the trainer's own figures, the limits were kept |
-//! | `SPECTRAMIND_REPLAYED` | `replay`: trained again, every bit is the same |
+//! | `SPECTRAMIND_REPLAYED` | `replay`: made again, every bit of what was signed is the same |
 //!
 //! The levels are tracks of their own: none implies another. Only a verdict whose every check passed has any; all
 //! others have the one level `FAILED`, also where something merely could not be checked.

@@ -226,8 +226,8 @@ fn judge_replay(evidence: &Evidence<'_>, check: &mut Check) {
     let nobody = "replay: expected that somebody trained the run again, got nobody: add --replay, or get the verdict of a \
                   trusted verifier who did";
     match &evidence.verifiers {
-        _ if evidence.replayed => check.note("replay: trained again here".into()),
-        Verifiers::Replayed(signers) => check.note(format!("replay: trained again by {signers} trusted verifiers")),
+        _ if evidence.replayed => check.note("replay: made again here".into()),
+        Verifiers::Replayed(signers) => check.note(format!("replay: made again by {signers} trusted verifiers")),
         Verifiers::NoVerdict => check.not_checked(nobody.into()),
         Verifiers::Refused(why) => check.not_checked(format!("{nobody} (the verdict here does not count: {why})")),
     }

@@ -442,7 +442,7 @@ fn a_run_that_nobody_trained_again_is_not_replayed() {
     judge(false, Verifiers::NoVerdict, Verdict::NotChecked, "add --replay");
     judge(false, Verifiers::Refused("unsigned".into()), Verdict::NotChecked, "does not count: unsigned");
     judge(false, Verifiers::Replayed(2), Verdict::Passed, "2 trusted verifiers");
-    judge(true, Verifiers::NoVerdict, Verdict::Passed, "trained again here");
+    judge(true, Verifiers::NoVerdict, Verdict::Passed, "made again here");
 }
 
 #[test]
