@@ -4,6 +4,8 @@
 //! decide when that is due; write the leaf, and the checkpoint that is due. Nothing here prints or reads a clock: time comes in through
 //! [`FitPlan::elapsed`], news go out through the observer.
 
+mod error;
+
 use std::any::Any;
 use std::ops::{ControlFlow, Deref};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -14,24 +16,23 @@ use burn::tensor::backend::AutodiffBackend;
 use super::early_stop::{self, Stopping};
 use super::kept::{self, Ranking};
 use super::loader::{EpochPlan, prepared_in_order};
-use super::monitor::{Monitor, MonitorError, MonitorKeys, UnknownDirection, UnknownMonitor};
+use super::monitor::{Monitor, MonitorError, MonitorKeys};
 use super::observer::{Look, Observer};
-use super::optimizer::group::UnmatchedGroup;
 use super::repro::{Arithmetic, NUMERICS_VERSION, REFUSED, with_arithmetic, with_random};
 use super::rng::{CounterRng, Stream};
-use super::run_dir::{CHECKPOINTS, FINAL_CHECKPOINT, RunDirError, RunDirectory};
+use super::run_dir::{CHECKPOINTS, FINAL_CHECKPOINT, RunDirectory};
 use super::schedule;
 use super::settings::{
-    AuditSettings, BatchLimit, EmaSettings, OptimizerSettings, ScheduleSettings, SupportedTrainer, UnsupportedSetting,
-    within,
+    AuditSettings, BatchLimit, EmaSettings, OptimizerSettings, ScheduleSettings, SupportedTrainer, within,
 };
 use super::shard::{Shard, shard_range};
 use super::snapshot::{EpochLoss, Progress, Snapshot};
 use super::state::{SnapshotMismatch, TrainState, UpdateRule, initial_model};
 use super::step_log::{ScaledStep, StepLeaf, f32_bits, f64_bits, samples_digest};
-use super::task::{Draws, InferenceModel, Metric, Moment, Split, Task, TaskError};
+use super::task::{Draws, InferenceModel, Metric, Moment, Split, Task};
 use crate::digest::Blake3Digest;
-use crate::failure::{Advice, FailureKind};
+
+pub use self::error::FitError;
 
 /// Everything a run is a function of, beside the task.
 pub struct FitPlan<'a> {
@@ -129,108 +130,6 @@ pub struct FitEnd {
     pub metrics: Vec<Metric>,
     /// Number of samples that they were computed over.
     pub test_samples: u64,
-}
-
-/// A run that could not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum FitError {
-    /// The run directory failed.
-    #[error("{0}")]
-    RunDir(#[from] RunDirError),
-    /// The checkpoint does not fit.
-    #[error("{0}")]
-    Snapshot(#[from] SnapshotMismatch),
-    /// A group of the optimizer without parameters.
-    #[error("{0}")]
-    Group(#[from] UnmatchedGroup),
-    /// A setting that no step can be made with.
-    #[error("{0}")]
-    Setting(#[from] UnsupportedSetting),
-    /// Early stopping or the ranking of checkpoints watches something that is not there.
-    #[error("{0}")]
-    Monitor(#[from] UnknownMonitor),
-    /// Which direction of it is better is contradictory or open.
-    #[error("{0}")]
-    Direction(#[from] UnknownDirection),
-    /// Something is monitored, and no samples are held out to compute it over.
-    #[error("{key}={monitor}: expected samples to validate on, got none")]
-    NothingToMonitor {
-        /// The key that names it.
-        key: &'static str,
-        /// What was to be monitored.
-        monitor: String,
-    },
-    /// An epoch is over before it is validated.
-    #[error("trainer.val_check_interval: expected at most the {steps} steps of an epoch, got {got}")]
-    NeverValidated {
-        /// Steps of an epoch.
-        steps: u64,
-        /// Every how many it was to be validated.
-        got: u64,
-    },
-    /// A share of the batches that is less than one of them.
-    #[error("{key}={got}: expected at least one of the {batches} batches")]
-    NoBatches {
-        /// The key.
-        key: &'static str,
-        /// The share.
-        got: f64,
-        /// How many batches there are.
-        batches: usize,
-    },
-    /// The task could not judge.
-    #[error("evaluation on the {split} split failed: {source}")]
-    Task {
-        /// The split.
-        split: &'static str,
-        /// Why.
-        source: TaskError,
-    },
-    /// Loss or gradient is not a number any more.
-    #[error("training diverged at step {step}: expected a finite loss and gradient, got loss {loss}, norm {norm}")]
-    Diverged {
-        /// The step.
-        step: u64,
-        /// Its loss.
-        loss: f32,
-        /// Its gradient norm.
-        norm: f32,
-    },
-    /// More steps than the random numbers of a run can be told apart for.
-    #[error("trainer.max_epochs: expected at most {MAX_STEPS} steps in all, got {planned}")]
-    TooManySteps {
-        /// Steps planned.
-        planned: u64,
-    },
-    /// Parameters that are to be trained and that no loss of an epoch depended on: they would silently never change.
-    #[error(
-        "no loss of epoch {epoch} has a gradient for {}: expected one in every epoch for a parameter that requires it",
-        parameters.join(", ")
-    )]
-    NoGradient {
-        /// The epoch.
-        epoch: u32,
-        /// Their paths.
-        parameters: Vec<String>,
-    },
-    /// The model, the loss or an evaluation uses an op that portable numerics do not have.
-    #[error("{0}")]
-    Refused(String),
-    /// Everything is frozen, by the model or by groups.
-    #[error("no parameter requires a gradient: expected at least one")]
-    NothingToTrain,
-    /// There is nothing to train on.
-    #[error("no training samples: expected at least one, got an empty split")]
-    NoSamples,
-}
-
-impl From<MonitorError> for FitError {
-    fn from(error: MonitorError) -> Self {
-        match error {
-            MonitorError::Unknown(error) => Self::Monitor(error),
-            MonitorError::Direction(error) => Self::Direction(error),
-        }
-    }
 }
 
 /// The part of an evaluation's random numbers that observers have; the parts before it are the splits'.
@@ -676,53 +575,5 @@ impl<'a> FitPlan<'a> {
 
     fn seconds(&self) -> f64 {
         (self.elapsed)().as_secs_f64()
-    }
-}
-
-impl Advice for FitError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::RunDir(error) => error.hint(),
-            Self::Snapshot(error) => error.hint(),
-            Self::Setting(error) => error.hint(),
-            Self::Monitor(error) => error.hint(),
-            Self::Direction(error) => error.hint(),
-            Self::Group(error) => error.hint(),
-            Self::NothingToMonitor { .. } => Some(
-                "hold more planets out with data.val_fraction, or add trainer.early_stopping=null \
-                 trainer.checkpoint.monitor=null"
-                    .into(),
-            ),
-            Self::NeverValidated { steps, .. } => {
-                Some(format!("add trainer.val_check_interval=1.0, or a number up to {steps}"))
-            }
-            Self::NoBatches { key, .. } => Some(format!("add {key}=1, or a larger share")),
-            Self::Task { .. }
-            | Self::Diverged { .. }
-            | Self::TooManySteps { .. }
-            | Self::NoGradient { .. }
-            | Self::Refused(_)
-            | Self::NothingToTrain
-            | Self::NoSamples => None,
-        }
-    }
-
-    fn kind(&self) -> FailureKind {
-        match self {
-            Self::RunDir(error) => error.kind(),
-            Self::Snapshot(error) => error.kind(),
-            Self::Setting(error) => error.kind(),
-            Self::Monitor(error) => error.kind(),
-            Self::Direction(error) => error.kind(),
-            Self::Group(error) => error.kind(),
-            Self::NothingToMonitor { .. } | Self::NeverValidated { .. } | Self::NoBatches { .. } => FailureKind::Usage,
-            Self::Task { .. }
-            | Self::Diverged { .. }
-            | Self::TooManySteps { .. }
-            | Self::NoGradient { .. }
-            | Self::Refused(_)
-            | Self::NothingToTrain
-            | Self::NoSamples => FailureKind::Failed,
-        }
     }
 }

@@ -3,6 +3,8 @@
 //! Every field is always present; what is absent is an explicit `null`. A later version of these types is a new
 //! [`TYPE`](Predicate::TYPE), never a new field.
 
+mod computation;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -21,6 +23,11 @@ use crate::provenance::path::RelativePath;
 use super::statement::{Predicate, StatementError};
 use super::strict_json::{DecimalU64, ExactF64, NonFinite};
 use super::timestamp::{UtcOffset, UtcTime};
+
+pub use self::computation::{
+    CheckpointRecord, CommandRecord, Computation, DeviceRecord, NumericsProfile, NumericsRecord, PrecisionRecord,
+    ProbeRecord, SandboxRecord, StepsRecord, TrainingRecord,
+};
 
 /// The URI of the predicate, version 2: workload, kind of computation, role of each data set, size of each file, outputs,
 /// samples behind each metric, and what the program was built from are new in it.
@@ -64,60 +71,6 @@ pub struct TrainingRun {
     pub started_at: UtcTime,
     /// When the run ended, by the machine's own clock: self-asserted. Limits are judged by monotonic seconds instead.
     pub finished_at: UtcTime,
-}
-
-/// What kind of computation a run was.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum Computation {
-    /// Training in the engine: every optimizer step is pinned.
-    Training(TrainingRecord),
-    /// A program of the user's own: what went in and what came out is pinned, and nothing is claimed about its arithmetic.
-    Command(CommandRecord),
-}
-
-/// What is claimed of a training in the engine.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TrainingRecord {
-    /// What computed.
-    pub device: DeviceRecord,
-    /// How it computed.
-    pub numerics: NumericsRecord,
-    /// The seed of every random stream.
-    pub seed: DecimalU64,
-    /// The step log.
-    pub steps: StepsRecord,
-    /// The checkpoints, in the order of their steps.
-    pub checkpoints: Vec<CheckpointRecord>,
-}
-
-/// What is claimed of a program of the user's own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CommandRecord {
-    /// Its words as they were given, `{config}` and `{run}` among them.
-    pub words: Vec<String>,
-    /// What it exited with: 0, as no other run is signed.
-    pub exit_code: i32,
-    /// What kept it from writing elsewhere.
-    pub sandbox: SandboxRecord,
-}
-
-/// What kept a command from writing elsewhere: the trainer's own word.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum SandboxRecord {
-    /// Linux' Landlock, of this version of its interface.
-    Landlock {
-        /// The version.
-        abi: u32,
-    },
-    /// Nothing.
-    None {
-        /// Why.
-        reason: String,
-    },
 }
 
 impl TrainingRun {
@@ -305,95 +258,6 @@ pub struct DvcRecord {
     pub outputs: u64,
     /// Number of those of which the files differ.
     pub differing: u64,
-}
-
-/// What computed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct DeviceRecord {
-    /// Kind of device: `cpu`, `wgpu`, `cuda`.
-    pub accelerator: String,
-    /// Name of the device.
-    pub name: String,
-    /// Name and version of its driver; `None` for the CPU, which has none.
-    #[serde(deserialize_with = "Option::deserialize")]
-    pub driver: Option<String>,
-    /// Its memory in bytes; `None` where its driver does not tell, and for the CPU, whose is the machine's.
-    #[serde(deserialize_with = "Option::deserialize")]
-    pub memory_bytes: Option<DecimalU64>,
-    /// The numerics probe; `None` when it was not run.
-    #[serde(deserialize_with = "Option::deserialize")]
-    pub probe: Option<ProbeRecord>,
-}
-
-/// Outcome of the numerics probe.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ProbeRecord {
-    /// Whether the device computes the bits that the contract asks for.
-    pub passed: bool,
-    /// Digest over the bits it did compute.
-    pub digest: Blake3Digest,
-}
-
-/// How it computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct NumericsRecord {
-    /// Which promise holds.
-    pub profile: NumericsProfile,
-    /// Version of the profile: another version may compute other bits.
-    pub version: u32,
-    /// Width of the floats that are multiplied in matrix products.
-    pub precision: PrecisionRecord,
-}
-
-/// Width of the floats that are multiplied in matrix products; everything else is f32.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum PrecisionRecord {
-    /// f32.
-    #[serde(rename = "32")]
-    Full,
-    /// f16, with a dynamic loss scale that every step leaf states.
-    #[serde(rename = "16-mixed")]
-    MixedF16,
-    /// bf16.
-    #[serde(rename = "bf16-mixed")]
-    MixedBf16,
-}
-
-/// Which promise about equal bits holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum NumericsProfile {
-    /// Equal bits on every device that passes the probe.
-    Portable,
-    /// Equal bits on the same kind of device only.
-    Native,
-}
-
-/// The step log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct StepsRecord {
-    /// Number of leaves: optimizer steps.
-    pub count: u64,
-    /// Merkle root over all leaves.
-    pub merkle_root: Blake3Digest,
-    /// The log, below the run directory.
-    pub file: RelativePath,
-}
-
-/// One checkpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CheckpointRecord {
-    /// The file, below the run directory.
-    pub file: RelativePath,
-    /// Optimizer steps done.
-    pub step: u64,
-    /// Digest of the whole state: parameters, optimizer moments, counters.
-    pub state_digest: Blake3Digest,
 }
 
 /// One signed file.
