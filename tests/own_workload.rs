@@ -141,6 +141,7 @@ fn a_second_person_replays_a_strangers_run_and_another_loss_fails_at_its_first_s
     let outcome = audit(&person, &crate::sandbox::verifier());
     assert_eq!(outcome.code, 3, "{}{}", outcome.stdout, outcome.stderr);
     assert!(outcome.stdout.contains("the run is of \"shapes\""), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("not checked  config"), "which data it names is not known: {}", outcome.stdout);
 }
 
 #[test]

@@ -156,8 +156,9 @@ impl VerifiedRun {
             Some(Ok(declared)) => declared,
             Some(Err(failure)) => return check.fail(format!("composed config: {failure}")),
             None => {
-                return check.note(format!(
-                    "this verifier does not know the workload {:?}: whether the data sets are those of the config was not compared",
+                return check.not_checked(format!(
+                    "this verifier does not know the workload {:?}, so whether the data sets are those of the config is not \
+                     known: use the verifier of that workload's program, or build this one with `--features replay`",
                     claim.workload
                 ));
             }

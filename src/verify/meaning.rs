@@ -33,9 +33,8 @@ pub const MEANINGS: [(&str, &str); 18] = [
     (
         "config",
         "The config files that are composed are the recorded ones, all of them, with the recorded bytes, and composing \
-         them with the recorded overrides gives the signed config, from which limits, seed, Hydra's files and the config \
-         that a command was given follow; so do the data sets, unless a finding says that this verifier does not know the \
-         workload.",
+         them with the recorded overrides gives the signed config, from which limits, seed, data sets, Hydra's files \
+         and the config that a command was given follow.",
     ),
     (
         "git",
