@@ -263,7 +263,7 @@ fn pairs(count: u64) -> (Vec<f32>, Vec<f32>) {
     squared.chain((0..count).map(adversarial)).unzip()
 }
 
-/// The error in units of the last place; Remainder is exact or rounded once.
+/// The error in units of the last place; Remainder is exact or rounded once. Not of the gradients, which are compositions.
 fn binary_error(function: BinaryFunction, x: f32, y: f32, got: f32) -> f64 {
     match function {
         BinaryFunction::Atan2 => error(got, libm::atan2(f64::from(x), f64::from(y))),
@@ -274,6 +274,7 @@ fn binary_error(function: BinaryFunction, x: f32, y: f32, got: f32) -> f64 {
             let r = if r != 0.0 && (r < 0.0) != (y < 0.0) { r + y } else { r };
             if canonical(got) == canonical(r) { 0.0 } else { f64::INFINITY }
         }
+        BinaryFunction::ReluBackward | BinaryFunction::SigmoidBackward | BinaryFunction::GeluBackward => f64::NAN,
     }
 }
 

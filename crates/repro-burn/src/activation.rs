@@ -4,8 +4,8 @@ use burn_backend::ops::ActivationOps;
 use burn_backend::tensor::FloatTensor;
 
 use super::backend::Repro;
-use super::float::f32_only;
-use super::kernels::{Function, Kernels};
+use super::float::{f32_only, zip};
+use super::kernels::{BinaryFunction, Function, Kernels};
 use super::table::backend_ops;
 
 backend_ops! {
@@ -22,14 +22,30 @@ backend_ops! {
             }
 
             fn gelu(tensor: FloatTensor<B>) -> FloatTensor<B> {
-                // Burn's default in one pass, with the same bits.
+                // Burn's default in one pass, with the same bits; so are those below.
                 f32_only("gelu", &tensor);
                 B::map(Function::Gelu, tensor)
             }
+
+            fn gelu_backward(x: FloatTensor<B>, grad: FloatTensor<B>) -> FloatTensor<B> {
+                zip::<B>("gelu_backward", BinaryFunction::GeluBackward, x, grad)
+            }
+
+            fn relu(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                f32_only("relu", &tensor);
+                B::map(Function::Relu, tensor)
+            }
+
+            fn relu_backward(output: FloatTensor<B>, grad: FloatTensor<B>) -> FloatTensor<B> {
+                zip::<B>("relu_backward", BinaryFunction::ReluBackward, output, grad)
+            }
+
+            fn sigmoid_backward(output: FloatTensor<B>, grad: FloatTensor<B>) -> FloatTensor<B> {
+                zip::<B>("sigmoid_backward", BinaryFunction::SigmoidBackward, output, grad)
+            }
         }
         composed {
-            leaky_relu, relu, relu_backward, prelu, gelu_backward, sigmoid_backward, hard_sigmoid, log_sigmoid,
-            softmax, log_softmax, softmin, log_sigmoid_backward,
+            leaky_relu, prelu, hard_sigmoid, log_sigmoid, softmax, log_softmax, softmin, log_sigmoid_backward,
         }
         refused {
 

@@ -3,7 +3,7 @@
 use burn::tensor::activation::{gelu, relu, sigmoid};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Distribution, Int, Tensor, TensorData, s};
-use burn_backend::ops::{FloatTensorOps, IntTensorOps};
+use burn_backend::ops::{ActivationOps, FloatTensorOps, IntTensorOps};
 use burn_backend::{FloatDType, IntDType, Scalar};
 
 use super::kernels::{BinaryFunction, Fold, Function};
@@ -360,6 +360,29 @@ fn gelu_in_one_pass_equals_burns_composition() {
     let x = of(&a, [a.len()]);
     let composed = x.clone() * (x.clone().div_scalar(std::f64::consts::SQRT_2).erf() + 1.0) / 2.0;
     assert_same(&bits(gelu(x)), &bits(composed), "gelu");
+}
+
+#[test]
+fn gradients_in_one_pass_equal_burns_compositions() {
+    let (a, b) = adversarial_pairs();
+    let (x, gradient) = (of(&a, [a.len()]), of(&b, [b.len()]));
+    let primitive = |tensor: &Tensor<Cpu, 1>| tensor.clone().into_primitive().tensor();
+    let tensor = |primitive| Tensor::<Cpu, 1>::from_primitive(burn::tensor::TensorPrimitive::Float(primitive));
+    let fused = tensor(Cpu::gelu_backward(primitive(&x), primitive(&gradient)));
+    let cube = x.clone() * x.clone() * x.clone();
+    let tanh = (cube.clone().mul_scalar(0.0356774) + x.clone().mul_scalar(0.797885)).tanh();
+    let slope = cube.mul_scalar(0.0535161) + x.clone().mul_scalar(0.398942);
+    let sech = (tanh.clone() * tanh.clone()).neg().add_scalar(1);
+    let composed = (tanh.mul_scalar(0.5) + (slope * sech).add_scalar(0.5)) * gradient.clone();
+    assert_same(&bits(fused), &bits(composed), "gelu_backward");
+    let fused = tensor(Cpu::sigmoid_backward(primitive(&x), primitive(&gradient)));
+    let composed = x.clone() * (x.clone().neg().add_scalar(1)) * gradient.clone();
+    assert_same(&bits(fused), &bits(composed), "sigmoid_backward");
+    let fused = tensor(Cpu::relu_backward(primitive(&x), primitive(&gradient)));
+    let composed = gradient.mask_fill(x.clone().lower_equal_elem(0.0), 0.0);
+    assert_same(&bits(fused), &bits(composed), "relu_backward");
+    let composed = x.clone().mask_fill(x.clone().lower_equal_elem(0.0), 0.0);
+    assert_same(&bits(relu(x)), &bits(composed), "relu");
 }
 
 #[test]

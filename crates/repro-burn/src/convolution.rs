@@ -144,7 +144,7 @@ fn weight_gradient<B: Kernels>(
     // The positions as rows: both matrices are then read along their rows.
     let positions = B::float_reshape(positions, Shape::from([batch, groups, each, window.outputs()]));
     let positions = B::float_permute(positions, &[1, 0, 3, 2]);
-    let positions = B::float_reshape(positions, Shape::from([groups, inner, each]));
+    let positions = B::float_reshape(B::dense(positions), Shape::from([groups, inner, each]));
     let images = image::<B>(images, &window);
     let gradient = |images: FloatTensor<B>, positions: FloatTensor<B>| {
         let [channels, groups] = [images.shape()[1], positions.shape()[0]];

@@ -2,21 +2,21 @@
 
 use burn_backend::ops::{FloatTensorOps, IntTensorOps};
 use burn_backend::tensor::IndexingUpdateOp;
-use burn_backend::{DType, IntDType, Shape, TensorData};
+use burn_backend::{DType, IntDType, Scalar, Shape, TensorData};
 use burn_flex::{Flex, FlexDevice, FlexTensor};
 
 use super::cpu::batch::multiply;
 use super::cpu::columns::{columns, sum_columns};
+use super::cpu::extremum::{arg_extremum_dim, extremum_dim};
 use super::cpu::fold::fold_dim;
 use super::cpu::gemm::{Size, View};
 use super::cpu::level::Level;
-use super::cpu::map::{map, zip};
+use super::cpu::map::{map, mapped, zip};
 use super::cpu::pool::{max_pool, max_pool_backward};
 use super::cpu::resample::resample;
-use super::cpu::strided::{self, Place, Strided, combine, combine_in_place};
+use super::cpu::scan::scan_dim;
+use super::cpu::strided::{Place, Strided, combine, combine_in_place};
 use super::kernels::{BinaryFunction, Capabilities, Extremum, Fold, Function, Kernels, Operation, Scan};
-use super::ops::extremum::arg_extremum;
-use super::ops::scan;
 use super::ops::scatter::update_rows;
 use super::taps::Taps;
 use super::window::{Axis, Window};
@@ -47,17 +47,28 @@ impl Kernels for Flex {
         tensor(out, shape)
     }
 
-    fn map(function: Function, tensor: FlexTensor) -> FlexTensor {
-        let mut tensor = dense(tensor);
-        map(Level::detected(), function, tensor.storage_mut::<f32>());
-        tensor
+    fn map(function: Function, mut input: FlexTensor) -> FlexTensor {
+        let level = Level::detected();
+        let shape = input.layout().shape().clone();
+        if is_free(&input, &shape) {
+            map(level, function, input.storage_mut());
+            return input;
+        }
+        tensor(mapped(level, function, &strided(&input, &shape)), shape)
     }
 
     fn zip(function: BinaryFunction, lhs: FlexTensor, rhs: FlexTensor) -> FlexTensor {
+        let level = Level::detected();
         let shape = broadcast(lhs.layout().shape(), rhs.layout().shape());
-        let expanded = |tensor| dense(<Flex as FloatTensorOps<Flex>>::float_expand(tensor, shape.clone()));
-        let (mut lhs, rhs) = (expanded(lhs), expanded(rhs));
-        zip(Level::detected(), function, lhs.storage_mut::<f32>(), rhs.storage::<f32>());
+        let rhs = match rhs.layout().shape() == &shape && is_dense(&rhs) {
+            true => rhs,
+            false => tensor(strided(&rhs, &shape).dense(), shape.clone()),
+        };
+        let mut lhs = match is_free(&lhs, &shape) {
+            true => lhs,
+            false => tensor(strided(&lhs, &shape).dense(), shape),
+        };
+        zip(level, function, lhs.storage_mut::<f32>(), rhs.storage::<f32>());
         lhs
     }
 
@@ -70,17 +81,38 @@ impl Kernels for Flex {
                 Operation::Divide => <Flex as FloatTensorOps<Flex>>::float_div(lhs, rhs),
             };
         }
+        let level = Level::detected();
         let shape = broadcast(lhs.layout().shape(), rhs.layout().shape());
         // The place of an operand that nobody else needs is the result's.
         if is_free(&lhs, &shape) {
-            combine_in_place(operation, Place::Left, lhs.storage_mut(), &strided(&rhs, &shape));
+            combine_in_place(level, operation, Place::Left, lhs.storage_mut(), &strided(&rhs, &shape));
             return lhs;
         }
         if is_free(&rhs, &shape) {
-            combine_in_place(operation, Place::Right, rhs.storage_mut(), &strided(&lhs, &shape));
+            combine_in_place(level, operation, Place::Right, rhs.storage_mut(), &strided(&lhs, &shape));
             return rhs;
         }
-        tensor(combine(operation, &strided(&lhs, &shape), &strided(&rhs, &shape)), shape)
+        tensor(combine(level, operation, &strided(&lhs, &shape), &strided(&rhs, &shape)), shape)
+    }
+
+    fn combine_scalar(operation: Operation, tensor: FlexTensor, scalar: Scalar) -> FlexTensor {
+        if tensor.dtype() != DType::F32 {
+            return match operation {
+                Operation::Add => <Flex as FloatTensorOps<Flex>>::float_add_scalar(tensor, scalar),
+                Operation::Subtract => <Flex as FloatTensorOps<Flex>>::float_sub_scalar(tensor, scalar),
+                Operation::Multiply => <Flex as FloatTensorOps<Flex>>::float_mul_scalar(tensor, scalar),
+                Operation::Divide => <Flex as FloatTensorOps<Flex>>::float_div_scalar(tensor, scalar),
+            };
+        }
+        with_number(operation, tensor, scalar.elem())
+    }
+
+    fn negate(tensor: FlexTensor) -> FlexTensor {
+        if tensor.dtype() != DType::F32 {
+            return <Flex as FloatTensorOps<Flex>>::float_neg(tensor);
+        }
+        // Exact, and −x for zeros and infinities, too.
+        with_number(Operation::Multiply, tensor, -1.0)
     }
 
     fn dense(tensor: FlexTensor) -> FlexTensor {
@@ -94,25 +126,14 @@ impl Kernels for Flex {
     fn fold_dim(fold: Fold, input: FlexTensor, dim: usize) -> FlexTensor {
         let input = dense(input);
         let around = Around::new(input.layout().shape(), dim);
-        tensor(fold_dim(fold, input.storage(), around.outer, around.length, around.inner), around.reduced)
+        let Around { outer, length, inner, reduced } = around;
+        tensor(fold_dim(Level::detected(), fold, input.storage(), outer, length, inner), reduced)
     }
 
     fn scan_dim(kind: Scan, tensor: FlexTensor, dim: usize) -> FlexTensor {
-        let mut tensor = dense(tensor);
+        let mut tensor = own(tensor);
         let Around { length, inner, .. } = Around::new(tensor.layout().shape(), dim);
-        let values = tensor.storage_mut::<f32>();
-        if values.is_empty() {
-            return tensor;
-        }
-        for block in values.chunks_exact_mut(length * inner) {
-            for column in 0..inner {
-                let mut so_far = scan::start(kind);
-                for value in block[column..].iter_mut().step_by(inner) {
-                    so_far = scan::step(kind, so_far, *value);
-                    *value = so_far;
-                }
-            }
-        }
+        scan_dim(Level::detected(), kind, tensor.storage_mut(), length, inner);
         tensor
     }
 
@@ -120,17 +141,15 @@ impl Kernels for Flex {
         let tensor = dense(tensor);
         let Around { length, inner, reduced, .. } = Around::new(tensor.layout().shape(), dim);
         assert!(length > 0, "extremum along dimension {dim}, which has size 0");
-        let values = tensor.storage::<f32>();
-        let mut indices = Vec::with_capacity(reduced.num_elements());
-        if !values.is_empty() {
-            for block in values.chunks_exact(length * inner) {
-                for column in 0..inner {
-                    let lane = block[column..].iter().step_by(inner).copied();
-                    indices.push(arg_extremum(extremum, lane) as i64);
-                }
-            }
-        }
+        let indices = arg_extremum_dim(Level::detected(), extremum, tensor.storage(), length, inner);
         FlexTensor::from_data(TensorData::new(indices, reduced).convert_dtype(out_dtype.into()))
+    }
+
+    fn extremum_dim(extremum: Extremum, input: FlexTensor, dim: usize) -> FlexTensor {
+        let input = dense(input);
+        let Around { length, inner, reduced, .. } = Around::new(input.layout().shape(), dim);
+        assert!(length > 0, "extremum along dimension {dim}, which has size 0");
+        tensor(extremum_dim(Level::detected(), extremum, input.storage(), length, inner), reduced)
     }
 
     // Flex 0.21 (ops/gather_scatter.rs) adds the values one after the other in row-major order, on one thread.
@@ -143,7 +162,7 @@ impl Kernels for Flex {
     }
 
     fn update_rows(update: IndexingUpdateOp, data: FlexTensor, rows: &[usize], values: FlexTensor) -> FlexTensor {
-        let (mut data, values) = (dense(data), dense(values));
+        let (mut data, values) = (own(data), dense(values));
         let columns = data.layout().shape()[1];
         update_rows(update, data.storage_mut::<f32>(), rows, values.storage(), columns);
         data
@@ -163,17 +182,6 @@ impl Kernels for Flex {
         let [depth, height, width] = window.axes.map(|axis| axis.input);
         let images = sum_columns(columns.storage(), batch, channels, &window);
         tensor(images, Shape::from([batch, channels, depth, height, width]))
-    }
-
-    // Flex adds a broadcast operand element by element.
-    fn add_bias(tensor: FlexTensor, bias: FlexTensor) -> FlexTensor {
-        let (mut tensor, bias) = (dense(tensor), dense(bias));
-        let plane = tensor.layout().shape()[2..].iter().product::<usize>().max(1);
-        let biases = bias.storage::<f32>().iter().cycle();
-        for (plane, bias) in tensor.storage_mut::<f32>().chunks_exact_mut(plane).zip(biases) {
-            plane.iter_mut().for_each(|value| *value += bias);
-        }
-        tensor
     }
 
     fn resample(planes: FlexTensor, rows: &Taps, columns: &Taps) -> FlexTensor {
@@ -206,10 +214,29 @@ fn tensor(values: Vec<f32>, shape: Shape) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
 }
 
+/// `operation` of each element and a number.
+fn with_number(operation: Operation, mut input: FlexTensor, number: f32) -> FlexTensor {
+    let level = Level::detected();
+    let shape = input.layout().shape().clone();
+    if is_free(&input, &shape) {
+        let repeated = Strided::repeated(&number, &shape);
+        combine_in_place(level, operation, Place::Left, input.storage_mut(), &repeated);
+        return input;
+    }
+    let repeated = Strided::repeated(&number, &shape);
+    tensor(combine(level, operation, &strided(&input, &shape), &repeated), shape)
+}
+
 /// The tensor with its elements, and nothing else, one after the other in its storage.
 fn dense(floats: FlexTensor) -> FlexTensor {
     let shape = floats.layout().shape().clone();
-    if is_dense(&floats) { floats } else { tensor(strided::dense(&strided(&floats, &shape)), shape) }
+    if is_dense(&floats) { floats } else { tensor(strided(&floats, &shape).dense(), shape) }
+}
+
+/// The same, of which nobody else needs the storage.
+fn own(floats: FlexTensor) -> FlexTensor {
+    let shape = floats.layout().shape().clone();
+    if is_free(&floats, &shape) { floats } else { tensor(strided(&floats, &shape).dense(), shape) }
 }
 
 fn is_dense(tensor: &FlexTensor) -> bool {

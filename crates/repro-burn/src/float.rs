@@ -24,10 +24,6 @@ backend_ops! {
             fn float_to_device(tensor: FloatTensor<B>, device: &Device<B>) -> FloatTensor<B>;
             fn float_empty(shape: Shape, device: &Device<B>, dtype: FloatDType) -> FloatTensor<B>;
             fn float_repeat_dim(tensor: FloatTensor<B>, dim: usize, times: usize) -> FloatTensor<B>;
-            fn float_add_scalar(lhs: FloatTensor<B>, rhs: Scalar) -> FloatTensor<B>;
-            fn float_sub_scalar(lhs: FloatTensor<B>, rhs: Scalar) -> FloatTensor<B>;
-            fn float_mul_scalar(lhs: FloatTensor<B>, rhs: Scalar) -> FloatTensor<B>;
-            fn float_neg(tensor: FloatTensor<B>) -> FloatTensor<B>;
             fn float_transpose(tensor: FloatTensor<B>) -> FloatTensor<B>;
             fn float_swap_dims(tensor: FloatTensor<B>, dim1: usize, dim2: usize) -> FloatTensor<B>;
             fn float_permute(tensor: FloatTensor<B>, axes: &[usize]) -> FloatTensor<B>;
@@ -109,13 +105,29 @@ backend_ops! {
                 }
             }
 
+            fn float_add_scalar(lhs: FloatTensor<B>, rhs: Scalar) -> FloatTensor<B> {
+                B::combine_scalar(Operation::Add, lhs, rhs)
+            }
+
+            fn float_sub_scalar(lhs: FloatTensor<B>, rhs: Scalar) -> FloatTensor<B> {
+                B::combine_scalar(Operation::Subtract, lhs, rhs)
+            }
+
+            fn float_mul_scalar(lhs: FloatTensor<B>, rhs: Scalar) -> FloatTensor<B> {
+                B::combine_scalar(Operation::Multiply, lhs, rhs)
+            }
+
+            fn float_neg(tensor: FloatTensor<B>) -> FloatTensor<B> {
+                B::negate(tensor)
+            }
+
             fn float_reshape(tensor: FloatTensor<B>, shape: Shape) -> FloatTensor<B> {
                 B::float_reshape(B::dense(tensor), shape)
             }
 
             fn float_div_scalar(lhs: FloatTensor<B>, rhs: Scalar) -> FloatTensor<B> {
                 if divides::<B>(&lhs) {
-                    return B::float_div_scalar(lhs, rhs);
+                    return B::combine_scalar(Operation::Divide, lhs, rhs);
                 }
                 let rhs = scalar::<B>(&lhs, rhs.elem());
                 B::zip(BinaryFunction::Divide, lhs, rhs)
@@ -268,6 +280,16 @@ backend_ops! {
                 B::arg_extremum_dim(Extremum::Min, tensor, dim, out_dtype)
             }
 
+            fn float_max_dim(tensor: FloatTensor<B>, dim: usize) -> FloatTensor<B> {
+                f32_only("float_max_dim", &tensor);
+                B::extremum_dim(Extremum::Max, tensor, dim)
+            }
+
+            fn float_min_dim(tensor: FloatTensor<B>, dim: usize) -> FloatTensor<B> {
+                f32_only("float_min_dim", &tensor);
+                B::extremum_dim(Extremum::Min, tensor, dim)
+            }
+
             fn float_any(tensor: FloatTensor<B>, out_dtype: BoolDType) -> BoolTensor<B> {
                 B::bool_any(nonzero::<B>(tensor, out_dtype))
             }
@@ -394,8 +416,8 @@ backend_ops! {
         }
         composed {
             float_clamp_min, float_clamp_max, float_clamp, float_detach, float_set_require_grad, float_is_require_grad,
-            float_powi_scalar, float_powf_scalar, float_topk, float_max, float_max_dim, float_max_dim_with_indices,
-            float_min, float_min_dim, float_min_dim_with_indices, float_max_abs, float_max_abs_dim, float_sign,
+            float_powi_scalar, float_powf_scalar, float_topk, float_max, float_max_dim_with_indices,
+            float_min, float_min_dim_with_indices, float_max_abs, float_max_abs_dim, float_sign,
             float_grid_sample_2d,
         }
         refused {
@@ -435,7 +457,12 @@ pub(super) fn f32_only(op: &str, tensor: &impl TensorMetadata) {
 
 /// `function` of two tensors of f32.
 #[track_caller]
-fn zip<B: Kernels>(op: &str, function: BinaryFunction, lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B> {
+pub(super) fn zip<B: Kernels>(
+    op: &str,
+    function: BinaryFunction,
+    lhs: FloatTensor<B>,
+    rhs: FloatTensor<B>,
+) -> FloatTensor<B> {
     f32_only(op, &lhs);
     f32_only(op, &rhs);
     B::zip(function, lhs, rhs)

@@ -6,7 +6,7 @@
 //! powers), and refusals.
 
 use burn_backend::tensor::{Device, FloatTensor, IndexingUpdateOp, IntTensor};
-use burn_backend::{Backend, IntDType, Shape, TensorMetadata};
+use burn_backend::{Backend, IntDType, Scalar, Shape, TensorMetadata, get_device_settings};
 
 use super::taps::Taps;
 use super::window::{Axis, Window};
@@ -60,6 +60,8 @@ pub enum Function {
     Recip,
     /// Square root.
     Sqrt,
+    /// max(x, 0).
+    Relu,
 }
 
 /// A function of two f32, applied to each pair of elements.
@@ -73,6 +75,12 @@ pub enum BinaryFunction {
     Remainder,
     /// left / right.
     Divide,
+    /// Gradient of a ReLU by its input: left is its output, right the output's gradient.
+    ReluBackward,
+    /// Gradient of a sigmoid by its input: left is its output, right the output's gradient.
+    SigmoidBackward,
+    /// Gradient of a GELU by its input: left is that input, right the output's gradient.
+    GeluBackward,
 }
 
 /// An operation on each pair of elements that has one rounding on every device.
@@ -91,7 +99,7 @@ pub enum Operation {
 impl Function {
     /// All of them.
     #[cfg(test)]
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Exp,
         Self::Log,
         Self::Log1p,
@@ -115,13 +123,22 @@ impl Function {
         Self::ToBf16,
         Self::Recip,
         Self::Sqrt,
+        Self::Relu,
     ];
 }
 
 impl BinaryFunction {
     /// All of them.
     #[cfg(test)]
-    pub const ALL: [Self; 4] = [Self::Atan2, Self::Pow, Self::Remainder, Self::Divide];
+    pub const ALL: [Self; 7] = [
+        Self::Atan2,
+        Self::Pow,
+        Self::Remainder,
+        Self::Divide,
+        Self::ReluBackward,
+        Self::SigmoidBackward,
+        Self::GeluBackward,
+    ];
 }
 
 /// A reduction of one dimension to a single element by the documented tree.
@@ -196,6 +213,24 @@ pub trait Kernels: Backend {
         }
     }
 
+    /// `operation` of each element and a number.
+    ///
+    /// The backend's own is exact already; another one is for speed. The same holds for what follows up to
+    /// [`dense`](Self::dense).
+    fn combine_scalar(operation: Operation, tensor: FloatTensor<Self>, scalar: Scalar) -> FloatTensor<Self> {
+        match operation {
+            Operation::Add => Self::float_add_scalar(tensor, scalar),
+            Operation::Subtract => Self::float_sub_scalar(tensor, scalar),
+            Operation::Multiply => Self::float_mul_scalar(tensor, scalar),
+            Operation::Divide => Self::float_div_scalar(tensor, scalar),
+        }
+    }
+
+    /// Each element with the other sign.
+    fn negate(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_neg(tensor)
+    }
+
     /// The tensor with its elements one after the other in memory, where that makes a reshape faster.
     fn dense(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
         tensor
@@ -217,6 +252,13 @@ pub trait Kernels: Backend {
         dim: usize,
         out_dtype: IntDType,
     ) -> IntTensor<Self>;
+
+    /// The element at the index of [`arg_extremum_dim`](Self::arg_extremum_dim); `dim` becomes size 1.
+    fn extremum_dim(extremum: Extremum, tensor: FloatTensor<Self>, dim: usize) -> FloatTensor<Self> {
+        let dtype = get_device_settings::<Self>(&Self::float_device(&tensor)).int_dtype;
+        let indices = Self::arg_extremum_dim(extremum, tensor.clone(), dim, dtype);
+        Self::float_gather(dim, tensor, indices)
+    }
 
     /// Adds each element of `value` to the element of `tensor` whose position along `dim` is the index beside it, in
     /// ascending (row-major) order of `value`.
@@ -261,7 +303,7 @@ pub trait Kernels: Backend {
     fn add_bias(tensor: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
         let mut shape = vec![1; tensor.shape().num_dims()];
         shape[1] = tensor.shape()[1];
-        Self::float_add(tensor, Self::float_reshape(bias, Shape::from(shape)))
+        Self::combine(Operation::Add, tensor, Self::float_reshape(bias, Shape::from(shape)))
     }
 
     /// The planes `[batch, channels, height, width]` made from others by two tables, one per axis.

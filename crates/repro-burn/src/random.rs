@@ -25,9 +25,13 @@ use burn_backend::Distribution;
 
 use super::arithmetic;
 use super::cpu::level::Level;
-use super::cpu::uniform;
+use super::cpu::team::Team;
+use super::cpu::uniform::uniform;
 use super::table::REFUSED;
 use crate::rng::{CounterRng, Stream};
+
+/// Normal numbers of one task, an even number.
+const NORMALS: usize = 512;
 
 thread_local! {
     static SCOPE: Cell<Option<Scope>> = const { Cell::new(None) };
@@ -80,21 +84,10 @@ pub(super) fn seed(seed: u64) {
 pub(super) fn floats(distribution: Distribution, count: usize) -> Vec<f32> {
     check(distribution);
     match distribution {
-        Distribution::Default => units(count),
-        Distribution::Uniform(low, high) => {
-            let mut values = units(count);
-            values.iter_mut().for_each(|value| *value = between(low, high, *value));
-            values
-        }
-        Distribution::Bernoulli(probability) => {
-            let mut values = units(count);
-            let hit = |value: f32| f64::from(value) < probability;
-            values.iter_mut().for_each(|value| *value = if hit(*value) { 1.0 } else { 0.0 });
-            values
-        }
-        Distribution::Normal(mean, deviation) => {
-            normals(count).into_iter().map(|value| (mean + deviation * value) as f32).collect()
-        }
+        Distribution::Default => units(count, |unit| unit),
+        Distribution::Uniform(low, high) => units(count, |unit| between(low, high, unit)),
+        Distribution::Bernoulli(probability) => units(count, |unit| f64::from(f64::from(unit) < probability) as f32),
+        Distribution::Normal(mean, deviation) => normals(count, |value| (mean + deviation * value) as f32),
     }
 }
 
@@ -116,24 +109,27 @@ pub(super) fn ints(distribution: Distribution, count: usize) -> Vec<i64> {
             (0..last).map(|i| low.wrapping_add(rng.below(2 * start + i, width) as i64)).collect()
         }
         Distribution::Bernoulli(_) => floats(distribution, count).into_iter().map(|value| value as i64).collect(),
-        Distribution::Normal(mean, deviation) => {
-            normals(count).into_iter().map(|value| (mean + deviation * value) as i64).collect()
-        }
+        Distribution::Normal(mean, deviation) => normals(count, |value| (mean + deviation * value) as i64),
     }
 }
 
-fn units(count: usize) -> Vec<f32> {
+fn units(count: usize, made: impl Fn(f32) -> f32 + Sync) -> Vec<f32> {
     let (rng, start) = take_blocks((count as u64).div_ceil(4));
-    let mut values = vec![0.0; count];
-    uniform::fill(Level::detected(), rng, start, &mut values);
-    values
+    uniform(Level::detected(), rng, start, count, made)
 }
 
-fn normals(count: usize) -> Vec<f64> {
-    let pairs = (count as u64).div_ceil(2);
-    let (rng, start) = take_blocks(pairs);
-    let mut values: Vec<f64> = (start..start + pairs).flat_map(|pair| rng.normal_pair_f64(pair)).collect();
-    values.truncate(count);
+fn normals<T: Copy + Default + Send>(count: usize, made: impl Fn(f64) -> T + Sync) -> Vec<T> {
+    let (rng, start) = take_blocks((count as u64).div_ceil(2));
+    let mut values = vec![T::default(); count];
+    // A number takes as long as a chunk of sums.
+    Team::Pool.run_on_parts(&mut values, NORMALS, |task, values| {
+        let first = start + (task * NORMALS / 2) as u64;
+        for (pair, values) in (first..).zip(values.chunks_mut(2)) {
+            for (value, normal) in values.iter_mut().zip(rng.normal_pair_f64(pair)) {
+                *value = made(normal);
+            }
+        }
+    });
     values
 }
 

@@ -1,11 +1,7 @@
 //! Windows as columns and back, as [`ops::columns`](super::super::ops::columns) says, in runs along the last axis.
 
-use rayon::prelude::*;
-
 use super::super::window::Window;
-
-/// Below this many elements threads cost more than they give.
-const PARALLEL_ELEMENTS: usize = 1 << 15;
+use super::chunks::in_rows;
 
 /// The columns of `batch · channels` images, `[channels · kernel positions, batch, window positions]`.
 ///
@@ -19,7 +15,7 @@ pub fn columns(image: &[f32], batch: usize, channels: usize, window: &Window) ->
     if columns.is_empty() || inputs == 0 {
         return columns;
     }
-    let block = |(at, column): (usize, &mut [f32])| {
+    in_rows(&mut columns, outputs, outputs, |at, column| {
         let (row, sample) = (at / batch, at % batch);
         let image = &image[(sample * channels + row / kernels) * inputs..][..inputs];
         each_run(window, row % kernels, |run| {
@@ -31,12 +27,7 @@ pub fn columns(image: &[f32], batch: usize, channels: usize, window: &Window) ->
                 column.iter_mut().zip(sources).for_each(|(column, source)| *column = *source);
             }
         });
-    };
-    if columns.len() >= PARALLEL_ELEMENTS {
-        columns.par_chunks_exact_mut(outputs).enumerate().for_each(block);
-    } else {
-        columns.chunks_exact_mut(outputs).enumerate().for_each(block);
-    }
+    });
     columns
 }
 
@@ -64,7 +55,7 @@ pub fn sum_columns(columns: &[f32], batch: usize, channels: usize, window: &Wind
     // −0 + x is x, so a sum that starts from it starts from its first addend; one without any stays +0.
     let start = |covered: bool| if covered { -0.0 } else { 0.0 };
     let row: Vec<f32> = covered[2].iter().map(|covered| start(*covered)).collect();
-    let plane = |(plane, image): (usize, &mut [f32])| {
+    in_rows(&mut images, inputs, kernels * outputs, |plane, image| {
         for (at, image) in image.chunks_exact_mut(row.len()).enumerate() {
             if covered[0][at / covered[1].len()] && covered[1][at % covered[1].len()] {
                 image.copy_from_slice(&row);
@@ -83,12 +74,7 @@ pub fn sum_columns(columns: &[f32], batch: usize, channels: usize, window: &Wind
                 }
             });
         }
-    };
-    if columns.len() >= PARALLEL_ELEMENTS {
-        images.par_chunks_exact_mut(inputs).enumerate().for_each(plane);
-    } else {
-        images.chunks_exact_mut(inputs).enumerate().for_each(plane);
-    }
+    });
     images
 }
 

@@ -133,6 +133,55 @@ pub type PortableFma = super::super::ops::fma::Fused;
 #[cfg(not(any(target_feature = "fma", target_arch = "aarch64")))]
 pub type PortableFma = super::super::ops::fma::Emulated;
 
+/// Calls code that is compiled for each level, as the level says: `per_level!(level, (x: &[f32] = values), body(x))`.
+///
+/// What is called has to be `#[inline(always)]` down to its loops: a function of its own, a closure too, has not the level's
+/// instructions. `LevelFma` names the level's [`Fma`](super::super::ops::Fma) in the call.
+macro_rules! per_level {
+    (
+        $level:expr, $([$($generic:ident: $bound:path),+],)?
+        ($($argument:ident: $type:ty = $value:expr),* $(,)?) $(-> $out:ty)?, $call:expr
+    ) => {{
+        /// # Safety
+        /// The processor has AVX2 and FMA.
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma")]
+        #[allow(clippy::too_many_arguments)]
+        unsafe fn avx2 $(<$($generic: $bound),+>)? ($($argument: $type),*) $(-> $out)? {
+            #[allow(dead_code)]
+            type LevelFma = $crate::ops::fma::Fused;
+            $call
+        }
+
+        /// # Safety
+        /// The processor has AVX-512F.
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx512f")]
+        #[allow(clippy::too_many_arguments)]
+        unsafe fn avx512 $(<$($generic: $bound),+>)? ($($argument: $type),*) $(-> $out)? {
+            #[allow(dead_code)]
+            type LevelFma = $crate::ops::fma::Fused;
+            $call
+        }
+
+        match $level.instructions() {
+            $crate::cpu::level::Instructions::Portable => {
+                #[allow(dead_code)]
+                type LevelFma = $crate::cpu::level::PortableFma;
+                $(let $argument: $type = $value;)*
+                $call
+            }
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: this level exists only where the processor has AVX2 and FMA.
+            $crate::cpu::level::Instructions::Avx2 => unsafe { avx2 $(::<$($generic),+>)? ($($value),*) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: this level exists only where the processor has AVX-512F.
+            $crate::cpu::level::Instructions::Avx512 => unsafe { avx512 $(::<$($generic),+>)? ($($value),*) },
+        }
+    }};
+}
+pub(super) use per_level;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,42 +1,24 @@
 //! Functions of one and two f32 over slices: the scalar code itself, compiled for each level so that it runs in lanes.
 
 use super::super::kernels::{BinaryFunction, Function};
-use super::super::ops::fma::Fused;
 use super::super::ops::{Fma, Real, apply, apply_binary};
 use super::chunks::in_chunks;
-use super::level::{Instructions, Level, PortableFma};
+use super::level::{Level, per_level};
+use super::strided::Strided;
 
 /// Replaces each value by `function` of it.
 pub fn map(level: Level, function: Function, values: &mut [f32]) {
     in_chunks(values, |_, values| map_chunk(level, function, values));
 }
 
+/// `function` of each element of a tensor.
+pub fn mapped(level: Level, function: Function, source: &Strided<'_>) -> Vec<f32> {
+    // A chunk stays in the cache between the copy and the function.
+    source.changed(|values| map_chunk(level, function, values))
+}
+
 fn map_chunk(level: Level, function: Function, values: &mut [f32]) {
-    match level.instructions() {
-        Instructions::Portable => each::<PortableFma>(function, values),
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: this level exists only where the processor has AVX2 and FMA.
-        Instructions::Avx2 => unsafe { each_avx2(function, values) },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: this level exists only where the processor has AVX-512F.
-        Instructions::Avx512 => unsafe { each_avx512(function, values) },
-    }
-}
-
-/// # Safety
-/// The processor has AVX2 and FMA.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn each_avx2(function: Function, values: &mut [f32]) {
-    each::<Fused>(function, values);
-}
-
-/// # Safety
-/// The processor has AVX-512F.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-unsafe fn each_avx512(function: Function, values: &mut [f32]) {
-    each::<Fused>(function, values);
+    per_level!(level, (function: Function = function, values: &mut [f32] = values), each::<LevelFma>(function, values))
 }
 
 /// One loop per function, so that each is a straight line of lane instructions.
@@ -56,7 +38,7 @@ fn each<F: Fma>(function: Function, values: &mut [f32]) {
     }
     loops!(
         Exp, Log, Log1p, Tanh, Erf, Round, Sigmoid, Gelu, Sin, Cos, Tan, Sinh, Cosh, Asin, Acos, Atan, Asinh, Acosh,
-        Atanh, ToF16, ToBf16, Recip, Sqrt
+        Atanh, ToF16, ToBf16, Recip, Sqrt, Relu
     );
 }
 
@@ -67,31 +49,11 @@ pub fn zip(level: Level, function: BinaryFunction, left: &mut [f32], right: &[f3
 }
 
 fn zip_chunk(level: Level, function: BinaryFunction, left: &mut [f32], right: &[f32]) {
-    match level.instructions() {
-        Instructions::Portable => both::<PortableFma>(function, left, right),
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: this level exists only where the processor has AVX2 and FMA.
-        Instructions::Avx2 => unsafe { both_avx2(function, left, right) },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: this level exists only where the processor has AVX-512F.
-        Instructions::Avx512 => unsafe { both_avx512(function, left, right) },
-    }
-}
-
-/// # Safety
-/// The processor has AVX2 and FMA.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn both_avx2(function: BinaryFunction, left: &mut [f32], right: &[f32]) {
-    both::<Fused>(function, left, right);
-}
-
-/// # Safety
-/// The processor has AVX-512F.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-unsafe fn both_avx512(function: BinaryFunction, left: &mut [f32], right: &[f32]) {
-    both::<Fused>(function, left, right);
+    per_level!(
+        level,
+        (function: BinaryFunction = function, left: &mut [f32] = left, right: &[f32] = right),
+        both::<LevelFma>(function, left, right)
+    )
 }
 
 /// One loop per function, as in [`each`].
@@ -108,13 +70,14 @@ fn both<F: Fma>(function: BinaryFunction, left: &mut [f32], right: &[f32]) {
             }
         };
     }
-    loops!(Atan2, Pow, Remainder, Divide);
+    loops!(Atan2, Pow, Remainder, Divide, ReluBackward, SigmoidBackward, GeluBackward);
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::chunks::CHUNK;
     use super::*;
+    use crate::ops::fma::Fused;
 
     fn scalar(function: Function, x: f32) -> f32 {
         apply::<Real<Fused>>(function, x.into()).get()

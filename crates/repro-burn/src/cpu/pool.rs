@@ -2,13 +2,10 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::super::ops;
 use super::super::window::Axis;
-
-/// Below this many elements threads cost more than they give.
-const PARALLEL_ELEMENTS: usize = 1 << 14;
+use super::chunks::{in_rows, rows_of_a_task};
+use super::team::Team;
 
 /// Largest element of each window of each plane, and its position in the plane.
 ///
@@ -26,7 +23,7 @@ pub fn max_pool(planes: &[f32], axes: &[Axis; 2]) -> (Vec<f32>, Vec<i32>) {
     }
     let spans = |axis: &Axis| -> Vec<Span> { (0..axis.output).map(|output| Span::new(axis, output)).collect() };
     let (row_spans, column_spans) = (spans(rows), spans(columns));
-    let plane = |((values, positions), plane): ((&mut [f32], &mut [i32]), &[f32])| {
+    let plane = |plane: &[f32], values: &mut [f32], positions: &mut [i32]| {
         let rows = values.chunks_exact_mut(columns.output).zip(positions.chunks_exact_mut(columns.output));
         for ((values, positions), row) in rows.zip(&row_spans) {
             for ((value, position), column) in values.iter_mut().zip(positions).zip(&column_spans) {
@@ -36,13 +33,15 @@ pub fn max_pool(planes: &[f32], axes: &[Axis; 2]) -> (Vec<f32>, Vec<i32>) {
             }
         }
     };
-    if planes.len() >= PARALLEL_ELEMENTS {
-        let out = values.par_chunks_exact_mut(outputs).zip(positions.par_chunks_exact_mut(outputs));
-        out.zip(planes.par_chunks_exact(inputs)).for_each(plane);
-    } else {
+    let at_once = rows_of_a_task(inputs.max(outputs));
+    let out = values.chunks_mut(at_once * outputs).zip(positions.chunks_mut(at_once * outputs));
+    let mut tasks: Vec<_> = out.zip(planes.chunks(at_once * inputs)).collect();
+    Team::Pool.run_on(&mut tasks, |_, ((values, positions), planes)| {
         let out = values.chunks_exact_mut(outputs).zip(positions.chunks_exact_mut(outputs));
-        out.zip(planes.chunks_exact(inputs)).for_each(plane);
-    }
+        for ((values, positions), input) in out.zip(planes.chunks_exact(inputs)) {
+            plane(input, values, positions);
+        }
+    });
     (values, positions)
 }
 
@@ -57,16 +56,10 @@ pub fn max_pool_backward(gradients: &[f32], positions: &[i64], inputs: usize, ou
     if out.is_empty() {
         return out;
     }
-    let plane = |(out, (gradients, positions)): (&mut [f32], (&[f32], &[i64]))| {
-        ops::pool::max_pool_backward(gradients, positions, out);
-    };
-    if gradients.len() >= PARALLEL_ELEMENTS {
-        let windows = gradients.par_chunks_exact(outputs).zip(positions.par_chunks_exact(outputs));
-        out.par_chunks_exact_mut(inputs).zip(windows).for_each(plane);
-    } else {
-        let windows = gradients.chunks_exact(outputs).zip(positions.chunks_exact(outputs));
-        out.chunks_exact_mut(inputs).zip(windows).for_each(plane);
-    }
+    in_rows(&mut out, inputs, inputs.max(outputs), |plane, out| {
+        let windows = plane * outputs..(plane + 1) * outputs;
+        ops::pool::max_pool_backward(&gradients[windows.clone()], &positions[windows], out);
+    });
     out
 }
 
@@ -110,6 +103,7 @@ fn largest(plane: &[f32], width: usize, rows: &Span, columns: &Span) -> Option<(
 mod tests {
     use super::super::super::window::tests::random_axis;
     use super::super::adversarial::{adversarial, bits, on_threads};
+    use super::super::chunks::CHUNK;
     use super::*;
     use crate::rng::{CounterRng, Stream};
 
@@ -119,7 +113,7 @@ mod tests {
         for index in 0..150 {
             let axes = [random_axis(rng, 2 * index), random_axis(rng, 2 * index + 1)];
             let (inputs, outputs) = (axes[0].input * axes[1].input, axes[0].output * axes[1].output);
-            let count = if index == 0 { 1 + PARALLEL_ELEMENTS / inputs } else { 3 };
+            let count = if index == 0 { 1 + CHUNK / inputs } else { 3 };
             let planes = adversarial(count * inputs, index);
             let gradients = adversarial(count * outputs, index + 1);
             let expected: Vec<(f32, i32)> =

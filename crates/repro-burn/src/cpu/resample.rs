@@ -2,16 +2,11 @@
 //!
 //! The sums along a row do not depend on the output row, so each is made once.
 
-use rayon::prelude::*;
-
 use super::super::ops::Fma;
-use super::super::ops::fma::Fused;
 use super::super::ops::resample::weighted_sum;
 use super::super::taps::Taps;
-use super::level::{Instructions, Level, PortableFma};
-
-/// Below this many elements threads cost more than they give.
-const PARALLEL_ELEMENTS: usize = 1 << 14;
+use super::chunks::in_rows;
+use super::level::{Level, per_level};
 
 /// The planes `[rows.outputs, columns.outputs]` made of `count` planes `[rows.inputs, columns.inputs]`.
 ///
@@ -24,41 +19,18 @@ pub fn resample(level: Level, planes: &[f32], count: usize, rows: &Taps, columns
     if planes.is_empty() || out.is_empty() {
         return out;
     }
-    let plane = |(out, plane): (&mut [f32], &[f32])| one(level, plane, rows, columns, out);
-    if planes.len().max(out.len()) >= PARALLEL_ELEMENTS {
-        out.par_chunks_exact_mut(outputs).zip(planes.par_chunks_exact(inputs)).for_each(plane);
-    } else {
-        out.chunks_exact_mut(outputs).zip(planes.chunks_exact(inputs)).for_each(plane);
-    }
+    in_rows(&mut out, outputs, inputs.max(outputs), |plane, out| {
+        one(level, &planes[plane * inputs..][..inputs], rows, columns, out);
+    });
     out
 }
 
 fn one(level: Level, plane: &[f32], rows: &Taps, columns: &Taps, out: &mut [f32]) {
-    match level.instructions() {
-        Instructions::Portable => each::<PortableFma>(plane, rows, columns, out),
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: this level exists only where the processor has AVX2 and FMA.
-        Instructions::Avx2 => unsafe { each_avx2(plane, rows, columns, out) },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: this level exists only where the processor has AVX-512F.
-        Instructions::Avx512 => unsafe { each_avx512(plane, rows, columns, out) },
-    }
-}
-
-/// # Safety
-/// The processor has AVX2 and FMA.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn each_avx2(plane: &[f32], rows: &Taps, columns: &Taps, out: &mut [f32]) {
-    each::<Fused>(plane, rows, columns, out);
-}
-
-/// # Safety
-/// The processor has AVX-512F.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-unsafe fn each_avx512(plane: &[f32], rows: &Taps, columns: &Taps, out: &mut [f32]) {
-    each::<Fused>(plane, rows, columns, out);
+    per_level!(
+        level,
+        (plane: &[f32] = plane, rows: &Taps = rows, columns: &Taps = columns, out: &mut [f32] = out),
+        each::<LevelFma>(plane, rows, columns, out)
+    )
 }
 
 #[inline(always)]
@@ -83,6 +55,7 @@ fn each<F: Fma>(plane: &[f32], rows: &Taps, columns: &Taps, out: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::super::super::ops;
+    use super::super::super::ops::fma::Fused;
     use super::super::adversarial::{adversarial, bits, on_threads};
     use super::*;
     use crate::rng::{CounterRng, Stream};

@@ -6,132 +6,44 @@
 use std::mem::MaybeUninit;
 
 use super::super::kernels::Operation;
-use super::chunks::in_chunks;
+use super::chunks::{filled, in_chunks};
+use super::level::{Level, per_level};
 
 /// The elements of a tensor in row-major order of its shape.
+#[derive(Debug, Clone)]
 pub struct Strided<'a> {
     values: &'a [f32],
     /// Position of the first element.
     start: isize,
-    /// Size and stride of each dimension, from the outermost; neighbours that are one run are one dimension.
+    /// Size and stride of each dimension, from the outermost.
     dims: Vec<(usize, isize)>,
-}
-
-/// Elements at equal distances in memory, one after the other in the result.
-struct Run {
-    /// Position of the first in the result.
-    out: usize,
-    /// Position of the first in memory.
-    start: isize,
-    stride: isize,
-    length: usize,
 }
 
 impl<'a> Strided<'a> {
     /// Elements of the shape `sizes` at `strides` from position `start` on; stride 0 repeats.
     pub fn new(values: &'a [f32], start: usize, sizes: &[usize], strides: &[isize]) -> Self {
-        let mut dims: Vec<(usize, isize)> = Vec::with_capacity(sizes.len().max(1));
-        for (&size, &stride) in sizes.iter().zip(strides).filter(|(size, _)| **size != 1) {
-            match dims.last_mut() {
-                Some(outer) if outer.1 == stride * size as isize => *outer = (outer.0 * size, stride),
-                _ => dims.push((size, stride)),
-            }
-        }
-        if dims.is_empty() {
-            dims.push((1, 0));
-        }
+        let dims = sizes.iter().copied().zip(strides.iter().copied()).collect();
         Self { values, start: start as isize, dims }
+    }
+
+    /// One value for all elements of the shape `sizes`.
+    pub fn repeated(value: &'a f32, sizes: &[usize]) -> Self {
+        Self { values: std::slice::from_ref(value), start: 0, dims: sizes.iter().map(|size| (*size, 0)).collect() }
     }
 
     fn length(&self) -> usize {
         self.dims.iter().map(|(size, _)| size).product()
     }
 
-    /// Visits the elements `first..first + length` in runs.
-    fn each_run(&self, first: usize, length: usize, mut visit: impl FnMut(Run)) {
-        let (&(size, stride), outer) = self.dims.split_last().expect("there is a dimension");
-        let (mut column, mut row) = (first % size, first / size);
-        let mut index = vec![0; outer.len()];
-        let mut row_start = self.start;
-        for (index, (size, stride)) in index.iter_mut().zip(outer).rev() {
-            *index = row % size;
-            row /= size;
-            row_start += *index as isize * stride;
-        }
-        let mut out = 0;
-        loop {
-            let taken = (size - column).min(length - out);
-            visit(Run { out, start: row_start + column as isize * stride, stride, length: taken });
-            out += taken;
-            if out == length {
-                return;
-            }
-            column = 0;
-            for (index, (size, stride)) in index.iter_mut().zip(outer).rev() {
-                *index += 1;
-                row_start += stride;
-                if *index < *size {
-                    break;
-                }
-                row_start -= *size as isize * stride;
-                *index = 0;
-            }
-        }
+    /// The elements one after the other, each chunk changed by `change` while it is in the cache.
+    pub fn changed(&self, change: impl Fn(&mut [f32]) + Sync) -> Vec<f32> {
+        let walk = Walk::new([self]);
+        filled(self.length(), |first, out| change(copy(&walk, self.values, first, out)))
     }
 
-    /// Writes the elements from number `first` on into `out` and returns them.
-    fn copy<'o>(&self, first: usize, out: &'o mut [MaybeUninit<f32>]) -> &'o mut [f32] {
-        self.each_run(first, out.len(), |run| {
-            let out = &mut out[run.out..][..run.length];
-            match run.stride {
-                1 => {
-                    let values = &self.values[run.start as usize..][..run.length];
-                    for (out, value) in out.iter_mut().zip(values) {
-                        out.write(*value);
-                    }
-                }
-                0 => {
-                    let value = self.values[run.start as usize];
-                    for out in out {
-                        out.write(value);
-                    }
-                }
-                stride => {
-                    let mut at = run.start;
-                    for out in out {
-                        out.write(self.values[at as usize]);
-                        at += stride;
-                    }
-                }
-            }
-        });
-        // SAFETY: the runs are the whole of `out`, and all of each was written.
-        unsafe { &mut *(std::ptr::from_mut(out) as *mut [f32]) }
-    }
-
-    /// Replaces each element of `left` by `operation` of it and the element of this from number `first` on.
-    #[inline(always)]
-    fn apply(&self, first: usize, left: &mut [f32], operation: impl Fn(f32, f32) -> f32) {
-        self.each_run(first, left.len(), |run| {
-            let left = &mut left[run.out..][..run.length];
-            match run.stride {
-                1 => {
-                    let values = &self.values[run.start as usize..][..run.length];
-                    left.iter_mut().zip(values).for_each(|(left, value)| *left = operation(*left, *value));
-                }
-                0 => {
-                    let value = self.values[run.start as usize];
-                    left.iter_mut().for_each(|left| *left = operation(*left, value));
-                }
-                stride => {
-                    let mut at = run.start;
-                    for left in left {
-                        *left = operation(*left, self.values[at as usize]);
-                        at += stride;
-                    }
-                }
-            }
-        });
+    /// The elements, one after the other.
+    pub fn dense(&self) -> Vec<f32> {
+        self.changed(|_| {})
     }
 }
 
@@ -145,46 +57,269 @@ pub enum Place {
 }
 
 /// Replaces each element in `values`, the operand of that place, by `operation` of the two.
-pub fn combine_in_place(operation: Operation, place: Place, values: &mut [f32], other: &Strided<'_>) {
+pub fn combine_in_place(level: Level, operation: Operation, place: Place, values: &mut [f32], other: &Strided<'_>) {
     assert_eq!(values.len(), other.length(), "operands of {operation:?}");
-    in_chunks(values, |first, chunk| apply(operation, place, first, chunk, other));
+    let walk = Walk::new([other]);
+    let update = match (operation, place) {
+        (Operation::Add, _) => update::<Add>,
+        (Operation::Multiply, _) => update::<Multiply>,
+        (Operation::Subtract, Place::Left) => update::<Subtract>,
+        (Operation::Subtract, Place::Right) => update::<Swapped<Subtract>>,
+        (Operation::Divide, Place::Left) => update::<Divide>,
+        (Operation::Divide, Place::Right) => update::<Swapped<Divide>>,
+    };
+    in_chunks(values, |first, chunk| update(level, &walk, other.values, first, chunk));
 }
 
 /// `operation` of each pair of elements.
-pub fn combine(operation: Operation, left: &Strided<'_>, right: &Strided<'_>) -> Vec<f32> {
+pub fn combine(level: Level, operation: Operation, left: &Strided<'_>, right: &Strided<'_>) -> Vec<f32> {
     assert_eq!(left.length(), right.length(), "operands of {operation:?}");
-    filled(left.length(), |first, chunk| {
-        // A chunk stays in the cache between the copy and the operation.
-        let chunk = left.copy(first, chunk);
-        apply(operation, Place::Left, first, chunk, right);
-    })
+    let walk = Walk::new([left, right]);
+    let fill = match operation {
+        Operation::Add => fill::<Add>,
+        Operation::Subtract => fill::<Subtract>,
+        Operation::Multiply => fill::<Multiply>,
+        Operation::Divide => fill::<Divide>,
+    };
+    filled(left.length(), |first, chunk| fill(level, &walk, [left.values, right.values], first, chunk))
 }
 
-/// The elements, one after the other.
-pub fn dense(source: &Strided<'_>) -> Vec<f32> {
-    filled(source.length(), |first, chunk| {
-        source.copy(first, chunk);
-    })
+/// An operation as a type, so that a loop over it has no branch.
+trait Operate {
+    fn of(left: f32, right: f32) -> f32;
 }
 
-fn apply(operation: Operation, place: Place, first: usize, values: &mut [f32], other: &Strided<'_>) {
-    match (operation, place) {
-        (Operation::Add, _) => other.apply(first, values, |a, b| a + b),
-        (Operation::Multiply, _) => other.apply(first, values, |a, b| a * b),
-        (Operation::Subtract, Place::Left) => other.apply(first, values, |a, b| a - b),
-        (Operation::Subtract, Place::Right) => other.apply(first, values, |b, a| a - b),
-        (Operation::Divide, Place::Left) => other.apply(first, values, |a, b| a / b),
-        (Operation::Divide, Place::Right) => other.apply(first, values, |b, a| a / b),
+macro_rules! operate {
+    ($($name:ident $operator:tt),*) => { $(
+        struct $name;
+        impl Operate for $name {
+            #[inline(always)]
+            fn of(left: f32, right: f32) -> f32 {
+                left $operator right
+            }
+        }
+    )* };
+}
+operate!(Add +, Subtract -, Multiply *, Divide /);
+
+struct Swapped<O>(std::marker::PhantomData<O>);
+
+impl<O: Operate> Operate for Swapped<O> {
+    #[inline(always)]
+    fn of(left: f32, right: f32) -> f32 {
+        O::of(right, left)
     }
 }
 
-/// A vector whose chunks, each with the number of its first element, `fill` has written whole.
-fn filled(length: usize, fill: impl Fn(usize, &mut [MaybeUninit<f32>]) + Sync) -> Vec<f32> {
-    let mut out = Vec::with_capacity(length);
-    in_chunks(&mut out.spare_capacity_mut()[..length], fill);
-    // SAFETY: every chunk was written.
-    unsafe { out.set_len(length) };
-    out
+fn update<O: Operate>(level: Level, walk: &Walk<1>, others: &[f32], first: usize, out: &mut [f32]) {
+    per_level!(
+        level,
+        [O: Operate],
+        (walk: &Walk<1> = walk, others: &[f32] = others, first: usize = first, out: &mut [f32] = out),
+        update_runs::<O>(walk, others, first, out)
+    )
+}
+
+#[inline(always)]
+fn update_runs<O: Operate>(walk: &Walk<1>, others: &[f32], first: usize, out: &mut [f32]) {
+    for run in walk.runs(first, out.len()) {
+        let out = &mut out[run.out..][..run.length];
+        match run.strides {
+            [1] => {
+                for (out, other) in out.iter_mut().zip(run.adjacent(0, others)) {
+                    *out = O::of(*out, *other);
+                }
+            }
+            [0] => {
+                let other = others[run.starts[0] as usize];
+                for out in out {
+                    *out = O::of(*out, other);
+                }
+            }
+            [stride] => {
+                let mut at = run.starts[0];
+                for out in out {
+                    *out = O::of(*out, others[at as usize]);
+                    at += stride;
+                }
+            }
+        }
+    }
+}
+
+fn fill<O: Operate>(level: Level, walk: &Walk<2>, values: [&[f32]; 2], first: usize, out: &mut [MaybeUninit<f32>]) {
+    type Out = [MaybeUninit<f32>];
+    per_level!(
+        level,
+        [O: Operate],
+        (walk: &Walk<2> = walk, values: [&[f32]; 2] = values, first: usize = first, out: &mut Out = out),
+        fill_runs::<O>(walk, values, first, out)
+    )
+}
+
+#[inline(always)]
+fn fill_runs<O: Operate>(walk: &Walk<2>, values: [&[f32]; 2], first: usize, out: &mut [MaybeUninit<f32>]) {
+    let [left, right] = values;
+    for run in walk.runs(first, out.len()) {
+        let out = &mut out[run.out..][..run.length];
+        match run.strides {
+            [1, 1] => {
+                for ((out, left), right) in out.iter_mut().zip(run.adjacent(0, left)).zip(run.adjacent(1, right)) {
+                    out.write(O::of(*left, *right));
+                }
+            }
+            [1, 0] => {
+                let right = right[run.starts[1] as usize];
+                for (out, left) in out.iter_mut().zip(run.adjacent(0, left)) {
+                    out.write(O::of(*left, right));
+                }
+            }
+            [0, 1] => {
+                let left = left[run.starts[0] as usize];
+                for (out, right) in out.iter_mut().zip(run.adjacent(1, right)) {
+                    out.write(O::of(left, *right));
+                }
+            }
+            strides => {
+                let [mut left_at, mut right_at] = run.starts;
+                for out in out {
+                    out.write(O::of(left[left_at as usize], right[right_at as usize]));
+                    (left_at, right_at) = (left_at + strides[0], right_at + strides[1]);
+                }
+            }
+        }
+    }
+}
+
+/// Writes the elements from number `first` on into `out` and returns them.
+fn copy<'o>(walk: &Walk<1>, values: &[f32], first: usize, out: &'o mut [MaybeUninit<f32>]) -> &'o mut [f32] {
+    for run in walk.runs(first, out.len()) {
+        let out = &mut out[run.out..][..run.length];
+        match run.strides {
+            [1] => {
+                out.write_copy_of_slice(run.adjacent(0, values));
+            }
+            [0] => out.fill(MaybeUninit::new(values[run.starts[0] as usize])),
+            [stride] => {
+                let mut at = run.starts[0];
+                for out in out {
+                    out.write(values[at as usize]);
+                    at += stride;
+                }
+            }
+        }
+    }
+    // SAFETY: the runs are the whole of `out`, and all of each was written.
+    unsafe { out.assume_init_mut() }
+}
+
+/// How to go through operands of one shape side by side: neighbouring dimensions that are one run in all of them are one.
+struct Walk<const OPERANDS: usize> {
+    starts: [isize; OPERANDS],
+    /// Size, and the stride of each operand, from the outermost; at least one.
+    dims: Vec<(usize, [isize; OPERANDS])>,
+}
+
+impl<const OPERANDS: usize> Walk<OPERANDS> {
+    fn new(operands: [&Strided<'_>; OPERANDS]) -> Self {
+        let mut dims: Vec<(usize, [isize; OPERANDS])> = Vec::with_capacity(operands[0].dims.len().max(1));
+        for dim in 0..operands[0].dims.len() {
+            let (size, strides) = (operands[0].dims[dim].0, operands.map(|operand| operand.dims[dim].1));
+            match dims.last_mut() {
+                _ if size == 1 => {}
+                Some(outer) if outer.1 == strides.map(|stride| stride * size as isize) => {
+                    *outer = (outer.0 * size, strides);
+                }
+                _ => dims.push((size, strides)),
+            }
+        }
+        if dims.is_empty() {
+            dims.push((1, [0; OPERANDS]));
+        }
+        Self { starts: operands.map(|operand| operand.start), dims }
+    }
+
+    /// The elements `first..first + length` in runs; there is at least one.
+    #[inline(always)]
+    fn runs(&self, first: usize, length: usize) -> Runs<'_, OPERANDS> {
+        let ((size, _), outer) = self.dims.split_last().expect("there is a dimension");
+        let mut row = first / size;
+        let mut indices = vec![0; outer.len()];
+        let mut starts = self.starts;
+        for (index, (size, strides)) in indices.iter_mut().zip(outer).rev() {
+            *index = row % size;
+            row /= size;
+            for (start, stride) in starts.iter_mut().zip(strides) {
+                *start += *index as isize * stride;
+            }
+        }
+        Runs { walk: self, indices, row: starts, column: first % size, out: 0, length }
+    }
+}
+
+/// Elements at equal distances in memory, one after the other in the result.
+struct Run<const OPERANDS: usize> {
+    /// Position of the first in the result.
+    out: usize,
+    /// Position of the first in the memory of each operand.
+    starts: [isize; OPERANDS],
+    strides: [isize; OPERANDS],
+    length: usize,
+}
+
+impl<const OPERANDS: usize> Run<OPERANDS> {
+    /// The elements of an operand whose stride is 1.
+    #[inline(always)]
+    fn adjacent<'a>(&self, operand: usize, values: &'a [f32]) -> &'a [f32] {
+        &values[self.starts[operand] as usize..][..self.length]
+    }
+}
+
+/// The runs of a part of a walk.
+///
+/// An iterator and not a function that takes a closure, which would not be compiled for the instructions of its caller.
+struct Runs<'a, const OPERANDS: usize> {
+    walk: &'a Walk<OPERANDS>,
+    /// Of the outer dimensions.
+    indices: Vec<usize>,
+    /// Where the row begins.
+    row: [isize; OPERANDS],
+    column: usize,
+    out: usize,
+    length: usize,
+}
+
+impl<const OPERANDS: usize> Iterator for Runs<'_, OPERANDS> {
+    type Item = Run<OPERANDS>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Run<OPERANDS>> {
+        if self.out == self.length {
+            return None;
+        }
+        let ((size, strides), outer) = self.walk.dims.split_last()?;
+        let length = (size - self.column).min(self.length - self.out);
+        let mut starts = self.row;
+        for (start, stride) in starts.iter_mut().zip(strides) {
+            *start += self.column as isize * stride;
+        }
+        let run = Run { out: self.out, starts, strides: *strides, length };
+        self.out += length;
+        self.column = 0;
+        for (index, (size, strides)) in self.indices.iter_mut().zip(outer).rev() {
+            *index += 1;
+            let has_ended = *index == *size;
+            let steps = if has_ended { 1 - *size as isize } else { 1 };
+            for (start, stride) in self.row.iter_mut().zip(strides) {
+                *start += steps * stride;
+            }
+            if !has_ended {
+                break;
+            }
+            *index = 0;
+        }
+        Some(run)
+    }
 }
 
 #[cfg(test)]
@@ -242,7 +377,7 @@ mod tests {
     fn every_layout_is_copied_as_its_strides_say() {
         let values: Vec<f32> = (0..40_000).map(|i| i as f32).collect();
         for (start, sizes, strides) in layouts() {
-            let copied = dense(&Strided::new(&values, start, &sizes, &strides));
+            let copied = Strided::new(&values, start, &sizes, &strides).dense();
             assert!(copied == plainly(&values, start, &sizes, &strides), "{sizes:?} {strides:?}");
         }
     }
@@ -260,11 +395,13 @@ mod tests {
                     let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<_>>();
                     let pairs = lefts.iter().zip(&rights);
                     let expected = bits(pairs.map(|(a, b)| scalar(operation, *a, *b)).collect());
-                    let (mut onto_left, mut onto_right) = (lefts.clone(), rights.clone());
-                    combine_in_place(operation, Place::Left, &mut onto_left, &y);
-                    combine_in_place(operation, Place::Right, &mut onto_right, &x);
-                    for got in [combine(operation, &x, &y), onto_left, onto_right] {
-                        assert!(bits(got) == expected, "{operation:?} {sizes:?} {a:?} {b:?}");
+                    for level in Level::available() {
+                        let (mut onto_left, mut onto_right) = (lefts.clone(), rights.clone());
+                        combine_in_place(level, operation, Place::Left, &mut onto_left, &y);
+                        combine_in_place(level, operation, Place::Right, &mut onto_right, &x);
+                        for got in [combine(level, operation, &x, &y), onto_left, onto_right] {
+                            assert!(bits(got) == expected, "{level:?} {operation:?} {sizes:?} {a:?} {b:?}");
+                        }
                     }
                 }
             }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::crew::Crew;
+
 /// Who runs the tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Team {
@@ -20,17 +22,14 @@ impl Team {
         }
     }
 
-    /// Runs `task` for every index below `count`, in any order.
-    ///
-    /// Threads take the next index when they are done with one. The caller begins at once, unlike in a parallel iterator
-    /// outside the pool, where it sleeps until others have woken up and done all: that takes longer than a small product.
+    /// Runs `task` for every index below `count`, in any order. Threads take the next index when they are done with one.
     pub fn run(self, count: usize, task: impl Fn(usize) + Sync) {
         let helpers = self.threads().min(count).saturating_sub(1);
         if helpers == 0 {
             return (0..count).for_each(task);
         }
         let next = AtomicUsize::new(0);
-        let work = || {
+        Crew::work(helpers, &|| {
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 if index >= count {
@@ -38,12 +37,6 @@ impl Team {
                 }
                 task(index);
             }
-        };
-        rayon::in_place_scope(|scope| {
-            for _ in 0..helpers {
-                scope.spawn(|_| work());
-            }
-            work();
         });
     }
 
@@ -53,6 +46,17 @@ impl Team {
         self.run(items.1, |index| {
             // SAFETY: every index below the length comes up once, so this is the only reference to the item.
             task(index, unsafe { &mut *items.at(index) });
+        });
+    }
+
+    /// Runs `task` on consecutive parts of `length` items, the last as long as is left, with their index, in any order.
+    pub fn run_on_parts<T: Send>(self, items: &mut [T], length: usize, task: impl Fn(usize, &mut [T]) + Sync) {
+        let items = Items(items.as_mut_ptr(), items.len());
+        self.run(items.1.div_ceil(length), |index| {
+            let first = index * length;
+            // SAFETY: the parts of different indices are disjoint, and every index comes up once; this one ends inside.
+            let part = unsafe { std::slice::from_raw_parts_mut(items.at(first), length.min(items.1 - first)) };
+            task(index, part);
         });
     }
 }
@@ -85,6 +89,16 @@ mod tests {
                 });
                 assert!(runs.iter().all(|runs| runs.load(Ordering::Relaxed) == 1), "{count} tasks, {team:?}");
             }
+        }
+    }
+
+    #[test]
+    fn parts_are_disjoint_and_cover_all_items() {
+        for (length, part) in [(0, 4), (1, 4), (4, 4), (103, 4), (103, 200)] {
+            let mut items = vec![0; length];
+            Team::Pool
+                .run_on_parts(&mut items, part, |index, items| items.iter_mut().for_each(|item| *item += index + 1));
+            assert_eq!(items, (0..length).map(|item| item / part + 1).collect::<Vec<_>>());
         }
     }
 }

@@ -1,54 +1,37 @@
 //! Many uniform random numbers at once: the blocks of [`CounterRng`] in lanes and on threads, the numbers themselves
 //! unchanged.
 
-use super::chunks::in_chunks;
-use super::level::{Instructions, Level};
+use std::mem::MaybeUninit;
+
+use super::chunks::filled;
+use super::level::{Level, per_level};
 use crate::rng::{CounterRng, unit_f32};
 
 /// Blocks made side by side.
 const LANES: usize = 16;
 
-/// Fills `out` with `uniform_f32` of the indices from 4 · `block` on.
-pub fn fill(level: Level, rng: CounterRng, block: u64, out: &mut [f32]) {
-    in_chunks(out, |first, out| fill_chunk(level, rng, block + first as u64 / 4, out));
-}
-
-fn fill_chunk(level: Level, rng: CounterRng, block: u64, out: &mut [f32]) {
-    match level.instructions() {
-        Instructions::Portable => lanes(rng, block, out),
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: this level exists only where the processor has AVX2 and FMA.
-        Instructions::Avx2 => unsafe { lanes_avx2(rng, block, out) },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: this level exists only where the processor has AVX-512F.
-        Instructions::Avx512 => unsafe { lanes_avx512(rng, block, out) },
-    }
-}
-
-/// # Safety
-/// The processor has AVX2 and FMA.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn lanes_avx2(rng: CounterRng, block: u64, out: &mut [f32]) {
-    lanes(rng, block, out);
-}
-
-/// # Safety
-/// The processor has AVX-512F.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-unsafe fn lanes_avx512(rng: CounterRng, block: u64, out: &mut [f32]) {
-    lanes(rng, block, out);
+/// `made` of `uniform_f32` of `count` indices from 4 · `block` on.
+pub fn uniform(level: Level, rng: CounterRng, block: u64, count: usize, made: impl Fn(f32) -> f32 + Sync) -> Vec<f32> {
+    filled(count, |first, out| {
+        let block = block + first as u64 / 4;
+        type Out = [MaybeUninit<f32>];
+        per_level!(level, (rng: CounterRng = rng, block: u64 = block, out: &mut Out = out), lanes(rng, block, out));
+        // While the chunk is in the cache.
+        for out in out {
+            // SAFETY: `lanes` has written all of them.
+            out.write(made(unsafe { out.assume_init() }));
+        }
+    })
 }
 
 #[inline(always)]
-fn lanes(rng: CounterRng, block: u64, out: &mut [f32]) {
+fn lanes(rng: CounterRng, block: u64, out: &mut [MaybeUninit<f32>]) {
     let mut at = block;
     for out in out.chunks_mut(4 * LANES) {
         let words = rng.blocks::<LANES>(at);
         at += LANES as u64;
         for (index, out) in out.iter_mut().enumerate() {
-            *out = unit_f32(words[index % 4][index / 4]);
+            out.write(unit_f32(words[index % 4][index / 4]));
         }
     }
 }
@@ -68,8 +51,7 @@ mod tests {
             for length in lengths {
                 let expected: Vec<f32> = (0..length as u64).map(|i| rng.uniform_f32(4 * start + i)).collect();
                 for level in Level::available() {
-                    let mut got = vec![-1.0; length];
-                    fill(level, rng, start, &mut got);
+                    let got = uniform(level, rng, start, length, |unit| unit);
                     assert!(got == expected, "{level:?} {length} from block {start}");
                 }
             }

@@ -25,6 +25,7 @@ pub mod number;
 pub mod polynomial;
 pub mod pool;
 pub mod pow;
+pub mod relu;
 pub mod remainder;
 pub mod resample;
 pub mod round;
@@ -69,6 +70,7 @@ pub fn apply<N: Number>(function: Function, x: N) -> N {
         Function::ToBf16 => narrow::bf16(x),
         Function::Recip => N::from(1.0) / x,
         Function::Sqrt => x.sqrt(),
+        Function::Relu => relu::relu(x),
     }
 }
 
@@ -80,5 +82,8 @@ pub fn apply_binary<N: Number>(function: BinaryFunction, left: N, right: N) -> N
         BinaryFunction::Pow => pow::pow(left, right),
         BinaryFunction::Remainder => remainder::remainder(left, right),
         BinaryFunction::Divide => left / right,
+        BinaryFunction::ReluBackward => relu::relu_backward(left, right),
+        BinaryFunction::SigmoidBackward => sigmoid::sigmoid_backward(left, right),
+        BinaryFunction::GeluBackward => gelu::gelu_backward(left, right),
     }
 }

@@ -11,6 +11,12 @@ pub fn sigmoid<N: Number>(x: N) -> N {
     N::from(1.0) / (exp(-x) + 1.0.into())
 }
 
+/// The gradient of [`sigmoid`] by its input, made of its output: output · (1 − output) · gradient.
+#[inline(always)]
+pub fn sigmoid_backward<N: Number>(output: N, gradient: N) -> N {
+    output * (N::from(1.0) - output) * gradient
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::ulp;

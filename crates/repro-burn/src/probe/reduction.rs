@@ -35,6 +35,12 @@ pub fn ops<B: Kernels>() -> Vec<Op<B>> {
                 bench.gives_ints(Repro::<B>::float_argmin(tensor, dim, IntDType::I32));
             });
         }),
+        op("float_max_dim", |bench| {
+            with_ties(bench, |bench, tensor, dim| bench.gives(Repro::<B>::float_max_dim(tensor, dim)));
+        }),
+        op("float_min_dim", |bench| {
+            with_ties(bench, |bench, tensor, dim| bench.gives(Repro::<B>::float_min_dim(tensor, dim)));
+        }),
         op("float_any", |bench| truth(bench, |tensor, _, dtype| Repro::<B>::float_any(tensor, dtype))),
         op("float_any_dim", |bench| truth(bench, Repro::<B>::float_any_dim)),
         op("float_all", |bench| truth(bench, |tensor, _, dtype| Repro::<B>::float_all(tensor, dtype))),
