@@ -31,7 +31,7 @@ thread_local! {
 }
 
 /// What helpers are to do: the same closure as the caller, whose lifetime is forgotten.
-type Work = &'static (dyn Fn() + Sync);
+type Work = &'static (dyn Fn(usize) + Sync);
 
 /// One thread's helpers.
 pub struct Crew {
@@ -54,26 +54,29 @@ impl Crew {
     /// Runs `work` on the calling thread and on as many as `helpers` others that find the time, and returns when all that
     /// have begun are done.
     ///
+    /// It is told a number, 0 for the caller, which a helper keeps as long as it stays. Two helpers may have the same, and
+    /// one may be beyond their count: left from more work.
+    ///
     /// # Panics
     /// When `work` does, on any thread.
-    pub fn work(helpers: usize, work: &(dyn Fn() + Sync)) {
+    pub fn work(helpers: usize, work: &(dyn Fn(usize) + Sync)) {
         let crew = CREW.with(Arc::clone);
         if is_open(crew.round.load(Ordering::Relaxed)) {
             // Tasks that share out tasks themselves.
-            return work();
+            return work(0);
         }
         while crew.sent.load(Ordering::Relaxed) < helpers {
-            crew.sent.fetch_add(1, Ordering::Relaxed);
+            let seat = crew.sent.fetch_add(1, Ordering::Relaxed) + 1;
             let crew = Arc::clone(&crew);
-            rayon::spawn(move || crew.help());
+            rayon::spawn(move || crew.help(seat));
         }
         // SAFETY: `Closing` lets nobody in any more and waits for those inside before this call ends, also by a panic.
-        let work_of_helpers = unsafe { std::mem::transmute::<&(dyn Fn() + Sync), Work>(work) };
+        let work_of_helpers = unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), Work>(work) };
         // SAFETY: it is closed, only the owner opens it, and nobody is inside: the last `Closing` has waited for that.
         unsafe { *crew.work.get() = Some(work_of_helpers) };
         crew.round.fetch_add(1, Ordering::SeqCst);
         let closing = Closing(&crew);
-        work();
+        work(0);
         drop(closing);
         // Poisoned or not: it holds what the helper panicked with.
         let panic = crew.panic.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
@@ -83,14 +86,14 @@ impl Crew {
     }
 
     /// Does the owner's work, as often as there is some, until there has been none for a while.
-    fn help(&self) {
+    fn help(&self, seat: usize) {
         // The owner itself may take up the task while it waits for a thread of its pool.
         if self.owner != thread::current().id() {
             let mut done = 0;
             let mut last = Instant::now();
             loop {
                 if self.has_new(done) {
-                    done = self.come_in().unwrap_or(done);
+                    done = self.come_in(seat).unwrap_or(done);
                     last = Instant::now();
                 }
                 if !(0..LOOKS).any(|_| {
@@ -114,13 +117,13 @@ impl Crew {
     }
 
     /// Does the work there is; the round that it was of.
-    fn come_in(&self) -> Option<usize> {
+    fn come_in(&self, seat: usize) -> Option<usize> {
         self.inside.fetch_add(1, Ordering::SeqCst);
         let round = Some(self.round.load(Ordering::SeqCst)).filter(|round| is_open(*round));
         if round.is_some() {
             // SAFETY: this thread counts as inside and it is open after that, so the owner waits before it writes again.
             let work = unsafe { *self.work.get() }.expect("what is open has work");
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(seat))) {
                 *self.panic.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(panic);
             }
         }
@@ -162,7 +165,7 @@ mod tests {
         for _ in 0..1000 {
             let runs = AtomicUsize::new(0);
             pool.install(|| {
-                Crew::work(3, &|| {
+                Crew::work(3, &|_| {
                     runs.fetch_add(1, Ordering::Relaxed);
                 });
             });
@@ -177,7 +180,7 @@ mod tests {
             for _ in 0..3 {
                 let threads = Mutex::new(std::collections::BTreeSet::new());
                 let both = AtomicUsize::new(0);
-                Crew::work(1, &|| {
+                Crew::work(1, &|_| {
                     threads.lock().expect("no panic").insert(format!("{:?}", thread::current().id()));
                     both.fetch_add(1, Ordering::SeqCst);
                     // The caller waits for the helper here, which it would for ever if none came.
@@ -193,8 +196,8 @@ mod tests {
     #[test]
     fn work_inside_of_work_is_the_callers_alone() {
         let inner = AtomicUsize::new(0);
-        Crew::work(1, &|| {
-            Crew::work(1, &|| {
+        Crew::work(1, &|_| {
+            Crew::work(1, &|_| {
                 inner.fetch_add(1, Ordering::Relaxed);
             });
         });
@@ -209,7 +212,7 @@ mod tests {
             for of_caller in [true, false] {
                 let helped = AtomicBool::new(false);
                 let panicked = catch_unwind(AssertUnwindSafe(|| {
-                    Crew::work(1, &|| {
+                    Crew::work(1, &|_| {
                         let is_caller = thread::current().id() == caller;
                         if !is_caller {
                             helped.store(true, Ordering::SeqCst);
@@ -226,7 +229,7 @@ mod tests {
                 assert_eq!(panic.downcast_ref(), Some(&"expected"));
             }
             let runs = AtomicUsize::new(0);
-            Crew::work(1, &|| {
+            Crew::work(1, &|_| {
                 runs.fetch_add(1, Ordering::Relaxed);
             });
             assert!(runs.into_inner() > 0);

@@ -3,8 +3,9 @@
 use std::mem::MaybeUninit;
 
 use super::super::ops::matmul::BLOCK;
+use super::cache::l2_bytes;
 use super::level::Level;
-use super::operand::Operand;
+use super::operand::{Group, Operand};
 use super::pack::Part;
 use super::scratch::with_scratch;
 use super::team::Team;
@@ -55,9 +56,11 @@ pub const PARALLEL_WORK: usize = 1 << 20;
 const TASK_WORK: usize = 1 << 18;
 /// Tasks per thread, so that a thread that is interrupted does not hold up the others.
 const TASKS_PER_THREAD: usize = 4;
-/// Output rows of one task: its share of the left matrix stays in the L2 cache.
-const TASK_ROWS: usize = 128;
-/// Values of both operands that are packed before they are used; at least one block of k is.
+/// Products of at most this many elements are cut along k: there are too few rows and columns to share out.
+const SPLIT_OUTPUT: usize = 1 << 14;
+/// Values of the partial products of one span.
+const SPLIT_PARTIALS: usize = 1 << 20;
+/// Values of the left operand that are packed before they are used; at least one block of k is.
 const PACKED: usize = 1 << 20;
 /// Below this many packed values threads cost more than they give.
 const PARALLEL_PACKED: usize = 1 << 15;
@@ -79,7 +82,7 @@ pub fn gemm(level: Level, team: Team, size: Size, left: View<'_>, right: View<'_
     if let Some((x, x_stride, matrix)) = vector_and_matrix(size, left, right) {
         return vector::product(level, team, k, x, x_stride, matrix, out);
     }
-    let shape = TileShape::of(level);
+    let shape = TileShape::of(level, n);
     let product = Product {
         level,
         shape,
@@ -151,48 +154,91 @@ impl Span {
 
 impl Product<'_> {
     fn run(&self, team: Team) {
-        let k = self.size.k;
-        let (columns, rows) = (self.right.packed_lanes(), self.left.packed_lanes());
-        let blocks = (PACKED / BLOCK).checked_div(columns + rows).unwrap_or(usize::MAX / BLOCK).max(1);
+        let (k, rows) = (self.size.k, self.left.packed_lanes());
+        let mut blocks = (PACKED / BLOCK).checked_div(rows).unwrap_or(usize::MAX / BLOCK).max(1);
+        let is_split = team.threads() > 1 && self.out_length() <= SPLIT_OUTPUT && k >= 2 * BLOCK * team.threads();
+        if is_split {
+            blocks = blocks.min(SPLIT_PARTIALS / self.out_length());
+        }
         let length = k.min(blocks * BLOCK);
-        with_scratch(length * (columns + rows), |scratch| {
+        with_scratch(length * rows, |scratch| {
             for start in (0..k).step_by(length) {
                 let span = Span { start, end: k.min(start + length) };
-                // The right one first: its length is a multiple of the registers', so both start at a cache line.
-                let (right, left) = scratch.split_at_mut(span.length() * columns);
-                let left = &mut left[..span.length() * rows];
-                self.pack(team, span, left, right);
-                self.multiply(team, span, left, right);
+                let left = &mut scratch[..span.length() * rows];
+                let team_of_packing = if left.len() < PARALLEL_PACKED { Team::Caller } else { team };
+                let mut packings: Vec<_> = self.left.packings(span.blocks(), left).collect();
+                team_of_packing.run_on(&mut packings, |_, packing| packing.run(self.level));
+                if is_split {
+                    self.multiply_blocks(team, span, left);
+                } else {
+                    self.multiply(team, span, left);
+                }
             }
         });
     }
 
-    fn pack(&self, team: Team, span: Span, left: &mut [f32], right: &mut [f32]) {
-        let team = if left.len() + right.len() < PARALLEL_PACKED { Team::Caller } else { team };
-        let mut jobs: Vec<_> = self.left.packings(span.blocks(), left).collect();
-        jobs.extend(self.right.packings(span.blocks(), right));
-        team.run_on(&mut jobs, |_, packing| packing.run());
-    }
-
     /// One block after the other for each rectangle of the output.
-    fn multiply(&self, team: Team, span: Span, left: &[f32], right: &[f32]) {
+    fn multiply(&self, team: Team, span: Span, left: &[f32]) {
         let (strips, panels) = (self.left.groups(), self.right.groups());
         let tasks = match team.threads() {
             1 => 1,
             threads => (self.size.m * span.length() * self.size.n / TASK_WORK).clamp(1, TASKS_PER_THREAD * threads),
         };
-        let row_tasks = strips.div_ceil(TASK_ROWS / self.shape.rows).max(strips.min(tasks));
+        // A task packs its own panels of the right matrix: what another core has packed is slow to come by. So columns are
+        // shared out, and rows where there are too few panels, or more rows than half of the L2 cache holds.
+        let kept = l2_bytes() / 2 / (size_of::<f32>() * BLOCK.min(span.length()));
+        let row_tasks = strips.div_ceil((kept / self.shape.rows).max(1));
         let column_tasks = tasks.div_ceil(row_tasks).min(panels);
+        let row_tasks = if panels < team.threads() { row_tasks.max(tasks.div_ceil(panels)).min(strips) } else { row_tasks };
         team.run(row_tasks * column_tasks, |task| {
             let (row_task, column_task) = (task / column_tasks, task % column_tasks);
             let strips = share(strips, row_tasks, row_task);
             let panels = share(panels, column_tasks, column_task);
-            for (start, depth) in span.blocks() {
-                for panel in panels.clone() {
-                    self.tiles(span, (start, depth), strips.clone(), panel, left, right);
+            with_scratch(self.shape.columns * BLOCK.min(span.length()), |panel_scratch| {
+                for (start, depth) in span.blocks() {
+                    for panel in panels.clone() {
+                        let right = self.right.packed_group(self.level, panel_scratch, (start, depth), panel);
+                        let (out, write) = (self.out, if start == 0 { Write::Store } else { Write::Add });
+                        self.tiles(span, (start, depth), strips.clone(), panel, (left, right), (out, write));
+                    }
                 }
-            }
+            });
         });
+    }
+
+    /// Each block by itself, then their sums in ascending order.
+    fn multiply_blocks(&self, team: Team, span: Span, left: &[f32]) {
+        let (strips, panels, length) = (self.left.groups(), self.right.groups(), self.out_length());
+        let blocks: Vec<_> = span.blocks().collect();
+        let mut partials = Vec::with_capacity(blocks.len() * length);
+        let partials: &mut [MaybeUninit<f32>] = &mut partials.spare_capacity_mut()[..blocks.len() * length];
+        let shared = Shared(partials.as_mut_ptr().cast());
+        team.run(blocks.len(), |index| {
+            with_scratch(self.shape.columns * blocks[index].1, |panel_scratch| {
+                for panel in 0..panels {
+                    let right = self.right.packed_group(self.level, panel_scratch, blocks[index], panel);
+                    let out = Shared(shared.at(index * length));
+                    self.tiles(span, blocks[index], 0..strips, panel, (left, right), (out, Write::Store));
+                }
+            });
+        });
+        // SAFETY: each block has written its own partial product, all of it.
+        let partials = unsafe { partials.assume_init_ref() };
+        // SAFETY: the output is that long, and nobody else uses it now.
+        let out = unsafe { std::slice::from_raw_parts_mut(self.out.at(0).cast::<MaybeUninit<f32>>(), length) };
+        for (partial, (start, _)) in partials.chunks_exact(length).zip(blocks) {
+            if start == 0 {
+                out.write_copy_of_slice(partial);
+            } else {
+                // SAFETY: the first block has written it.
+                let out = unsafe { out.assume_init_mut() };
+                out.iter_mut().zip(partial).for_each(|(out, partial)| *out += partial);
+            }
+        }
+    }
+
+    fn out_length(&self) -> usize {
+        self.size.m * self.size.n
     }
 
     fn tiles(
@@ -201,29 +247,30 @@ impl Product<'_> {
         (start, depth): (usize, usize),
         strips: std::ops::Range<usize>,
         panel: usize,
-        left: &[f32],
-        right: &[f32],
+        (left, right): (&[f32], Group),
+        (out, write): (Shared, Write),
     ) {
         let Size { m, n, .. } = self.size;
         let (row, column) = (strips.start * self.shape.rows, panel * self.shape.columns);
         let rows = m.min(strips.end * self.shape.rows) - row;
         let columns = (n - column).min(self.shape.columns);
         let block = (start - span.start, start, depth);
-        let (left, right) = (self.left.group(left, block, strips.start), self.right.group(right, block, panel));
+        let left = self.left.group(left, block, strips.start);
         let tiles = Tiles {
             strips: Strips {
                 start: left.start,
+                rows: self.shape.rows,
                 strip_stride: left.group_stride,
                 row_stride: left.lane_stride,
                 k_stride: left.k_stride,
             },
             panel: Panel { start: right.start, k_stride: right.k_stride },
             depth,
-            target: Target { start: self.out.at(row * n + column), row_stride: n, rows, columns },
-            write: if start == 0 { Write::Store } else { Write::Add },
+            target: Target { start: out.at(row * n + column), row_stride: n, rows, columns },
+            write,
         };
         // SAFETY: `Operand::group` gives addresses of whole groups over `depth`, in the operand's slice, which its
-        // constructor has checked, or in the packed copy; a panel read in place consists of whole registers. The output
+        // constructor has checked, or in the packed copy; a panel read in place consists of whole registers. Either output
         // is m · n long, the rectangles of different tasks are disjoint, and the first block is stored. `Level` values
         // come from detection.
         unsafe { tiles.run(self.level) }

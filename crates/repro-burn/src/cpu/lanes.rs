@@ -6,9 +6,10 @@ use super::level::PortableFma;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
     __m256, __m256i, __m512, __mmask16, _cvtu32_mask16, _mm256_add_ps, _mm256_cmpgt_epi32, _mm256_fmadd_ps,
-    _mm256_loadu_ps, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32,
-    _mm256_storeu_ps, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
-    _mm512_set1_ps, _mm512_storeu_ps,
+    _mm256_loadu_ps, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_permute2f128_ps, _mm256_set1_epi32, _mm256_set1_ps,
+    _mm256_setr_epi32, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps, _mm512_add_ps,
+    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_ps,
+    _mm512_shuffle_f32x4, _mm512_shuffle_ps, _mm512_storeu_ps, _mm512_unpackhi_ps, _mm512_unpacklo_ps,
 };
 
 /// Several f32 handled by one instruction.
@@ -19,9 +20,10 @@ use std::arch::x86_64::{
 pub unsafe trait Lanes: Copy {
     /// Number of lanes.
     const WIDTH: usize;
-    /// Rows of the largest tile whose accumulators fit the register file.
-    const TILE_ROWS: usize;
-    /// Registers in a row of that tile.
+    /// Rows of the largest tile of one, two, three and four registers a row whose accumulators fit the register file; 0
+    /// where none is worth having.
+    const TILE_ROWS: [usize; 4];
+    /// Registers in a row of the tile of a wide product.
     const TILE_VECTORS: usize;
     /// Which lanes, from the first, are in memory.
     type Mask: Copy;
@@ -42,6 +44,11 @@ pub unsafe trait Lanes: Copy {
     unsafe fn add(self, b: Self) -> Self;
     /// self · b + c in each lane, rounded once.
     unsafe fn fma(self, b: Self, c: Self) -> Self;
+    /// Adds to each lane, in ascending k, factor k times value k of the row of that lane: `WIDTH` factors, and `WIDTH` rows
+    /// of as many values that are `stride` apart.
+    unsafe fn add_dots(self, factors: *const f32, rows: *const f32, stride: usize) -> Self;
+    /// Writes the columns of `WIDTH` rows of `WIDTH` values, `stride` apart, as rows that are `to_stride` apart.
+    unsafe fn transpose(rows: *const f32, stride: usize, to: *mut f32, to_stride: usize);
 }
 
 /// Eight lanes of plain Rust.
@@ -51,7 +58,7 @@ pub struct Plain([f32; 8]);
 // SAFETY: plain Rust needs no instructions beyond the build target's.
 unsafe impl Lanes for Plain {
     const WIDTH: usize = 8;
-    const TILE_ROWS: usize = 4;
+    const TILE_ROWS: [usize; 4] = [4, 4, 0, 0];
     const TILE_VECTORS: usize = 2;
     type Mask = usize;
 
@@ -110,12 +117,34 @@ unsafe impl Lanes for Plain {
         }
         Self(lanes)
     }
+
+    #[inline(always)]
+    unsafe fn add_dots(self, factors: *const f32, rows: *const f32, stride: usize) -> Self {
+        let mut lanes = self.0;
+        for (row, lane) in lanes.iter_mut().enumerate() {
+            for k in 0..Self::WIDTH {
+                // SAFETY: the caller guarantees the factors and the rows.
+                *lane = unsafe { PortableFma::fma(*factors.add(k), *rows.add(row * stride + k), *lane) };
+            }
+        }
+        Self(lanes)
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(rows: *const f32, stride: usize, to: *mut f32, to_stride: usize) {
+        for row in 0..Self::WIDTH {
+            for column in 0..Self::WIDTH {
+                // SAFETY: the caller guarantees the rows and the columns.
+                unsafe { *to.add(column * to_stride + row) = *rows.add(row * stride + column) };
+            }
+        }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 macro_rules! x86_lanes {
     (
-        $register:ty, $width:literal, $rows:literal, $vectors:literal, $splat:ident, $load:ident, $store:ident,
+        $register:ty, $width:literal, $rows:expr, $vectors:literal, $transposed:ident, $splat:ident, $load:ident, $store:ident,
         $add:ident, $fma:ident, $mask:ty,
         |$count:ident| $make_mask:expr,
         |$from:ident, $from_mask:ident| $load_some:expr,
@@ -124,7 +153,7 @@ macro_rules! x86_lanes {
         // SAFETY: the methods use only instructions of the register's own level, which the caller guarantees.
         unsafe impl Lanes for $register {
             const WIDTH: usize = $width;
-            const TILE_ROWS: usize = $rows;
+            const TILE_ROWS: [usize; 4] = $rows;
             const TILE_VECTORS: usize = $vectors;
             type Mask = $mask;
 
@@ -176,6 +205,36 @@ macro_rules! x86_lanes {
                 // SAFETY: the caller guarantees the instruction.
                 unsafe { $fma(self, b, c) }
             }
+
+            #[inline(always)]
+            unsafe fn add_dots(self, factors: *const f32, rows: *const f32, stride: usize) -> Self {
+                // SAFETY: the caller guarantees the instructions and the memory.
+                unsafe {
+                    let mut registers = [self; $width];
+                    for (row, register) in registers.iter_mut().enumerate() {
+                        *register = $load(rows.add(row * stride));
+                    }
+                    let mut sums = self;
+                    for (k, column) in $transposed(registers).into_iter().enumerate() {
+                        sums = $fma($splat(*factors.add(k)), column, sums);
+                    }
+                    sums
+                }
+            }
+
+            #[inline(always)]
+            unsafe fn transpose(rows: *const f32, stride: usize, to: *mut f32, to_stride: usize) {
+                // SAFETY: the caller guarantees the instructions and the memory.
+                unsafe {
+                    let mut registers = [$load(rows); $width];
+                    for (row, register) in registers.iter_mut().enumerate() {
+                        *register = $load(rows.add(row * stride));
+                    }
+                    for (column, values) in $transposed(registers).into_iter().enumerate() {
+                        $store(to.add(column * to_stride), values);
+                    }
+                }
+            }
         }
     };
 }
@@ -184,8 +243,9 @@ macro_rules! x86_lanes {
 x86_lanes!(
     __m256,
     8,
-    6,
+    [12, 6, 4, 0],
     2,
+    transposed_8,
     _mm256_set1_ps,
     _mm256_loadu_ps,
     _mm256_storeu_ps,
@@ -200,8 +260,9 @@ x86_lanes!(
 x86_lanes!(
     __m512,
     16,
-    8,
+    [16, 12, 8, 6],
     3,
+    transposed_16,
     _mm512_set1_ps,
     _mm512_loadu_ps,
     _mm512_storeu_ps,
@@ -212,3 +273,73 @@ x86_lanes!(
     |from, mask| _mm512_maskz_loadu_ps(mask, from),
     |to, mask, lanes| _mm512_mask_storeu_ps(to, mask, lanes),
 );
+
+/// The columns of a square as rows.
+///
+/// # Safety
+/// The processor has AVX2.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn transposed_8(r: [__m256; 8]) -> [__m256; 8] {
+    // SAFETY: the caller guarantees the instructions.
+    unsafe {
+        let mut t = r;
+        for i in 0..4 {
+            t[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+            t[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+        }
+        // In each half h, u[4 i + c] has column 4 h + c of rows 4 i to 4 i + 3.
+        let mut u = t;
+        for i in 0..2 {
+            for half in 0..2 {
+                let (a, b) = (t[4 * i + half], t[4 * i + half + 2]);
+                u[4 * i + 2 * half] = _mm256_shuffle_ps::<0x44>(a, b);
+                u[4 * i + 2 * half + 1] = _mm256_shuffle_ps::<0xee>(a, b);
+            }
+        }
+        let mut columns = u;
+        for c in 0..4 {
+            columns[c] = _mm256_permute2f128_ps::<0x20>(u[c], u[4 + c]);
+            columns[4 + c] = _mm256_permute2f128_ps::<0x31>(u[c], u[4 + c]);
+        }
+        columns
+    }
+}
+
+/// The columns of a square as rows.
+///
+/// # Safety
+/// The processor has AVX-512F.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn transposed_16(r: [__m512; 16]) -> [__m512; 16] {
+    // SAFETY: the caller guarantees the instructions.
+    unsafe {
+        let mut t = r;
+        for i in 0..8 {
+            t[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+            t[2 * i + 1] = _mm512_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+        }
+        // In each quarter q, u[4 i + c] has column 4 q + c of rows 4 i to 4 i + 3.
+        let mut u = t;
+        for i in 0..4 {
+            for half in 0..2 {
+                let (a, b) = (t[4 * i + half], t[4 * i + half + 2]);
+                u[4 * i + 2 * half] = _mm512_shuffle_ps::<0x44>(a, b);
+                u[4 * i + 2 * half + 1] = _mm512_shuffle_ps::<0xee>(a, b);
+            }
+        }
+        let mut columns = u;
+        for c in 0..4 {
+            let low = _mm512_shuffle_f32x4::<0x88>(u[c], u[4 + c]);
+            let high = _mm512_shuffle_f32x4::<0x88>(u[8 + c], u[12 + c]);
+            let low_odd = _mm512_shuffle_f32x4::<0xdd>(u[c], u[4 + c]);
+            let high_odd = _mm512_shuffle_f32x4::<0xdd>(u[8 + c], u[12 + c]);
+            columns[c] = _mm512_shuffle_f32x4::<0x88>(low, high);
+            columns[8 + c] = _mm512_shuffle_f32x4::<0xdd>(low, high);
+            columns[4 + c] = _mm512_shuffle_f32x4::<0x88>(low_odd, high_odd);
+            columns[12 + c] = _mm512_shuffle_f32x4::<0xdd>(low_odd, high_odd);
+        }
+        columns
+    }
+}

@@ -136,7 +136,8 @@ pub type PortableFma = super::super::ops::fma::Emulated;
 /// Calls code that is compiled for each level, as the level says: `per_level!(level, (x: &[f32] = values), body(x))`.
 ///
 /// What is called has to be `#[inline(always)]` down to its loops: a function of its own, a closure too, has not the level's
-/// instructions. `LevelFma` names the level's [`Fma`](super::super::ops::Fma) in the call.
+/// instructions. `LevelFma` and `LevelLanes` name the level's [`Fma`](super::super::ops::Fma) and
+/// [`Lanes`](super::lanes::Lanes) in the call.
 macro_rules! per_level {
     (
         $level:expr, $([$($generic:ident: $bound:path),+],)?
@@ -150,6 +151,8 @@ macro_rules! per_level {
         unsafe fn avx2 $(<$($generic: $bound),+>)? ($($argument: $type),*) $(-> $out)? {
             #[allow(dead_code)]
             type LevelFma = $crate::ops::fma::Fused;
+            #[allow(dead_code)]
+            type LevelLanes = std::arch::x86_64::__m256;
             $call
         }
 
@@ -161,6 +164,8 @@ macro_rules! per_level {
         unsafe fn avx512 $(<$($generic: $bound),+>)? ($($argument: $type),*) $(-> $out)? {
             #[allow(dead_code)]
             type LevelFma = $crate::ops::fma::Fused;
+            #[allow(dead_code)]
+            type LevelLanes = std::arch::x86_64::__m512;
             $call
         }
 
@@ -168,6 +173,8 @@ macro_rules! per_level {
             $crate::cpu::level::Instructions::Portable => {
                 #[allow(dead_code)]
                 type LevelFma = $crate::cpu::level::PortableFma;
+                #[allow(dead_code)]
+                type LevelLanes = $crate::cpu::lanes::Plain;
                 $(let $argument: $type = $value;)*
                 $call
             }

@@ -6,6 +6,7 @@
 #[cfg(test)]
 pub mod adversarial;
 pub mod batch;
+pub mod cache;
 pub mod chunks;
 pub mod columns;
 pub mod crew;

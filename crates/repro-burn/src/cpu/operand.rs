@@ -1,6 +1,7 @@
 //! An operand of a matrix product, read where it is or packed in the order in which the kernel reads it.
 
 use super::gemm::{Size, View};
+use super::level::Level;
 use super::pack::Part;
 use super::tile::TileShape;
 
@@ -56,8 +57,8 @@ pub struct Packing<'a> {
 
 impl Packing<'_> {
     /// Packs it.
-    pub fn run(&mut self) {
-        self.part.pack(self.width, self.packed);
+    pub fn run(&mut self, level: Level) {
+        self.part.pack(level, self.width, self.packed);
     }
 }
 
@@ -138,6 +139,25 @@ impl<'a> Operand<'a> {
                 let part = Part { values, lane_stride: operand.lane_stride, k_stride: operand.k_stride, lanes };
                 Packing { part, width, packed: own }
             })
+    }
+
+    /// Where group `index` lies for the block of k that starts at `start` and is `depth` long: where it is, or packed into
+    /// `scratch`, which has as many values for each k as the widest group.
+    ///
+    /// # Panics
+    /// When it would be outside the operand or the scratch.
+    pub fn packed_group(&self, level: Level, scratch: &mut [f32], (start, depth): (usize, usize), index: usize) -> Group {
+        let lane = index * self.width;
+        if lane < self.packed_from {
+            return self.group(&[], (0, start, depth), index);
+        }
+        let lanes = self.width.min(self.lanes - lane);
+        let width = lanes.next_multiple_of(self.padding);
+        let values = &self.values[lane * self.lane_stride + start * self.k_stride..];
+        let part = Part { values, lane_stride: self.lane_stride, k_stride: self.k_stride, lanes };
+        let packed = &mut scratch[..width * depth];
+        part.pack(level, width, packed);
+        Group { start: packed.as_ptr(), group_stride: 0, lane_stride: 1, k_stride: width }
     }
 
     /// Where group `index` lies for the block of k that starts at `start`, `offset` after the first packed one, and is

@@ -1,5 +1,8 @@
 //! Copies of operands in the order in which the kernel reads them.
 
+use super::lanes::Lanes;
+use super::level::{Level, per_level};
+
 /// A part of a matrix: a strip of rows of the left one or a panel of columns of the right one, its *lanes*, over one
 /// block of k.
 #[derive(Debug, Clone, Copy)]
@@ -19,10 +22,10 @@ impl Part<'_> {
     ///
     /// # Panics
     /// When `width` is 0 or less than the lanes, or the part leaves its slice.
-    pub fn pack(self, width: usize, packed: &mut [f32]) {
+    pub fn pack(self, level: Level, width: usize, packed: &mut [f32]) {
         assert!(self.lanes <= width, "{} lanes packed into {width}", self.lanes);
         if self.k_stride == 1 {
-            self.transpose(width, packed);
+            self.transpose(level, width, packed);
         } else if self.lane_stride == 1 {
             self.copy(width, packed);
         } else {
@@ -59,12 +62,20 @@ impl Part<'_> {
         }
     }
 
-    /// Lanes that are adjacent along k: square blocks are transposed in registers.
-    fn transpose(self, width: usize, packed: &mut [f32]) {
+    /// Lanes that are adjacent along k: squares are transposed in registers, the large ones first.
+    fn transpose(self, level: Level, width: usize, packed: &mut [f32]) {
         let depth = packed.len() / width;
+        let mut lane = 0;
+        let part = self;
+        per_level!(
+            level,
+            (part: Part<'_> = part, width: usize = width, packed: &mut [f32] = packed, lane: &mut usize = &mut lane),
+            part.squares::<LevelLanes>(width, packed, lane)
+        );
+        // In squares of four, which every x86-64 transposes in registers; those that are done have none left.
         let (whole_lanes, whole_depth) = (self.lanes / SIDE * SIDE, depth / SIDE * SIDE);
         let (whole, rest) = packed.split_at_mut(whole_depth * width);
-        for lane in (0..whole_lanes).step_by(SIDE) {
+        for lane in (lane..whole_lanes).step_by(SIDE) {
             let rows: [&[f32]; SIDE] =
                 std::array::from_fn(|row| &self.values[(lane + row) * self.lane_stride..][..whole_depth]);
             let mut out = whole.as_mut_ptr().wrapping_add(lane);
@@ -82,6 +93,33 @@ impl Part<'_> {
         }
         self.gather(width, whole, whole_lanes, 0);
         self.gather(width, rest, 0, whole_depth);
+    }
+
+    /// The lanes from number `lane` on, as many registers of them as there are, over their whole depth; moves `lane` behind
+    /// them.
+    #[inline(always)]
+    fn squares<L: Lanes>(self, width: usize, packed: &mut [f32], lane: &mut usize) {
+        let depth = packed.len() / width;
+        // A remainder along k, at most a third of the work, goes the slow way.
+        let whole_depth = depth / L::WIDTH * L::WIDTH;
+        while *lane + L::WIDTH <= self.lanes {
+            let values = &self.values[*lane * self.lane_stride..];
+            assert!((L::WIDTH - 1) * self.lane_stride + depth <= values.len(), "a part inside its slice");
+            for k in (0..whole_depth).step_by(L::WIDTH) {
+                // SAFETY: the rows are `depth` long, as compared above; `packed` has `width` values for each k, and lane +
+                // WIDTH is at most the lanes, at most the width. The code is compiled for these lanes.
+                unsafe {
+                    let out = packed.as_mut_ptr().add(k * width + *lane);
+                    L::transpose(values.as_ptr().add(k), self.lane_stride, out, width);
+                }
+            }
+            for k in whole_depth..depth {
+                for row in 0..L::WIDTH {
+                    packed[k * width + *lane + row] = values[row * self.lane_stride + k];
+                }
+            }
+            *lane += L::WIDTH;
+        }
     }
 
     /// Lanes from `lane` on, for k from `start` on, one by one.
@@ -134,13 +172,15 @@ mod tests {
         for (lane_stride, k_stride) in [(1, 50), (60, 1), (3, 61), (1, 1), (1, 0), (0, 1)] {
             for (lanes, width) in [(1, 8), (7, 8), (8, 8), (48, 48), (33, 48), (6, 6), (2, 2), (13, 16)] {
                 for depth in [1, 3, 4, 5, 23, 37] {
+                  for level in Level::available() {
                     let mut packed = vec![f32::NAN; width * depth];
-                    Part { values: &values, lane_stride, k_stride, lanes }.pack(width, &mut packed);
+                    Part { values: &values, lane_stride, k_stride, lanes }.pack(level, width, &mut packed);
                     for (index, packed) in packed.into_iter().enumerate() {
                         let (k, lane) = (index / width, index % width);
                         let expected = if lane < lanes { values[lane * lane_stride + k * k_stride] } else { 0.0 };
-                        assert_eq!(packed, expected, "lane {lane} of {lanes} in {width}, k {k} of {depth}");
+                        assert_eq!(packed, expected, "lane {lane} of {lanes} in {width}, k {k} of {depth}, {level:?}");
                     }
+                  }
                 }
             }
         }

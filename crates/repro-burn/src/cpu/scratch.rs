@@ -1,6 +1,6 @@
 //! Memory for packed operands, kept by each thread from one product to the next: fresh pages cost more than packing.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 /// A cache line, so that no register of a packed panel is loaded from two of them.
 #[derive(Clone, Copy)]
@@ -15,7 +15,8 @@ impl Line {
 const KEPT: usize = 1 << 18;
 
 thread_local! {
-    static LINES: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
+    /// As many as were in use at once: a product's own, and that of each of its panels.
+    static LINES: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Hands `length` values of any content to `body`, the first at the start of a cache line.
@@ -24,7 +25,7 @@ pub fn with_scratch<R>(length: usize, body: impl FnOnce(&mut [f32]) -> R) -> R {
         return body(&mut []);
     }
     // Taken, not borrowed: while `body` waits for other threads this one may run another product.
-    let mut lines = LINES.take();
+    let mut lines = LINES.with_borrow_mut(Vec::pop).unwrap_or_default();
     let count = length.div_ceil(Line::LENGTH);
     if lines.len() < count {
         lines = vec![Line([0.0; Line::LENGTH]); count];
@@ -33,7 +34,7 @@ pub fn with_scratch<R>(length: usize, body: impl FnOnce(&mut [f32]) -> R) -> R {
     let values = unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast::<f32>(), length) };
     let result = body(values);
     if lines.len() <= KEPT {
-        LINES.set(lines);
+        LINES.with_borrow_mut(|kept| kept.push(lines));
     }
     result
 }

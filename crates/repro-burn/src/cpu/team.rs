@@ -22,20 +22,19 @@ impl Team {
         }
     }
 
-    /// Runs `task` for every index below `count`, in any order. Threads take the next index when they are done with one.
+    /// Runs `task` for every index below `count`, in any order.
+    ///
+    /// Each thread begins with a share of its own, the same one for the same count, because the parts of a tensor that it
+    /// has made are in its cache; one that is done goes on with those of the others.
     pub fn run(self, count: usize, task: impl Fn(usize) + Sync) {
-        let helpers = self.threads().min(count).saturating_sub(1);
-        if helpers == 0 {
+        let threads = self.threads().min(count);
+        if threads <= 1 {
             return (0..count).for_each(task);
         }
-        let next = AtomicUsize::new(0);
-        Crew::work(helpers, &|| {
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                if index >= count {
-                    break;
-                }
-                task(index);
+        let shares: Vec<Share> = (0..threads).map(|thread| Share::new(count, threads, thread)).collect();
+        Crew::work(threads - 1, &|seat| {
+            for offset in 0..threads {
+                shares[(seat + offset) % threads].run(&task);
             }
         });
     }
@@ -58,6 +57,30 @@ impl Team {
             let part = unsafe { std::slice::from_raw_parts_mut(items.at(first), length.min(items.1 - first)) };
             task(index, part);
         });
+    }
+}
+
+/// Indices that one thread begins with; on a cache line of its own.
+#[repr(align(64))]
+struct Share {
+    next: AtomicUsize,
+    end: usize,
+}
+
+impl Share {
+    fn new(count: usize, threads: usize, thread: usize) -> Self {
+        Self { next: AtomicUsize::new(thread * count / threads), end: (thread + 1) * count / threads }
+    }
+
+    /// Does what nobody else has taken.
+    fn run(&self, task: &impl Fn(usize)) {
+        loop {
+            let index = self.next.fetch_add(1, Ordering::Relaxed);
+            if index >= self.end {
+                break;
+            }
+            task(index);
+        }
     }
 }
 

@@ -1,10 +1,9 @@
 //! The inner kernel of the matrix product: a tile of output elements in registers, each its own chain over k.
 
-use super::lanes::{Lanes, Plain};
-use super::level::{Instructions, Level};
+use std::mem::MaybeUninit;
 
-#[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::{__m256, __m512};
+use super::lanes::Lanes;
+use super::level::{Level, per_level};
 
 /// The largest tile of a level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,19 +17,16 @@ pub struct TileShape {
 }
 
 impl TileShape {
-    /// The tile of `level`.
-    pub fn of(level: Level) -> Self {
-        match level.instructions() {
-            Instructions::Portable => Self::of_lanes::<Plain>(),
-            #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2 => Self::of_lanes::<__m256>(),
-            #[cfg(target_arch = "x86_64")]
-            Instructions::Avx512 => Self::of_lanes::<__m512>(),
-        }
+    /// The tile of `level` for a product of `n` columns: as wide as those, if there is such a one.
+    pub fn of(level: Level, n: usize) -> Self {
+        per_level!(level, (n: usize = n) -> TileShape, TileShape::of_lanes::<LevelLanes>(n))
     }
 
-    fn of_lanes<L: Lanes>() -> Self {
-        Self { rows: L::TILE_ROWS, columns: L::WIDTH * L::TILE_VECTORS, lanes: L::WIDTH }
+    fn of_lanes<L: Lanes>(n: usize) -> Self {
+        let needed = n.div_ceil(L::WIDTH);
+        let rows = |vectors: usize| L::TILE_ROWS.get(vectors.wrapping_sub(1)).copied().unwrap_or(0);
+        let vectors = if rows(needed) > 0 { needed } else { L::TILE_VECTORS };
+        Self { rows: rows(vectors), columns: L::WIDTH * vectors, lanes: L::WIDTH }
     }
 }
 
@@ -40,7 +36,9 @@ impl TileShape {
 pub struct Strips {
     /// Element (0, 0) of the first strip.
     pub start: *const f32,
-    /// Distance between strips of [`TileShape::rows`] rows.
+    /// Rows of a strip.
+    pub rows: usize,
+    /// Distance between strips.
     pub strip_stride: usize,
     /// Distance between rows.
     pub row_stride: usize,
@@ -102,34 +100,8 @@ impl Tiles {
     /// registers, both over `depth`; the target is valid for writes, initialised where it is added to, and no other
     /// thread touches it. The processor has `level`.
     pub unsafe fn run(self, level: Level) {
-        // SAFETY: passed on from the caller.
-        unsafe {
-            match level.instructions() {
-                Instructions::Portable => self.strips::<Plain>(),
-                #[cfg(target_arch = "x86_64")]
-                Instructions::Avx2 => self.run_avx2(),
-                #[cfg(target_arch = "x86_64")]
-                Instructions::Avx512 => self.run_avx512(),
-            }
-        }
-    }
-
-    /// # Safety
-    /// As [`run`](Self::run), and the processor has AVX2 and FMA.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn run_avx2(self) {
-        // SAFETY: this function is compiled for these instructions, and its caller guarantees them.
-        unsafe { self.strips::<__m256>() }
-    }
-
-    /// # Safety
-    /// As [`run`](Self::run), and the processor has AVX-512F.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f")]
-    unsafe fn run_avx512(self) {
-        // SAFETY: this function is compiled for these instructions, and its caller guarantees them.
-        unsafe { self.strips::<__m512>() }
+        // SAFETY: passed on from the caller; the code is compiled for these lanes.
+        per_level!(level, (tiles: Tiles = self), unsafe { tiles.strips::<LevelLanes>() });
     }
 
     /// # Safety
@@ -156,15 +128,17 @@ impl Tiles {
             let mut rows = self.target.rows;
             let mut strip = self.strips.start;
             while rows > 0 {
-                let height = rows.min(L::TILE_ROWS);
+                let height = rows.min(self.strips.rows);
                 tile.left = strip;
                 match (vectors, tile.row_stride == 1) {
                     (1, true) => tile.strip::<1, true>(height),
                     (1, false) => tile.strip::<1, false>(height),
                     (2, true) => tile.strip::<2, true>(height),
                     (2, false) => tile.strip::<2, false>(height),
-                    (_, true) => tile.strip::<3, true>(height),
-                    (_, false) => tile.strip::<3, false>(height),
+                    (3, true) => tile.strip::<3, true>(height),
+                    (3, false) => tile.strip::<3, false>(height),
+                    (_, true) => tile.strip::<4, true>(height),
+                    (_, false) => tile.strip::<4, false>(height),
                 }
                 strip = strip.wrapping_add(self.strips.strip_stride);
                 rows -= height;
@@ -172,6 +146,9 @@ impl Tiles {
         }
     }
 }
+
+/// Sums of the largest tile.
+const MOST_SUMS: usize = 24 * 16;
 
 /// Where a tile is; moves down as its rows are done.
 #[derive(Clone, Copy)]
@@ -198,15 +175,20 @@ impl<L: Lanes> Tile<L> {
     /// As [`Tiles::strips`].
     #[inline(always)]
     unsafe fn strip<const VECTORS: usize, const ADJACENT: bool>(&mut self, mut rows: usize) {
-        if VECTORS > L::TILE_VECTORS {
-            unreachable!("a panel has at most as many registers as the tile");
+        let most = L::TILE_ROWS[VECTORS - 1];
+        if most == 0 {
+            unreachable!("a panel has at most as many registers as a tile");
         }
         // SAFETY: passed on from the caller.
         unsafe {
             while rows > 0 {
-                rows -= if L::TILE_ROWS == 8 && rows >= 8 {
+                rows -= if most >= 16 && rows >= 16 {
+                    self.accumulate::<16, VECTORS, ADJACENT>()
+                } else if most >= 12 && rows >= 12 {
+                    self.accumulate::<12, VECTORS, ADJACENT>()
+                } else if most >= 8 && rows >= 8 {
                     self.accumulate::<8, VECTORS, ADJACENT>()
-                } else if L::TILE_ROWS == 6 && rows >= 6 {
+                } else if most >= 6 && rows >= 6 {
                     self.accumulate::<6, VECTORS, ADJACENT>()
                 } else if rows >= 4 {
                     self.accumulate::<4, VECTORS, ADJACENT>()
@@ -245,22 +227,57 @@ impl<L: Lanes> Tile<L> {
                 left = left.wrapping_add(self.left_k);
                 right = right.wrapping_add(self.right_k);
             }
-            for (row, sums) in sums.iter().enumerate() {
-                let out = self.out.add(row * self.out_stride);
-                for (vector, sum) in sums.iter().enumerate() {
-                    let out = out.add(vector * L::WIDTH);
-                    if vector + 1 < VECTORS || self.whole {
-                        let sum = if self.write == Write::Add { L::load(out).add(*sum) } else { *sum };
-                        sum.store(out);
-                    } else {
-                        let sum = if self.write == Write::Add { L::load_some(out, self.last).add(*sum) } else { *sum };
-                        sum.store_some(out, self.last);
+            // Three loops, each so small that the compiler unrolls it: it keeps the sums in memory if it cannot.
+            if self.whole && self.write == Write::Store {
+                for (row, sums) in sums.iter().enumerate() {
+                    for (vector, sum) in sums.iter().enumerate() {
+                        sum.store(self.out.add(row * self.out_stride + vector * L::WIDTH));
                     }
                 }
+            } else if self.whole {
+                for (row, sums) in sums.iter().enumerate() {
+                    for (vector, sum) in sums.iter().enumerate() {
+                        let out = self.out.add(row * self.out_stride + vector * L::WIDTH);
+                        L::load(out).add(*sum).store(out);
+                    }
+                }
+            } else {
+                let mut kept = MaybeUninit::<[f32; MOST_SUMS]>::uninit();
+                let kept = kept.as_mut_ptr().cast::<f32>();
+                for (row, sums) in sums.iter().enumerate() {
+                    for (vector, sum) in sums.iter().enumerate() {
+                        sum.store(kept.add((row * VECTORS + vector) * L::WIDTH));
+                    }
+                }
+                self.write_some(kept, ROWS, VECTORS);
             }
         }
         self.left = self.left.wrapping_add(ROWS * row_stride);
         self.out = self.out.wrapping_add(ROWS * self.out_stride);
         ROWS
+    }
+
+    /// Writes the sums of a tile whose last register has columns that do not exist.
+    ///
+    /// # Safety
+    /// As [`Tiles::strips`]; `sums` has `rows` · `vectors` registers.
+    #[inline(always)]
+    unsafe fn write_some(&self, sums: *const f32, rows: usize, vectors: usize) {
+        for row in 0..rows {
+            for vector in 0..vectors {
+                // SAFETY: passed on from the caller.
+                unsafe {
+                    let out = self.out.add(row * self.out_stride + vector * L::WIDTH);
+                    let sum = L::load(sums.add((row * vectors + vector) * L::WIDTH));
+                    let adds = self.write == Write::Add;
+                    if vector + 1 < vectors {
+                        if adds { L::load(out).add(sum) } else { sum }.store(out);
+                    } else {
+                        let sum = if adds { L::load_some(out, self.last).add(sum) } else { sum };
+                        sum.store_some(out, self.last);
+                    }
+                }
+            }
+        }
     }
 }

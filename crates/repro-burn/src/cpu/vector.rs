@@ -3,20 +3,16 @@
 use std::mem::MaybeUninit;
 
 use super::super::ops::matmul::BLOCK;
-use super::lanes::{Lanes, Plain};
-use super::level::{Instructions, Level};
+use super::lanes::Lanes;
+use super::level::{Level, per_level};
 use super::pack::Part;
 use super::scratch::with_scratch;
 use super::team::Team;
 
-#[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::{__m256, __m512};
-
 /// Lanes whose sums stay in the L1 cache beside what streams by.
 const STREAMED_LANES: usize = 2048;
-/// Lanes and length along k of what is transposed at a time: it fits the L1 cache.
-const TRANSPOSED_LANES: usize = 32;
-const TRANSPOSED_DEPTH: usize = 128;
+/// Lanes of the widest register; each task has a multiple of them.
+const MOST_LANES: usize = 16;
 /// Steps of k that are added to a register of sums before it is stored again.
 const STEPS: usize = 8;
 
@@ -36,7 +32,7 @@ pub fn product(
 ) {
     assert_eq!(out.len(), matrix.lanes, "output of a matrix and a vector");
     // A whole number of whole cache lines for each task.
-    let share = out.len().div_ceil(4 * team.threads()).next_multiple_of(TRANSPOSED_LANES);
+    let share = out.len().div_ceil(4 * team.threads()).next_multiple_of(2 * MOST_LANES);
     let mut shares: Vec<_> = out.chunks_mut(share).collect();
     team.run_on(&mut shares, |index, out| {
         let values = &matrix.values[index * share * matrix.lane_stride..];
@@ -46,32 +42,76 @@ pub fn product(
 
 /// One thread's lanes.
 fn rows(level: Level, k: usize, x: &[f32], x_stride: usize, matrix: Part<'_>, out: &mut [MaybeUninit<f32>]) {
-    let adjacent = matrix.lane_stride == 1;
-    let (lanes, depth) = if adjacent { (STREAMED_LANES, BLOCK) } else { (TRANSPOSED_LANES, TRANSPOSED_DEPTH) };
-    let packed_length = if adjacent { 0 } else { lanes * depth };
-    with_scratch(packed_length + lanes + depth, |scratch| {
-        let (packed, scratch) = scratch.split_at_mut(packed_length);
-        let (sums, factors) = scratch.split_at_mut(lanes);
-        for (index, out) in out.chunks_mut(lanes).enumerate() {
-            let values = &matrix.values[index * lanes * matrix.lane_stride..];
+    if matrix.k_stride != 1 {
+        return streamed(level, k, x, x_stride, matrix, out);
+    }
+    with_scratch(k, |factors| {
+        for (step, factor) in factors.iter_mut().enumerate() {
+            *factor = x[step * x_stride];
+        }
+        let (values, stride, factors) = (matrix.values, matrix.lane_stride, &*factors);
+        assert!(out.is_empty() || (out.len() - 1) * stride + k <= values.len(), "rows inside the matrix");
+        type Out = [MaybeUninit<f32>];
+        // SAFETY: the lengths have been compared; the code is compiled for these lanes.
+        per_level!(
+            level,
+            (factors: &[f32] = factors, values: &[f32] = values, stride: usize = stride, out: &mut Out = out),
+            unsafe { dots::<LevelLanes>(factors, values, stride, out) }
+        );
+    });
+}
+
+/// The products of rows that lie along k: squares of them are turned in registers.
+///
+/// # Safety
+/// `values` has a row for each element of `out`, as long as the factors; the instructions of `L` are available, and the
+/// caller is compiled for them.
+#[inline(always)]
+unsafe fn dots<L: Lanes>(factors: &[f32], values: &[f32], stride: usize, out: &mut [MaybeUninit<f32>]) {
+    for (group, out) in out.chunks_mut(L::WIDTH).enumerate() {
+        let rows = values.as_ptr().wrapping_add(group * L::WIDTH * stride);
+        for start in (0..factors.len()).step_by(BLOCK) {
+            let end = factors.len().min(start + BLOCK);
+            // The rows of the last group may be fewer, and then none beyond them is read.
+            let turned = if out.len() == L::WIDTH { start + (end - start) / L::WIDTH * L::WIDTH } else { start };
+            // SAFETY: passed on from the caller; every address is inside the factors, a row or the output.
+            unsafe {
+                let mut sums = L::splat(0.0);
+                for at in (start..turned).step_by(L::WIDTH) {
+                    sums = sums.add_dots(factors.as_ptr().add(at), rows.add(at), stride);
+                }
+                let mask = L::mask(out.len());
+                for at in turned..end {
+                    let mut column = [0.0; MOST_LANES];
+                    for (row, value) in column.iter_mut().enumerate().take(out.len()) {
+                        *value = *rows.add(row * stride + at);
+                    }
+                    sums = L::splat(factors[at]).fma(L::load(column.as_ptr()), sums);
+                }
+                let out = out.as_mut_ptr().cast::<f32>();
+                if start > 0 {
+                    sums = L::load_some(out, mask).add(sums);
+                }
+                sums.store_some(out, mask);
+            }
+        }
+    }
+}
+
+/// The products of lanes that lie side by side.
+fn streamed(level: Level, k: usize, x: &[f32], x_stride: usize, matrix: Part<'_>, out: &mut [MaybeUninit<f32>]) {
+    with_scratch(STREAMED_LANES + BLOCK, |scratch| {
+        let (sums, factors) = scratch.split_at_mut(STREAMED_LANES);
+        for (index, out) in out.chunks_mut(STREAMED_LANES).enumerate() {
+            let values = &matrix.values[index * STREAMED_LANES..];
             let sums = &mut sums[..out.len()];
             for block in (0..k).step_by(BLOCK) {
-                let end = k.min(block + BLOCK);
-                sums.fill(0.0);
-                for start in (block..end).step_by(depth) {
-                    let factors = &mut factors[..depth.min(end - start)];
-                    for (step, factor) in factors.iter_mut().enumerate() {
-                        *factor = x[(start + step) * x_stride];
-                    }
-                    let part = Part { values: &values[start * matrix.k_stride..], lanes: out.len(), ..matrix };
-                    if adjacent {
-                        accumulate(level, factors, part.values, part.k_stride, sums);
-                    } else {
-                        let packed = &mut packed[..lanes * factors.len()];
-                        part.pack(lanes, packed);
-                        accumulate(level, factors, packed, lanes, sums);
-                    }
+                let factors = &mut factors[..BLOCK.min(k - block)];
+                for (step, factor) in factors.iter_mut().enumerate() {
+                    *factor = x[(block + step) * x_stride];
                 }
+                sums.fill(0.0);
+                accumulate(level, factors, &values[block * matrix.k_stride..], matrix.k_stride, sums);
                 for (out, sum) in out.iter_mut().zip(&*sums) {
                     if block == 0 {
                         out.write(*sum);
@@ -94,34 +134,12 @@ fn accumulate(level: Level, factors: &[f32], values: &[f32], stride: usize, sums
         return;
     }
     assert!((factors.len() - 1) * stride + sums.len() <= values.len(), "rows inside the matrix");
-    match level.instructions() {
-        // SAFETY: plain Rust needs no instructions beyond the build target's; the lengths have been compared.
-        Instructions::Portable => unsafe { steps::<Plain>(factors, values, stride, sums) },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: this level exists only where the processor has AVX2 and FMA; the lengths have been compared.
-        Instructions::Avx2 => unsafe { steps_avx2(factors, values, stride, sums) },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: this level exists only where the processor has AVX-512F; the lengths have been compared.
-        Instructions::Avx512 => unsafe { steps_avx512(factors, values, stride, sums) },
-    }
-}
-
-/// # Safety
-/// As [`steps`], and the processor has AVX2 and FMA.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn steps_avx2(factors: &[f32], values: &[f32], stride: usize, sums: &mut [f32]) {
-    // SAFETY: this function is compiled for these instructions, and its caller guarantees them.
-    unsafe { steps::<__m256>(factors, values, stride, sums) }
-}
-
-/// # Safety
-/// As [`steps`], and the processor has AVX-512F.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-unsafe fn steps_avx512(factors: &[f32], values: &[f32], stride: usize, sums: &mut [f32]) {
-    // SAFETY: this function is compiled for these instructions, and its caller guarantees them.
-    unsafe { steps::<__m512>(factors, values, stride, sums) }
+    // SAFETY: the lengths have been compared; the code is compiled for these lanes.
+    per_level!(
+        level,
+        (factors: &[f32] = factors, values: &[f32] = values, stride: usize = stride, sums: &mut [f32] = sums),
+        unsafe { steps::<LevelLanes>(factors, values, stride, sums) }
+    );
 }
 
 /// # Safety
