@@ -82,7 +82,7 @@ pub fn gemm(level: Level, team: Team, size: Size, left: View<'_>, right: View<'_
     if let Some((x, x_stride, matrix)) = vector_and_matrix(size, left, right) {
         return vector::product(level, team, k, x, x_stride, matrix, out);
     }
-    let shape = TileShape::of(level, n);
+    let shape = TileShape::of(level, n, team.threads());
     let product = Product {
         level,
         shape,
@@ -189,7 +189,8 @@ impl Product<'_> {
         let kept = l2_bytes() / 2 / (size_of::<f32>() * BLOCK.min(span.length()));
         let row_tasks = strips.div_ceil((kept / self.shape.rows).max(1));
         let column_tasks = tasks.div_ceil(row_tasks).min(panels);
-        let row_tasks = if panels < team.threads() { row_tasks.max(tasks.div_ceil(panels)).min(strips) } else { row_tasks };
+        let row_tasks =
+            if panels < team.threads() { row_tasks.max(tasks.div_ceil(panels)).min(strips) } else { row_tasks };
         team.run(row_tasks * column_tasks, |task| {
             let (row_task, column_task) = (task / column_tasks, task % column_tasks);
             let strips = share(strips, row_tasks, row_task);

@@ -6,9 +6,9 @@ use super::level::PortableFma;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
     __m256, __m256i, __m512, __mmask16, _cvtu32_mask16, _mm256_add_ps, _mm256_cmpgt_epi32, _mm256_fmadd_ps,
-    _mm256_loadu_ps, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_permute2f128_ps, _mm256_set1_epi32, _mm256_set1_ps,
-    _mm256_setr_epi32, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps, _mm512_add_ps,
-    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_ps,
+    _mm256_loadu_ps, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_permute2f128_ps, _mm256_set1_epi32,
+    _mm256_set1_ps, _mm256_setr_epi32, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps,
+    _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_ps,
     _mm512_shuffle_f32x4, _mm512_shuffle_ps, _mm512_storeu_ps, _mm512_unpackhi_ps, _mm512_unpacklo_ps,
 };
 
@@ -121,8 +121,8 @@ unsafe impl Lanes for Plain {
     #[inline(always)]
     unsafe fn add_dots(self, factors: *const f32, rows: *const f32, stride: usize) -> Self {
         let mut lanes = self.0;
-        for (row, lane) in lanes.iter_mut().enumerate() {
-            for k in 0..Self::WIDTH {
+        for k in 0..Self::WIDTH {
+            for (row, lane) in lanes.iter_mut().enumerate() {
                 // SAFETY: the caller guarantees the factors and the rows.
                 *lane = unsafe { PortableFma::fma(*factors.add(k), *rows.add(row * stride + k), *lane) };
             }

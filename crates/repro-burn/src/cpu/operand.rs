@@ -146,7 +146,13 @@ impl<'a> Operand<'a> {
     ///
     /// # Panics
     /// When it would be outside the operand or the scratch.
-    pub fn packed_group(&self, level: Level, scratch: &mut [f32], (start, depth): (usize, usize), index: usize) -> Group {
+    pub fn packed_group(
+        &self,
+        level: Level,
+        scratch: &mut [f32],
+        (start, depth): (usize, usize),
+        index: usize,
+    ) -> Group {
         let lane = index * self.width;
         if lane < self.packed_from {
             return self.group(&[], (0, start, depth), index);

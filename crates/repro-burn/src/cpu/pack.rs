@@ -172,15 +172,18 @@ mod tests {
         for (lane_stride, k_stride) in [(1, 50), (60, 1), (3, 61), (1, 1), (1, 0), (0, 1)] {
             for (lanes, width) in [(1, 8), (7, 8), (8, 8), (48, 48), (33, 48), (6, 6), (2, 2), (13, 16)] {
                 for depth in [1, 3, 4, 5, 23, 37] {
-                  for level in Level::available() {
-                    let mut packed = vec![f32::NAN; width * depth];
-                    Part { values: &values, lane_stride, k_stride, lanes }.pack(level, width, &mut packed);
-                    for (index, packed) in packed.into_iter().enumerate() {
-                        let (k, lane) = (index / width, index % width);
-                        let expected = if lane < lanes { values[lane * lane_stride + k * k_stride] } else { 0.0 };
-                        assert_eq!(packed, expected, "lane {lane} of {lanes} in {width}, k {k} of {depth}, {level:?}");
+                    for level in Level::available() {
+                        let mut packed = vec![f32::NAN; width * depth];
+                        Part { values: &values, lane_stride, k_stride, lanes }.pack(level, width, &mut packed);
+                        for (index, packed) in packed.into_iter().enumerate() {
+                            let (k, lane) = (index / width, index % width);
+                            let expected = if lane < lanes { values[lane * lane_stride + k * k_stride] } else { 0.0 };
+                            assert_eq!(
+                                packed, expected,
+                                "lane {lane} of {lanes} in {width}, k {k} of {depth}, {level:?}"
+                            );
+                        }
                     }
-                  }
                 }
             }
         }

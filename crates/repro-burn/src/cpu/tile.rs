@@ -17,15 +17,29 @@ pub struct TileShape {
 }
 
 impl TileShape {
-    /// The tile of `level` for a product of `n` columns: as wide as those, if there is such a one.
-    pub fn of(level: Level, n: usize) -> Self {
-        per_level!(level, (n: usize = n) -> TileShape, TileShape::of_lanes::<LevelLanes>(n))
+    /// The tile of `level` for a product of `n` columns that are shared out among `threads`.
+    pub fn of(level: Level, n: usize, threads: usize) -> Self {
+        per_level!(
+            level,
+            (n: usize = n, threads: usize = threads) -> TileShape,
+            TileShape::of_lanes::<LevelLanes>(n, threads)
+        )
     }
 
-    fn of_lanes<L: Lanes>(n: usize) -> Self {
+    fn of_lanes<L: Lanes>(n: usize, threads: usize) -> Self {
         let needed = n.div_ceil(L::WIDTH);
         let rows = |vectors: usize| L::TILE_ROWS.get(vectors.wrapping_sub(1)).copied().unwrap_or(0);
-        let vectors = if rows(needed) > 0 { needed } else { L::TILE_VECTORS };
+        // Registers that the thread with the most panels goes through for each row.
+        let longest = |vectors: usize| needed.div_ceil(vectors).div_ceil(threads) * vectors;
+        let (usual, wide) = (L::TILE_VECTORS, L::TILE_VECTORS + 1);
+        let vectors = if rows(needed) > 0 {
+            needed
+        } else if rows(wide) > 0 && 21 * longest(wide) < 20 * longest(usual) {
+            // It moves more of the right matrix, so it has to be better by something.
+            wide
+        } else {
+            usual
+        };
         Self { rows: rows(vectors), columns: L::WIDTH * vectors, lanes: L::WIDTH }
     }
 }
