@@ -43,6 +43,10 @@
 //! gix, `engine` adds Burn and the workload, `wgpu` and `cuda` add Burn's backends of that name, `cli` the program.
 //! A feature adds API and never changes a result.
 //!
+//! `allocator`, a default, makes mimalloc the allocator of every program that links this library. A training step makes and
+//! drops tensors of megabytes, and the system's allocator takes each from the kernel anew (`benches/RESULTS.md`). A program
+//! with an allocator of its own asks for the features it needs without this one; jemalloc does well, too.
+//!
 //! # Training a model of your own
 //!
 //! Implement `workload::Workload` and its `engine::task::Task`: `examples/own-workload` is a program with all commands, whose
@@ -84,3 +88,8 @@ pub mod workload;
 /// Burn, in the version that models have to be written for.
 #[cfg(feature = "engine")]
 pub use burn;
+
+/// See the features above.
+#[cfg(feature = "allocator")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
