@@ -20,12 +20,15 @@
 use std::cell::Cell;
 use std::fmt;
 
+use burn_backend::TensorMetadata;
 use burn_backend::tensor::FloatTensor;
 #[cfg(feature = "schemars")]
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::columns;
 use super::kernels::{Function, Kernels};
+use super::window::Window;
 
 /// Width of the floats that are multiplied in matrix products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,7 +161,59 @@ fn in_force() -> Arithmetic {
 
 /// The matrix product that every op is made of which has one in it: of operands in the width in force.
 pub(super) fn product<B: Kernels>(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B> {
-    let (lhs, rhs) = (operand::<B>(lhs), operand::<B>(rhs));
+    in_mode::<B>(operand::<B>(lhs), operand::<B>(rhs))
+}
+
+/// [`Kernels::convolve`] in the arithmetic in force; something of it may be empty.
+pub(super) fn convolve<B: Kernels>(images: FloatTensor<B>, weight: FloatTensor<B>, window: Window) -> FloatTensor<B> {
+    let has_own = has_kernel_of_its_own(&[&images, &weight], &window);
+    let (images, weight) = (operand::<B>(images), operand::<B>(weight));
+    if has_own {
+        B::convolve(images, weight, window)
+    } else {
+        columns::convolve::<B>(images, weight, window, in_mode::<B>)
+    }
+}
+
+/// [`Kernels::convolve_transposed`] in the arithmetic in force; something of it may be empty.
+pub(super) fn convolve_transposed<B: Kernels>(
+    positions: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    window: Window,
+) -> FloatTensor<B> {
+    let has_own = has_kernel_of_its_own(&[&positions, &weight], &window);
+    let (positions, weight) = (operand::<B>(positions), operand::<B>(weight));
+    if has_own {
+        B::convolve_transposed(positions, weight, window)
+    } else {
+        columns::convolve_transposed::<B>(positions, weight, window, in_mode::<B>)
+    }
+}
+
+/// [`Kernels::convolve_weight`] in the arithmetic in force; something of it may be empty.
+pub(super) fn convolve_weight<B: Kernels>(
+    images: FloatTensor<B>,
+    positions: FloatTensor<B>,
+    window: Window,
+    groups: usize,
+) -> FloatTensor<B> {
+    let has_own = has_kernel_of_its_own(&[&images, &positions], &window);
+    let (images, positions) = (operand::<B>(images), operand::<B>(positions));
+    if has_own {
+        B::convolve_weight(images, positions, window, groups)
+    } else {
+        columns::convolve_weight::<B>(images, positions, window, groups, in_mode::<B>)
+    }
+}
+
+/// Whether the device may do the convolution its own way: in portable numerics, of something.
+fn has_kernel_of_its_own(operands: &[&impl TensorMetadata], window: &Window) -> bool {
+    let is_empty = operands.iter().any(|operand| operand.shape().num_elements() == 0);
+    !is_native() && !is_empty && window.inputs() > 0 && window.outputs() > 0
+}
+
+/// The matrix product of operands that have their width already.
+fn in_mode<B: Kernels>(lhs: FloatTensor<B>, rhs: FloatTensor<B>) -> FloatTensor<B> {
     if is_native() { B::float_matmul(lhs, rhs) } else { B::matmul(lhs, rhs) }
 }
 

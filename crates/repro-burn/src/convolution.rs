@@ -5,15 +5,12 @@
 
 use burn_backend::ops::{ConvOptions, ConvTransposeOptions};
 use burn_backend::tensor::FloatTensor;
-use burn_backend::{Shape, Slice, TensorMetadata};
+use burn_backend::{Shape, TensorMetadata};
 
 use super::arithmetic;
 use super::float::f32_only;
 use super::kernels::Kernels;
 use super::window::{Axis, Window};
-
-/// Elements of one matrix of columns, 64 MiB: a larger batch or more channels are done in parts. No bit depends on it.
-const COLUMN_ELEMENTS: usize = 1 << 24;
 
 /// Convolution of `x`, `[batch, groups · in, ..]`, with `weight`, `[groups · out, in, ..]`: `[batch, groups · out,
 /// ..]`.
@@ -35,20 +32,8 @@ pub fn convolve<B: Kernels, const D: usize>(
     assert_eq!(channels, groups * weight_shape[1], "`{op}` of {x_shape:?} with {weight_shape:?} in {groups} groups");
     assert_eq!(out % groups, 0, "`{op}` with {weight_shape:?} in {groups} groups");
     let depth = weight_shape[1] * window.kernels();
-    let weight = B::float_reshape(weight, Shape::from([1, groups, out / groups, depth]));
-    let part = |x: FloatTensor<B>| {
-        let batch = x.shape()[0];
-        let columns = if window.is_pointwise() {
-            B::float_reshape(x, Shape::from([batch, groups, depth, window.outputs()]))
-        } else {
-            let columns = B::columns(x, window);
-            let columns = B::float_reshape(columns, Shape::from([groups, depth, batch, window.outputs()]));
-            B::float_permute(columns, &[2, 0, 1, 3])
-        };
-        arithmetic::product::<B>(weight.clone(), columns)
-    };
-    let samples = COLUMN_ELEMENTS / (groups * depth * window.outputs()).max(1);
-    let product = in_parts::<B>(image::<B>(x, &window), 0, samples.max(1), part);
+    let weight = B::float_reshape(weight, Shape::from([groups, out / groups, depth]));
+    let product = arithmetic::convolve::<B>(image::<B>(x, &window), weight, window);
     let shape = with_spatial::<D>([batch, out], window.axes.map(|axis| axis.output));
     biased::<B>(B::float_reshape(product, shape), bias)
 }
@@ -73,19 +58,9 @@ pub fn convolve_transposed<B: Kernels, const D: usize>(
     assert_eq!(channels, weight_shape[0], "`{op}` of {x_shape:?} with {weight_shape:?}");
     assert_eq!(channels % groups, 0, "`{op}` with {weight_shape:?} in {groups} groups");
     let rows = weight_shape[1] * window.kernels();
-    let weight = B::float_reshape(weight, Shape::from([1, groups, channels / groups, rows]));
-    let weight = B::float_swap_dims(weight, 2, 3);
-    let x = B::float_reshape(x, Shape::from([batch, groups, channels / groups, window.outputs()]));
-    let part = |x: FloatTensor<B>| {
-        let batch = x.shape()[0];
-        let columns = arithmetic::product::<B>(weight.clone(), x);
-        if window.is_pointwise() {
-            return columns;
-        }
-        B::sum_columns(B::float_reshape(columns, Shape::from([batch, groups * rows, window.outputs()])), window)
-    };
-    let samples = COLUMN_ELEMENTS / (groups * rows * window.outputs()).max(1);
-    let images = in_parts::<B>(x, 0, samples.max(1), part);
+    let weight = B::float_reshape(weight, Shape::from([groups, channels / groups, rows]));
+    let x = B::float_reshape(x, Shape::from([batch, channels, window.outputs()]));
+    let images = arithmetic::convolve_transposed::<B>(x, weight, window);
     let shape = with_spatial::<D>([batch, out], window.axes.map(|axis| axis.input));
     biased::<B>(B::float_reshape(images, shape), bias)
 }
@@ -139,61 +114,10 @@ fn weight_gradient<B: Kernels>(
 ) -> FloatTensor<B> {
     f32_only(op, &images);
     f32_only(op, &positions);
-    let [batch, rows, each] = [images.shape()[0], weight_shape[1], weight_shape[0] / groups];
-    let inner = batch * window.outputs();
-    // The positions as rows: both matrices are then read along their rows.
-    let positions = B::float_reshape(positions, Shape::from([batch, groups, each, window.outputs()]));
-    let positions = B::float_permute(positions, &[1, 0, 3, 2]);
-    let positions = B::float_reshape(B::dense(positions), Shape::from([groups, inner, each]));
-    let images = image::<B>(images, &window);
-    let gradient = |images: FloatTensor<B>, positions: FloatTensor<B>| {
-        let [channels, groups] = [images.shape()[1], positions.shape()[0]];
-        let columns = B::columns(images, window);
-        let depth = channels / groups * window.kernels();
-        arithmetic::product::<B>(B::float_reshape(columns, Shape::from([groups, depth, inner])), positions)
-    };
-    let channels = (COLUMN_ELEMENTS / (window.kernels() * inner).max(1)).max(1);
-    let gradient = if groups == 1 {
-        in_parts::<B>(images, 1, channels, |images| gradient(images, positions.clone()))
-    } else {
-        let groups_at_once = (channels / rows.max(1)).max(1);
-        let parts = (0..groups).step_by(groups_at_once).map(|group| {
-            let end = groups.min(group + groups_at_once);
-            let images = sliced::<B>(images.clone(), 1, group * rows, end * rows);
-            gradient(images, sliced::<B>(positions.clone(), 0, group, end))
-        });
-        joined::<B>(parts.collect(), 0)
-    };
+    let batch = images.shape()[0];
+    let positions = B::float_reshape(positions, Shape::from([batch, weight_shape[0], window.outputs()]));
+    let gradient = arithmetic::convolve_weight::<B>(image::<B>(images, &window), positions, window, groups);
     B::float_reshape(B::float_swap_dims(gradient, 1, 2), weight_shape)
-}
-
-/// `part` of at most `size` slices of `tensor` along `dim` at a time, put together along the same dimension.
-fn in_parts<B: Kernels>(
-    tensor: FloatTensor<B>,
-    dim: usize,
-    size: usize,
-    part: impl Fn(FloatTensor<B>) -> FloatTensor<B>,
-) -> FloatTensor<B> {
-    let length = tensor.shape()[dim];
-    if length <= size {
-        return part(tensor);
-    }
-    let starts = (0..length).step_by(size);
-    let parts = starts.map(|start| part(sliced::<B>(tensor.clone(), dim, start, length.min(start + size))));
-    joined::<B>(parts.collect(), dim)
-}
-
-fn joined<B: Kernels>(mut parts: Vec<FloatTensor<B>>, dim: usize) -> FloatTensor<B> {
-    if parts.len() == 1 { parts.remove(0) } else { B::float_cat(parts, dim) }
-}
-
-fn sliced<B: Kernels>(tensor: FloatTensor<B>, dim: usize, start: usize, end: usize) -> FloatTensor<B> {
-    if (start, end) == (0, tensor.shape()[dim]) {
-        return tensor;
-    }
-    let mut slices = vec![Slice::full(); dim];
-    slices.push(Slice::new(start as isize, Some(end as isize), 1));
-    B::float_slice(tensor, &slices)
 }
 
 /// `x` as images of three axes under `window`.

@@ -7,6 +7,7 @@ use burn_flex::{Flex, FlexDevice, FlexTensor};
 
 use super::cpu::batch::multiply;
 use super::cpu::columns::{columns, sum_columns};
+use super::cpu::convolution::{self, Convolution};
 use super::cpu::extremum::{arg_extremum_dim, extremum_dim};
 use super::cpu::fold::fold_dim;
 use super::cpu::gemm::{Size, View};
@@ -182,6 +183,45 @@ impl Kernels for Flex {
         let [depth, height, width] = window.axes.map(|axis| axis.input);
         let images = sum_columns(columns.storage(), batch, channels, &window);
         tensor(images, Shape::from([batch, channels, depth, height, width]))
+    }
+
+    fn convolve(images: FlexTensor, weight: FlexTensor, window: Window) -> FlexTensor {
+        if window.is_pointwise() {
+            // The images are the columns already.
+            return super::columns::convolve::<Flex>(images, weight, window, Self::matmul);
+        }
+        let (images, weight) = (dense(images), dense(weight));
+        let [groups, others, _] = weight.layout().shape().dims();
+        let [batch, channels] = leading(&images);
+        let convolution = Convolution { window: &window, batch, groups, channels: channels / groups, others };
+        let out = convolution::convolve(Level::detected(), &convolution, images.storage(), weight.storage());
+        tensor(out, Shape::from([batch, groups * others, window.outputs()]))
+    }
+
+    fn convolve_transposed(positions: FlexTensor, weight: FlexTensor, window: Window) -> FlexTensor {
+        if window.is_pointwise() {
+            return super::columns::convolve_transposed::<Flex>(positions, weight, window, Self::matmul);
+        }
+        let (positions, weight) = (dense(positions), dense(weight));
+        let [groups, others, rows] = weight.layout().shape().dims();
+        let (batch, channels) = (leading(&positions)[0], rows / window.kernels());
+        let convolution = Convolution { window: &window, batch, groups, channels, others };
+        let out =
+            convolution::convolve_transposed(Level::detected(), &convolution, positions.storage(), weight.storage());
+        let [depth, height, width] = window.axes.map(|axis| axis.input);
+        tensor(out, Shape::from([batch, groups * channels, depth, height, width]))
+    }
+
+    fn convolve_weight(images: FlexTensor, positions: FlexTensor, window: Window, groups: usize) -> FlexTensor {
+        let (images, positions) = (dense(images), dense(positions));
+        let [batch, channels] = leading(&images);
+        let (channels, others) = (channels / groups, leading(&positions)[1] / groups);
+        let convolution = Convolution { window: &window, batch, groups, channels, others };
+        if !convolution.has_small_gradient() {
+            return super::columns::convolve_weight::<Flex>(images, positions, window, groups, Self::matmul);
+        }
+        let out = convolution::convolve_weight(Level::detected(), &convolution, images.storage(), positions.storage());
+        tensor(out, Shape::from([groups, channels * window.kernels(), others]))
     }
 
     fn resample(planes: FlexTensor, rows: &Taps, columns: &Taps) -> FlexTensor {

@@ -8,6 +8,7 @@
 use burn_backend::tensor::{Device, FloatTensor, IndexingUpdateOp, IntTensor};
 use burn_backend::{Backend, IntDType, Scalar, Shape, TensorMetadata, get_device_settings};
 
+use super::columns;
 use super::taps::Taps;
 use super::window::{Axis, Window};
 
@@ -298,6 +299,33 @@ pub trait Kernels: Backend {
     /// An element is the sum of what the windows have of it, from the left and starting from the first itself, in
     /// ascending order of the kernel position; +0 if no window has it.
     fn sum_columns(columns: FloatTensor<Self>, window: Window) -> FloatTensor<Self>;
+
+    /// The weights of a convolution, `[groups, out, in · kernel positions]`, times the columns of `images`, `[batch, groups ·
+    /// in, depth, height, width]`: `[batch, groups · out, window positions]`. Nothing of it is empty.
+    fn convolve(images: FloatTensor<Self>, weight: FloatTensor<Self>, window: Window) -> FloatTensor<Self> {
+        columns::convolve::<Self>(images, weight, window, Self::matmul)
+    }
+
+    /// The sums of the columns that are the transposed weights, `[groups, in, out · kernel positions]`, times `positions`,
+    /// `[batch, groups · in, window positions]`: `[batch, groups · out, depth, height, width]`. Nothing of it is empty.
+    fn convolve_transposed(
+        positions: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        window: Window,
+    ) -> FloatTensor<Self> {
+        columns::convolve_transposed::<Self>(positions, weight, window, Self::matmul)
+    }
+
+    /// The columns of `images`, `[batch, groups · in, depth, height, width]`, times `positions`, `[batch, groups · out, window
+    /// positions]`, over samples and window positions: `[groups, in · kernel positions, out]`. Nothing of it is empty.
+    fn convolve_weight(
+        images: FloatTensor<Self>,
+        positions: FloatTensor<Self>,
+        window: Window,
+        groups: usize,
+    ) -> FloatTensor<Self> {
+        columns::convolve_weight::<Self>(images, positions, window, groups, Self::matmul)
+    }
 
     /// Adds `bias`, `[channels]`, to the elements of each channel of `[batch, channels, ..]`.
     fn add_bias(tensor: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -65,6 +65,7 @@ mod activation;
 mod arithmetic;
 mod backend;
 mod bool;
+mod columns;
 mod convolution;
 mod cpu;
 #[cfg(feature = "gpu")]

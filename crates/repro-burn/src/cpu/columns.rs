@@ -1,5 +1,7 @@
 //! Windows as columns and back, as [`ops::columns`](super::super::ops::columns) says, in runs along the last axis.
 
+use std::ops::Range;
+
 use super::super::window::Window;
 use super::chunks::in_rows;
 
@@ -19,13 +21,7 @@ pub fn columns(image: &[f32], batch: usize, channels: usize, window: &Window) ->
         let (row, sample) = (at / batch, at % batch);
         let image = &image[(sample * channels + row / kernels) * inputs..][..inputs];
         each_run(window, row % kernels, |run| {
-            let column = &mut column[run.output..][..run.length];
-            if run.stride == 1 {
-                column.copy_from_slice(&image[run.input..][..run.length]);
-            } else {
-                let sources = image[run.input..].iter().step_by(run.stride);
-                column.iter_mut().zip(sources).for_each(|(column, source)| *column = *source);
-            }
+            run.copy(image, column);
         });
     });
     columns
@@ -43,39 +39,94 @@ pub fn sum_columns(columns: &[f32], batch: usize, channels: usize, window: &Wind
     if images.is_empty() || columns.is_empty() {
         return images;
     }
-    let covered = window.axes.map(|axis| {
-        let mut covered = vec![false; axis.input];
-        for kernel in 0..axis.kernel {
-            for output in axis.outputs(kernel) {
-                covered[output * axis.stride + kernel * axis.dilation - axis.padding] = true;
-            }
-        }
-        covered
-    });
-    // −0 + x is x, so a sum that starts from it starts from its first addend; one without any stays +0.
-    let start = |covered: bool| if covered { -0.0 } else { 0.0 };
-    let row: Vec<f32> = covered[2].iter().map(|covered| start(*covered)).collect();
+    let starts = Starts::of(window);
     in_rows(&mut images, inputs, kernels * outputs, |plane, image| {
-        for (at, image) in image.chunks_exact_mut(row.len()).enumerate() {
-            if covered[0][at / covered[1].len()] && covered[1][at % covered[1].len()] {
-                image.copy_from_slice(&row);
-            }
-        }
-        for kernel in 0..kernels {
-            let column = &columns[(plane * kernels + kernel) * outputs..][..outputs];
-            each_run(window, kernel, |run| {
-                let column = &column[run.output..][..run.length];
-                if run.stride == 1 {
-                    let sums = &mut image[run.input..][..run.length];
-                    sums.iter_mut().zip(column).for_each(|(sum, addend)| *sum += addend);
-                } else {
-                    let sums = image[run.input..].iter_mut().step_by(run.stride);
-                    sums.zip(column).for_each(|(sum, addend)| *sum += addend);
-                }
-            });
-        }
+        sum_plane(&columns[plane * kernels * outputs..][..kernels * outputs], window, &starts, image);
     });
     images
+}
+
+/// What the sums of an image begin with.
+pub struct Starts {
+    /// Whether a window has something of the row, for each plane and row.
+    covered: [Vec<bool>; 2],
+    row: Vec<f32>,
+}
+
+impl Starts {
+    /// Those of the images under a window.
+    pub fn of(window: &Window) -> Self {
+        let [depth, height, width] = window.axes.map(|axis| {
+            let mut covered = vec![false; axis.input];
+            for kernel in 0..axis.kernel {
+                for output in axis.outputs(kernel) {
+                    covered[output * axis.stride + kernel * axis.dilation - axis.padding] = true;
+                }
+            }
+            covered
+        });
+        // −0 + x is x, so a sum that starts from it starts from its first addend; one without any stays +0.
+        let row = width.into_iter().map(|covered| if covered { -0.0 } else { 0.0 }).collect();
+        Self { covered: [depth, height], row }
+    }
+}
+
+/// Writes the sums of the columns of one channel, `[kernel positions, window positions]`, to its image.
+pub fn sum_plane(columns: &[f32], window: &Window, starts: &Starts, image: &mut [f32]) {
+    let [depth, height] = &starts.covered;
+    for (at, image) in image.chunks_exact_mut(starts.row.len()).enumerate() {
+        if depth[at / height.len()] && height[at % height.len()] {
+            image.copy_from_slice(&starts.row);
+        } else {
+            image.fill(0.0);
+        }
+    }
+    let outputs = window.outputs();
+    for kernel in 0..window.kernels() {
+        let column = &columns[kernel * outputs..][..outputs];
+        each_run(window, kernel, |run| {
+            let column = &column[run.output..][..run.length];
+            if run.stride == 1 {
+                let sums = &mut image[run.input..][..run.length];
+                sums.iter_mut().zip(column).for_each(|(sum, addend)| *sum += addend);
+            } else {
+                let sums = image[run.input..].iter_mut().step_by(run.stride);
+                sums.zip(column).for_each(|(sum, addend)| *sum += addend);
+            }
+        });
+    }
+}
+
+/// Writes the columns of the window positions `positions` of one sample's images, `[channels · kernel positions,
+/// positions]`.
+///
+/// # Panics
+/// When `images` are not images of the window's input size, or `out` has another length.
+pub fn columns_at(images: &[f32], window: &Window, positions: Range<usize>, out: &mut [f32]) {
+    let (inputs, kernels, width) = (window.inputs(), window.kernels(), positions.len());
+    assert_eq!(out.len() * inputs, images.len() * kernels * width, "columns of {width} positions");
+    let mut runs = Vec::new();
+    for kernel in 0..kernels {
+        runs.clear();
+        let mut covered = 0;
+        each_run(window, kernel, |run| {
+            let (start, end) = (run.output.max(positions.start), (run.output + run.length).min(positions.end));
+            if start < end {
+                let input = run.input + (start - run.output) * run.stride;
+                runs.push(Run { output: start - positions.start, input, stride: run.stride, length: end - start });
+                covered += end - start;
+            }
+        });
+        for (image, rows) in images.chunks_exact(inputs).zip(out.chunks_exact_mut(kernels * width)) {
+            let column = &mut rows[kernel * width..][..width];
+            if covered < width {
+                column.fill(0.0);
+            }
+            for run in &runs {
+                run.copy(image, column);
+            }
+        }
+    }
 }
 
 /// Neighbouring outputs along the last axis, none of which reads padding.
@@ -88,6 +139,19 @@ struct Run {
     stride: usize,
     /// How many outputs.
     length: usize,
+}
+
+impl Run {
+    #[inline(always)]
+    fn copy(&self, image: &[f32], column: &mut [f32]) {
+        let column = &mut column[self.output..][..self.length];
+        if self.stride == 1 {
+            column.copy_from_slice(&image[self.input..][..self.length]);
+        } else {
+            let sources = image[self.input..].iter().step_by(self.stride);
+            column.iter_mut().zip(sources).for_each(|(column, source)| *column = *source);
+        }
+    }
 }
 
 /// Calls `each` for every run of outputs under a kernel position.

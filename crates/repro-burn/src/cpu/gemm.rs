@@ -82,16 +82,28 @@ pub fn gemm(level: Level, team: Team, size: Size, left: View<'_>, right: View<'_
     if let Some((x, x_stride, matrix)) = vector_and_matrix(size, left, right) {
         return vector::product(level, team, k, x, x_stride, matrix, out);
     }
-    let shape = TileShape::of(level, n, team.threads());
-    let product = Product {
-        level,
-        shape,
-        size,
-        left: Operand::left(shape, size, left),
-        right: Operand::right(shape, size, right),
-        out: Shared(out.as_mut_ptr().cast()),
-    };
-    product.run(team);
+    let out = Out { start: Shared(out.as_mut_ptr().cast()), row_stride: n };
+    Product::new(level, team, size, left, right, out).run(team);
+}
+
+/// The same for a part of the output's columns, on the calling thread: row i goes to `out` + i · `row_stride`.
+///
+/// # Safety
+/// The rows are valid for writes of n values, and no other thread touches them.
+///
+/// # Panics
+/// When a view leaves its slice.
+pub unsafe fn gemm_columns(
+    level: Level,
+    size: Size,
+    left: View<'_>,
+    right: View<'_>,
+    out: *mut f32,
+    row_stride: usize,
+) {
+    assert!(size.m > 0 && size.k > 0 && size.n > 0, "an empty product: {size:?}");
+    let out = Out { start: Shared(out), row_stride };
+    Product::new(level, Team::Caller, size, left, right, out).run(Team::Caller);
 }
 
 /// The operands as a vector, the distance of its elements, and a matrix that can be read in the order of memory.
@@ -124,6 +136,13 @@ impl Shared {
     }
 }
 
+/// Where a product goes.
+#[derive(Clone, Copy)]
+struct Out {
+    start: Shared,
+    row_stride: usize,
+}
+
 /// A product that is not empty.
 struct Product<'a> {
     level: Level,
@@ -131,7 +150,7 @@ struct Product<'a> {
     size: Size,
     left: Operand<'a>,
     right: Operand<'a>,
-    out: Shared,
+    out: Out,
 }
 
 /// Blocks of k that are packed together, from `start` to `end`.
@@ -152,7 +171,13 @@ impl Span {
     }
 }
 
-impl Product<'_> {
+impl<'a> Product<'a> {
+    fn new(level: Level, team: Team, size: Size, left: View<'a>, right: View<'a>, out: Out) -> Self {
+        let shape = TileShape::of(level, size.n, team.threads());
+        let (left, right) = (Operand::left(shape, size, left), Operand::right(shape, size, right));
+        Self { level, shape, size, left, right, out }
+    }
+
     fn run(&self, team: Team) {
         let (k, rows) = (self.size.k, self.left.packed_lanes());
         let mut blocks = (PACKED / BLOCK).checked_div(rows).unwrap_or(usize::MAX / BLOCK).max(1);
@@ -218,7 +243,7 @@ impl Product<'_> {
             with_scratch(self.shape.columns * blocks[index].1, |panel_scratch| {
                 for panel in 0..panels {
                     let right = self.right.packed_group(self.level, panel_scratch, blocks[index], panel);
-                    let out = Shared(shared.at(index * length));
+                    let out = Out { start: Shared(shared.at(index * length)), row_stride: self.size.n };
                     self.tiles(span, blocks[index], 0..strips, panel, (left, right), (out, Write::Store));
                 }
             });
@@ -226,7 +251,7 @@ impl Product<'_> {
         // SAFETY: each block has written its own partial product, all of it.
         let partials = unsafe { partials.assume_init_ref() };
         // SAFETY: the output is that long, and nobody else uses it now.
-        let out = unsafe { std::slice::from_raw_parts_mut(self.out.at(0).cast::<MaybeUninit<f32>>(), length) };
+        let out = unsafe { std::slice::from_raw_parts_mut(self.out.start.at(0).cast::<MaybeUninit<f32>>(), length) };
         for (partial, (start, _)) in partials.chunks_exact(length).zip(blocks) {
             if start == 0 {
                 out.write_copy_of_slice(partial);
@@ -249,7 +274,7 @@ impl Product<'_> {
         strips: std::ops::Range<usize>,
         panel: usize,
         (left, right): (&[f32], Group),
-        (out, write): (Shared, Write),
+        (out, write): (Out, Write),
     ) {
         let Size { m, n, .. } = self.size;
         let (row, column) = (strips.start * self.shape.rows, panel * self.shape.columns);
@@ -267,12 +292,17 @@ impl Product<'_> {
             },
             panel: Panel { start: right.start, k_stride: right.k_stride },
             depth,
-            target: Target { start: out.at(row * n + column), row_stride: n, rows, columns },
+            target: Target {
+                start: out.start.at(row * out.row_stride + column),
+                row_stride: out.row_stride,
+                rows,
+                columns,
+            },
             write,
         };
         // SAFETY: `Operand::group` gives addresses of whole groups over `depth`, in the operand's slice, which its
-        // constructor has checked, or in the packed copy; a panel read in place consists of whole registers. Either output
-        // is m · n long, the rectangles of different tasks are disjoint, and the first block is stored. `Level` values
+        // constructor has checked, or in the packed copy; a panel read in place consists of whole registers. The output has
+        // m rows of n values, the rectangles of different tasks are disjoint, and the first block is stored. `Level` values
         // come from detection.
         unsafe { tiles.run(self.level) }
     }

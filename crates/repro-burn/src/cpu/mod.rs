@@ -9,6 +9,7 @@ pub mod batch;
 pub mod cache;
 pub mod chunks;
 pub mod columns;
+pub mod convolution;
 pub mod crew;
 pub mod extremum;
 pub mod fold;
