@@ -2,7 +2,7 @@
 
 use burn_backend::ops::{FloatTensorOps, IntTensorOps};
 use burn_backend::tensor::IndexingUpdateOp;
-use burn_backend::{DType, IntDType, Scalar, Shape, TensorData};
+use burn_backend::{BoolStore, DType, IntDType, Scalar, Shape, TensorData};
 use burn_flex::{Flex, FlexDevice, FlexTensor};
 
 use super::cpu::batch::multiply;
@@ -16,7 +16,7 @@ use super::cpu::map::{map, mapped, zip};
 use super::cpu::pool::{max_pool, max_pool_backward};
 use super::cpu::resample::resample;
 use super::cpu::scan::scan_dim;
-use super::cpu::strided::{Place, Strided, combine, combine_in_place};
+use super::cpu::strided::{Place, Strided, combine, combine_in_place, mask_in_place};
 use super::kernels::{BinaryFunction, Capabilities, Extremum, Fold, Function, Kernels, Operation, Scan};
 use super::ops::scatter::update_rows;
 use super::taps::Taps;
@@ -114,6 +114,19 @@ impl Kernels for Flex {
         }
         // Exact, and −x for zeros and infinities, too.
         with_number(Operation::Multiply, tensor, -1.0)
+    }
+
+    fn mask_fill(mut input: FlexTensor, mask: FlexTensor, value: Scalar) -> FlexTensor {
+        let shape = input.layout().shape().clone();
+        let bytes = match repeated_mask(&mask, &shape) {
+            Some(bytes) if input.dtype() == DType::F32 => bytes,
+            _ => return <Flex as FloatTensorOps<Flex>>::float_mask_fill(input, mask, value),
+        };
+        if is_free(&input, &shape) {
+            mask_in_place(input.storage_mut(), bytes, value.elem());
+            return input;
+        }
+        tensor(strided(&input, &shape).masked(bytes, value.elem()), shape)
     }
 
     fn dense(tensor: FlexTensor) -> FlexTensor {
@@ -235,7 +248,7 @@ impl Kernels for Flex {
         let planes = dense(planes);
         let [batch, channels] = leading(&planes);
         let shape = Shape::from([batch, channels, axes[0].output, axes[1].output]);
-        let (values, positions) = max_pool(planes.storage(), &axes);
+        let (values, positions) = max_pool(Level::detected(), planes.storage(), &axes);
         let positions = TensorData::new(positions, shape.clone()).convert_dtype(out_dtype.into());
         (tensor(values, shape), FlexTensor::from_data(positions))
     }
@@ -252,6 +265,17 @@ impl Kernels for Flex {
 
 fn tensor(values: Vec<f32>, shape: Shape) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
+}
+
+/// The bytes of a mask that fits the last dimensions of `shape` and is broadcast over those before.
+fn repeated_mask<'a>(mask: &'a FlexTensor, shape: &Shape) -> Option<&'a [u8]> {
+    let layout = mask.layout();
+    let own = layout.shape();
+    let is_byte = matches!(mask.dtype(), DType::Bool(BoolStore::Native | BoolStore::U8));
+    let leading = own.iter().take_while(|size| **size == 1).count();
+    let fits = own.num_dims() == shape.num_dims() && own[leading..] == shape[leading..];
+    let is_whole = layout.start_offset() == 0 && layout.is_contiguous() && mask.bytes().len() == layout.num_elements();
+    (is_byte && fits && is_whole && !mask.bytes().is_empty()).then(|| mask.bytes())
 }
 
 /// `operation` of each element and a number.

@@ -34,7 +34,6 @@ backend_ops! {
             fn float_slice(tensor: FloatTensor<B>, slices: &[Slice]) -> FloatTensor<B>;
             fn float_slice_assign(tensor: FloatTensor<B>, slices: &[Slice], value: FloatTensor<B>) -> FloatTensor<B>;
             fn float_mask_where(tensor: FloatTensor<B>, mask: BoolTensor<B>, value: FloatTensor<B>) -> FloatTensor<B>;
-            fn float_mask_fill(tensor: FloatTensor<B>, mask: BoolTensor<B>, value: Scalar) -> FloatTensor<B>;
             fn float_equal(lhs: FloatTensor<B>, rhs: FloatTensor<B>, out_dtype: BoolDType) -> BoolTensor<B>;
             fn float_not_equal(lhs: FloatTensor<B>, rhs: FloatTensor<B>, out_dtype: BoolDType) -> BoolTensor<B>;
             fn float_equal_elem(lhs: FloatTensor<B>, rhs: Scalar, out_dtype: BoolDType) -> BoolTensor<B>;
@@ -119,6 +118,10 @@ backend_ops! {
 
             fn float_neg(tensor: FloatTensor<B>) -> FloatTensor<B> {
                 B::negate(tensor)
+            }
+
+            fn float_mask_fill(tensor: FloatTensor<B>, mask: BoolTensor<B>, value: Scalar) -> FloatTensor<B> {
+                B::mask_fill(tensor, mask, value)
             }
 
             fn float_reshape(tensor: FloatTensor<B>, shape: Shape) -> FloatTensor<B> {

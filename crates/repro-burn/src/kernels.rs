@@ -5,7 +5,7 @@
 //! the probe asks a device whether it does. Not here: what is made of these ops (convolutions, averages, interpolation,
 //! powers), and refusals.
 
-use burn_backend::tensor::{Device, FloatTensor, IndexingUpdateOp, IntTensor};
+use burn_backend::tensor::{BoolTensor, Device, FloatTensor, IndexingUpdateOp, IntTensor};
 use burn_backend::{Backend, IntDType, Scalar, Shape, TensorMetadata, get_device_settings};
 
 use super::columns;
@@ -230,6 +230,11 @@ pub trait Kernels: Backend {
     /// Each element with the other sign.
     fn negate(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
         Self::float_neg(tensor)
+    }
+
+    /// `value` where the mask holds; the mask broadcasts to the tensor.
+    fn mask_fill(tensor: FloatTensor<Self>, mask: BoolTensor<Self>, value: Scalar) -> FloatTensor<Self> {
+        Self::float_mask_fill(tensor, mask, value)
     }
 
     /// The tensor with its elements one after the other in memory, where that makes a reshape faster.

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::super::window::Window;
 use super::chunks::in_rows;
+use super::level::{Level, per_level};
 
 /// The columns of `batch · channels` images, `[channels · kernel positions, batch, window positions]`.
 ///
@@ -102,7 +103,7 @@ pub fn sum_plane(columns: &[f32], window: &Window, starts: &Starts, image: &mut 
 ///
 /// # Panics
 /// When `images` are not images of the window's input size, or `out` has another length.
-pub fn columns_at(images: &[f32], window: &Window, positions: Range<usize>, out: &mut [f32]) {
+pub fn columns_at(level: Level, images: &[f32], window: &Window, positions: Range<usize>, out: &mut [f32]) {
     let (inputs, kernels, width) = (window.inputs(), window.kernels(), positions.len());
     assert_eq!(out.len() * inputs, images.len() * kernels * width, "columns of {width} positions");
     let mut runs = Vec::new();
@@ -117,16 +118,62 @@ pub fn columns_at(images: &[f32], window: &Window, positions: Range<usize>, out:
                 covered += end - start;
             }
         });
+        let is_padded = covered < width;
         for (image, rows) in images.chunks_exact(inputs).zip(out.chunks_exact_mut(kernels * width)) {
             let column = &mut rows[kernel * width..][..width];
-            if covered < width {
-                column.fill(0.0);
-            }
-            for run in &runs {
-                run.copy(image, column);
-            }
+            per_level!(
+                level,
+                (image: &[f32] = image, runs: &[Run] = &runs, is_padded: bool = is_padded, column: &mut [f32] = column),
+                copy_runs(image, runs, is_padded, column)
+            );
         }
     }
+}
+
+#[inline(always)]
+fn copy_runs(image: &[f32], runs: &[Run], is_padded: bool, column: &mut [f32]) {
+    if is_padded {
+        column.fill(0.0);
+    }
+    for run in runs {
+        match run.stride {
+            1 => copy_short(&image[run.input..][..run.length], &mut column[run.output..][..run.length]),
+            _ => run.copy(image, column),
+        }
+    }
+}
+
+/// Copies as many values as are mostly in a row of an image; a call takes longer than that.
+#[inline(always)]
+fn copy_short(from: &[f32], to: &mut [f32]) {
+    // In pieces, which overlap where the length is no multiple of theirs.
+    match from.len() {
+        length @ 33..=64 => {
+            copy_piece::<16>(from, to, 0);
+            copy_piece::<16>(from, to, 16);
+            copy_piece::<16>(from, to, length - 32);
+            copy_piece::<16>(from, to, length - 16);
+        }
+        length @ 16..=32 => {
+            copy_piece::<16>(from, to, 0);
+            copy_piece::<16>(from, to, length - 16);
+        }
+        length @ 8..=15 => {
+            copy_piece::<8>(from, to, 0);
+            copy_piece::<8>(from, to, length - 8);
+        }
+        length @ 4..=7 => {
+            copy_piece::<4>(from, to, 0);
+            copy_piece::<4>(from, to, length - 4);
+        }
+        _ => to.copy_from_slice(from),
+    }
+}
+
+#[inline(always)]
+fn copy_piece<const LENGTH: usize>(from: &[f32], to: &mut [f32], offset: usize) {
+    let piece: &[f32; LENGTH] = from[offset..].first_chunk().expect("a piece inside");
+    *to[offset..].first_chunk_mut().expect("a place as long") = *piece;
 }
 
 /// Neighbouring outputs along the last axis, none of which reads padding.

@@ -98,7 +98,7 @@ pub fn convolve(level: Level, convolution: &Convolution<'_>, images: &[f32], wei
             let size = Size { m: others, k: depth, n: positions.len() };
             let left = rows(&weight[group * others * depth..][..others * depth], depth);
             with_scratch(depth * size.n, |columns| {
-                columns_at(convolution.images(images, sample, group), window, positions.clone(), columns);
+                columns_at(level, convolution.images(images, sample, group), window, positions.clone(), columns);
                 let out = out.at(image * others * outputs + positions.start);
                 // SAFETY: the part is `others` rows inside the output, `outputs` apart, and each part has its own.
                 unsafe { gemm_columns(level, size, left, rows(columns, size.n), out, outputs) };
@@ -183,10 +183,10 @@ pub fn convolve_weight(level: Level, convolution: &Convolution<'_>, images: &[f3
                         let images = convolution.images(images, sample, group);
                         let positions = &positions[(sample * groups + group) * others * outputs..][..others * outputs];
                         if width == size.k {
-                            columns_at(images, window, own.clone(), columns);
+                            columns_at(level, images, window, own.clone(), columns);
                         } else {
                             with_scratch(depth * width, |own_columns| {
-                                columns_at(images, window, own.clone(), own_columns);
+                                columns_at(level, images, window, own.clone(), own_columns);
                                 let to = columns.chunks_exact_mut(size.k);
                                 for (to, from) in to.zip(own_columns.chunks_exact(width)) {
                                     to[place..place + width].copy_from_slice(from);

@@ -1,17 +1,16 @@
 //! Max pooling of many planes, as [`ops::pool`](super::super::ops::pool) says.
 
-use std::ops::Range;
-
 use super::super::ops;
 use super::super::window::Axis;
 use super::chunks::{in_rows, rows_of_a_task};
+use super::level::{Level, per_level};
 use super::team::Team;
 
 /// Largest element of each window of each plane, and its position in the plane.
 ///
 /// # Panics
 /// When `planes` is not a number of planes of the axes' input size, or a position does not fit i32.
-pub fn max_pool(planes: &[f32], axes: &[Axis; 2]) -> (Vec<f32>, Vec<i32>) {
+pub fn max_pool(level: Level, planes: &[f32], axes: &[Axis; 2]) -> (Vec<f32>, Vec<i32>) {
     let [rows, columns] = axes;
     let (inputs, outputs) = (rows.input * columns.input, rows.output * columns.output);
     assert!(i32::try_from(inputs).is_ok(), "a plane of {inputs} elements in a max pool");
@@ -21,25 +20,17 @@ pub fn max_pool(planes: &[f32], axes: &[Axis; 2]) -> (Vec<f32>, Vec<i32>) {
     if values.is_empty() {
         return (values, positions);
     }
-    let spans = |axis: &Axis| -> Vec<Span> { (0..axis.output).map(|output| Span::new(axis, output)).collect() };
-    let (row_spans, column_spans) = (spans(rows), spans(columns));
-    let plane = |plane: &[f32], values: &mut [f32], positions: &mut [i32]| {
-        let rows = values.chunks_exact_mut(columns.output).zip(positions.chunks_exact_mut(columns.output));
-        for ((values, positions), row) in rows.zip(&row_spans) {
-            for ((value, position), column) in values.iter_mut().zip(positions).zip(&column_spans) {
-                if let Some((best, at)) = largest(plane, columns.input, row, column) {
-                    (*value, *position) = (best, at as i32);
-                }
-            }
-        }
-    };
     let at_once = rows_of_a_task(inputs.max(outputs));
     let out = values.chunks_mut(at_once * outputs).zip(positions.chunks_mut(at_once * outputs));
     let mut tasks: Vec<_> = out.zip(planes.chunks(at_once * inputs)).collect();
     Team::Pool.run_on(&mut tasks, |_, ((values, positions), planes)| {
         let out = values.chunks_exact_mut(outputs).zip(positions.chunks_exact_mut(outputs));
-        for ((values, positions), input) in out.zip(planes.chunks_exact(inputs)) {
-            plane(input, values, positions);
+        for ((values, positions), plane) in out.zip(planes.chunks_exact(inputs)) {
+            per_level!(
+                level,
+                (plane: &[f32] = plane, axes: &[Axis; 2] = axes, values: &mut [f32] = values, positions: &mut [i32] = positions),
+                pool_plane(plane, axes, values, positions)
+            );
         }
     });
     (values, positions)
@@ -63,40 +54,43 @@ pub fn max_pool_backward(gradients: &[f32], positions: &[i64], inputs: usize, ou
     out
 }
 
-/// The positions of an axis that one window has.
-struct Span {
-    /// From the first to before the end.
-    range: Range<usize>,
-    step: usize,
-}
-
-impl Span {
-    fn new(axis: &Axis, output: usize) -> Self {
-        let kernels = axis.kernels(output);
-        let position = |kernel: usize| (output * axis.stride + kernel * axis.dilation).saturating_sub(axis.padding);
-        let range = if kernels.is_empty() { 0..0 } else { position(kernels.start)..position(kernels.end - 1) + 1 };
-        Self { range, step: axis.dilation }
-    }
-}
-
+/// One plane: the elements under each kernel position in turn, side by side for all windows of a row.
 #[inline(always)]
-fn largest(plane: &[f32], width: usize, rows: &Span, columns: &Span) -> Option<(f32, usize)> {
-    let mut at = rows.range.start * width + columns.range.start;
-    if rows.range.is_empty() || columns.range.is_empty() {
-        return None;
-    }
-    let mut best = plane[at];
-    for y in rows.range.clone().step_by(rows.step) {
-        let row = &plane[y * width..][..width];
-        for x in columns.range.clone().step_by(columns.step) {
-            let value = row[x];
-            // `best` may be a NaN only once.
-            if (value > best || value.is_nan()) && !best.is_nan() {
-                (best, at) = (value, y * width + x);
+fn pool_plane(plane: &[f32], axes: &[Axis; 2], values: &mut [f32], positions: &mut [i32]) {
+    let [rows, columns] = axes;
+    let out = values.chunks_exact_mut(columns.output).zip(positions.chunks_exact_mut(columns.output));
+    for (row, (values, positions)) in out.enumerate() {
+        for kernel in rows.kernels(row) {
+            let first = (row * rows.stride + kernel * rows.dilation - rows.padding) * columns.input;
+            let plane_row = &plane[first..first + columns.input];
+            for kernel in 0..columns.kernel {
+                let windows = columns.outputs(kernel);
+                if windows.is_empty() {
+                    continue;
+                }
+                let start = windows.start * columns.stride + kernel * columns.dilation - columns.padding;
+                let (values, positions) = (&mut values[windows.clone()], &mut positions[windows]);
+                match columns.stride {
+                    1 => meet::<1>(&plane_row[start..], first + start, 1, values, positions),
+                    2 => meet::<2>(&plane_row[start..], first + start, 2, values, positions),
+                    stride => meet::<0>(&plane_row[start..], first + start, stride, values, positions),
+                }
             }
         }
     }
-    Some((best, at))
+}
+
+/// Takes each element that is beyond what its window has, or its first. `STRIDE` is `stride`, or 0.
+#[inline(always)]
+fn meet<const STRIDE: usize>(row: &[f32], first: usize, stride: usize, values: &mut [f32], positions: &mut [i32]) {
+    let stride = if STRIDE > 0 { STRIDE } else { stride };
+    let row = &row[..(values.len() - 1) * stride + 1];
+    for (number, (best, position)) in values.iter_mut().zip(positions).enumerate() {
+        let value = row[number * stride];
+        let is_taken = ((value > *best) | value.is_nan() | (*position < 0)) & !best.is_nan();
+        *best = if is_taken { value } else { *best };
+        *position = if is_taken { (first + number * stride) as i32 } else { *position };
+    }
 }
 
 #[cfg(test)]
@@ -125,8 +119,8 @@ mod tests {
                 ops::pool::max_pool_backward(&gradients[windows.clone()], &positions[windows], out);
             }
             let (values, at): (Vec<f32>, Vec<i32>) = expected.into_iter().unzip();
-            for threads in [1, 2, 5] {
-                let (got_values, got_at) = on_threads(threads, || max_pool(&planes, &axes));
+            for (level, threads) in Level::available().into_iter().flat_map(|level| [1, 2, 5].map(|n| (level, n))) {
+                let (got_values, got_at) = on_threads(threads, || max_pool(level, &planes, &axes));
                 assert_eq!(bits(got_values), bits(values.iter().copied()), "{axes:?} {threads} threads");
                 assert_eq!(got_at, at, "{axes:?} {threads} threads");
                 let got = on_threads(threads, || max_pool_backward(&gradients, &positions, inputs, outputs));

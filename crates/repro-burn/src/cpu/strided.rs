@@ -41,6 +41,16 @@ impl<'a> Strided<'a> {
         filled(self.length(), |first, out| change(copy(&walk, self.values, first, out)))
     }
 
+    /// The elements one after the other, `value` where `mask` has another byte than 0; it begins anew where it ends.
+    ///
+    /// # Panics
+    /// When the elements are no multiple of the mask's.
+    pub fn masked(&self, mask: &[u8], value: f32) -> Vec<f32> {
+        assert!(self.length() == 0 || self.length().is_multiple_of(mask.len()), "a mask that fits");
+        let walk = Walk::new([self]);
+        filled(self.length(), |first, out| fill_masked(mask, value, first, copy(&walk, self.values, first, out)))
+    }
+
     /// The elements, one after the other.
     pub fn dense(&self) -> Vec<f32> {
         self.changed(|_| {})
@@ -82,6 +92,25 @@ pub fn combine(level: Level, operation: Operation, left: &Strided<'_>, right: &S
         Operation::Divide => fill::<Divide>,
     };
     filled(left.length(), |first, chunk| fill(level, &walk, [left.values, right.values], first, chunk))
+}
+
+/// The same as [`Strided::masked`] where the elements are.
+pub fn mask_in_place(values: &mut [f32], mask: &[u8], value: f32) {
+    assert!(values.is_empty() || values.len().is_multiple_of(mask.len()), "a mask that fits");
+    in_chunks(values, |first, chunk| fill_masked(mask, value, first, chunk));
+}
+
+fn fill_masked(mask: &[u8], value: f32, first: usize, values: &mut [f32]) {
+    let mut at = first % mask.len();
+    let mut values = values;
+    while !values.is_empty() {
+        let length = values.len().min(mask.len() - at);
+        let (part, rest) = values.split_at_mut(length);
+        for (element, mask) in part.iter_mut().zip(&mask[at..]) {
+            *element = if *mask != 0 { value } else { *element };
+        }
+        (values, at) = (rest, 0);
+    }
 }
 
 /// An operation as a type, so that a loop over it has no branch.
@@ -379,6 +408,24 @@ mod tests {
         for (start, sizes, strides) in layouts() {
             let copied = Strided::new(&values, start, &sizes, &strides).dense();
             assert!(copied == plainly(&values, start, &sizes, &strides), "{sizes:?} {strides:?}");
+        }
+    }
+
+    #[test]
+    fn a_mask_repeats_over_elements_in_any_layout() {
+        let values: Vec<f32> = (0..40_000).map(|i| i as f32).collect();
+        for (start, sizes, strides) in layouts() {
+            let elements = plainly(&values, start, &sizes, &strides);
+            for length in [1, 5, 20].into_iter().filter(|length| elements.len().is_multiple_of(*length)) {
+                let mask: Vec<u8> = (0..length).map(|i| u8::from(i % 3 == 0)).collect();
+                let masked = |(i, x): (usize, &f32)| if i % length % 3 == 0 { -1.0 } else { *x };
+                let expected: Vec<f32> = elements.iter().enumerate().map(masked).collect();
+                let got = Strided::new(&values, start, &sizes, &strides).masked(&mask, -1.0);
+                assert!(got == expected, "{sizes:?} {strides:?} {length}");
+                let mut in_place = elements.clone();
+                mask_in_place(&mut in_place, &mask, -1.0);
+                assert!(in_place == expected, "{sizes:?} {strides:?} {length}");
+            }
         }
     }
 
