@@ -110,7 +110,7 @@ pub fn columns_at(level: Level, images: &[f32], window: &Window, positions: Rang
     for kernel in 0..kernels {
         runs.clear();
         let mut covered = 0;
-        each_run(window, kernel, |run| {
+        each_run_near(window, kernel, positions.clone(), |run| {
             let (start, end) = (run.output.max(positions.start), (run.output + run.length).min(positions.end));
             if start < end {
                 let input = run.input + (start - run.output) * run.stride;
@@ -203,20 +203,29 @@ impl Run {
 
 /// Calls `each` for every run of outputs under a kernel position.
 #[inline(always)]
-fn each_run(window: &Window, kernel: usize, mut each: impl FnMut(Run)) {
+fn each_run(window: &Window, kernel: usize, each: impl FnMut(Run)) {
+    each_run_near(window, kernel, 0..window.outputs(), each);
+}
+
+/// Calls `each` for every run of outputs under a kernel position of the rows in which there are some of `outputs`.
+#[inline(always)]
+fn each_run_near(window: &Window, kernel: usize, outputs: Range<usize>, mut each: impl FnMut(Run)) {
     let [depth, height, width] = window.axes;
     let [z, y, x] = window.kernel(kernel);
     let columns = width.outputs(x);
-    if columns.is_empty() {
+    if columns.is_empty() || outputs.is_empty() {
         return;
     }
     let first = columns.start * width.stride + x * width.dilation - width.padding;
-    for plane in depth.outputs(z) {
+    let rows = outputs.start / width.output..outputs.end.div_ceil(width.output);
+    let inside = |all: Range<usize>, near: Range<usize>| all.start.max(near.start)..all.end.min(near.end);
+    for plane in inside(depth.outputs(z), rows.start / height.output..rows.end.div_ceil(height.output)) {
         let input = plane * depth.stride + z * depth.dilation - depth.padding;
-        for row in height.outputs(y) {
+        let before = plane * height.output;
+        for row in inside(height.outputs(y), rows.start.saturating_sub(before)..rows.end.saturating_sub(before)) {
             let input = input * height.input + row * height.stride + y * height.dilation - height.padding;
             each(Run {
-                output: (plane * height.output + row) * width.output + columns.start,
+                output: (before + row) * width.output + columns.start,
                 input: input * width.input + first,
                 stride: width.stride,
                 length: columns.len(),

@@ -70,26 +70,40 @@ fn pool_plane(plane: &[f32], axes: &[Axis; 2], values: &mut [f32], positions: &m
                 }
                 let start = windows.start * columns.stride + kernel * columns.dilation - columns.padding;
                 let (values, positions) = (&mut values[windows.clone()], &mut positions[windows]);
+                let (row, first) = (&plane_row[start..], first + start);
                 match columns.stride {
-                    1 => meet::<1>(&plane_row[start..], first + start, 1, values, positions),
-                    2 => meet::<2>(&plane_row[start..], first + start, 2, values, positions),
-                    stride => meet::<0>(&plane_row[start..], first + start, stride, values, positions),
+                    1 => meet(row.iter(), first, 1, values, positions),
+                    2 => {
+                        // Pairs are loaded in registers; the last window's may be half outside.
+                        let pairs = row.as_chunks::<2>().0.iter().map(|[value, _]| value);
+                        let whole = pairs.len().min(values.len());
+                        let (some, last) = values.split_at_mut(whole);
+                        let (some_at, last_at) = positions.split_at_mut(whole);
+                        meet(pairs, first, 2, some, some_at);
+                        meet(row[2 * whole.min(row.len() / 2)..].iter(), first + 2 * whole, 2, last, last_at);
+                    }
+                    stride => meet(row.iter().step_by(stride), first, stride, values, positions),
                 }
             }
         }
     }
 }
 
-/// Takes each element that is beyond what its window has, or its first. `STRIDE` is `stride`, or 0.
+/// Takes each element that is beyond what its window has, or its first.
 #[inline(always)]
-fn meet<const STRIDE: usize>(row: &[f32], first: usize, stride: usize, values: &mut [f32], positions: &mut [i32]) {
-    let stride = if STRIDE > 0 { STRIDE } else { stride };
-    let row = &row[..(values.len() - 1) * stride + 1];
-    for (number, (best, position)) in values.iter_mut().zip(positions).enumerate() {
-        let value = row[number * stride];
-        let is_taken = ((value > *best) | value.is_nan() | (*position < 0)) & !best.is_nan();
-        *best = if is_taken { value } else { *best };
-        *position = if is_taken { (first + number * stride) as i32 } else { *position };
+fn meet<'a>(
+    row: impl Iterator<Item = &'a f32>,
+    first: usize,
+    stride: usize,
+    values: &mut [f32],
+    positions: &mut [i32],
+) {
+    let mut at = first as i32;
+    for ((best, position), value) in values.iter_mut().zip(positions).zip(row) {
+        let is_taken = ((*value > *best) | value.is_nan() | (*position < 0)) & !best.is_nan();
+        *best = if is_taken { *value } else { *best };
+        *position = if is_taken { at } else { *position };
+        at += stride as i32;
     }
 }
 
