@@ -263,7 +263,7 @@ impl Kernels for Flex {
     }
 }
 
-fn tensor(values: Vec<f32>, shape: Shape) -> FlexTensor {
+pub(super) fn tensor(values: Vec<f32>, shape: Shape) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
 }
 
@@ -292,13 +292,13 @@ fn with_number(operation: Operation, mut input: FlexTensor, number: f32) -> Flex
 }
 
 /// The tensor with its elements, and nothing else, one after the other in its storage.
-fn dense(floats: FlexTensor) -> FlexTensor {
+pub(super) fn dense(floats: FlexTensor) -> FlexTensor {
     let shape = floats.layout().shape().clone();
     if is_dense(&floats) { floats } else { tensor(strided(&floats, &shape).dense(), shape) }
 }
 
 /// The same, of which nobody else needs the storage.
-fn own(floats: FlexTensor) -> FlexTensor {
+pub(super) fn own(floats: FlexTensor) -> FlexTensor {
     let shape = floats.layout().shape().clone();
     if is_free(&floats, &shape) { floats } else { tensor(strided(&floats, &shape).dense(), shape) }
 }

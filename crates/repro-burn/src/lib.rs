@@ -90,6 +90,7 @@ mod scatter;
 mod table;
 mod taps;
 mod transaction;
+mod update;
 mod window;
 
 #[cfg(test)]
@@ -111,6 +112,7 @@ pub use cpu::level::{Level as CpuLevel, LevelError as CpuLevelError};
 pub use kernels::{Capabilities, Kernels};
 pub use random::with_random;
 pub use table::REFUSED;
+pub use update::AdamNumbers;
 
 /// Version of the bits this module specifies; every change of a bit anywhere is a change of it.
 pub const NUMERICS_VERSION: u32 = 1;

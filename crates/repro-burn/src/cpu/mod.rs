@@ -27,6 +27,7 @@ pub mod strided;
 pub mod team;
 pub mod tile;
 pub mod uniform;
+pub mod update;
 pub mod vector;
 
 #[cfg(test)]
