@@ -52,7 +52,7 @@ fn a_first_run_simulates_calibrates_trains_and_signs() {
 #[test]
 fn runs_in_other_folders_and_with_other_numbers_of_threads_have_the_same_bits() {
     let reference = trained().path("run");
-    for threads in ["1", "2", "5"] {
+    for threads in ["1", "2", "5", "16"] {
         let sandbox = Sandbox::new();
         let mut command = sandbox.spectramind(&["train", "trainer=ci_fast", "run.dir=elsewhere/run"]);
         let outcome = Outcome::of(command.env("RAYON_NUM_THREADS", threads));

@@ -171,7 +171,7 @@ fn a_run_in_any_mode_has_the_same_bits_on_any_threads_and_when_it_is_resumed() {
     let task = Curve { dawdling: true, ..Curve::new(1.0) };
     let mut states = std::collections::BTreeSet::new();
     for mode in MODES {
-        let runs = [1, 2, 5].map(|threads| on_threads(threads, || run(&task, mode, None, None)));
+        let runs = [1, 2, 5, 16].map(|threads| on_threads(threads, || run(&task, mode, None, None)));
         for other in &runs[1..] {
             assert_eq!((other.root, other.done.state_digest), (runs[0].root, runs[0].done.state_digest), "{mode:?}");
             assert_eq!(other.done.metrics, runs[0].done.metrics, "{mode:?}");

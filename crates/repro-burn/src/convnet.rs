@@ -99,7 +99,7 @@ fn trained() -> Hash {
 #[test]
 fn a_convolutional_network_trains_to_the_golden_bits_on_any_number_of_threads_and_any_instruction_set() {
     for level in Level::available() {
-        for threads in [1, 2, 5] {
+        for threads in [1, 2, 5, 16] {
             assert_eq!(
                 on_threads(threads, || with_level(level, trained)).to_string(),
                 "794ac10a9af4ae9615cd9c1c5ff63891db4086addbec85e1cdac715c8bee51b4",

@@ -40,7 +40,7 @@ fn plain(count: usize, seed: u64) -> Vec<f32> {
 fn assert_specified(op: impl Fn() -> FlexTensor + Send + Sync, expected: Vec<f32>, what: &str) {
     let expected = bits(expected);
     for level in Level::available() {
-        for threads in [1, 2, 5] {
+        for threads in [1, 2, 5, 16] {
             let got = on_threads(threads, || with_level(level, || bits(values(op()))));
             assert_eq!(got.len(), expected.len(), "{what}: length");
             let differing = got.iter().zip(&expected).position(|(got, expected)| got != expected);

@@ -98,7 +98,7 @@ fn on_threads<R: Send>(threads: usize, body: impl FnOnce() -> R + Send) -> R {
 #[test]
 fn training_gives_the_golden_bits_on_any_number_of_threads_and_any_instruction_set() {
     for level in Level::available() {
-        for threads in [1, 2, 5] {
+        for threads in [1, 2, 5, 16] {
             let sgd = SgdConfig::new().with_momentum(Some(MomentumConfig::new())).init();
             assert_eq!(
                 on_threads(threads, || with_level(level, || trained(sgd))).to_string(),
@@ -112,8 +112,8 @@ fn training_gives_the_golden_bits_on_any_number_of_threads_and_any_instruction_s
 #[test]
 fn adam_gives_the_same_bits_on_any_number_of_threads() {
     // No golden bits: Burn's Adam takes its bias correction from the host's `powi`, which Rust does not specify.
-    let digests = [1, 2, 5].map(|threads| on_threads(threads, || trained(AdamConfig::new().init())));
-    assert_eq!(digests, [digests[0]; 3]);
+    let digests = [1, 2, 5, 16].map(|threads| on_threads(threads, || trained(AdamConfig::new().init())));
+    assert_eq!(digests, [digests[0]; 4]);
 }
 
 fn is_autodiff<B: AutodiffBackend>() {}
