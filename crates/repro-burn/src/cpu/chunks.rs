@@ -43,3 +43,22 @@ pub fn filled(length: usize, fill: impl Fn(usize, &mut [MaybeUninit<f32>]) + Syn
     unsafe { out.set_len(length) };
     out
 }
+
+/// Copies all of `from`, which is as long, and returns the copy.
+pub fn write_copy<'o>(out: &'o mut [MaybeUninit<f32>], from: &[f32]) -> &'o mut [f32] {
+    assert_eq!(out.len(), from.len(), "a copy of another length");
+    for (out, value) in out.iter_mut().zip(from) {
+        out.write(*value);
+    }
+    // SAFETY: the lengths are equal, so all of it was written.
+    unsafe { initialised(out) }
+}
+
+/// The values of a slice.
+///
+/// # Safety
+/// All of it has been written.
+pub unsafe fn initialised(values: &mut [MaybeUninit<f32>]) -> &mut [f32] {
+    // SAFETY: the caller guarantees it, and the layouts are the same.
+    unsafe { &mut *(std::ptr::from_mut(values) as *mut [f32]) }
+}

@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::super::ops::matmul::BLOCK;
 use super::super::window::Window;
 use super::cache::l2_bytes;
-use super::chunks::filled;
+use super::chunks::{filled, write_copy};
 use super::columns::{Starts, columns_at, sum_plane};
 use super::gemm::{PARALLEL_WORK, Size, View, gemm, gemm_columns};
 use super::level::Level;
@@ -220,7 +220,8 @@ pub fn convolve_weight(level: Level, convolution: &Convolution<'_>, images: &[f3
 
 /// `first` + the others in their order, from element `start` on.
 fn add(first: &[f32], others: &[&[f32]], start: usize, out: &mut [MaybeUninit<f32>]) {
-    let out = out.write_copy_of_slice(&first[start..][..out.len()]);
+    let first = &first[start..][..out.len()];
+    let out = write_copy(out, first);
     for other in others {
         out.iter_mut().zip(&other[start..]).for_each(|(out, other)| *out += other);
     }

@@ -4,6 +4,7 @@ use std::mem::MaybeUninit;
 
 use super::super::ops::matmul::BLOCK;
 use super::cache::l2_bytes;
+use super::chunks::{initialised, write_copy};
 use super::level::Level;
 use super::operand::{Group, Operand};
 use super::pack::Part;
@@ -249,15 +250,15 @@ impl<'a> Product<'a> {
             });
         });
         // SAFETY: each block has written its own partial product, all of it.
-        let partials = unsafe { partials.assume_init_ref() };
+        let partials = unsafe { initialised(partials) };
         // SAFETY: the output is that long, and nobody else uses it now.
         let out = unsafe { std::slice::from_raw_parts_mut(self.out.start.at(0).cast::<MaybeUninit<f32>>(), length) };
         for (partial, (start, _)) in partials.chunks_exact(length).zip(blocks) {
             if start == 0 {
-                out.write_copy_of_slice(partial);
+                write_copy(out, partial);
             } else {
                 // SAFETY: the first block has written it.
-                let out = unsafe { out.assume_init_mut() };
+                let out = unsafe { initialised(out) };
                 out.iter_mut().zip(partial).for_each(|(out, partial)| *out += partial);
             }
         }

@@ -6,7 +6,7 @@
 use std::mem::MaybeUninit;
 
 use super::super::kernels::Operation;
-use super::chunks::{filled, in_chunks};
+use super::chunks::{filled, in_chunks, initialised, write_copy};
 use super::level::{Level, per_level};
 
 /// The elements of a tensor in row-major order of its shape.
@@ -226,7 +226,7 @@ fn copy<'o>(walk: &Walk<1>, values: &[f32], first: usize, out: &'o mut [MaybeUni
         let out = &mut out[run.out..][..run.length];
         match run.strides {
             [1] => {
-                out.write_copy_of_slice(run.adjacent(0, values));
+                write_copy(out, run.adjacent(0, values));
             }
             [0] => out.fill(MaybeUninit::new(values[run.starts[0] as usize])),
             [stride] => {
@@ -239,7 +239,7 @@ fn copy<'o>(walk: &Walk<1>, values: &[f32], first: usize, out: &'o mut [MaybeUni
         }
     }
     // SAFETY: the runs are the whole of `out`, and all of each was written.
-    unsafe { out.assume_init_mut() }
+    unsafe { initialised(out) }
 }
 
 /// How to go through operands of one shape side by side: neighbouring dimensions that are one run in all of them are one.

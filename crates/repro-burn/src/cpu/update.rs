@@ -1,7 +1,7 @@
 //! An optimizer's step over all elements of a parameter, in one pass.
 
 use super::super::update::AdamNumbers;
-use super::chunks::filled;
+use super::chunks::{filled, write_copy};
 use super::level::{Level, per_level};
 use super::team::Team;
 
@@ -23,7 +23,8 @@ pub fn adam(
     let length = values.len();
     assert!([gradient.len(), first.len(), second.len()] == [length; 3], "tensors of one parameter");
     let mut new = filled(length, |start, out| {
-        out.write_copy_of_slice(&values[start..][..out.len()]);
+        let values = &values[start..][..out.len()];
+        write_copy(out, values);
     });
     let parts = new.chunks_mut(ELEMENTS).zip(gradient.chunks(ELEMENTS));
     let mut parts: Vec<_> = parts.zip(first.chunks_mut(ELEMENTS).zip(second.chunks_mut(ELEMENTS))).collect();
