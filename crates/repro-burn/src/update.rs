@@ -7,7 +7,7 @@ use std::any::Any;
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorPrimitive};
-use burn_backend::{DType, TensorMetadata};
+use burn_backend::DType;
 use burn_flex::FlexTensor;
 
 use super::cpu::level::Level;

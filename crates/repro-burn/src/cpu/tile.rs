@@ -114,8 +114,12 @@ impl Tiles {
     /// registers, both over `depth`; the target is valid for writes, initialised where it is added to, and no other
     /// thread touches it. The processor has `level`.
     pub unsafe fn run(self, level: Level) {
-        // SAFETY: passed on from the caller; the code is compiled for these lanes.
-        per_level!(level, (tiles: Tiles = self), unsafe { tiles.strips::<LevelLanes>() });
+        per_level!(
+            level,
+            (tiles: Tiles = self),
+            // SAFETY: passed on from the caller; the code is compiled for these lanes.
+            unsafe { tiles.strips::<LevelLanes>() }
+        );
     }
 
     /// # Safety

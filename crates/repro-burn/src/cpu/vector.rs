@@ -52,10 +52,10 @@ fn rows(level: Level, k: usize, x: &[f32], x_stride: usize, matrix: Part<'_>, ou
         let (values, stride, factors) = (matrix.values, matrix.lane_stride, &*factors);
         assert!(out.is_empty() || (out.len() - 1) * stride + k <= values.len(), "rows inside the matrix");
         type Out = [MaybeUninit<f32>];
-        // SAFETY: the lengths have been compared; the code is compiled for these lanes.
         per_level!(
             level,
             (factors: &[f32] = factors, values: &[f32] = values, stride: usize = stride, out: &mut Out = out),
+            // SAFETY: the lengths have been compared; the code is compiled for these lanes.
             unsafe { dots::<LevelLanes>(factors, values, stride, out) }
         );
     });
@@ -81,12 +81,12 @@ unsafe fn dots<L: Lanes>(factors: &[f32], values: &[f32], stride: usize, out: &m
                     sums = sums.add_dots(factors.as_ptr().add(at), rows.add(at), stride);
                 }
                 let mask = L::mask(out.len());
-                for at in turned..end {
+                for (at, factor) in (turned..end).zip(&factors[turned..]) {
                     let mut column = [0.0; MOST_LANES];
                     for (row, value) in column.iter_mut().enumerate().take(out.len()) {
                         *value = *rows.add(row * stride + at);
                     }
-                    sums = L::splat(factors[at]).fma(L::load(column.as_ptr()), sums);
+                    sums = L::splat(*factor).fma(L::load(column.as_ptr()), sums);
                 }
                 let out = out.as_mut_ptr().cast::<f32>();
                 if start > 0 {
@@ -134,10 +134,10 @@ fn accumulate(level: Level, factors: &[f32], values: &[f32], stride: usize, sums
         return;
     }
     assert!((factors.len() - 1) * stride + sums.len() <= values.len(), "rows inside the matrix");
-    // SAFETY: the lengths have been compared; the code is compiled for these lanes.
     per_level!(
         level,
         (factors: &[f32] = factors, values: &[f32] = values, stride: usize = stride, sums: &mut [f32] = sums),
+        // SAFETY: the lengths have been compared; the code is compiled for these lanes.
         unsafe { steps::<LevelLanes>(factors, values, stride, sums) }
     );
 }
