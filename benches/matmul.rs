@@ -79,7 +79,7 @@ fn best<B: Backend>(operands: &[Tensor<B, 3>; 2]) -> Duration {
         black_box(product(operands));
         start.elapsed()
     };
-    (0..3).map(run).min().expect("several runs")
+    (0..20).map(run).min().expect("several runs")
 }
 
 fn table() {
