@@ -13,7 +13,7 @@ use super::columns::{Starts, columns_at, sum_plane};
 use super::gemm::{PARALLEL_WORK, Size, View, gemm, gemm_columns};
 use super::level::Level;
 use super::scratch::with_scratch;
-use super::team::Team;
+use super::team::{Shared, Team};
 
 /// Parts per thread, so that a thread that is interrupted does not hold up the others.
 const TASKS_PER_THREAD: usize = 4;
@@ -238,23 +238,10 @@ fn rows(values: &[f32], width: usize) -> View<'_> {
     View { values, offset: 0, row_stride: width, column_stride: 1 }
 }
 
-/// Memory that tasks write to, each to a part of its own.
-struct Shared(*mut f32);
-
-// SAFETY: those who use the pointer say why no two tasks meet.
-unsafe impl Sync for Shared {}
-
-impl Shared {
-    /// The pointer; a method, because a closure would capture the field, which is not `Sync`.
-    fn at(&self, offset: usize) -> *mut f32 {
-        self.0.wrapping_add(offset)
-    }
-}
-
 /// A vector of which `write` writes all.
 fn written(length: usize, write: impl FnOnce(&Shared)) -> Vec<f32> {
     let mut out = Vec::with_capacity(length);
-    write(&Shared(out.as_mut_ptr()));
+    write(&Shared::new(out.as_mut_ptr()));
     // SAFETY: all of it is written: the tasks of each function here cover its output.
     unsafe { out.set_len(length) };
     out

@@ -9,7 +9,7 @@ use super::level::Level;
 use super::operand::{Group, Operand};
 use super::pack::Part;
 use super::scratch::with_scratch;
-use super::team::Team;
+use super::team::{Shared, Team};
 use super::tile::{Panel, Strips, Target, TileShape, Tiles, Write};
 use super::vector;
 
@@ -83,7 +83,7 @@ pub fn gemm(level: Level, team: Team, size: Size, left: View<'_>, right: View<'_
     if let Some((x, x_stride, matrix)) = vector_and_matrix(size, left, right) {
         return vector::product(level, team, k, x, x_stride, matrix, out);
     }
-    let out = Out { start: Shared(out.as_mut_ptr().cast()), row_stride: n };
+    let out = Out { start: Shared::new(out.as_mut_ptr().cast()), row_stride: n };
     Product::new(level, team, size, left, right, out).run(team);
 }
 
@@ -103,7 +103,7 @@ pub unsafe fn gemm_columns(
     row_stride: usize,
 ) {
     assert!(size.m > 0 && size.k > 0 && size.n > 0, "an empty product: {size:?}");
-    let out = Out { start: Shared(out), row_stride };
+    let out = Out { start: Shared::new(out), row_stride };
     Product::new(level, Team::Caller, size, left, right, out).run(Team::Caller);
 }
 
@@ -121,20 +121,6 @@ fn vector_and_matrix<'a>(size: Size, left: View<'a>, right: View<'a>) -> Option<
         return None;
     };
     (matrix.lane_stride == 1 || matrix.k_stride == 1).then_some((x, x_stride, matrix))
-}
-
-/// Memory that tasks write to, each to a part of its own.
-#[derive(Clone, Copy)]
-struct Shared(*mut f32);
-
-// SAFETY: only the unsafe code of `Product` uses the pointer, and says there why no two tasks meet.
-unsafe impl Sync for Shared {}
-
-impl Shared {
-    /// The pointer; a method, because a closure would capture the field, which is not `Sync`.
-    fn at(&self, offset: usize) -> *mut f32 {
-        self.0.wrapping_add(offset)
-    }
 }
 
 /// Where a product goes.
@@ -239,12 +225,12 @@ impl<'a> Product<'a> {
         let blocks: Vec<_> = span.blocks().collect();
         let mut partials = Vec::with_capacity(blocks.len() * length);
         let partials: &mut [MaybeUninit<f32>] = &mut partials.spare_capacity_mut()[..blocks.len() * length];
-        let shared = Shared(partials.as_mut_ptr().cast());
+        let shared = Shared::new(partials.as_mut_ptr().cast());
         team.run(blocks.len(), |index| {
             with_scratch(self.shape.columns * blocks[index].1, |panel_scratch| {
                 for panel in 0..panels {
                     let right = self.right.packed_group(self.level, panel_scratch, blocks[index], panel);
-                    let out = Out { start: Shared(shared.at(index * length)), row_stride: self.size.n };
+                    let out = Out { start: Shared::new(shared.at(index * length)), row_stride: self.size.n };
                     self.tiles(span, blocks[index], 0..strips, panel, (left, right), (out, Write::Store));
                 }
             });

@@ -84,6 +84,25 @@ impl Share {
     }
 }
 
+/// Memory that tasks write to, each to a part of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct Shared(*mut f32);
+
+// SAFETY: a pointer by itself does nothing; the unsafe code that writes says why no two tasks meet.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    /// The memory from there on.
+    pub fn new(start: *mut f32) -> Self {
+        Self(start)
+    }
+
+    /// The place `offset` values on.
+    pub fn at(&self, offset: usize) -> *mut f32 {
+        self.0.wrapping_add(offset)
+    }
+}
+
 /// A slice of which each thread gets other items.
 struct Items<T>(*mut T, usize);
 
