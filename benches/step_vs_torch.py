@@ -1,8 +1,9 @@
 """The training step of tests/network.rs in PyTorch: prints its best time in microseconds.
 
-Usage: step_vs_torch.py THREADS
+Usage: step_vs_torch.py THREADS [DEVICE]
 """
 
+import os
 import sys
 import time
 
@@ -10,6 +11,9 @@ import torch
 from torch import nn
 
 torch.set_num_threads(int(sys.argv[1]))
+device = torch.device(sys.argv[2] if len(sys.argv) > 2 else "cpu")
+if device.type == "cuda":
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # which its deterministic products ask for
 torch.use_deterministic_algorithms(True)
 torch.manual_seed(7)
 BATCH, STEPS = 64, 30
@@ -32,14 +36,16 @@ class Network(nn.Module):
         return self.head(attended.mean(1))
 
 
-model = Network()
+model = Network().to(device)
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-5)
-images, classes = torch.randn(BATCH, 3, 16, 16), torch.randint(10, (BATCH,))
+images, classes = torch.randn(BATCH, 3, 16, 16).to(device), torch.randint(10, (BATCH,)).to(device)
 best = float("inf")
 for _ in range(STEPS):
     start = time.perf_counter()
     optimizer.zero_grad()
     nn.functional.cross_entropy(model(images), classes).backward()
     optimizer.step()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
     best = min(best, time.perf_counter() - start)
 print(f"{best * 1e6:.1f}")

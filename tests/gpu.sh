@@ -80,6 +80,13 @@ done
 if [ -x "$programs/step" ]; then
     echo '== speed'
     "$programs/step" --bench || failed=1
+    # The same step in PyTorch, where there is one with CUDA.
+    torch=${SPECTRAMIND_PYTHON:-python3}
+    if "$torch" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' 2>/dev/null; then
+        printf '%-40s %10.1f\n' 'CUDA, PyTorch' "$("$torch" benches/step_vs_torch.py 1 cuda)"
+    else
+        echo 'no PyTorch with CUDA: set SPECTRAMIND_PYTHON to have its step beside'
+    fi
 fi
 
 echo '== table'
