@@ -2,6 +2,7 @@
 
 use burn_backend::ops::ActivationOps;
 use burn_backend::tensor::FloatTensor;
+use burn_backend::{DType, TensorMetadata, get_device_settings};
 
 use super::backend::Repro;
 use super::float::{f32_only, zip};
@@ -32,16 +33,23 @@ backend_ops! {
             }
 
             fn relu(tensor: FloatTensor<B>) -> FloatTensor<B> {
-                f32_only("relu", &tensor);
-                B::map(Function::Relu, tensor)
+                if tensor.dtype() == DType::F32 { B::map(Function::Relu, tensor) } else { rectified::<B>(tensor.clone(), tensor) }
             }
 
             fn relu_backward(output: FloatTensor<B>, grad: FloatTensor<B>) -> FloatTensor<B> {
-                zip::<B>("relu_backward", BinaryFunction::ReluBackward, output, grad)
+                if output.dtype() == DType::F32 {
+                    zip::<B>("relu_backward", BinaryFunction::ReluBackward, output, grad)
+                } else {
+                    rectified::<B>(output, grad)
+                }
             }
 
             fn sigmoid_backward(output: FloatTensor<B>, grad: FloatTensor<B>) -> FloatTensor<B> {
-                zip::<B>("sigmoid_backward", BinaryFunction::SigmoidBackward, output, grad)
+                if output.dtype() == DType::F32 {
+                    return zip::<B>("sigmoid_backward", BinaryFunction::SigmoidBackward, output, grad);
+                }
+                let rest = B::float_add_scalar(B::float_neg(output.clone()), 1f32.into());
+                B::float_mul(B::float_mul(output, rest), grad)
             }
         }
         composed {
@@ -54,4 +62,11 @@ backend_ops! {
 
         }
     }
+}
+
+/// `values` with zeros where `signs` is not above zero, for floats that are not f32.
+fn rectified<B: Kernels>(signs: FloatTensor<B>, values: FloatTensor<B>) -> FloatTensor<B> {
+    let dtype = get_device_settings::<B>(&B::float_device(&signs)).bool_dtype;
+    let mask = B::float_lower_equal_elem(signs, 0f32.into(), dtype);
+    B::float_mask_fill(values, mask, 0f32.into())
 }

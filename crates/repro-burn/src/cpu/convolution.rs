@@ -246,3 +246,94 @@ fn written(length: usize, write: impl FnOnce(&Shared)) -> Vec<f32> {
     unsafe { out.set_len(length) };
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::ops;
+    use super::super::super::ops::fma::Fused;
+    use super::super::super::ops::matmul::dot;
+    use super::super::super::window::{Axis, tests::random_axis};
+    use super::super::adversarial::{adversarial, bits, on_threads};
+    use super::*;
+    use crate::rng::{CounterRng, Stream};
+
+    /// Windows of one to three axes, with groups; the last ones have more positions than a part, and than a block.
+    fn cases() -> Vec<(Window, [usize; 4])> {
+        let rng = CounterRng::new(9, Stream::workload(3), 0);
+        let random = (0..40).map(|index| {
+            let axis = |k: u64| random_axis(rng, 3 * index + k);
+            let axes = match index % 3 {
+                0 => [Axis::NONE, Axis::NONE, axis(0)],
+                1 => [Axis::NONE, axis(0), axis(1)],
+                _ => [axis(0), axis(1), axis(2)],
+            };
+            let index = index as usize;
+            (Window { axes }, [1 + index % 3, 1 + index / 3 % 2, 1 + index % 4, 1 + index % 5])
+        });
+        let side = |input: usize, stride: usize| {
+            let output = (input + 2 - 3) / stride + 1;
+            Axis { input, kernel: 3, stride, padding: 1, dilation: 1, output }
+        };
+        let large = [
+            (Window { axes: [Axis::NONE, side(21, 1), side(33, 1)] }, [3, 1, 4, 7]),
+            (Window { axes: [Axis::NONE, side(40, 2), side(37, 2)] }, [2, 2, 3, 5]),
+        ];
+        let inside = |(window, _): &(Window, [usize; 4])| window.inputs() > 0 && window.outputs() > 0;
+        random.filter(inside).chain(large).collect()
+    }
+
+    fn check(fast: impl Fn(Level) -> Vec<f32> + Send + Sync, expected: &[f32], what: &str) {
+        let expected = bits(expected.iter().copied());
+        for level in Level::available() {
+            for threads in [1, 2, 5, 16] {
+                assert_eq!(bits(on_threads(threads, || fast(level))), expected, "{what} {level:?} {threads} threads");
+            }
+        }
+    }
+
+    #[test]
+    fn convolutions_and_gradients_are_the_products_of_whole_columns() {
+        for (seed, (window, [batch, groups, channels, others])) in cases().into_iter().enumerate() {
+            let convolution = Convolution { window: &window, batch, groups, channels, others };
+            let (depth, outputs, seed) = (convolution.depth(), window.outputs(), seed as u64);
+            let images = adversarial(batch * groups * channels * window.inputs(), seed);
+            let weight = adversarial(groups * others * depth, seed + 100);
+            let positions = adversarial(batch * groups * others * outputs, seed + 200);
+            // [groups · depth, batch, outputs]
+            let columns = ops::columns::columns(&images, batch, groups * channels, &window);
+            let column = |group: usize, sample: usize, at: usize| -> Vec<f32> {
+                (0..depth).map(|row| columns[((group * depth + row) * batch + sample) * outputs + at]).collect()
+            };
+            let (mut convolved, mut turned) = (Vec::new(), Vec::new());
+            for (sample, group) in (0..batch).flat_map(|sample| (0..groups).map(move |group| (sample, group))) {
+                for other in 0..others {
+                    let row = &weight[(group * others + other) * depth..][..depth];
+                    convolved.extend((0..outputs).map(|at| dot::<Fused>(row, &column(group, sample, at))));
+                }
+                let place = |other: usize, at: usize| ((sample * groups + group) * others + other) * outputs + at;
+                for row in 0..depth {
+                    let own: Vec<f32> =
+                        (0..others).map(|other| weight[(group * others + other) * depth + row]).collect();
+                    turned.extend((0..outputs).map(|at| {
+                        let there: Vec<f32> = (0..others).map(|other| positions[place(other, at)]).collect();
+                        dot::<Fused>(&own, &there)
+                    }));
+                }
+            }
+            let mut gradient = Vec::new();
+            for (group, row) in (0..groups).flat_map(|group| (0..depth).map(move |row| (group, row))) {
+                let row = &columns[(group * depth + row) * batch * outputs..][..batch * outputs];
+                for other in 0..others {
+                    let of =
+                        |sample: usize| &positions[((sample * groups + group) * others + other) * outputs..][..outputs];
+                    gradient.push(dot::<Fused>(row, &(0..batch).flat_map(of).copied().collect::<Vec<_>>()));
+                }
+            }
+            let images_of = ops::columns::sum_columns(&turned, batch, groups * channels, &window);
+            let what = format!("{window:?} {batch} {groups} {channels} {others}");
+            check(|level| convolve(level, &convolution, &images, &weight), &convolved, &what);
+            check(|level| convolve_transposed(level, &convolution, &positions, &weight), &images_of, &what);
+            check(|level| convolve_weight(level, &convolution, &images, &positions), &gradient, &what);
+        }
+    }
+}

@@ -74,15 +74,20 @@ impl Crew {
         let work_of_helpers = unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), Work>(work) };
         // SAFETY: it is closed, only the owner opens it, and nobody is inside: the last `Closing` has waited for that.
         unsafe { *crew.work.get() = Some(work_of_helpers) };
+        // What a helper panicked with while the caller did, too, is of that call.
+        drop(crew.taken_panic());
         crew.round.fetch_add(1, Ordering::SeqCst);
         let closing = Closing(&crew);
         work(0);
         drop(closing);
-        // Poisoned or not: it holds what the helper panicked with.
-        let panic = crew.panic.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
-        if let Some(panic) = panic {
+        if let Some(panic) = crew.taken_panic() {
             resume_unwind(panic);
         }
+    }
+
+    /// What a helper panicked with.
+    fn taken_panic(&self) -> Option<Box<dyn Any + Send>> {
+        self.panic.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take()
     }
 
     /// Does the owner's work, as often as there is some, until there has been none for a while.
@@ -202,6 +207,25 @@ mod tests {
             });
         });
         assert!(inner.into_inner() > 0);
+    }
+
+    #[test]
+    fn a_helpers_panic_beside_the_callers_is_not_that_of_the_next_call() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("a pool");
+        pool.install(|| {
+            let both = AtomicUsize::new(0);
+            let panicked = catch_unwind(AssertUnwindSafe(|| {
+                Crew::work(1, &|_| {
+                    both.fetch_add(1, Ordering::SeqCst);
+                    while both.load(Ordering::SeqCst) < 2 {
+                        thread::yield_now();
+                    }
+                    panic!("expected");
+                });
+            }));
+            assert!(panicked.is_err());
+            Crew::work(1, &|_| {});
+        });
     }
 
     #[test]

@@ -386,6 +386,9 @@ mod tests {
             check(Size { m: 7, k, n: 19 }, [false, true], false);
         }
         check(Size { m: 97, k: 600, n: 50 }, [true, false], false);
+        // Cut along k by two threads and by five.
+        check(Size { m: 5, k: 5130, n: 19 }, [true, false], false);
+        check(Size { m: 33, k: 5633, n: 16 }, [false, true], true);
         check(Size { m: 97, k: 600, n: 50 }, [false, false], true);
     }
 }
