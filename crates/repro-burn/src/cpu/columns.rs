@@ -1,9 +1,10 @@
 //! Windows as columns and back, as [`ops::columns`](super::super::ops::columns) says, in runs along the last axis.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::super::window::Window;
-use super::chunks::in_rows;
+use super::chunks::{in_rows, initialised, write_copy};
 use super::level::{Level, per_level};
 
 /// The columns of `batch · channels` images, `[channels · kernel positions, batch, window positions]`.
@@ -36,14 +37,17 @@ pub fn columns(image: &[f32], batch: usize, channels: usize, window: &Window) ->
 pub fn sum_columns(columns: &[f32], batch: usize, channels: usize, window: &Window) -> Vec<f32> {
     let (inputs, kernels, outputs) = (window.inputs(), window.kernels(), window.outputs());
     assert_eq!(columns.len(), batch * channels * kernels * outputs, "columns of a window");
-    let mut images = vec![0.0; batch * channels * inputs];
-    if images.is_empty() || columns.is_empty() {
-        return images;
+    let length = batch * channels * inputs;
+    if length == 0 || columns.is_empty() {
+        return vec![0.0; length];
     }
     let starts = Starts::of(window);
-    in_rows(&mut images, inputs, kernels * outputs, |plane, image| {
+    let mut images = Vec::with_capacity(length);
+    in_rows(&mut images.spare_capacity_mut()[..length], inputs, kernels * outputs, |plane, image| {
         sum_plane(&columns[plane * kernels * outputs..][..kernels * outputs], window, &starts, image);
     });
+    // SAFETY: `sum_plane` has written all of each image.
+    unsafe { images.set_len(length) };
     images
 }
 
@@ -72,16 +76,22 @@ impl Starts {
     }
 }
 
-/// Writes the sums of the columns of one channel, `[kernel positions, window positions]`, to its image.
-pub fn sum_plane(columns: &[f32], window: &Window, starts: &Starts, image: &mut [f32]) {
+/// Writes the sums of the columns of one channel, `[kernel positions, window positions]`, to its image, all of it.
+///
+/// # Panics
+/// When the image has another size.
+pub fn sum_plane(columns: &[f32], window: &Window, starts: &Starts, image: &mut [MaybeUninit<f32>]) {
     let [depth, height] = &starts.covered;
+    assert_eq!(image.len(), depth.len() * height.len() * starts.row.len(), "an image under a window");
     for (at, image) in image.chunks_exact_mut(starts.row.len()).enumerate() {
         if depth[at / height.len()] && height[at % height.len()] {
-            image.copy_from_slice(&starts.row);
+            write_copy(image, &starts.row);
         } else {
-            image.fill(0.0);
+            image.fill(MaybeUninit::new(0.0));
         }
     }
+    // SAFETY: an image consists of rows, and each was written.
+    let image = unsafe { initialised(image) };
     let outputs = window.outputs();
     for kernel in 0..window.kernels() {
         let column = &columns[kernel * outputs..][..outputs];
@@ -98,14 +108,21 @@ pub fn sum_plane(columns: &[f32], window: &Window, starts: &Starts, image: &mut 
     }
 }
 
-/// Writes the columns of the window positions `positions` of one sample's images, `[channels · kernel positions,
-/// positions]`.
+/// Writes the columns of the window positions `positions` of one sample's images into the rows of `out`, `[channels · kernel
+/// positions, row]`, from element `place` of each on.
 ///
 /// # Panics
 /// When `images` are not images of the window's input size, or `out` has another length.
-pub fn columns_at(level: Level, images: &[f32], window: &Window, positions: Range<usize>, out: &mut [f32]) {
+pub fn columns_at(
+    level: Level,
+    images: &[f32],
+    window: &Window,
+    positions: Range<usize>,
+    out: &mut [f32],
+    (row, place): (usize, usize),
+) {
     let (inputs, kernels, width) = (window.inputs(), window.kernels(), positions.len());
-    assert_eq!(out.len() * inputs, images.len() * kernels * width, "columns of {width} positions");
+    assert_eq!(out.len() * inputs, images.len() * kernels * row, "columns in rows of {row} positions");
     let mut runs = Vec::new();
     for kernel in 0..kernels {
         runs.clear();
@@ -119,8 +136,8 @@ pub fn columns_at(level: Level, images: &[f32], window: &Window, positions: Rang
             }
         });
         let is_padded = covered < width;
-        for (image, rows) in images.chunks_exact(inputs).zip(out.chunks_exact_mut(kernels * width)) {
-            let column = &mut rows[kernel * width..][..width];
+        for (image, rows) in images.chunks_exact(inputs).zip(out.chunks_exact_mut(kernels * row)) {
+            let column = &mut rows[kernel * row + place..][..width];
             per_level!(
                 level,
                 (image: &[f32] = image, runs: &[Run] = &runs, is_padded: bool = is_padded, column: &mut [f32] = column),

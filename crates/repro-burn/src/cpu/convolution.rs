@@ -10,7 +10,7 @@ use super::super::window::Window;
 use super::cache::l2_bytes;
 use super::chunks::{filled, write_copy};
 use super::columns::{Starts, columns_at, sum_plane};
-use super::gemm::{PARALLEL_WORK, Size, View, gemm, gemm_columns};
+use super::gemm::{PARALLEL_WORK, Size, View, gemm_columns};
 use super::level::Level;
 use super::scratch::with_scratch;
 use super::team::{Shared, Team};
@@ -98,7 +98,14 @@ pub fn convolve(level: Level, convolution: &Convolution<'_>, images: &[f32], wei
             let size = Size { m: others, k: depth, n: positions.len() };
             let left = rows(&weight[group * others * depth..][..others * depth], depth);
             with_scratch(depth * size.n, |columns| {
-                columns_at(level, convolution.images(images, sample, group), window, positions.clone(), columns);
+                columns_at(
+                    level,
+                    convolution.images(images, sample, group),
+                    window,
+                    positions.clone(),
+                    columns,
+                    (size.n, 0),
+                );
                 let out = out.at(image * others * outputs + positions.start);
                 // SAFETY: the part is `others` rows inside the output, `outputs` apart, and each part has its own.
                 unsafe { gemm_columns(level, size, left, rows(columns, size.n), out, outputs) };
@@ -136,14 +143,12 @@ pub fn convolve_transposed(level: Level, convolution: &Convolution<'_>, position
             };
             let right = rows(&positions[image * others * outputs..][..others * outputs], outputs);
             with_scratch(size.m * outputs, |columns| {
-                // SAFETY: f32 that are initialised are f32 that may be written over.
-                gemm(level, Team::Caller, size, weight, right, unsafe {
-                    &mut *(std::ptr::from_mut(columns) as *mut [MaybeUninit<f32>])
-                });
+                // SAFETY: the rows follow one another in memory that is this task's own.
+                unsafe { gemm_columns(level, size, weight, right, columns.as_mut_ptr(), outputs) };
                 let first = (image * channels + channels_of_part.start) * inputs;
-                // SAFETY: the part is a number of whole images inside the output, and each part has its own; `sum_plane`
-                // writes all of an image before it reads it.
-                let images = unsafe { std::slice::from_raw_parts_mut(out.at(first), channels_of_part.len() * inputs) };
+                let images = out.at(first).cast::<MaybeUninit<f32>>();
+                // SAFETY: the part is a number of whole images inside the output, and each part has its own.
+                let images = unsafe { std::slice::from_raw_parts_mut(images, channels_of_part.len() * inputs) };
                 for (columns, image) in columns.chunks_exact(kernels * outputs).zip(images.chunks_exact_mut(inputs)) {
                     sum_plane(columns, window, &starts, image);
                 }
@@ -182,17 +187,7 @@ pub fn convolve_weight(level: Level, convolution: &Convolution<'_>, images: &[f3
                         let own = first..first + width;
                         let images = convolution.images(images, sample, group);
                         let positions = &positions[(sample * groups + group) * others * outputs..][..others * outputs];
-                        if width == size.k {
-                            columns_at(level, images, window, own.clone(), columns);
-                        } else {
-                            with_scratch(depth * width, |own_columns| {
-                                columns_at(level, images, window, own.clone(), own_columns);
-                                let to = columns.chunks_exact_mut(size.k);
-                                for (to, from) in to.zip(own_columns.chunks_exact(width)) {
-                                    to[place..place + width].copy_from_slice(from);
-                                }
-                            });
-                        }
+                        columns_at(level, images, window, own.clone(), columns, (size.k, place));
                         for (to, from) in at.chunks_exact_mut(size.k).zip(positions.chunks_exact(outputs)) {
                             to[place..place + width].copy_from_slice(&from[own.clone()]);
                         }
@@ -204,16 +199,10 @@ pub fn convolve_weight(level: Level, convolution: &Convolution<'_>, images: &[f3
                 });
             });
         });
-        let mut partials = partials.chunks_exact(length);
-        if sums.is_empty() {
-            let first = partials.next().expect("a block");
-            let rest: Vec<_> = partials.collect();
-            sums = filled(length, |start, out| add(first, &rest, start, out));
-        } else {
-            let before = sums;
-            let rest: Vec<_> = partials.collect();
-            sums = filled(length, |start, out| add(&before, &rest, start, out));
-        }
+        // What was summed up before, if anything, comes first.
+        let rows: Vec<&[f32]> = sums.chunks_exact(length).chain(partials.chunks_exact(length)).collect();
+        let (first, others) = rows.split_first().expect("a block");
+        sums = filled(length, |start, out| add(first, others, start, out));
     }
     sums
 }
