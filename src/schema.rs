@@ -115,8 +115,8 @@ mod tests {
     fn origin() -> RunOrigin {
         let TrainingRun { run, workload, config, git, data, environment, computation, started_at, .. } = example();
         let computation = match computation {
-            Computation::Training(TrainingRecord { device, numerics, seed, .. }) => {
-                ComputationOrigin::Training(TrainingOrigin { device, numerics, seed })
+            Computation::Training(TrainingRecord { device, stretches, numerics, seed, .. }) => {
+                ComputationOrigin::Training(TrainingOrigin { device, stretches, numerics, seed })
             }
             Computation::Command(CommandRecord { words, .. }) => ComputationOrigin::Command(CommandOrigin { words }),
         };

@@ -132,8 +132,8 @@ pub fn put_origin(sandbox: &Sandbox, statement: &mut Statement<TrainingRun>) {
     let TrainingRun { run, workload, config, git, data, environment, computation, started_at, .. } =
         statement.predicate.clone();
     let computation = match computation {
-        Computation::Training(TrainingRecord { device, numerics, seed, .. }) => {
-            ComputationOrigin::Training(TrainingOrigin { device, numerics, seed })
+        Computation::Training(TrainingRecord { device, stretches, numerics, seed, .. }) => {
+            ComputationOrigin::Training(TrainingOrigin { device, stretches, numerics, seed })
         }
         Computation::Command(CommandRecord { words, .. }) => ComputationOrigin::Command(CommandOrigin { words }),
     };

@@ -25,6 +25,9 @@ pub struct Arguments {
     compose: compose::Arguments,
     #[command(flatten)]
     signing: Signing,
+    /// Go on with this many workers instead of as many as the config says: their number changes no bit
+    #[arg(long, value_name = "N", requires = "resume", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    workers: Option<u32>,
 }
 
 /// How a run is signed.
@@ -89,12 +92,13 @@ fn train(job: &Job, arguments: &Arguments, workloads: &Workloads) -> Result<()> 
         RunDirectory::check_new(root)?;
     }
     let key = arguments.signing.key()?;
-    let composer = arguments.compose.selection.composer(PRIMARY)?;
+    let selection = &arguments.compose.selection;
     let (digests, mut talk) = (Digests::open(!arguments.signing.no_cache), Talk::default());
     let signed = world::with(|surroundings| {
         workload.record(Recording {
             config,
             place,
+            workers: arguments.workers,
             begin: &mut |root| job.begin_in(root),
             cache: digests.cache(),
             surroundings,
@@ -103,7 +107,9 @@ fn train(job: &Job, arguments: &Arguments, workloads: &Workloads) -> Result<()> 
                 if let News::Begun(origin) = &news {
                     // The run may take days, and not be ended by itself.
                     digests.save();
-                    if let Some(why) = run::audit_difference(origin, &composer) {
+                    // A composer that cannot be had now could not be had for this run.
+                    let composer = selection.composer(PRIMARY).ok();
+                    if let Some(why) = composer.and_then(|composer| run::audit_difference(origin, &composer)) {
                         eprintln!("Warning: an audit will not compose the config that is signed: {why}");
                     }
                 }

@@ -27,10 +27,12 @@ pub fn with<T>(work: impl FnOnce(Surroundings<'_>) -> Result<T>) -> Result<T> {
     let begin = Instant::now();
     forget_peak_memory();
     let program: PathBuf = std::env::current_exe().context("this program's own file cannot be found")?;
+    let host = host();
     work(Surroundings {
         now: &now,
         elapsed: &|| begin.elapsed(),
         variable: &|name| std::env::var_os(name),
+        host: host.as_deref(),
         program: &program,
         peak_host_bytes: &peak_host_bytes,
     })
@@ -40,6 +42,12 @@ pub fn with<T>(work: impl FnOnce(Surroundings<'_>) -> Result<T>) -> Result<T> {
 /// system has no such thing; the peak is then that of all runs so far, which is never too small.
 fn forget_peak_memory() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
+/// The name of this host, where the system tells.
+fn host() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
 /// Most memory this process ever held, where the system tells.

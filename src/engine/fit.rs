@@ -5,6 +5,8 @@
 //! [`FitPlan::elapsed`], news go out through the observer.
 
 mod error;
+mod follow;
+mod step;
 
 use std::any::Any;
 use std::ops::{ControlFlow, Deref};
@@ -25,14 +27,17 @@ use super::schedule;
 use super::settings::{
     AuditSettings, BatchLimit, EmaSettings, OptimizerSettings, ScheduleSettings, SupportedTrainer, within,
 };
-use super::shard::{Shard, shard_range};
+use super::shard::{Shard, StepShards, shard_range};
 use super::snapshot::{EpochLoss, Progress, Snapshot};
 use super::state::{SnapshotMismatch, TrainState, UpdateRule, initial_model};
 use super::step_log::{ScaledStep, StepLeaf, f32_bits, f64_bits, samples_digest};
 use super::task::{Draws, InferenceModel, Metric, Moment, Split, Task};
+use super::workers::{Member, Share};
 use crate::digest::Blake3Digest;
 
 pub use self::error::FitError;
+pub use self::follow::follow;
+use self::step::{Epoch, Made, Maker, PlannedStep};
 
 /// Everything a run is a function of, beside the task.
 pub struct FitPlan<'a> {
@@ -153,25 +158,45 @@ pub fn fit<B: AutodiffBackend, T: Task>(
     observer: &mut (impl Observer<T> + ?Sized),
     device: &B::Device,
 ) -> Result<FitOutcome<InferenceModel<T, B>>, FitError> {
-    // Burn's backend traits cannot return errors, so an op that is refused panics. Everything that is written is written as
-    // for any other error at the same place.
-    let trained = AssertUnwindSafe(|| train(task, plan, checkpoint, run, observer, device));
-    catch_unwind(trained).unwrap_or_else(|panic| match refusal(&*panic) {
-        Some(message) => Err(FitError::Refused(message)),
-        None => resume_unwind(panic),
+    lead(task, plan, &mut Member::alone(), checkpoint, run, observer, device)
+}
+
+/// As [`fit`], with other workers, which [`follow`]: this one leads. It alone judges and writes.
+///
+/// # Errors
+/// As there; when a worker fails, ends or does not answer.
+pub fn lead<B: AutodiffBackend, T: Task>(
+    task: &T,
+    plan: &FitPlan<'_>,
+    member: &mut Member,
+    checkpoint: Option<Snapshot>,
+    run: &mut RunDirectory,
+    observer: &mut (impl Observer<T> + ?Sized),
+    device: &B::Device,
+) -> Result<FitOutcome<InferenceModel<T, B>>, FitError> {
+    let train = || train(task, plan, member, checkpoint, run, observer, device);
+    refusals_are_errors(train)
+}
+
+/// Burn's backend traits cannot return errors, so an op that is refused panics. Everything that is written is written as for any
+/// other error at the same place.
+fn refusals_are_errors<R>(train: impl FnOnce() -> Result<R, FitError>) -> Result<R, FitError> {
+    catch_unwind(AssertUnwindSafe(train)).unwrap_or_else(|panic| match message(&*panic) {
+        Some(message) if message.contains(REFUSED) => Err(FitError::Refused(message)),
+        _ => resume_unwind(panic),
     })
 }
 
-/// What a panic says, if it is the refusal of an op.
-fn refusal(panic: &(dyn Any + Send)) -> Option<String> {
+/// What a panic says.
+fn message(panic: &(dyn Any + Send)) -> Option<String> {
     let message = panic.downcast_ref::<String>().cloned();
-    let message = message.or_else(|| panic.downcast_ref::<&str>().map(|message| (*message).to_owned()));
-    message.filter(|message| message.contains(REFUSED))
+    message.or_else(|| panic.downcast_ref::<&str>().map(|message| (*message).to_owned()))
 }
 
 fn train<B: AutodiffBackend, T: Task>(
     task: &T,
     plan: &FitPlan<'_>,
+    member: &mut Member,
     checkpoint: Option<Snapshot>,
     run: &mut RunDirectory,
     observer: &mut (impl Observer<T> + ?Sized),
@@ -202,54 +227,21 @@ fn train<B: AutodiffBackend, T: Task>(
         run.point_best(best)?;
     }
 
+    let layout = state.layout();
+    let maker = Maker { task, plan, planned, layout: &layout, device };
     while exit.is_none() && state.progress.position.epoch < trainer.max_epochs {
-        let epoch = state.progress.position.epoch;
-        let steps = plan.epoch(epoch, ids.len());
-        let remaining = &steps.steps()[state.progress.position.step_in_epoch as usize..];
-        let numbered = (state.progress.position.step + 1..).zip(remaining);
-        let remaining: Vec<_> =
-            numbered.map(|(step, batches)| PlannedStep { moment: Moment { step, epoch }, batches }).collect();
-        let mut without_gradient = state.trained().clone();
-        // An epoch that was begun by another process is not known as a whole.
-        if state.progress.position.step_in_epoch > 0 {
-            without_gradient.clear();
-        }
-        let prepare = |step: &PlannedStep<'_>| plan.shards(task, step);
-        let train_step = |step: &PlannedStep<'_>, shards| -> Result<ControlFlow<()>, FitError> {
-            let &PlannedStep { moment, batches } = step;
-            let step = moment.step;
-            let lr = schedule::learning_rate(&plan.schedule, plan.optimizer.lr, step, planned);
-            let gradient = state.gradient(task, shards, moment, trainer.seed, device);
-            let (loss, norm) = (gradient.loss, gradient.norm());
-            let scale = state.progress.loss_scale;
-            state.progress.loss_scale = scale.and_then(|scale| scale.after(norm.is_finite()));
-            // A gradient may overflow because it was scaled, as long as the scale can be made smaller; the loss is not.
-            let skipped = !norm.is_finite() && state.progress.loss_scale.is_some();
-            if !loss.is_finite() || !(norm.is_finite() || skipped) {
-                return Err(FitError::Diverged { step, loss, norm });
-            }
-            without_gradient.retain(|path| !gradient.gradients.contains_key(path));
-            if !skipped {
-                state.apply(gradient.clip(norm, trainer.gradient_clip_val), step, lr);
-            }
-
-            let position = &mut state.progress.position;
-            position.step = step;
-            position.step_in_epoch += 1;
-            let done_in_epoch = position.step_in_epoch.into();
-            let epoch_done = done_in_epoch == steps.len() as u64;
-            if epoch_done {
-                (position.epoch, position.step_in_epoch) = (epoch + 1, 0);
-            }
-            if epoch_done && !without_gradient.is_empty() {
-                let parameters = without_gradient.iter().cloned().collect();
-                return Err(FitError::NoGradient { epoch, parameters });
-            }
-            let step_samples = batches.iter().map(Vec::len).sum();
+        let mut epoch = Epoch::of(&state, plan, ids.len());
+        let (remaining, share) = (epoch.remaining(), member.share());
+        let prepare = |step: &PlannedStep| plan.shards(task, step, share);
+        let train_step = |planned: &PlannedStep, shards| -> Result<ControlFlow<()>, FitError> {
+            let Moment { step, epoch: number } = planned.moment;
+            let Made { lr, loss, norm, scale, skipped, done_in_epoch, epoch_done } =
+                maker.make(&mut state, member, planned, shards, &mut epoch)?.expect("worker 0 decides when a run ends");
+            let step_samples = planned.batches.iter().map(Vec::len).sum();
             let epoch_loss = EpochLoss::and(state.progress.epoch_loss.as_ref(), loss, step_samples);
             let mean_loss = epoch_done.then(|| epoch_loss.mean());
             state.progress.epoch_loss = (!epoch_done).then_some(epoch_loss);
-            let metrics = match plan.validation_due(done_in_epoch, steps.len() as u64) {
+            let metrics = match plan.validation_due(done_in_epoch, epoch.steps()) {
                 true => Some(evaluate(task, &state, plan, Split::Val, usize::MAX, device)?),
                 false => None,
             };
@@ -259,50 +251,57 @@ fn train<B: AutodiffBackend, T: Task>(
                 None => false,
             };
             ranking.note(&mut state.progress, metrics.as_deref())?;
-            let is_due = plan.checkpoint_due(step, epoch_done.then_some(epoch)) || ranking.is_improved(&state.progress);
+            let is_due =
+                plan.checkpoint_due(step, epoch_done.then_some(number)) || ranking.is_improved(&state.progress);
             let checkpoint = is_due.then(|| checkpoint_file(step));
             if let Some(file) = &checkpoint {
                 ranking.keep(&mut state.progress, file);
             }
+            // Ranking improves at a validation only.
+            let digest_due = plan.digest_due(step, number, done_in_epoch, epoch.steps());
+            let snapshot = digest_due.then(|| state.snapshot());
+            if let Some(snapshot) = snapshot.as_ref().filter(|_| member.size() > 1) {
+                member.remember(snapshot.tensors_digest());
+            }
             let leaf = StepLeaf {
                 step,
-                epoch,
-                samples: samples_digest(ids, batches),
+                epoch: number,
+                samples: samples_digest(ids, &planned.batches),
                 learning_rate_bits: f64_bits(lr),
                 loss_bits: f32_bits(loss),
                 gradient_norm_bits: f32_bits(norm),
                 loss_scale: scale.map(|scale| ScaledStep { exponent: scale.exponent, skipped }),
-                state: (checkpoint.is_some() || metrics.is_some() || epoch_done || plan.state_digest_due(step))
-                    .then(|| state.snapshot().state_digest()),
+                state: snapshot.as_ref().map(Snapshot::state_digest),
             };
             run.append_step(&leaf)?;
             if step.is_multiple_of(trainer.log_every_n_steps.into()) {
                 let figures = [("train/loss", loss), ("train/gradient_norm", norm)];
                 let figures = figures.map(|(name, value)| Metric { name: name.into(), value: value.into() });
-                run.append_metrics(step, epoch, &figures)?;
+                run.append_metrics(step, number, &figures)?;
                 run.append_event("step", step, plan.seconds())?;
             }
             if let Some(value) = mean_loss {
-                run.append_metrics(step, epoch, &[Metric { name: "train/loss_epoch".into(), value }])?;
+                run.append_metrics(step, number, &[Metric { name: "train/loss_epoch".into(), value }])?;
             }
             exit = exit.or(match observer.observe(Event::Step { leaf: &leaf, loss }) {
                 ControlFlow::Break(()) => Some(Exit::Interrupted),
                 ControlFlow::Continue(()) => plan.limit_reached(step),
             });
             if let Some(metrics) = &metrics {
-                run.append_metrics(step, epoch, metrics)?;
+                run.append_metrics(step, number, metrics)?;
                 run.append_event("validated", step, plan.seconds())?;
             }
             if let Some(file) = &checkpoint {
+                let snapshot = snapshot.expect("a checkpoint that is due comes with a digest");
                 let best = ranking.best(&state.progress.kept);
-                run.write_checkpoint(file, &state.snapshot().to_bytes(), &state.progress.kept, best)?;
+                run.write_checkpoint(file, &snapshot.to_bytes(), &state.progress.kept, best)?;
                 run.append_event("checkpoint", step, plan.seconds())?;
                 run.note(&format!("- step {step}: wrote {CHECKPOINTS}/{file}"))?;
                 let _ = observer.observe(Event::Checkpoint { file });
             }
             if let Some(metrics) = &metrics {
                 show(task, &state, plan, metrics, observer, device);
-                if observer.observe(Event::Validated { epoch, metrics }).is_break() {
+                if observer.observe(Event::Validated { epoch: number, metrics }).is_break() {
                     exit = exit.or(Some(Exit::Interrupted));
                 }
             }
@@ -321,6 +320,7 @@ fn train<B: AutodiffBackend, T: Task>(
         }
         exit => exit.unwrap_or(Exit::Completed),
     };
+    member.end(state.progress.position.step)?;
     finish(task, plan, state, exit, run, device)
 }
 
@@ -484,13 +484,6 @@ impl Judges {
     }
 }
 
-/// One optimizer step before it is made.
-struct PlannedStep<'a> {
-    moment: Moment,
-    /// Places of the samples, batch by batch.
-    batches: &'a [Vec<usize>],
-}
-
 impl<'a> FitPlan<'a> {
     /// A plan that runs to the end at one learning rate, with a state digest every ten steps.
     pub fn new(
@@ -536,16 +529,22 @@ impl<'a> FitPlan<'a> {
         EpochPlan::new(trainer.seed, epoch, samples, self.batch_size, trainer.limit_train_batches, accumulate)
     }
 
-    /// The shards of a step's batches, batch by batch; `None` where a shard has no samples.
-    fn shards<T: Task>(&self, task: &T, step: &PlannedStep<'_>) -> Vec<Option<Shard<T::Batch>>> {
+    /// A worker's shards of a step, by its share of the shards of each batch.
+    fn shards<T: Task>(&self, task: &T, step: &PlannedStep, share: Share) -> StepShards<T::Batch> {
         let draws = Draws::new(self.trainer.seed, Split::Train, step.moment);
         let shards = self.trainer.micro_shards as usize;
-        let shard_of = |batch: &Vec<usize>, shard| {
+        let shard_of = |number: usize, batch: &Vec<usize>, shard| {
             let samples = &batch[shard_range(shard, shards, batch.len())];
             let prepare = || Shard { batch: task.batch(Split::Train, samples, draws), samples: samples.len() };
-            (!samples.is_empty()).then(prepare)
+            (!samples.is_empty()).then(|| (number * shards + shard, prepare()))
         };
-        step.batches.iter().flat_map(|batch| (0..shards).map(move |shard| shard_of(batch, shard))).collect()
+        let of_batch = |(number, batch)| share.of(shards).map(move |shard| shard_of(number, batch, shard));
+        let batches = step.batches.iter().enumerate();
+        let subtrees = match share.is_all() {
+            true => vec![batches.flat_map(of_batch).collect()],
+            false => batches.map(|batch| of_batch(batch).collect()).collect(),
+        };
+        StepShards { subtrees, per_batch: share.of(shards).len(), samples: step.batches.iter().map(Vec::len).sum() }
     }
 
     /// Whether a validation is due after so many of an epoch's steps.
@@ -561,8 +560,15 @@ impl<'a> FitPlan<'a> {
             || done_epoch.is_some_and(|epoch| due(settings.every_n_epochs, u64::from(epoch) + 1))
     }
 
-    fn state_digest_due(&self, step: u64) -> bool {
-        self.audit.state_digest_every != 0 && step.is_multiple_of(self.audit.state_digest_every.into())
+    /// Whether the leaf of a step has a digest of the state: where a validation or a checkpoint is due, at the end of an epoch, and
+    /// every so many steps.
+    fn digest_due(&self, step: u64, epoch: u32, done_in_epoch: u64, steps: u64) -> bool {
+        let epoch_done = done_in_epoch == steps;
+        let every = self.audit.state_digest_every;
+        epoch_done
+            || self.validation_due(done_in_epoch, steps)
+            || self.checkpoint_due(step, epoch_done.then_some(epoch))
+            || every != 0 && step.is_multiple_of(every.into())
     }
 
     fn limit_reached(&self, step: u64) -> Option<Exit> {

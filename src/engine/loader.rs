@@ -38,8 +38,8 @@ impl EpochPlan {
     }
 
     /// The steps, each a list of batches.
-    pub fn steps(&self) -> &[Vec<Vec<usize>>] {
-        &self.steps
+    pub fn into_steps(self) -> Vec<Vec<Vec<usize>>> {
+        self.steps
     }
 }
 
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn an_epoch_visits_every_sample_once_in_an_order_of_its_own() {
         let plan = |epoch| EpochPlan::new(3, epoch, 10, 3, None, 2);
-        let mut seen: Vec<_> = plan(0).steps().iter().flatten().flatten().copied().collect();
+        let mut seen: Vec<_> = plan(0).into_steps().into_iter().flatten().flatten().collect();
         assert_eq!(plan(0).len(), 2);
         assert_ne!(plan(0), plan(1));
         seen.sort_unstable();

@@ -10,7 +10,7 @@
 //! | the arithmetic of a tensor operation | [`repro`] |
 //! | the order in which gradients are added | [`shard`] |
 //! | the parameter update | [`schedule`], [`optimizer`], [`loss_scale`] |
-//! | which device computes | [`device`]: conforming ones give the same bits |
+//! | which device computes, and how many | [`device`], [`workers`]: any conforming ones give the same bits |
 //! | what is written | [`step_log`], [`snapshot`], [`run_dir`] |
 
 mod average;
@@ -34,6 +34,7 @@ pub mod splits;
 pub mod state;
 pub mod step_log;
 pub mod task;
+pub mod workers;
 pub mod written;
 
 #[cfg(test)]
@@ -48,6 +49,8 @@ mod task_tests;
 mod training_tests;
 #[cfg(test)]
 mod update_tests;
+#[cfg(test)]
+mod worker_tests;
 
 pub use repro_burn::{self as repro, rng};
 

@@ -47,6 +47,18 @@ pub(super) struct Shard<T> {
     pub samples: usize,
 }
 
+/// A worker's shards of one optimizer step.
+#[derive(Debug)]
+pub(super) struct StepShards<T> {
+    /// Subtrees of the step's tree, in order: all of it where there is one worker, else one of each batch. Each is its leaves, with
+    /// their numbers among all shards of the step; `None` where one has no samples.
+    pub subtrees: Vec<Vec<Option<(usize, Shard<T>)>>>,
+    /// How many of a subtree's leaves are of the same batch.
+    pub per_batch: usize,
+    /// Samples of the step, those of other workers included.
+    pub samples: usize,
+}
+
 /// What one shard contributes: the sums over its samples.
 #[derive(Debug, Clone)]
 pub(super) struct ShardGradient<B: Backend> {

@@ -249,6 +249,19 @@ impl Snapshot {
     /// no counter can be left out.
     pub fn state_digest(&self) -> Blake3Digest {
         let mut hasher = DomainHasher::new("spectramind/state/v2");
+        self.hash_tensors(&mut hasher);
+        hasher.field(self.progress.to_json().as_bytes());
+        hasher.finish()
+    }
+
+    /// Digest of the tensors alone: what a worker that does not lead knows of the state.
+    pub fn tensors_digest(&self) -> Blake3Digest {
+        let mut hasher = DomainHasher::new("spectramind/tensors/v1");
+        self.hash_tensors(&mut hasher);
+        hasher.finish()
+    }
+
+    fn hash_tensors(&self, hasher: &mut DomainHasher) {
         let entries = self.entries();
         hasher.u64(entries.len() as u64);
         for (path, Entry { name, shape, bytes, .. }) in entries {
@@ -258,8 +271,6 @@ impl Snapshot {
             }
             hasher.field(&bytes);
         }
-        hasher.field(self.progress.to_json().as_bytes());
-        hasher.finish()
     }
 
     /// Every tensor in path order.

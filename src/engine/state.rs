@@ -7,15 +7,17 @@ use burn::tensor::backend::AutodiffBackend;
 use rayon::prelude::*;
 
 use super::average::{AVERAGED, WeightAverage};
+use super::fit::FitError;
 use super::optimizer::Optimizer;
 use super::optimizer::group::{Paces, UnmatchedGroup};
 use super::parameter::{self, ByPath};
-use super::repro::{with_arithmetic, with_random};
+use super::repro::{with_arithmetic, with_batch_statistics, with_random};
 use super::rng::{CounterRng, Stream};
 use super::settings::{EmaSettings, OptimizerSettings};
-use super::shard::{Shard, ShardGradient, tree_sum};
+use super::shard::{Shard, ShardGradient, StepShards, tree_sum};
 use super::snapshot::{HostIntegers, HostTensor, Progress, Snapshot};
 use super::task::{Moment, Task};
+use super::workers::{Layout, Member, in_lockstep};
 
 /// Model, optimizer and progress.
 pub(super) struct TrainState<B: AutodiffBackend, M> {
@@ -234,33 +236,36 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
         }
     }
 
-    /// Mean loss and gradient over the shards of one optimizer step, computed by the threads of rayon's pool.
+    /// Sums of losses and gradients over a worker's shards of one optimizer step, of each subtree, computed by the threads of
+    /// rayon's pool; `None` where a subtree has no samples.
     ///
-    /// `moment` is that of the step; `shards` are in order, `None` where a shard has no samples. With a loss scale the gradient is unscaled already,
-    /// and may not be finite.
-    pub fn gradient<T>(
+    /// `moment` is that of the step. With a loss scale the gradients are multiplied by its factor, and may not be finite. With
+    /// `together`, the shards of a batch are in lockstep with each other and with those of other workers, and layers that ask for it
+    /// get the statistics of the whole batch.
+    ///
+    /// # Errors
+    /// With `together`: when another worker fails, and when no layer asks although there are running statistics.
+    pub fn sums<T>(
         &self,
         task: &T,
-        shards: Vec<Option<Shard<T::Batch>>>,
+        shards: StepShards<T::Batch>,
         moment: Moment,
         seed: u64,
         device: &B::Device,
-    ) -> ShardGradient<B::InnerBackend>
+        together: Option<&mut Member>,
+    ) -> Result<Vec<Option<ShardGradient<B::InnerBackend>>>, FitError>
     where
         T: Task<Model<B> = M>,
     {
         let step_rng = CounterRng::new(seed, Stream::STEP, self.progress.position.step as u32);
-        let jobs: Vec<_> = shards
-            .into_iter()
-            .enumerate()
-            // No two threads share an autodiff graph or running statistics, and all start from the same ones.
-            .map(|(index, shard)| shard.map(|shard| (index, shard, parameter::isolated::<B, _>(&self.model))))
-            .collect();
-        let samples = jobs.iter().flatten().map(|(_, shard, _)| shard.samples).sum();
-        let scale = self.progress.loss_scale.map(|scale| scale.factor(samples));
+        let scale = self.scale_factor(shards.samples);
+        let lengths: Vec<_> = shards.subtrees.iter().map(Vec::len).collect();
+        // No two threads share an autodiff graph or running statistics, and all start from the same ones.
+        let isolated = |shard: Option<(usize, _)>| shard.map(|shard| (shard, parameter::isolated::<B, _>(&self.model)));
+        let jobs: Vec<_> = shards.subtrees.into_iter().flatten().map(isolated).collect();
         // Not `self`: a model cannot be shared between threads.
         let (arithmetic, running) = (self.progress.arithmetic, &self.running);
-        let compute = |(index, Shard { batch, samples }, model): (usize, Shard<T::Batch>, M)| {
+        let compute = |((index, Shard { batch, samples }), model): ((usize, Shard<T::Batch>), M)| {
             let body = || {
                 let loss = task.loss::<B>(&model, &batch, moment, device);
                 let value = parameter::to_host(&loss.clone().inner())[0];
@@ -273,12 +278,47 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
             };
             with_arithmetic(arithmetic, || with_random(step_rng.part(index as u32), body))
         };
-        let parts: Vec<_> = jobs.into_par_iter().map(|job| job.map(compute)).collect();
-        let mean = tree_sum(parts, &mut ShardGradient::combine).expect("a step has samples").mean(samples);
-        match scale {
+        let mut parts = match together {
+            None => jobs.into_par_iter().map(|job| job.map(compute)).collect(),
+            Some(member) => {
+                let (mut parts, mut jobs) = (Vec::with_capacity(jobs.len()), jobs.into_iter());
+                while jobs.len() > 0 {
+                    let batch = jobs.by_ref().take(shards.per_batch).collect();
+                    let compute = |job, whole| with_batch_statistics(whole, || compute(job));
+                    let (done, sums) = in_lockstep(member, moment.step, batch, compute)?;
+                    if sums == 0 && !running.is_empty() && done.iter().any(Option::is_some) {
+                        return Err(FitError::NotSynchronised { statistics: running.iter().cloned().collect() });
+                    }
+                    parts.extend(done);
+                }
+                parts
+            }
+        };
+        let subtree = |length| tree_sum(parts.drain(..length).collect(), &mut ShardGradient::combine);
+        Ok(lengths.into_iter().map(subtree).collect())
+    }
+
+    /// Mean loss and gradient of a step, of the sum over all its samples; without the loss scale's factor.
+    pub fn mean(&self, sum: ShardGradient<B::InnerBackend>, samples: usize) -> ShardGradient<B::InnerBackend> {
+        let mean = sum.mean(samples);
+        match self.scale_factor(samples) {
             Some(factor) => mean.unscale(factor),
             None => mean,
         }
+    }
+
+    /// What the loss of a step of so many samples is multiplied by; `None` where it is not.
+    fn scale_factor(&self, samples: usize) -> Option<f32> {
+        self.progress.loss_scale.map(|scale| scale.factor(samples))
+    }
+
+    /// What of a step's sums stands where among several workers.
+    pub fn layout(&self) -> Layout {
+        let shapes = parameter::shapes::<B, _>(&self.model);
+        let of = |paths: &BTreeSet<String>| -> Vec<_> {
+            paths.iter().map(|path| (path.clone(), shapes[path].iter().product())).collect()
+        };
+        Layout::new(&of(&self.trained), &of(&self.running))
     }
 
     /// Moves the parameters by one optimizer step at a learning rate, the running statistics to their new values, and the

@@ -15,7 +15,7 @@ use super::run_dir::{FINAL_CHECKPOINT, RunDirectory, STEP_LOG, complete_lines};
 use super::settings::{
     CheckpointSettings, LoggerSettings, Numerics, OptimizerSettings, Precision, SupportedTrainer, TrainerSettings,
 };
-use super::shard::{Shard, shard_range};
+use super::shard::{Shard, ShardGradient, StepShards, shard_range};
 use super::snapshot::{Progress, Snapshot};
 use super::state::{TrainState, UpdateRule, initial_model};
 use super::step_log::{ScaledStep, StepLeaf};
@@ -239,6 +239,20 @@ fn shards(samples: usize, count: usize) -> Vec<Option<Shard<Vec<usize>>>> {
     (0..count).map(shard).collect()
 }
 
+/// Mean gradient of the shards, by one worker.
+fn gradient(
+    state: &TrainState<B, Net<B>>,
+    task: &Curve,
+    shards: Vec<Option<Shard<Vec<usize>>>>,
+) -> ShardGradient<<B as AutodiffBackend>::InnerBackend> {
+    let (samples, per_batch) = (shards.iter().flatten().map(|shard| shard.samples).sum(), shards.len());
+    let numbered = shards.into_iter().enumerate().map(|(number, shard)| Some((number, shard?))).collect();
+    let shards = StepShards { subtrees: vec![numbered], per_batch, samples };
+    let sums = state.sums(task, shards, FIRST, 7, &Default::default(), None);
+    let sum = sums.expect("nobody else").pop().flatten().expect("samples");
+    state.mean(sum, samples)
+}
+
 const LEARNING_RATE: f64 = 1e-3;
 
 const FIRST: Moment = Moment { step: 1, epoch: 0 };
@@ -248,10 +262,9 @@ const RUNNING: [&str; 2] = ["parameter/norm.running_mean", "parameter/norm.runni
 #[test]
 fn running_statistics_become_the_mean_of_the_shards_weighted_by_their_samples() {
     let task = Curve::new(1.0);
-    let device = Default::default();
     let mut whole = fresh_state(&task);
     let before = whole.snapshot();
-    whole.apply(whole.gradient(&task, shards(13, 4), FIRST, 7, &device), 1, LEARNING_RATE);
+    whole.apply(gradient(&whole, &task, shards(13, 4)), 1, LEARNING_RATE);
     let after = whole.snapshot();
     // 13 samples in 4 shards: 3, 3, 3, 4. Alone, each starts from the same statistics.
     let alone: Vec<_> = (0..4)
@@ -260,7 +273,7 @@ fn running_statistics_become_the_mean_of_the_shards_weighted_by_their_samples() 
             let mut parts = shards(13, 4);
             let kept: Vec<_> = (0..4).map(|other| parts[other].take().filter(|_| other == index)).collect();
             let samples = kept[index].as_ref().map_or(0, |shard| shard.samples) as f32;
-            state.apply(state.gradient(&task, kept, FIRST, 7, &device), 1, LEARNING_RATE);
+            state.apply(gradient(&state, &task, kept), 1, LEARNING_RATE);
             (samples, state.snapshot())
         })
         .collect();
@@ -291,7 +304,7 @@ fn evaluation_and_a_restored_checkpoint_use_the_running_statistics() {
     };
     let before = judge(&state, &[3]);
     let parameters = state.snapshot().tensors;
-    let mut gradient = state.gradient(&task, shards(SAMPLES, 4), FIRST, 7, &device);
+    let mut gradient = gradient(&state, &task, shards(SAMPLES, 4));
     // Only the statistics move.
     gradient.gradients.clear();
     state.apply(gradient, 1, LEARNING_RATE);

@@ -10,7 +10,7 @@ use crate::provenance::environment::Environment;
 use crate::provenance::git::GitRecord;
 
 use super::predicate::{
-    Computation, ConfigRecord, DataRecord, DeviceRecord, NumericsProfile, NumericsRecord, RunRecord,
+    Computation, ConfigRecord, DataRecord, DeviceRecord, NumericsProfile, NumericsRecord, RunRecord, StretchRecord,
 };
 use super::strict_json::DecimalU64;
 use super::timestamp::UtcTime;
@@ -57,8 +57,11 @@ pub enum ComputationOrigin {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TrainingOrigin {
-    /// What computes.
+    /// What computes: of several workers, worker 0.
     pub device: DeviceRecord,
+    /// Who makes which steps, where it is not this device alone from the first one on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stretches: Vec<StretchRecord>,
     /// How it computes.
     pub numerics: NumericsRecord,
     /// The seed of every random stream.

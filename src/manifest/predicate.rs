@@ -26,7 +26,7 @@ use super::timestamp::{UtcOffset, UtcTime};
 
 pub use self::computation::{
     CheckpointRecord, CommandRecord, Computation, DeviceRecord, NumericsProfile, NumericsRecord, PrecisionRecord,
-    ProbeRecord, SandboxRecord, StepsRecord, TrainingRecord,
+    ProbeRecord, SandboxRecord, StepsRecord, StretchRecord, TrainingRecord, WorkerRecord,
 };
 
 /// The URI of the predicate, version 2: workload, kind of computation, role of each data set, size of each file, outputs,
@@ -445,7 +445,21 @@ impl Predicate for TrainingRun {
         if self.data.iter().filter_map(|data| data.dvc.as_ref()).any(impossible) {
             return refuse("data.dvc", "no outputs, or more of them differ than there are".to_owned());
         }
-        if let Some(TrainingRecord { steps, checkpoints, .. }) = self.training() {
+        if let Some(TrainingRecord { steps, checkpoints, stretches, .. }) = self.training() {
+            let place = "computation.training.stretches";
+            if let Some(first) = stretches.first().filter(|first| first.first_step.0 != 1) {
+                return refuse(place, format!("the first one begins with step {}", first.first_step));
+            }
+            if let Some(pair) = stretches.windows(2).find(|pair| pair[0].first_step.0 >= pair[1].first_step.0) {
+                return refuse(place, format!("step {} comes after step {}", pair[1].first_step, pair[0].first_step));
+            }
+            if let Some(late) = stretches.iter().skip(1).find(|stretch| stretch.first_step.0 > steps.count) {
+                return refuse(place, format!("step {} of {} steps", late.first_step, steps.count));
+            }
+            if let Some(empty) = stretches.iter().find(|stretch| !stretch.workers.len().is_power_of_two()) {
+                let message = format!("{} workers from step {} on", empty.workers.len(), empty.first_step);
+                return refuse(place, format!("{message}: expected a power of two"));
+            }
             if let Some(pair) = checkpoints.windows(2).find(|pair| pair[0].step > pair[1].step) {
                 let message = format!("step {} comes after step {}", pair[1].step, pair[0].step);
                 return refuse("computation.training.checkpoints", message);

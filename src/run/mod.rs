@@ -22,6 +22,7 @@ pub mod replay;
 mod sign;
 mod sources;
 mod surroundings;
+mod team;
 mod workloads;
 
 pub use self::data::{DataSets, HashedSet};
@@ -31,6 +32,7 @@ pub use self::record::{Composed, News, Prepared, Recording, Started, Trained, re
 pub use self::sign::{Signed, signed_line};
 pub use self::sources::Sources;
 pub use self::surroundings::Surroundings;
+pub use self::team::Team;
 pub use self::workloads::{AnyWorkload, Workloads};
 
 pub(crate) use self::origin::{About, origin, write_beginning};

@@ -10,19 +10,21 @@ use super::data::{DataSets, HashedSet};
 use super::origin::{self, About, read_origin};
 use super::place::{Place, newest_checkpoint, unused};
 use super::sign::{self, Outcome, Signed};
-use super::{Sources, Surroundings};
+use super::{Sources, Surroundings, Team};
 use crate::config::Config;
-use crate::engine::device::{self, Choice, Job, Kind};
-use crate::engine::fit::{self, Event, FitEnd, FitPlan, fit};
+use crate::engine::device::{Choice, Job, Kind};
+use crate::engine::fit::{self, Event, FitEnd, FitPlan, follow, lead};
 use crate::engine::observer::{Look, Observer};
 use crate::engine::repro::{NUMERICS_VERSION, with_arithmetic};
 use crate::engine::run_dir::RunDirectory;
 use crate::engine::settings::Numerics;
 use crate::engine::snapshot::Snapshot;
+use crate::engine::task::Task;
+use crate::engine::workers::Member;
 use crate::failure::{Context, Failure};
 use crate::manifest::key::SigningKey;
 use crate::manifest::origin::{ComputationOrigin, ORIGIN, RunOrigin, TrainingOrigin};
-use crate::manifest::predicate::{Computation, RunRecord, TrainingRecord};
+use crate::manifest::predicate::{Computation, RunRecord, StretchRecord, TrainingRecord, WorkerRecord};
 use crate::manifest::strict_json::DecimalU64;
 use crate::provenance::data::DigestCache;
 use crate::provenance::path::RelativePath;
@@ -35,6 +37,8 @@ pub struct Recording<'a> {
     pub config: &'a Config,
     /// Where it goes.
     pub place: Place,
+    /// How many workers compute it, where it is not as many as the config says: their number changes no bit.
+    pub workers: Option<u32>,
     /// Begins the run in its directory: makes it the one that this run has, and writes Hydra's record there.
     pub begin: &'a mut dyn FnMut(&Path) -> Result<(), Failure>,
     /// Digests of data that were read before.
@@ -44,7 +48,7 @@ pub struct Recording<'a> {
     /// The key it is signed with.
     pub key: &'a SigningKey,
     /// Hears what is going on.
-    pub news: &'a mut dyn FnMut(News<'_>),
+    pub news: &'a mut (dyn FnMut(News<'_>) + Send),
 }
 
 /// What is going on.
@@ -68,8 +72,8 @@ pub enum News<'a> {
 /// # Errors
 /// Whatever keeps the run from being made or signed. What was checkpointed stays usable.
 pub fn record<W: Workload>(workload: &W, recording: Recording<'_>) -> Result<Signed, Failure> {
-    let Recording { config, place, begin, cache, surroundings, key, news } = recording;
-    let composed = Composed::of(workload, config)?;
+    let Recording { config, place, workers, begin, cache, surroundings, key, news } = recording;
+    let composed = Composed::of(workload, config, workers)?;
     news(News::Computing(&composed.computing()));
     let prepared = composed.prepare(cache, &mut |progress| news(News::Progress(progress)))?;
     let started = prepared.start(place, &surroundings, begin)?;
@@ -85,33 +89,34 @@ pub fn record<W: Workload>(workload: &W, recording: Recording<'_>) -> Result<Sig
     trained.sign(&surroundings, key)
 }
 
-/// A config that was read and checked, and the device that it will be computed on.
+/// A config that was read and checked, and the workers that compute it.
 pub struct Composed<'a, W: Workload> {
     workload: &'a W,
     config: &'a Config,
     checked: CheckedConfig<W>,
-    choice: Choice,
+    team: Team,
 }
 
 impl<'a, W: Workload> Composed<'a, W> {
-    /// Reads a config, refuses by key what cannot be done, and chooses a device.
+    /// Reads a config, refuses by key what cannot be done, and chooses a device for every worker: of as many as the config
+    /// says, or of `workers`.
     ///
     /// # Errors
     /// What is wrong with the config, or that there is no such device.
-    pub fn of(workload: &'a W, config: &'a Config) -> Result<Self, Failure> {
+    pub fn of(workload: &'a W, config: &'a Config, workers: Option<u32>) -> Result<Self, Failure> {
         let checked = CheckedConfig::of(workload, config)?;
-        let choice = device::choose(checked.trainer().accelerator, checked.trainer().numerics)?;
-        Ok(Self { workload, config, checked, choice })
+        let team = Team::of(checked.trainer(), workers)?;
+        Ok(Self { workload, config, checked, team })
     }
 
     /// Device and arithmetic, and why that device.
     pub fn computing(&self) -> String {
-        let (trainer, Choice { device, why, .. }) = (self.checked.trainer(), &self.choice);
+        let (trainer, computing, why) = (self.checked.trainer(), self.team.in_words(), &self.team.leader().why);
         let numerics = match trainer.numerics {
             Numerics::Portable => format!("portable numerics {NUMERICS_VERSION}"),
             Numerics::Native => "native numerics".to_owned(),
         };
-        format!("{device}, {numerics}, precision {}: chosen because {why}", trainer.precision)
+        format!("{computing}, {numerics}, precision {}: chosen because {why}", trainer.precision)
     }
 
     /// Makes the data sets that are missing and can be made, hashes each once, and builds the task from the lists made
@@ -192,7 +197,7 @@ impl<'a, W: Workload> Prepared<'a, W> {
     }
 
     fn origin(&self, id: &str, name: &str, sources: &Sources, world: &Surroundings<'_>) -> Result<RunOrigin, Failure> {
-        let Composed { workload, config, checked, choice } = &self.composed;
+        let Composed { workload, config, checked, team } = &self.composed;
         let (settings, trainer) = (checked.settings(), checked.trainer());
         let about = About {
             run: RunRecord {
@@ -206,12 +211,18 @@ impl<'a, W: Workload> Prepared<'a, W> {
             told: &settings.provenance.variables,
             environment: &[],
             computation: ComputationOrigin::Training(TrainingOrigin {
-                device: origin::device_record(choice),
+                device: origin::device_record(team.leader()),
+                stretches: team.stretches(Vec::new(), 0, self.host(world)),
                 numerics: origin::numerics_record(trainer),
                 seed: DecimalU64(trainer.seed),
             }),
         };
         origin::origin(about, config, &self.data, sources, world)
+    }
+
+    /// The name of this host, where it is recorded.
+    fn host<'b>(&self, world: &Surroundings<'b>) -> Option<&'b str> {
+        world.host.filter(|_| self.composed.checked.settings().record.hosts)
     }
 
     fn start_anew(
@@ -256,9 +267,24 @@ impl<'a, W: Workload> Prepared<'a, W> {
         run.note(&format!("- resumed at step {step}"))?;
         let devices = [recorded.computation.device(), found.computation.device()];
         let unmeasured = devices.into_iter().flatten().any(|device| device.accelerator != Kind::Cpu.name());
-        let origin = RunOrigin { environment: found.environment, computation: found.computation, ..recorded };
+        let mut computation = found.computation;
+        if let (ComputationOrigin::Training(found), ComputationOrigin::Training(before)) =
+            (&mut computation, recorded.computation)
+        {
+            found.stretches = self.composed.team.stretches(stretches_of(before), step, self.host(surroundings));
+        }
+        let origin = RunOrigin { environment: found.environment, computation, ..recorded };
         Ok(Started { prepared: self, run, origin, checkpoint, unmeasured, goes_on_after: Some(step) })
     }
+}
+
+/// Who made which steps of a run so far.
+fn stretches_of(training: TrainingOrigin) -> Vec<StretchRecord> {
+    if !training.stretches.is_empty() {
+        return training.stretches;
+    }
+    let workers = vec![WorkerRecord { device: training.device, host: None }];
+    vec![StretchRecord { first_step: DecimalU64(1), workers }]
 }
 
 /// The name of the primary config of a training.
@@ -298,14 +324,14 @@ impl<'a, W: Workload> Started<'a, W> {
     pub fn train(
         self,
         elapsed: &(dyn Fn() -> Duration + Sync),
-        observer: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+        observer: &mut (dyn FnMut(Event<'_>) -> ControlFlow<()> + Send),
     ) -> Result<Trained<'a, W>, Failure> {
         let Self { prepared, mut run, origin, checkpoint, unmeasured, .. } = self;
-        let Composed { workload, checked, choice, .. } = &prepared.composed;
+        let Composed { workload, checked, team, .. } = &prepared.composed;
         let mut peak = Some(0);
         let mut watched = |event: Event<'_>| {
             if let Event::Step { .. } = event {
-                peak = peak.zip(choice.device.held_bytes()).map(|(peak, held)| peak.max(held));
+                peak = peak.zip(team.held_bytes()).map(|(peak, held)| peak.max(held));
             }
             observer(event)
         };
@@ -318,7 +344,7 @@ impl<'a, W: Workload> Started<'a, W> {
             run: &mut run,
             is_watched: true,
         };
-        let (end, outputs) = training.on(choice, &mut watched)?;
+        let (end, outputs) = training.on(team, &mut watched)?;
         // What another process held nobody knows any more.
         let peak_device_bytes = peak.filter(|_| !unmeasured);
         Ok(Trained { prepared, run, origin, end, outputs, peak_device_bytes })
@@ -337,26 +363,49 @@ pub(super) struct Training<'a, W: Workload> {
 }
 
 impl<W: Workload> Training<'_, W> {
-    /// Does it on a device.
+    /// Lets a team do it: worker 0 judges, writes and tells the observer.
     pub fn on(
         self,
-        choice: &Choice,
-        observer: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+        team: &Team,
+        observer: &mut (dyn FnMut(Event<'_>) -> ControlFlow<()> + Send),
     ) -> Result<(FitEnd, Vec<RelativePath>), Failure> {
-        choice.device.run(Observed { training: self, observer })
+        let (task, plan, checkpoint) = (self.task, self.plan, self.checkpoint.clone());
+        let lead = |member, choice: &Choice| choice.device.run(Leading { training: self, member, observer });
+        let follow = |member, choice: &Choice| {
+            choice.device.run(Following { task, plan, checkpoint: checkpoint.clone(), member });
+        };
+        team.run(lead, follow)
     }
 }
 
-struct Observed<'a, W: Workload> {
+/// What a worker does that does not lead.
+struct Following<'a, T> {
+    task: &'a T,
+    plan: &'a FitPlan<'a>,
+    checkpoint: Option<Snapshot>,
+    member: Member,
+}
+
+impl<T: Task> Job for Following<'_, T> {
+    type Output = ();
+
+    fn run<B: AutodiffBackend>(mut self, device: &B::Device) {
+        // Worker 0 hears of it, and says so.
+        let _ = follow::<B, T>(self.task, self.plan, &mut self.member, self.checkpoint, device);
+    }
+}
+
+struct Leading<'a, W: Workload> {
     training: Training<'a, W>,
-    observer: &'a mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    member: Member,
+    observer: &'a mut (dyn FnMut(Event<'_>) -> ControlFlow<()> + Send),
 }
 
 /// Whoever hears of the events, and the workload, which looks at the model.
 struct Watching<'a, W: Workload> {
     /// None in a replay.
     workload: Option<&'a W>,
-    observer: &'a mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    observer: &'a mut (dyn FnMut(Event<'_>) -> ControlFlow<()> + Send),
 }
 
 impl<W: Workload> Observer<W::Task> for Watching<'_, W> {
@@ -371,13 +420,14 @@ impl<W: Workload> Observer<W::Task> for Watching<'_, W> {
     }
 }
 
-impl<W: Workload> Job for Observed<'_, W> {
+impl<W: Workload> Job for Leading<'_, W> {
     type Output = Result<(FitEnd, Vec<RelativePath>), Failure>;
 
     fn run<B: AutodiffBackend>(self, device: &B::Device) -> Self::Output {
-        let Self { training: Training { workload, task, plan, checkpoint, run, is_watched }, observer } = self;
+        let Self { training: Training { workload, task, plan, checkpoint, run, is_watched }, mut member, observer } =
+            self;
         let mut watching = Watching { workload: is_watched.then_some(workload), observer };
-        let done = fit::<B, _>(task, plan, checkpoint, run, &mut watching, device)?;
+        let done = lead::<B, _>(task, plan, &mut member, checkpoint, run, &mut watching, device)?;
         let mut outputs = Outputs::new(run);
         let trained = TrainedModel { task, model: &done.model, device };
         with_arithmetic(plan.arithmetic(), || workload.write::<B>(trained, &mut outputs))?;
@@ -412,11 +462,19 @@ impl<W: Workload> Trained<'_, W> {
         run.check_unchanged().context("the run is not signed")?;
         let steps = sign::steps_record(&run, end.steps)?;
         let (checkpoints, step_root) = (vec![sign::checkpoint_record(&run, &end)?], steps.merkle_root);
-        let ComputationOrigin::Training(TrainingOrigin { device, numerics, seed }) = origin.computation.clone() else {
+        let ComputationOrigin::Training(training) = origin.computation.clone() else {
             return Err(Failure::new(format!("{ORIGIN}: expected a training, got a command")));
         };
+        let TrainingOrigin { device, stretches, numerics, seed } = training;
         let outcome = Outcome {
-            computation: Computation::Training(TrainingRecord { device, numerics, seed, steps, checkpoints }),
+            computation: Computation::Training(TrainingRecord {
+                device,
+                stretches,
+                numerics,
+                seed,
+                steps,
+                checkpoints,
+            }),
             outputs,
             metrics: end.metrics.iter().map(|metric| (metric.clone(), end.test_samples)).collect(),
             bounds: composed.checked.settings().envelope.bounds(),

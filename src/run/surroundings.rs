@@ -16,6 +16,8 @@ pub struct Surroundings<'a> {
     pub elapsed: &'a (dyn Fn() -> Duration + Sync),
     /// The value of an environment variable.
     pub variable: &'a dyn Fn(&str) -> Option<OsString>,
+    /// The name of this host, where the system tells.
+    pub host: Option<&'a str>,
     /// This program's file.
     pub program: &'a Path,
     /// Most bytes of memory that this process ever held, where the system tells.

@@ -164,6 +164,9 @@ pub struct RecordConfig {
     pub nonce: Option<String>,
     /// The zone in which `${now:…}` shows the time; the composer looks at it.
     pub clock: Clock,
+    /// Whether the names of the hosts of several workers are recorded.
+    #[serde(default)]
+    pub hosts: bool,
 }
 
 /// A zone in which a time is shown.

@@ -14,7 +14,7 @@ use crate::engine::repro::Repro;
 use crate::engine::repro::probe::{WrongProduct, native_products, probe, report, subnormals};
 
 /// A device as its backend addresses it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Handle {
     Cpu,
     #[cfg(feature = "wgpu")]

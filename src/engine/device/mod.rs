@@ -19,7 +19,7 @@ use self::backend::Handle;
 pub use self::cpu::{CPU_LEVEL_VARIABLE, CpuLevelVariableError, choose_cpu_level};
 use super::repro::Capabilities;
 use super::repro::probe::{ProbeFailure, Report, Subnormals, WrongProduct};
-use super::settings::{Accelerator, Numerics};
+use super::settings::{Accelerator, Accelerators, Devices, Numerics, SupportedTrainer};
 use crate::digest::Blake3Digest;
 use crate::failure::{Advice, FailureKind};
 
@@ -81,6 +81,13 @@ pub struct Device {
     handle: Handle,
 }
 
+impl Device {
+    /// Whether both are the same device of this machine.
+    fn is_same(&self, other: &Self) -> bool {
+        self.handle == other.handle
+    }
+}
+
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, {}", self.name, self.interface)
@@ -139,6 +146,16 @@ pub enum DeviceError {
         /// What is missing.
         reason: String,
     },
+    /// The machine has fewer than were asked for.
+    #[error("accelerator {kind}: expected {expected} devices on this machine, got {}: {}", names.len(), names.join(", "))]
+    TooFew {
+        /// What was asked for.
+        kind: Kind,
+        /// How many.
+        expected: usize,
+        /// Those that are there.
+        names: Vec<String>,
+    },
     /// The device's own kernels compute something else than they should.
     #[error("accelerator {kind}: {device} cannot compute native numerics: {reason}")]
     NotCorrect {
@@ -178,24 +195,127 @@ pub fn devices(kind: Kind) -> Result<Vec<Device>, DeviceError> {
     found.map_err(|reason| DeviceError::Absent { kind, reason })
 }
 
+/// Probes a device as far as its numerics promise something: in portable numerics every op, in native numerics a GPU's own
+/// products.
+fn examined(device: &Device, numerics: Numerics) -> Result<Option<Blake3Digest>, DeviceError> {
+    match numerics {
+        Numerics::Portable => device.probe().map(Some),
+        Numerics::Native => device.check_native().map(|()| None),
+    }
+}
+
 /// Chooses the device for a run and probes it: in portable numerics every op, in native numerics a GPU's own products.
 ///
 /// # Errors
 /// When what was asked for is not there or does not conform. `auto` always finds the CPU.
 pub fn choose(accelerator: Accelerator, numerics: Numerics) -> Result<Choice, DeviceError> {
-    let probe = |device: &Device| match numerics {
-        Numerics::Portable => device.probe().map(Some),
-        Numerics::Native => device.check_native().map(|()| None),
-    };
-    let kind = match accelerator {
-        Accelerator::Auto => return choose_best(devices, probe),
-        Accelerator::Cpu => Kind::Cpu,
-        Accelerator::Wgpu => Kind::Wgpu,
-        Accelerator::Cuda => Kind::Cuda,
-    };
+    let Some(kind) = kind_of(accelerator) else { return choose_best(devices, |device| examined(device, numerics)) };
     let device = devices(kind)?.swap_remove(0);
-    let probe = probe(&device)?;
+    let probe = examined(&device, numerics)?;
     Ok(Choice { device, probe, why: format!("accelerator={kind}") })
+}
+
+/// The kind that is asked for; none of `auto`.
+fn kind_of(accelerator: Accelerator) -> Option<Kind> {
+    match accelerator {
+        Accelerator::Auto => None,
+        Accelerator::Cpu => Some(Kind::Cpu),
+        Accelerator::Wgpu => Some(Kind::Wgpu),
+        Accelerator::Cuda => Some(Kind::Cuda),
+    }
+}
+
+/// Chooses a device for every worker of a node, and probes each once.
+///
+/// With a count, as many devices of the kind, the CPU's cores divided among workers on it; `auto` is all conforming devices of the
+/// kind, of which as many are taken as the micro-shards can be divided among, and one worker on the CPU. With a list, worker k
+/// computes on the kind at its place k, and `auto` is a worker for every place.
+///
+/// # Errors
+/// When a device that was asked for is not there or does not conform.
+pub fn choose_for_workers(trainer: &SupportedTrainer, devices_wanted: Devices) -> Result<Vec<Choice>, DeviceError> {
+    let numerics = trainer.numerics;
+    match (&trainer.accelerator, devices_wanted) {
+        (Accelerators::Mixed(kinds), count) => {
+            let count = if let Devices::Count(count) = count { count as usize } else { kinds.len() };
+            mixed(kinds, count, numerics)
+        }
+        (Accelerators::One(accelerator), count) => {
+            let first = choose(*accelerator, numerics)?;
+            let kind = first.device.kind;
+            match (count, kind) {
+                (Devices::Count(count), Kind::Cpu) => Ok(vec![first; count as usize]),
+                (Devices::Auto(_), Kind::Cpu) | (Devices::Count(1), _) => Ok(vec![first]),
+                (Devices::Count(count), _) => several(first, devices(kind)?, count as usize, numerics),
+                (Devices::Auto(_), _) => {
+                    let per_node =
+                        |count: usize| trainer.check_workers(count as u64 * u64::from(trainer.num_nodes)).is_ok();
+                    Ok(all(first, devices(kind)?, per_node, numerics))
+                }
+            }
+        }
+    }
+}
+
+/// So many devices of the kind of the first one, that first.
+fn several(first: Choice, found: Vec<Device>, count: usize, numerics: Numerics) -> Result<Vec<Choice>, DeviceError> {
+    let kind = first.device.kind;
+    if found.len() < count {
+        let names = found.into_iter().map(|device| device.name).collect();
+        return Err(DeviceError::TooFew { kind, expected: count, names });
+    }
+    let why = first.why.clone();
+    let others = found.into_iter().filter(|device| !device.is_same(&first.device)).take(count - 1);
+    let others = others.map(|device| Ok(Choice { probe: examined(&device, numerics)?, device, why: why.clone() }));
+    let others = others.collect::<Result<Vec<_>, DeviceError>>()?;
+    Ok([first].into_iter().chain(others).collect())
+}
+
+/// All devices of the kind of the first one that conform, that first, as many as are allowed.
+fn all(first: Choice, found: Vec<Device>, allowed: impl Fn(usize) -> bool, numerics: Numerics) -> Vec<Choice> {
+    let why = first.why.clone();
+    let is_other = |device: &Device| !device.is_same(&first.device) && device.is_software == first.device.is_software;
+    let others: Vec<_> = found.into_iter().filter(is_other).collect();
+    let mut choices = vec![first];
+    choices.extend(others.into_iter().filter_map(|device| {
+        let probe = examined(&device, numerics).ok()?;
+        Some(Choice { device, probe, why: why.clone() })
+    }));
+    while choices.len() > 1 && !allowed(choices.len()) {
+        choices.pop();
+    }
+    choices
+}
+
+/// A device for each of so many workers, of the kinds of a list that begins again after its end.
+fn mixed(kinds: &[Accelerator], count: usize, numerics: Numerics) -> Result<Vec<Choice>, DeviceError> {
+    let why = format!(
+        "accelerator=[{}]",
+        kinds.iter().map(|kind| kind_of(*kind).map_or("auto", Kind::name)).collect::<Vec<_>>().join(",")
+    );
+    // What was found of each kind, how many of the workers are on it, and which were probed.
+    let mut examined_of: Vec<(Kind, Vec<Choice>, usize)> = Vec::new();
+    let mut choices = Vec::with_capacity(count);
+    for accelerator in kinds.iter().cycle().take(count) {
+        let kind = match kind_of(*accelerator) {
+            Some(kind) => kind,
+            None => choose(Accelerator::Auto, numerics)?.device.kind,
+        };
+        let place = match examined_of.iter().position(|(known, ..)| *known == kind) {
+            Some(place) => place,
+            None => {
+                let found = devices(kind)?
+                    .into_iter()
+                    .map(|device| Ok(Choice { probe: examined(&device, numerics)?, device, why: why.clone() }));
+                examined_of.push((kind, found.collect::<Result<_, DeviceError>>()?, 0));
+                examined_of.len() - 1
+            }
+        };
+        let (_, found, taken) = &mut examined_of[place];
+        choices.push(found[*taken % found.len()].clone());
+        *taken += 1;
+    }
+    Ok(choices)
 }
 
 /// The first GPU that is there and conforms, else the CPU.
@@ -258,13 +378,17 @@ impl Advice for DeviceError {
                 "use accelerator=cpu or auto; trainer.numerics=native trains there, with bits of that kind of device"
                     .into()
             }
+            Self::TooFew { kind, names, .. } => format!(
+                "set trainer.devices={}, or share devices by naming the kind once for each worker: trainer.accelerator=[{kind},{kind}]",
+                names.len()
+            ),
             Self::NotCorrect { .. } => "use accelerator=cpu, or trainer.numerics=portable, which has its own".into(),
         })
     }
 
     fn kind(&self) -> FailureKind {
         match self {
-            Self::NotCompiledIn { .. } | Self::Absent { .. } => FailureKind::Usage,
+            Self::NotCompiledIn { .. } | Self::Absent { .. } | Self::TooFew { .. } => FailureKind::Usage,
             Self::NotConforming { .. } | Self::NotCorrect { .. } => FailureKind::Failed,
         }
     }

@@ -7,6 +7,7 @@ use crate::engine::run_dir::RunDirError;
 use crate::engine::settings::UnsupportedSetting;
 use crate::engine::state::SnapshotMismatch;
 use crate::engine::task::TaskError;
+use crate::engine::workers::WorkerError;
 use crate::failure::{Advice, FailureKind};
 
 /// A run that could not go on.
@@ -65,7 +66,10 @@ pub enum FitError {
         source: TaskError,
     },
     /// Loss or gradient is not a number any more.
-    #[error("training diverged at step {step}: expected a finite loss and gradient, got loss {loss}, norm {norm}")]
+    #[error(
+        "training diverged at step {step}: expected a finite loss and gradient, got loss {loss}, norm {norm}{}",
+        worker.as_ref().map_or(String::new(), |worker| format!("; the first loss that is not finite is that of {worker}"))
+    )]
     Diverged {
         /// The step.
         step: u64,
@@ -73,7 +77,22 @@ pub enum FitError {
         loss: f32,
         /// Its gradient norm.
         norm: f32,
+        /// The first of several workers whose loss is not a finite number.
+        worker: Option<String>,
     },
+    /// Batch norm that was to normalise by the whole batch's statistics, and does not ask for them.
+    #[error(
+        "trainer.sync_batchnorm=true: expected a layer that normalises by the statistics of the whole batch, got none in a model with \
+         running statistics ({})",
+        statistics.join(", ")
+    )]
+    NotSynchronised {
+        /// Their paths.
+        statistics: Vec<String>,
+    },
+    /// The workers cannot go on together.
+    #[error("{0}")]
+    Worker(#[from] WorkerError),
     /// More steps than the random numbers of a run can be told apart for.
     #[error("trainer.max_epochs: expected at most {MAX_STEPS} steps in all, got {planned}")]
     TooManySteps {
@@ -129,6 +148,12 @@ impl Advice for FitError {
                 Some(format!("add trainer.val_check_interval=1.0, or a number up to {steps}"))
             }
             Self::NoBatches { key, .. } => Some(format!("add {key}=1, or a larger share")),
+            Self::NotSynchronised { .. } => Some(
+                "make them of spectramind's BatchNorm instead of Burn's, or set trainer.sync_batchnorm=false".into(),
+            ),
+            Self::Worker(_) => {
+                Some("go on with --resume, on any allowed number of workers (--workers): the bits are the same".into())
+            }
             Self::Task { .. }
             | Self::Diverged { .. }
             | Self::TooManySteps { .. }
@@ -149,6 +174,8 @@ impl Advice for FitError {
             Self::Group(error) => error.kind(),
             Self::NothingToMonitor { .. } | Self::NeverValidated { .. } | Self::NoBatches { .. } => FailureKind::Usage,
             Self::Task { .. }
+            | Self::Worker(_)
+            | Self::NotSynchronised { .. }
             | Self::Diverged { .. }
             | Self::TooManySteps { .. }
             | Self::NoGradient { .. }

@@ -21,7 +21,7 @@ use serde::{Deserialize, Deserializer};
 
 pub use self::checkpoint::CheckpointSettings;
 pub use self::dataloader::DataloaderSettings;
-pub use self::device::{Accelerator, AutoWord, Devices};
+pub use self::device::{Accelerator, Accelerators, AutoWord, Devices};
 pub use self::early_stopping::{EarlyStopping, MonitorMode};
 pub use self::ema::EmaSettings;
 pub use self::optimizer::{
@@ -46,16 +46,6 @@ pub fn required<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D)
 /// What a profile asks for and this version does not do, or settings that contradict each other.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnsupportedSetting {
-    /// Known, but not built yet.
-    #[error("{key}={got} is not supported by this version: expected {expected}")]
-    NotYet {
-        /// Dotted key.
-        key: &'static str,
-        /// What is supported.
-        expected: &'static str,
-        /// What was asked for.
-        got: String,
-    },
     /// A number that no version can work with, or that is beyond any use.
     #[error("{key}: expected a number from {smallest} to {largest}, got {got}")]
     OutOfRange {
@@ -68,6 +58,20 @@ pub enum UnsupportedSetting {
         /// What was asked for.
         got: String,
     },
+    /// Workers that the micro-shards of a batch cannot be divided among.
+    #[error(
+        "trainer.devices × trainer.num_nodes: expected {} worker{} for trainer.micro_shards={micro_shards}, got {got}",
+        listed(allowed),
+        if allowed.len() == 1 { "" } else { "s" }
+    )]
+    Workers {
+        /// How many would do.
+        allowed: Vec<u32>,
+        /// The shards of a batch.
+        micro_shards: u32,
+        /// How many were asked for.
+        got: u64,
+    },
     /// A value no version can work with.
     #[error("{key}: expected {expected}, got {got}")]
     Invalid {
@@ -78,6 +82,13 @@ pub enum UnsupportedSetting {
         /// What was asked for.
         got: String,
     },
+}
+
+/// Numbers to choose from, in words.
+fn listed(numbers: &[u32]) -> String {
+    let mut words: Vec<_> = numbers.iter().map(u32::to_string).collect();
+    let last = words.pop().unwrap_or_default();
+    if words.is_empty() { last } else { format!("{} or {last}", words.join(", ")) }
 }
 
 /// Refuses a number outside of a range, and what is no number.
@@ -102,9 +113,12 @@ impl Advice for UnsupportedSetting {
             Self::OutOfRange { key, smallest, largest, .. } => {
                 format!("set {key} to a number from {smallest} to {largest}")
             }
-            Self::NotYet { key, expected, .. } => {
-                let value = expected.split(' ').next().unwrap_or(expected);
-                format!("choose another profile (trainer=ci_fast, trainer=defaults) or add {key}={value}")
+            Self::Workers { allowed, .. } if allowed.len() > 1 => {
+                format!("set trainer.devices so that devices times nodes is {}", listed(allowed))
+            }
+            Self::Workers { .. } => {
+                "several workers need a power of two of micro-shards, e.g. trainer.micro_shards=16, which changes the bits"
+                    .into()
             }
         })
     }

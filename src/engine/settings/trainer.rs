@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Accelerator, BatchLimit, CheckpointSettings, DataloaderSettings, Devices, EarlyStopping, MonitorMode, Numerics,
-    Precision, UnsupportedSetting, ValInterval, WallTime, required, within,
+    Accelerator, Accelerators, BatchLimit, CheckpointSettings, DataloaderSettings, Devices, EarlyStopping, MonitorMode,
+    Numerics, Precision, UnsupportedSetting, ValInterval, WallTime, required, within,
 };
 
 /// The `trainer` group: how a run goes, whatever is trained.
@@ -17,12 +17,15 @@ pub struct TrainerSettings {
     /// Name of the profile.
     pub name: String,
     /// Where to compute.
-    pub accelerator: Accelerator,
-    /// Devices per node.
+    pub accelerator: Accelerators,
+    /// Devices per node, a worker on each.
     pub devices: Devices,
     /// Nodes.
     #[schemars(range(min = 1))]
     pub num_nodes: u32,
+    /// How long a worker waits for another one at a step: then the run ends with an error that names that one.
+    #[serde(default = "worker_timeout")]
+    pub worker_timeout: WallTime,
     /// Float width.
     pub precision: Precision,
     /// Arithmetic promised.
@@ -64,7 +67,8 @@ pub struct TrainerSettings {
     pub seed: u64,
     /// Must be true: there is no other mode.
     pub deterministic: bool,
-    /// Must be false: batch statistics are those of a micro-shard, on however many devices.
+    /// Whether batch norm normalises by the statistics of the whole batch; else each micro-shard by its own. The bits depend on
+    /// this, and on the number of workers in neither case.
     pub sync_batchnorm: bool,
     /// Shards that the gradient of every batch is summed over, in a fixed tree. Part of the result: a run with
     /// another number has other bits. Workers divide the shards among them.
@@ -72,14 +76,20 @@ pub struct TrainerSettings {
     pub micro_shards: u32,
 }
 
+/// What configs from before there were workers mean.
+fn worker_timeout() -> WallTime {
+    WallTime(Duration::from_secs(1800))
+}
+
 /// The values of `configs/trainer/defaults.yaml`, for use as a library.
 impl Default for TrainerSettings {
     fn default() -> Self {
         Self {
             name: "defaults".into(),
-            accelerator: Accelerator::Auto,
+            accelerator: Accelerators::One(Accelerator::Auto),
             devices: Devices::Count(1),
             num_nodes: 1,
+            worker_timeout: worker_timeout(),
             precision: Precision::Full,
             numerics: Numerics::Portable,
             max_epochs: 50,
@@ -113,6 +123,8 @@ impl Default for TrainerSettings {
 const MAX_EPOCHS: u32 = 1_000_000;
 /// Batches of a step.
 const MAX_ACCUMULATED_BATCHES: u32 = 4096;
+/// Nodes, and devices of one.
+const MAX_WORKERS: u32 = 4096;
 /// Shards of a batch.
 const MAX_MICRO_SHARDS: u32 = 4096;
 /// Threads that prepare batches.
@@ -142,26 +154,30 @@ impl TrainerSettings {
     /// # Errors
     /// The first setting that is not supported, or makes no sense.
     pub fn check(self) -> Result<SupportedTrainer, UnsupportedSetting> {
-        let not_yet =
-            |key, expected, got: String| -> Result<(), _> { Err(UnsupportedSetting::NotYet { key, expected, got }) };
         let invalid =
             |key, expected, got: String| -> Result<(), _> { Err(UnsupportedSetting::Invalid { key, expected, got }) };
-        match self.devices {
-            Devices::Count(1) => {}
-            Devices::Count(count) => not_yet("trainer.devices", "1", count.to_string())?,
-            Devices::Auto(_) => not_yet("trainer.devices", "1", "auto".into())?,
+        within("trainer.num_nodes", 1..=MAX_WORKERS, self.num_nodes)?;
+        if let Devices::Count(count) = self.devices {
+            within("trainer.devices", 1..=MAX_WORKERS, count)?;
         }
-        if self.num_nodes != 1 {
-            not_yet("trainer.num_nodes", "1", self.num_nodes.to_string())?;
+        if self.worker_timeout.0.is_zero() {
+            invalid("trainer.worker_timeout", "a time above 0", "0".into())?;
         }
-        if self.sync_batchnorm {
-            not_yet("trainer.sync_batchnorm", "false", "true".into())?;
+        if let Accelerators::Mixed(kinds) = &self.accelerator
+            && self.numerics == Numerics::Native
+            && kinds.iter().any(|kind| *kind != kinds[0])
+        {
+            let got = "several".to_owned();
+            invalid("trainer.accelerator", "one kind of device in native numerics, whose bits are that kind's", got)?;
         }
         if !self.deterministic {
             invalid("trainer.deterministic", "true: every run is deterministic", "false".into())?;
         }
         within("trainer.accumulate_grad_batches", 1..=MAX_ACCUMULATED_BATCHES, self.accumulate_grad_batches)?;
         within("trainer.micro_shards", 1..=MAX_MICRO_SHARDS, self.micro_shards)?;
+        if let Devices::Count(count) = self.devices {
+            self.check_workers(u64::from(count) * u64::from(self.num_nodes))?;
+        }
         within("trainer.max_epochs", 1..=MAX_EPOCHS, self.max_epochs)?;
         within("trainer.checkpoint.save_top_k", -1..=MAX_KEPT_CHECKPOINTS, self.checkpoint.save_top_k)?;
         within("trainer.dataloader.workers", 0..=MAX_LOADER_WORKERS, self.dataloader.workers)?;
@@ -198,6 +214,28 @@ impl TrainerSettings {
             (_, None) => invalid("trainer.dataloader.prefetch", "a number with workers", "null".into())?,
         }
         Ok(SupportedTrainer(self))
+    }
+
+    /// Refuses a number of workers among which the micro-shards cannot be divided into subtrees of their tree.
+    ///
+    /// # Errors
+    /// Which numbers would do.
+    pub fn check_workers(&self, workers: u64) -> Result<(), UnsupportedSetting> {
+        match self.allowed_workers().any(|allowed| u64::from(allowed) == workers) {
+            true => Ok(()),
+            false => Err(UnsupportedSetting::Workers {
+                allowed: self.allowed_workers().collect(),
+                micro_shards: self.micro_shards,
+                got: workers,
+            }),
+        }
+    }
+
+    /// The numbers of workers that can divide the micro-shards, in ascending order: each worker then has a whole subtree of the tree
+    /// that their gradients are added in. That is 1, and every power of two up to their number where that is one itself.
+    pub fn allowed_workers(&self) -> impl Iterator<Item = u32> {
+        let largest = if self.micro_shards.is_power_of_two() { self.micro_shards } else { 1 };
+        (0..=largest.ilog2()).map(|level| 1 << level)
     }
 }
 
@@ -267,10 +305,34 @@ mod tests {
     }
 
     #[test]
-    fn synchronised_batch_statistics_are_refused_by_key() {
-        let settings = TrainerSettings { sync_batchnorm: true, ..TrainerSettings::default() };
-        let error = settings.check().expect_err("nothing does that").to_string();
-        assert!(error.starts_with("trainer.sync_batchnorm=true"), "{error}");
+    fn workers_that_no_subtree_is_for_are_refused_with_the_numbers_that_would_do() {
+        let checked = |micro_shards, devices, num_nodes| {
+            let devices = Devices::Count(devices);
+            TrainerSettings { micro_shards, devices, num_nodes, ..TrainerSettings::default() }.check().map(drop)
+        };
+        for workers in [1, 2, 4, 8, 16] {
+            assert_eq!(checked(16, workers, 1), Ok(()), "{workers}");
+        }
+        assert_eq!(checked(16, 8, 2), Ok(()));
+        assert_eq!(checked(12, 1, 1), Ok(()));
+        for (micro_shards, devices, num_nodes) in [(16, 3, 1), (16, 16, 2), (12, 2, 1), (12, 4, 1), (16, 2, 3)] {
+            let error = checked(micro_shards, devices, num_nodes).expect_err("refused").to_string();
+            assert!(error.starts_with("trainer.devices × trainer.num_nodes: expected "), "{error}");
+            assert!(error.contains(&format!("got {}", devices * num_nodes)), "{error}");
+            assert_eq!(error.contains("1, 2, 4, 8 or 16"), micro_shards == 16, "{error}");
+        }
+    }
+
+    #[test]
+    fn accelerators_are_a_name_or_a_list_of_names() {
+        let read = |text: &str| serde_json::from_str::<Accelerators>(text);
+        assert_eq!(read("\"cpu\"").expect("one"), Accelerators::One(Accelerator::Cpu));
+        let mixed = Accelerators::Mixed(vec![Accelerator::Wgpu, Accelerator::Cpu]);
+        assert_eq!(read("[\"wgpu\", \"cpu\"]").expect("two"), mixed);
+        for bad in ["[]", "3", "[\"tpu\"]", "\"gpu\"", "null"] {
+            let error = read(bad).expect_err("refused").to_string();
+            assert!(error.contains("cuda"), "{error}");
+        }
     }
 
     #[test]

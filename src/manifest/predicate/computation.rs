@@ -21,8 +21,11 @@ pub enum Computation {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TrainingRecord {
-    /// What computed.
+    /// What computed: of several workers, worker 0's.
     pub device: DeviceRecord,
+    /// Who made which steps, where it was not this device alone from the first to the last one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stretches: Vec<StretchRecord>,
     /// How it computed.
     pub numerics: NumericsRecord,
     /// The seed of every random stream.
@@ -59,6 +62,35 @@ pub enum SandboxRecord {
         /// Why.
         reason: String,
     },
+}
+
+/// Steps that the same workers made, one after another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StretchRecord {
+    /// The first of them; the last one is that before the next stretch.
+    pub first_step: DecimalU64,
+    /// The workers, by number.
+    pub workers: Vec<WorkerRecord>,
+}
+
+/// One of the workers that made a stretch of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WorkerRecord {
+    /// What computed there.
+    pub device: DeviceRecord,
+    /// The host's name, with `record.hosts=true`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+}
+
+impl TrainingRecord {
+    /// Every device that computed a step.
+    pub fn devices(&self) -> impl Iterator<Item = &DeviceRecord> {
+        let others = self.stretches.iter().flat_map(|stretch| &stretch.workers).map(|worker| &worker.device);
+        std::iter::once(&self.device).chain(others)
+    }
 }
 
 /// What computed.

@@ -102,6 +102,7 @@ pub(crate) fn example() -> TrainingRun {
                 memory_bytes: Some(DecimalU64(80 << 30)),
                 probe: Some(ProbeRecord { passed: true, digest: digest(7) }),
             },
+            stretches: Vec::new(),
             numerics: NumericsRecord {
                 profile: NumericsProfile::Portable,
                 version: 1,

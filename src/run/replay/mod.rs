@@ -16,6 +16,7 @@ use std::time::Duration;
 use self::compare::{compare_checkpoints, compare_end, compare_leaf, compare_outputs};
 use self::stage::Stage;
 use self::stop::{Stop, not_checked, stop};
+use super::Team;
 use super::origin::device_record;
 use super::record::{Training, plan};
 use crate::config::Config;
@@ -77,7 +78,7 @@ fn train_again<W: Workload>(
     // A run that met its time limit is replayed to the same step, whatever the clock says here.
     let plan = plan(workload, config, Some(training.steps.count), &|| Duration::ZERO);
     let trained = Training { workload, task, plan: &plan, checkpoint: None, run: &mut again, is_watched: false };
-    let trained = trained.on(choice, &mut observer);
+    let trained = trained.on(&Team::alone(choice.clone()), &mut observer);
     // Whatever came of it after a step that differs, that step is what there is to tell.
     if let Some(difference) = difference {
         return Err(Stop::Failed(difference));

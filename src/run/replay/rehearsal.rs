@@ -15,6 +15,7 @@ use crate::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory};
 use crate::engine::settings::{Accelerator, LoggerSettings};
 use crate::failure::{Context, Failure};
 use crate::provenance::data::{ListedFiles, ReadData};
+use crate::run::Team;
 use crate::run::record::{Training, plan};
 use crate::workload::{CheckedConfig, DataRole, Derivation, Workload};
 
@@ -91,7 +92,7 @@ pub fn rehearse<W: Workload>(workload: &W, rehearsal: &Rehearsal<'_>) -> Result<
     let mut run = RunDirectory::create(&scratch.join("run"), LoggerSettings::NONE)?;
     let plan = plan(workload, &checked, None, &|| Duration::ZERO);
     let training = Training { workload, task: &task, plan: &plan, checkpoint: None, run: &mut run, is_watched: false };
-    let (end, outputs) = training.on(&choice, &mut |_| ControlFlow::Continue(()))?;
+    let (end, outputs) = training.on(&Team::alone(choice), &mut |_| ControlFlow::Continue(()))?;
     let blake3 = |name: &str| -> Result<_, Failure> {
         Ok(FileDigest::of_file(&run.root().join(name)).with_context(|| format!("cannot read {name}"))?.blake3)
     };

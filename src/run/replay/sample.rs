@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::compare::{compare_end, compare_file, compare_leaf};
 use super::stage::Stage;
 use super::stop::{Stop, conclude, not_checked, stop, worst};
-use super::{Replay, Training, plan};
+use super::{Replay, Team, Training, plan};
 use crate::engine::fit::Event;
 use crate::engine::rng::{CounterRng, Stream};
 use crate::engine::run_dir::{CHECKPOINTS, FINAL_CHECKPOINT, RunDirectory};
@@ -133,7 +133,7 @@ fn replay_stretch<W: Workload>(
     };
     let plan = plan(workload, &stage.config, Some(stretch.last), &|| Duration::ZERO);
     let trained = Training { workload, task: &stage.task, plan: &plan, checkpoint, run: &mut again, is_watched: false };
-    let trained = trained.on(&stage.choice, &mut observer);
+    let trained = trained.on(&Team::alone(stage.choice.clone()), &mut observer);
     if let Some(difference) = difference {
         return Err(Stop::Failed(difference));
     }

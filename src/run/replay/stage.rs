@@ -110,9 +110,11 @@ fn compare_numerics(training: &TrainingRecord, trainer: &SupportedTrainer) -> Re
         let (expected, got) = ((expected.profile, expected.precision), (claimed.profile, claimed.precision));
         return Err(Stop::Failed(format!("numerics: expected {expected:?}, as the config says, got {got:?}")));
     }
-    let is_probed = training.device.probe.as_ref().is_some_and(|probe| probe.passed);
+    let is_probed = training.devices().all(|device| device.probe.as_ref().is_some_and(|probe| probe.passed));
     if claimed.profile == NumericsProfile::Portable && !is_probed {
-        return Err(Stop::Failed("numerics: expected a passed probe of the device of a portable run, got none".into()));
+        return Err(Stop::Failed(
+            "numerics: expected a passed probe of every device of a portable run, got none of one".into(),
+        ));
     }
     Ok(())
 }

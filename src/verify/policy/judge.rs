@@ -14,7 +14,7 @@ use super::{
 };
 use crate::config::Config;
 use crate::envelope::{Verdict as LimitVerdict, judge};
-use crate::manifest::predicate::{DataRecord, DataRole, DvcRecord, TrainingRun};
+use crate::manifest::predicate::{DataRecord, DataRole, DeviceRecord, DvcRecord, TrainingRun};
 use crate::manifest::timestamp::UtcTime;
 use crate::manifest::verified::{Signer, VerifiedCommitment};
 use crate::provenance::environment::BuiltFrom;
@@ -80,7 +80,12 @@ pub(super) fn judge_claim(policy: &Policy, claim: &TrainingRun, signers: &[Signe
         rule(&mut check, "exit", allowed.contains(&reason), &names(allowed), &name(&reason));
     }
     if let Some(Demand::Required) = probe {
-        let outcome = claim.training().and_then(|training| training.device.probe.as_ref()).map(|probe| probe.passed);
+        // The worst of all devices that computed a step.
+        let passed = |device: &DeviceRecord| device.probe.as_ref().map(|probe| probe.passed);
+        let outcome = claim.training().and_then(|training| {
+            let mut outcomes = training.devices().map(passed);
+            outcomes.find(|outcome| *outcome != Some(true)).unwrap_or(Some(true))
+        });
         let got = match outcome {
             Some(true) => "passed",
             Some(false) => "a failed one",
