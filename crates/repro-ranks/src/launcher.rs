@@ -48,6 +48,8 @@ pub struct Launcher {
     pub rank: Option<usize>,
     /// This one's number on its host.
     pub local_rank: Option<usize>,
+    /// It speaks PMIx and not the older PMI. A library without PMIx ends the process when it meets that.
+    pub is_pmix_only: bool,
 }
 
 /// Kind, the variables by one of which it is recognised; those of size, rank, rank on the host.
@@ -80,9 +82,11 @@ impl Launcher {
             let text = if name.is_empty() { None } else { get(name) };
             text.and_then(|text| text.to_str().and_then(|text| text.trim().parse().ok()))
         };
+        let is_pmix_only = get("PMIX_RANK").is_some() && get("PMI_RANK").is_none();
         ROWS.iter().find_map(|&(kind, marks, size, rank, local_rank)| {
             let variable = marks.iter().find(|name| get(name).is_some())?;
-            Some(Self { kind, variable, size: number(size), rank: number(rank), local_rank: number(local_rank) })
+            let (size, rank, local_rank) = (number(size), number(rank), number(local_rank));
+            Some(Self { kind, variable, size, rank, local_rank, is_pmix_only })
         })
     }
 }
@@ -138,7 +142,9 @@ mod tests {
             ("PMIX_RANK=3 PMIX_NAMESPACE=x", (LauncherKind::Pmix, None, Some(3), None)),
         ];
         for (variables, expected) in cases {
-            assert_eq!(of(variables).as_ref().map(said), Some(expected), "{variables}");
+            let launcher = of(variables).expect("one");
+            assert_eq!(said(&launcher), expected, "{variables}");
+            assert_eq!(launcher.is_pmix_only, variables.contains("PMIX_RANK"), "{variables}");
         }
     }
 

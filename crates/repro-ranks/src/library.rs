@@ -1,6 +1,8 @@
 //! Finding an MPI library at run time: which files are looked for, and what is said when none will do.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use libloading::Library as Dynamic;
@@ -104,7 +106,7 @@ impl Library {
     }
 
     fn open(file: &Path) -> Result<Self, String> {
-        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = file_name(file);
         let library = open(file, name).map_err(|error| reason(&error))?;
         let abi = match abi::abi_of(&library, name) {
             Ok(abi) => abi,
@@ -144,6 +146,29 @@ impl Library {
     pub(crate) fn mpi(&self) -> &Mpi {
         &self.mpi
     }
+
+    pub(crate) fn is_mpich(&self) -> bool {
+        self.version.starts_with("MPICH")
+    }
+
+    /// Whether it could ask a launcher that speaks PMIx alone. MPICH that was built without ends the process instead of
+    /// returning an error; with it, it is linked to libpmix.
+    pub(crate) fn may_speak_pmix(&self) -> bool {
+        let maps = mapped_files();
+        !self.is_mpich() || maps.is_empty() || maps.iter().any(|file| file_name(file).starts_with("libpmix"))
+    }
+
+    /// Removes the names of MPICH's shared memory, which it would remove at a clean end only: segments of jobs that did
+    /// not come to one fill `/dev/shm` up. All ranks must have it open, and what is open stays.
+    pub(crate) fn unlink_shared_memory(&self) {
+        if self.is_mpich() {
+            let is_segment = |file: &PathBuf| file.starts_with("/dev/shm") && file_name(file).starts_with("mpich_shm_");
+            for segment in mapped_files().into_iter().filter(is_segment) {
+                // Another rank of this host may have been first.
+                let _ = std::fs::remove_file(segment);
+            }
+        }
+    }
 }
 
 impl fmt::Debug for Library {
@@ -181,15 +206,29 @@ fn open(file: &Path, _name: &str) -> Result<Dynamic, libloading::Error> {
     unsafe { Dynamic::new(file) }
 }
 
-/// The file that is mapped at an address, where the system tells.
-fn file_at(address: usize) -> Option<PathBuf> {
-    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-    maps.lines().find_map(|line| {
+/// The lines of this process's memory map that are about files: their addresses, and the file.
+fn mappings() -> Vec<(Range<usize>, PathBuf)> {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let mapping = |line: &str| {
         let (begin, end) = line.split_once(' ')?.0.split_once('-')?;
         let hexadecimal = |text| usize::from_str_radix(text, 16).ok();
-        let holds = (hexadecimal(begin)?..hexadecimal(end)?).contains(&address);
-        holds.then(|| line.find('/').map(|at| PathBuf::from(&line[at..])))?
-    })
+        Some((hexadecimal(begin)?..hexadecimal(end)?, PathBuf::from(&line[line.find('/')?..])))
+    };
+    maps.lines().filter_map(mapping).collect()
+}
+
+/// The files that are mapped, where the system tells.
+fn mapped_files() -> BTreeSet<PathBuf> {
+    mappings().into_iter().map(|(_, file)| file).collect()
+}
+
+/// The file that is mapped at an address, where the system tells.
+fn file_at(address: usize) -> Option<PathBuf> {
+    mappings().into_iter().find(|(addresses, _)| addresses.contains(&address)).map(|(_, file)| file)
+}
+
+fn file_name(file: &Path) -> &str {
+    file.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ const ROLL: i32 = 2;
 pub struct World {
     library: Library,
     rank: usize,
-    hosts: Vec<String>,
+    peers: Vec<Peer>,
     local_rank: usize,
     local_size: usize,
     timeout: Duration,
@@ -45,13 +45,15 @@ pub struct World {
     spare: Vec<Vec<u8>>,
 }
 
-/// A rank and its host.
+/// A rank, and where to find it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// Its number.
     pub rank: usize,
     /// As MPI names it.
-    pub host: String,
+    pub host: Box<str>,
+    /// The process's number on its host: by which a launcher names a process that was killed.
+    pub process: u32,
 }
 
 impl fmt::Display for Peer {
@@ -65,16 +67,16 @@ impl fmt::Display for Peer {
 pub enum WorldError {
     /// The library knows nothing of the launcher: each process would be a job of its own.
     #[error(
-        "the MPI library and the launcher do not belong together: started by {launcher}, but {library} sees {}",
-        processes(*.got)
+        "the MPI library and the launcher do not belong together: started by {launcher}, but {library} {}",
+        sees(*.got)
     )]
     Mismatch {
         /// Who started this process.
         launcher: Box<Launcher>,
         /// The library: file and version.
         library: String,
-        /// The number of ranks the library sees.
-        got: usize,
+        /// The number of ranks the library sees; none if it lacks PMIx, so that it could not even ask.
+        got: Option<usize>,
     },
     /// MPI can be started once in a process.
     #[error("MPI has been started before in this process")]
@@ -134,8 +136,12 @@ pub enum WorldError {
     },
 }
 
-fn processes(number: usize) -> String {
-    if number == 1 { "a single process".to_owned() } else { format!("{number} processes") }
+fn sees(processes: Option<usize>) -> String {
+    match processes {
+        None => "is built without PMIx, which that launcher speaks".to_owned(),
+        Some(1) => "sees a single process".to_owned(),
+        Some(processes) => format!("sees {processes} processes"),
+    }
 }
 
 fn with(partner: &Option<Peer>) -> String {
@@ -147,7 +153,8 @@ fn roll(missing: &[Peer]) -> String {
     if missing.is_empty() {
         return "all ranks answer".to_owned();
     }
-    let mut text = missing.iter().take(NAMED).map(Peer::to_string).collect::<Vec<_>>().join(", ");
+    let named = missing.iter().take(NAMED).map(|peer| format!("{peer} (process {})", peer.process));
+    let mut text = named.collect::<Vec<_>>().join(", ");
     if missing.len() > NAMED {
         text += &format!(" and {} more", missing.len() - NAMED);
     }
@@ -184,9 +191,13 @@ impl World {
         if STARTED.swap(true, Ordering::SeqCst) || library.mpi().is_initialized() {
             return Err(WorldError::StartedBefore);
         }
-        let nowhere = |rank| Peer { rank, host: library.mpi().host() };
+        if let Some(launcher) = launcher.filter(|launcher| launcher.is_pmix_only && !library.may_speak_pmix()) {
+            let (launcher, library) = (Box::new(launcher.clone()), library.to_string());
+            return Err(WorldError::Mismatch { launcher, library, got: None });
+        }
+        let me = |rank| Peer { rank, host: library.mpi().host().into(), process: std::process::id() };
         let refused = |refused: Refused| WorldError::Refused {
-            me: nowhere(0),
+            me: me(launcher.and_then(|launcher| launcher.rank).unwrap_or(0)),
             call: refused.call,
             partner: None,
             code: refused.code,
@@ -202,19 +213,25 @@ impl World {
                     library.mpi().finalize().map_err(refused)?;
                 }
                 let (launcher, library) = (Box::new(launcher.clone()), library.to_string());
-                return Err(WorldError::Mismatch { launcher, library, got: size });
+                return Err(WorldError::Mismatch { launcher, library, got: Some(size) });
             }
         }
         if !has_threads {
             return Err(WorldError::WithoutThreads { library: library.to_string() });
         }
         let (local_rank, local_size) = library.mpi().local_place().map_err(refused)?;
-        let mut hosts = vec![String::new(); size];
-        hosts[rank] = library.mpi().host();
-        let mut world =
-            Self { library, rank, hosts, local_rank, local_size, timeout, has_failed: false, spare: Vec::new() };
-        let hosts = world.gather(world.hosts[rank].clone().as_bytes())?;
-        world.hosts = hosts.iter().map(|host| String::from_utf8_lossy(host).into_owned()).collect();
+        // Of the others nothing is known until they say it.
+        let unknown = |rank| Peer { rank, host: "an unknown host".into(), process: 0 };
+        let peers = (0..size).map(|other| if other == rank { me(rank) } else { unknown(other) }).collect();
+        let (has_failed, spare) = (false, Vec::new());
+        let mut world = Self { library, rank, peers, local_rank, local_size, timeout, has_failed, spare };
+        let mine = [&world.peers[rank].process.to_le_bytes()[..], world.peers[rank].host.as_bytes()].concat();
+        for (peer, said) in world.gather(&mine)?.iter().enumerate() {
+            let (process, host) = said.split_first_chunk().expect("a process number and a name");
+            let (process, host) = (u32::from_le_bytes(*process), String::from_utf8_lossy(host).into());
+            world.peers[peer] = Peer { rank: peer, host, process };
+        }
+        world.library.unlink_shared_memory();
         Ok(world)
     }
 
@@ -225,12 +242,12 @@ impl World {
 
     /// The number of ranks.
     pub fn size(&self) -> usize {
-        self.hosts.len()
+        self.peers.len()
     }
 
-    /// The host of each rank, as MPI names it.
-    pub fn hosts(&self) -> &[String] {
-        &self.hosts
+    /// All ranks, and where to find them.
+    pub fn peers(&self) -> &[Peer] {
+        &self.peers
     }
 
     /// This process's number among those on the same host.
@@ -384,7 +401,7 @@ impl World {
     }
 
     fn peer(&self, rank: usize) -> Peer {
-        Peer { rank, host: self.hosts[rank].clone() }
+        self.peers[rank].clone()
     }
 
     fn refused(&mut self, refused: Refused, partner: Option<usize>) -> WorldError {
@@ -446,7 +463,7 @@ impl Wire for World {
     }
 
     fn size(&self) -> usize {
-        self.hosts.len()
+        self.peers.len()
     }
 
     /// # Panics
