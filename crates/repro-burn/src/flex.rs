@@ -13,11 +13,13 @@ use super::cpu::fold::fold_dim;
 use super::cpu::gemm::{Size, View};
 use super::cpu::level::Level;
 use super::cpu::map::{map, mapped, zip};
+use super::cpu::norm::{self as cpu_norm, Planes};
 use super::cpu::pool::{max_pool, max_pool_backward};
 use super::cpu::resample::resample;
 use super::cpu::scan::scan_dim;
 use super::cpu::strided::{Place, Strided, combine, combine_in_place, mask_in_place};
 use super::kernels::{BinaryFunction, Capabilities, Extremum, Fold, Function, Kernels, Operation, Scan};
+use super::norm::{self, Gradients, Normalised};
 use super::ops::scatter::update_rows;
 use super::taps::Taps;
 use super::window::{Axis, Window};
@@ -237,6 +239,77 @@ impl Kernels for Flex {
         tensor(out, Shape::from([groups, channels * window.kernels(), others]))
     }
 
+    fn channel_sums(x: FlexTensor) -> FlexTensor {
+        let x = dense(x);
+        of_channels(cpu_norm::channel_sums(Level::detected(), planes(&x), x.storage()))
+    }
+
+    fn channel_squares(x: FlexTensor, mean: FlexTensor) -> FlexTensor {
+        let (x, mean) = (dense(x), dense(mean));
+        of_channels(cpu_norm::channel_squares(Level::detected(), planes(&x), x.storage(), mean.storage()))
+    }
+
+    fn normalise(x: FlexTensor, by: [FlexTensor; 2], affine: [FlexTensor; 2]) -> FlexTensor {
+        if planes(&x).has_short_rows() {
+            return norm::normalise::<Flex>(x, by, affine);
+        }
+        let (x, by, affine) = (dense(x), by.map(dense), affine.map(dense));
+        let (by, affine) = (storages(&by), storages(&affine));
+        let out = cpu_norm::normalise(Level::detected(), planes(&x), x.storage(), by, affine);
+        tensor(out, x.layout().shape().clone())
+    }
+
+    fn gradient_sums(x: FlexTensor, gradient: FlexTensor, by: [FlexTensor; 2]) -> [FlexTensor; 2] {
+        let (x, gradient, by) = (dense(x), dense(gradient), by.map(dense));
+        let level = Level::detected();
+        cpu_norm::gradient_sums(level, planes(&x), x.storage(), gradient.storage(), storages(&by)).map(of_channels)
+    }
+
+    fn input_gradient(x: FlexTensor, gradient: FlexTensor, by: [FlexTensor; 2], slope: [FlexTensor; 3]) -> FlexTensor {
+        if planes(&x).has_short_rows() {
+            return norm::input_gradient::<Flex>(x, gradient, by, slope);
+        }
+        let (x, gradient, by, slope) = (dense(x), dense(gradient), by.map(dense), slope.map(dense));
+        let (level, by, slope) = (Level::detected(), storages(&by), storages(&slope));
+        let out = cpu_norm::input_gradient(level, planes(&x), x.storage(), gradient.storage(), by, slope);
+        tensor(out, x.layout().shape().clone())
+    }
+
+    fn batch_norm(x: FlexTensor, affine: [FlexTensor; 2], epsilon: f32) -> Normalised<FlexTensor> {
+        if !planes(&x).has_small_channels() {
+            return norm::batch_norm::<Flex>(x, affine, epsilon);
+        }
+        let (x, affine) = (dense(x), affine.map(dense));
+        let Normalised { out, mean, variance, std } =
+            cpu_norm::forward(Level::detected(), planes(&x), x.storage(), storages(&affine), epsilon);
+        let [mean, variance, std] = [mean, variance, std].map(of_channels);
+        Normalised { out: tensor(out, x.layout().shape().clone()), mean, variance, std }
+    }
+
+    fn batch_norm_backward(
+        x: FlexTensor,
+        gradient: FlexTensor,
+        by: [FlexTensor; 2],
+        gamma: FlexTensor,
+    ) -> Gradients<FlexTensor> {
+        let planes = planes(&x);
+        if !planes.has_small_channels() {
+            return norm::batch_norm_backward::<Flex>(x, gradient, by, gamma);
+        }
+        let (level, shape) = (Level::detected(), x.layout().shape().clone());
+        let (x, by, gamma) = (dense(x), by.map(dense), dense(gamma));
+        let (values, by, gamma) = (x.storage(), storages(&by), gamma.storage());
+        if is_free(&gradient, &shape) {
+            let mut input = gradient;
+            let [gamma, beta] =
+                cpu_norm::backward_in_place(level, planes, values, input.storage_mut(), by, gamma).map(of_channels);
+            return Gradients { input, gamma, beta };
+        }
+        let gradient = dense(gradient);
+        let Gradients { input, gamma, beta } = cpu_norm::backward(level, planes, values, gradient.storage(), by, gamma);
+        Gradients { input: tensor(input, shape), gamma: of_channels(gamma), beta: of_channels(beta) }
+    }
+
     fn resample(planes: FlexTensor, rows: &Taps, columns: &Taps) -> FlexTensor {
         let planes = dense(planes);
         let [batch, channels] = leading(&planes);
@@ -265,6 +338,22 @@ impl Kernels for Flex {
 
 pub(super) fn tensor(values: Vec<f32>, shape: Shape) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
+}
+
+/// The sizes of `[batch, channels, positions]`.
+fn planes(tensor: &FlexTensor) -> Planes {
+    let [batch, channels, positions] = tensor.layout().shape().dims();
+    Planes { batch, channels, positions }
+}
+
+fn storages<const N: usize>(tensors: &[FlexTensor; N]) -> [&[f32]; N] {
+    tensors.each_ref().map(FlexTensor::storage)
+}
+
+/// What there is one of for each channel.
+fn of_channels(values: Vec<f32>) -> FlexTensor {
+    let channels = values.len();
+    tensor(values, Shape::from([channels]))
 }
 
 /// The bytes of a mask that fits the last dimensions of `shape` and is broadcast over those before.

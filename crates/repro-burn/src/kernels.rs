@@ -9,6 +9,7 @@ use burn_backend::tensor::{BoolTensor, Device, FloatTensor, IndexingUpdateOp, In
 use burn_backend::{Backend, IntDType, Scalar, Shape, TensorMetadata, get_device_settings};
 
 use super::columns;
+use super::norm::{self, Gradients, Normalised};
 use super::taps::Taps;
 use super::window::{Axis, Window};
 
@@ -337,6 +338,60 @@ pub trait Kernels: Backend {
         let mut shape = vec![1; tensor.shape().num_dims()];
         shape[1] = tensor.shape()[1];
         Self::combine(Operation::Add, tensor, Self::float_reshape(bias, Shape::from(shape)))
+    }
+
+    /// The sum of each channel of `[batch, channels, positions]`, sample by sample: `[channels]`.
+    fn channel_sums(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        norm::channel_sums::<Self>(x)
+    }
+
+    /// The sum of (x − mean)² of each channel of `[batch, channels, positions]`: `[channels]`.
+    fn channel_squares(x: FloatTensor<Self>, mean: FloatTensor<Self>) -> FloatTensor<Self> {
+        norm::channel_squares::<Self>(x, mean)
+    }
+
+    /// x̂·γ + β for x̂ = (x − mean) / std, of `[batch, channels, positions]`; mean, std, γ and β are `[channels]`.
+    fn normalise(
+        x: FloatTensor<Self>,
+        by: [FloatTensor<Self>; 2],
+        affine: [FloatTensor<Self>; 2],
+    ) -> FloatTensor<Self> {
+        norm::normalise::<Self>(x, by, affine)
+    }
+
+    /// The sums of dy and of dy·x̂ of each channel of `[batch, channels, positions]`: `[channels]`.
+    fn gradient_sums(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        by: [FloatTensor<Self>; 2],
+    ) -> [FloatTensor<Self>; 2] {
+        norm::gradient_sums::<Self>(x, gradient, by)
+    }
+
+    /// (dy − (shift + x̂·tilt))·scale of `[batch, channels, positions]`; scale, shift and tilt, the slope, are `[channels]`.
+    fn input_gradient(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        by: [FloatTensor<Self>; 2],
+        slope: [FloatTensor<Self>; 3],
+    ) -> FloatTensor<Self> {
+        norm::input_gradient::<Self>(x, gradient, by, slope)
+    }
+
+    /// Batch norm of `[batch, channels, positions]` by γ and β, `[channels]`, with the statistics of this batch, as
+    /// [`ops::norm`](super::ops::norm) says. Nothing of it is empty.
+    fn batch_norm(x: FloatTensor<Self>, affine: [FloatTensor<Self>; 2], epsilon: f32) -> Normalised<FloatTensor<Self>> {
+        norm::batch_norm::<Self>(x, affine, epsilon)
+    }
+
+    /// The gradients of [`batch_norm`](Self::batch_norm), of those of its outputs and of the mean and std that it found.
+    fn batch_norm_backward(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        by: [FloatTensor<Self>; 2],
+        gamma: FloatTensor<Self>,
+    ) -> Gradients<FloatTensor<Self>> {
+        norm::batch_norm_backward::<Self>(x, gradient, by, gamma)
     }
 
     /// The planes `[batch, channels, height, width]` made from others by two tables, one per axis.

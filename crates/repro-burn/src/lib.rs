@@ -29,6 +29,7 @@
 //!   by a macro (`table.rs`) that is the code and the list of it. `convolution.rs`, `pooling.rs`, `interpolation.rs`
 //!   and `order.rs` make methods of the kernels.
 //! - `arithmetic.rs`: the modes of a run, native numerics and mixed precision.
+//! - `batch_norm.rs`, `graph.rs`, `norm.rs`, `statistics.rs`: a layer with an op of its own in the autodiff graph.
 //! - `probe.rs` and `probe/`: whether a device computes these bits, asked before a run trusts it.
 //!
 //! # What is done with which ops
@@ -46,6 +47,7 @@
 //! | arg-min/max and, with gather, min/max; sorting | replaced |
 //! | convolutions, deformable convolution, pools, interpolation, unfolding, cross product | replaced |
 //! | random tensors | replaced: [`with_random`], or, outside of the engine, `Backend::seed` |
+//! | batch norm | [`BatchNorm`], in place of Burn's layer: one op forward and one backward |
 //! | clamp, sign, activations, softmax, linear, embedding, layer norm, attention | Burn's own composition of the above |
 //! | powers of integers by a tensor, FFT, quantisation | refused |
 //!
@@ -64,6 +66,7 @@
 mod activation;
 mod arithmetic;
 mod backend;
+mod batch_norm;
 mod bool;
 mod columns;
 mod convolution;
@@ -74,11 +77,13 @@ mod deformable;
 pub mod differentiable;
 mod flex;
 mod float;
+mod graph;
 mod hasher;
 mod int;
 mod interpolation;
 mod kernels;
 mod module;
+mod norm;
 mod ops;
 mod order;
 mod pooling;
@@ -87,6 +92,7 @@ mod quantized;
 mod random;
 pub mod rng;
 mod scatter;
+mod statistics;
 mod table;
 mod taps;
 mod transaction;
@@ -108,9 +114,11 @@ mod training;
 
 pub use arithmetic::{Arithmetic, Numerics, Precision, with_arithmetic};
 pub use backend::Repro;
+pub use batch_norm::{BatchNorm, BatchNormConfig};
 pub use cpu::level::{Level as CpuLevel, LevelError as CpuLevelError};
 pub use kernels::{Capabilities, Kernels};
 pub use random::with_random;
+pub use statistics::{BatchStatistics, with_batch_statistics};
 pub use table::REFUSED;
 pub use update::AdamNumbers;
 

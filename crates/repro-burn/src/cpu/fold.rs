@@ -78,7 +78,7 @@ fn each_row(kind: Fold, values: &[f32], length: usize, out: &mut [f32]) {
 
 /// The tree over all lanes.
 #[inline(always)]
-fn whole_tree(kind: Fold, mut lanes: [f32; LANES]) -> f32 {
+pub fn whole_tree(kind: Fold, mut lanes: [f32; LANES]) -> f32 {
     macro_rules! halves {
         ($($half:literal)*) => { $(
             for lane in 0..$half {

@@ -17,6 +17,7 @@ pub mod gemm;
 pub mod lanes;
 pub mod level;
 pub mod map;
+pub mod norm;
 pub mod operand;
 pub mod pack;
 pub mod pool;

@@ -21,6 +21,7 @@ pub mod gelu;
 pub mod log;
 pub mod matmul;
 pub mod narrow;
+pub mod norm;
 pub mod number;
 pub mod polynomial;
 pub mod pool;
