@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::job::{self, DirectoryKeys, Job};
 use crate::cli::output::out;
-use crate::cli::{info, sweep, world};
+use crate::cli::{info, ranks, sweep, world};
 
 /// Folder of the primary configs, unless another is named.
 pub const CONFIGS: &str = "configs";
@@ -211,7 +211,7 @@ pub fn warnings(config: &Config) -> impl Iterator<Item = String> {
 
 /// The config, its warnings shown.
 pub fn warned(config: Config) -> Config {
-    for warning in warnings(&config) {
+    for warning in warnings(&config).filter(|_| ranks::is_leader()) {
         eprintln!("Warning: {warning}");
     }
     config

@@ -34,9 +34,14 @@ impl From<Told> for ExitCode {
 
 /// The exit code for a failure.
 pub fn exit_code(failure: &Failure) -> ExitCode {
+    ExitCode::from(exit_status(failure))
+}
+
+/// The same as a number.
+pub fn exit_status(failure: &Failure) -> u8 {
     match failure.kind() {
-        FailureKind::Usage => ExitCode::from(USAGE),
-        FailureKind::Missing | FailureKind::Failed => ExitCode::from(FAILED),
+        FailureKind::Usage => USAGE,
+        FailureKind::Missing | FailureKind::Failed => FAILED,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::cli::digests::Digests;
 use crate::cli::job::Job;
 use crate::cli::output::outln;
 use crate::cli::progress::Stages;
-use crate::cli::{compose, keys, passphrase, program, sweep, world};
+use crate::cli::{compose, keys, passphrase, program, ranks, sweep, world};
 use crate::engine::fit::{Event, Exit, FitEnd};
 use crate::engine::run_dir::RunDirectory;
 use crate::failure::{Failure, Result};
@@ -16,7 +16,7 @@ use crate::manifest::key::SigningKey;
 use crate::manifest::origin::RunOrigin;
 use crate::manifest::predicate::DataRole;
 use crate::provenance::path::RelativePath;
-use crate::run::{self, News, Place, Recording, Workloads};
+use crate::run::{self, Crew, News, Place, Ranks, Recording, Workloads};
 
 /// Train, log, checkpoint, sign; make missing data that can be made first
 #[derive(clap::Args)]
@@ -28,6 +28,9 @@ pub struct Arguments {
     /// Go on with this many workers instead of as many as the config says: their number changes no bit
     #[arg(long, value_name = "N", requires = "resume", value_parser = clap::value_parser!(u32).range(1..=4096))]
     workers: Option<u32>,
+    /// The MPI library to load, for several processes [default: the first of libmpi_abi.so.1 and libmpi.so.40 that the system finds]
+    #[arg(long, value_name = "FILE", env = "SPECTRAMIND_MPI_LIBRARY")]
+    mpi_library: Option<PathBuf>,
 }
 
 /// How a run is signed.
@@ -77,8 +80,34 @@ pub fn run(arguments: &Arguments, workloads: &Workloads) -> Result<()> {
     }
 }
 
-/// Trains one run of a command line.
+/// Trains one run of a command line, alone or as one of several processes.
 fn train(job: &Job, arguments: &Arguments, workloads: &Workloads) -> Result<()> {
+    let trainer = workloads.of(job.config())?.settings(job.config())?.trainer;
+    let started = ranks::started(&trainer, arguments.workers, arguments.mpi_library.as_deref());
+    match started {
+        Ok(None) => record(job, arguments, workloads, Crew::Threads(arguments.workers)),
+        Ok(Some(_)) if job.is_of_sweep() => Err(Failure::usage(
+            "a multirun by several processes: expected one run, got several",
+            "start one launcher for each run, or let workers of this machine make them: trainer=multi_gpu",
+        )),
+        Ok(Some(ranks)) => ranks::work(ranks, |ranks| match ranks.rank() {
+            0 => record(job, arguments, workloads, Crew::Ranks(ranks)),
+            _ => assist(job, arguments, workloads, ranks),
+        }),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Computes a worker's part of a run that rank 0 records.
+fn assist(job: &Job, arguments: &Arguments, workloads: &Workloads, ranks: &Ranks) -> Result<()> {
+    let digests = Digests::open(!arguments.signing.no_cache);
+    world::with(|surroundings| {
+        workloads.of(job.config())?.assist(job.config(), ranks, digests.cache(), surroundings.program)
+    })
+}
+
+/// Trains one run, and signs it.
+fn record(job: &Job, arguments: &Arguments, workloads: &Workloads, crew: Crew<'_>) -> Result<()> {
     let (config, place) = (job.config(), job.place()?);
     if let Place::Begun(root) = &place
         && run::is_complete(root)
@@ -98,7 +127,7 @@ fn train(job: &Job, arguments: &Arguments, workloads: &Workloads) -> Result<()> 
         workload.record(Recording {
             config,
             place,
-            workers: arguments.workers,
+            crew,
             begin: &mut |root| job.begin_in(root),
             cache: digests.cache(),
             surroundings,
@@ -239,7 +268,7 @@ fn verifier() -> String {
 }
 
 /// A word for the shell.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
     if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }

@@ -105,6 +105,13 @@ impl DataSets {
         self.0.iter().map(|set| set.record.clone()).collect()
     }
 
+    /// Their names and digests, in a line.
+    pub fn digests(&self) -> String {
+        let digests: Vec<_> =
+            self.0.iter().map(|set| format!("{} {}", set.record.name, set.record.merkle_root)).collect();
+        digests.join(", ")
+    }
+
     /// Their folders.
     pub fn roots(&self) -> impl Iterator<Item = &Path> {
         self.0.iter().map(|set| set.set.root.as_path())

@@ -17,6 +17,7 @@
 mod data;
 mod origin;
 mod place;
+mod ranks;
 mod record;
 pub mod replay;
 mod sign;
@@ -28,11 +29,12 @@ mod workloads;
 pub use self::data::{DataSets, HashedSet};
 pub use self::origin::{audit_difference, config_record, read_origin};
 pub use self::place::{Place, is_complete};
-pub use self::record::{Composed, News, Prepared, Recording, Started, Trained, record};
+pub use self::ranks::Ranks;
+pub use self::record::{Composed, News, Prepared, Recording, Started, Trained, assist, record};
 pub use self::sign::{Signed, signed_line};
 pub use self::sources::Sources;
 pub use self::surroundings::Surroundings;
-pub use self::team::Team;
+pub use self::team::{Crew, Team};
 pub use self::workloads::{AnyWorkload, Workloads};
 
 pub(crate) use self::origin::{About, origin, write_beginning};

@@ -9,11 +9,13 @@ use burn::tensor::backend::AutodiffBackend;
 use super::data::{DataSets, HashedSet};
 use super::origin::{self, About, read_origin};
 use super::place::{Place, newest_checkpoint, unused};
+use super::ranks::Ranks;
 use super::sign::{self, Outcome, Signed};
-use super::{Sources, Surroundings, Team};
+use super::{Crew, Sources, Surroundings, Team};
 use crate::config::Config;
+use crate::digest::FileDigest;
 use crate::engine::device::{Choice, Job, Kind};
-use crate::engine::fit::{self, Event, FitEnd, FitPlan, follow, lead};
+use crate::engine::fit::{self, Event, FitEnd, FitError, FitPlan, follow, lead};
 use crate::engine::observer::{Look, Observer};
 use crate::engine::repro::{NUMERICS_VERSION, with_arithmetic};
 use crate::engine::run_dir::RunDirectory;
@@ -37,8 +39,8 @@ pub struct Recording<'a> {
     pub config: &'a Config,
     /// Where it goes.
     pub place: Place,
-    /// How many workers compute it, where it is not as many as the config says: their number changes no bit.
-    pub workers: Option<u32>,
+    /// Who computes it. In several processes, this one's is rank 0, and the others [`assist`].
+    pub crew: Crew<'a>,
     /// Begins the run in its directory: makes it the one that this run has, and writes Hydra's record there.
     pub begin: &'a mut dyn FnMut(&Path) -> Result<(), Failure>,
     /// Digests of data that were read before.
@@ -72,11 +74,25 @@ pub enum News<'a> {
 /// # Errors
 /// Whatever keeps the run from being made or signed. What was checkpointed stays usable.
 pub fn record<W: Workload>(workload: &W, recording: Recording<'_>) -> Result<Signed, Failure> {
-    let Recording { config, place, workers, begin, cache, surroundings, key, news } = recording;
-    let composed = Composed::of(workload, config, workers)?;
+    let Recording { config, place, crew, begin, cache, surroundings, key, news } = recording;
+    let composed = Composed::of(workload, config, crew, surroundings.program)?;
     news(News::Computing(&composed.computing()));
-    let prepared = composed.prepare(cache, &mut |progress| news(News::Progress(progress)))?;
-    let started = prepared.start(place, &surroundings, begin)?;
+    let ranks = composed.team.ranks().cloned();
+    let prepared = composed.prepare(cache, &mut |progress| news(News::Progress(progress)));
+    let prepared = match &ranks {
+        Some(ranks) => agreed(ranks, prepared)?,
+        None => prepared?,
+    };
+    let started = prepared.start(place, &surroundings, begin);
+    let started = match &ranks {
+        Some(ranks) => {
+            let checkpoint = started.as_ref().map(|started| started.checkpoint.as_ref().map(Snapshot::to_bytes));
+            ranks.agree(checkpoint.as_ref().map(drop).map_err(|failure| (*failure).clone()))?;
+            ranks.broadcast(checkpoint.ok().flatten().unwrap_or_default())?;
+            started?
+        }
+        None => started?,
+    };
     if let Some(step) = started.goes_on_after() {
         news(News::GoingOn(step));
     }
@@ -89,6 +105,56 @@ pub fn record<W: Workload>(workload: &W, recording: Recording<'_>) -> Result<Sig
     trained.sign(&surroundings, key)
 }
 
+/// Computes a worker's part of a run that rank 0 records, in another process than that. It writes nothing but data that rank 0 has
+/// not made here already.
+///
+/// # Errors
+/// Whatever keeps this or another rank from it; rank 0 has the same one to tell.
+pub fn assist<W: Workload>(
+    workload: &W,
+    config: &Config,
+    ranks: &Ranks,
+    cache: Option<&DigestCache>,
+    program: &Path,
+) -> Result<(), Failure> {
+    let composed = Composed::of(workload, config, Crew::Ranks(ranks), program)?;
+    // Rank 0 makes the data that are missing, and has hashed them before anybody else reads them.
+    ranks.agree(Ok(()))?;
+    let prepared = agreed_on_data(ranks, composed.prepare(cache, &mut |_| {}))?;
+    ranks.agree(Ok(()))?;
+    let checkpoint = ranks.broadcast(Vec::new())?;
+    let checkpoint = match &checkpoint[..] {
+        [] => None,
+        bytes => Some(Snapshot::from_bytes(bytes, Path::new("worker 0's checkpoint"))?),
+    };
+    let Composed { workload, checked, team, .. } = &prepared.composed;
+    let plan = plan(*workload, checked, None, &|| Duration::ZERO);
+    let task = &prepared.task;
+    let follow = |member, choice: &Choice| choice.device.run(Following { task, plan: &plan, checkpoint, member });
+    Ok(team.follow(follow)?)
+}
+
+/// What rank 0 has prepared, once all others have the same.
+fn agreed<'a, W: Workload>(
+    ranks: &Ranks,
+    prepared: Result<Prepared<'a, W>, Failure>,
+) -> Result<Prepared<'a, W>, Failure> {
+    ranks.agree(prepared.as_ref().map(drop).map_err(Clone::clone))?;
+    agreed_on_data(ranks, prepared)
+}
+
+/// What a rank has prepared, if all have the same data.
+fn agreed_on_data<'a, W: Workload>(
+    ranks: &Ranks,
+    prepared: Result<Prepared<'a, W>, Failure>,
+) -> Result<Prepared<'a, W>, Failure> {
+    let roots = prepared.as_ref().map(|prepared| prepared.data.digests()).map_err(Clone::clone);
+    let all = ranks.agree(roots)?;
+    let hint = "let every host read the same files, from a shared folder or a copy of it";
+    ranks.compare("data", all.iter().map(String::as_str), hint)?;
+    prepared
+}
+
 /// A config that was read and checked, and the workers that compute it.
 pub struct Composed<'a, W: Workload> {
     workload: &'a W,
@@ -98,15 +164,31 @@ pub struct Composed<'a, W: Workload> {
 }
 
 impl<'a, W: Workload> Composed<'a, W> {
-    /// Reads a config, refuses by key what cannot be done, and chooses a device for every worker: of as many as the config
-    /// says, or of `workers`.
+    /// Reads a config, refuses by key what cannot be done, and chooses a device for every worker. `program` is this program's
+    /// file: several processes have to be of the same.
     ///
     /// # Errors
-    /// What is wrong with the config, or that there is no such device.
-    pub fn of(workload: &'a W, config: &'a Config, workers: Option<u32>) -> Result<Self, Failure> {
-        let checked = CheckedConfig::of(workload, config)?;
-        let team = Team::of(checked.trainer(), workers)?;
-        Ok(Self { workload, config, checked, team })
+    /// What is wrong with the config, or that there is no such device; that another rank has another program or config.
+    pub fn of(workload: &'a W, config: &'a Config, crew: Crew<'_>, program: &Path) -> Result<Self, Failure> {
+        let checked = CheckedConfig::of(workload, config);
+        let team = match crew {
+            Crew::Threads(workers) => Team::of(checked.as_ref().map_err(Clone::clone)?.trainer(), workers)?,
+            Crew::Ranks(ranks) => {
+                let facts = || -> Result<_, Failure> {
+                    let binary =
+                        FileDigest::of_file(program).with_context(|| format!("cannot read {}", program.display()))?;
+                    Ok((binary.blake3.to_string(), config.digest()?.to_string()))
+                };
+                let facts = facts();
+                let trainer = match (&checked, &facts) {
+                    (Ok(checked), Ok(_)) => Ok(checked.trainer()),
+                    (Err(failure), _) | (_, Err(failure)) => Err(failure.clone()),
+                };
+                let (program, config) = facts.clone().unwrap_or_default();
+                Team::among(ranks, program, config, trainer)?
+            }
+        };
+        Ok(Self { workload, config, checked: checked?, team })
     }
 
     /// Device and arithmetic, and why that device.
@@ -372,9 +454,10 @@ impl<W: Workload> Training<'_, W> {
         let (task, plan, checkpoint) = (self.task, self.plan, self.checkpoint.clone());
         let lead = |member, choice: &Choice| choice.device.run(Leading { training: self, member, observer });
         let follow = |member, choice: &Choice| {
-            choice.device.run(Following { task, plan, checkpoint: checkpoint.clone(), member });
+            // Worker 0 hears of it, and says so.
+            let _ = choice.device.run(Following { task, plan, checkpoint: checkpoint.clone(), member });
         };
-        team.run(lead, follow)
+        team.lead(lead, follow)
     }
 }
 
@@ -387,11 +470,10 @@ struct Following<'a, T> {
 }
 
 impl<T: Task> Job for Following<'_, T> {
-    type Output = ();
+    type Output = Result<(), FitError>;
 
-    fn run<B: AutodiffBackend>(mut self, device: &B::Device) {
-        // Worker 0 hears of it, and says so.
-        let _ = follow::<B, T>(self.task, self.plan, &mut self.member, self.checkpoint, device);
+    fn run<B: AutodiffBackend>(mut self, device: &B::Device) -> Self::Output {
+        follow::<B, T>(self.task, self.plan, &mut self.member, self.checkpoint, device)
     }
 }
 

@@ -1,14 +1,17 @@
 //! The workloads that a program knows, by name, each with all that is done with one.
 
+use std::path::Path;
+
 use serde_json::Value as Json;
 
 use super::replay::{self, Replay, Sample};
-use super::{Recording, Signed, record};
+use super::{Ranks, Recording, Signed, assist, record};
 use crate::config::Config;
 use crate::engine::task::Metric;
 use crate::failure::Failure;
 use crate::manifest::predicate::COMMAND_WORKLOAD;
 use crate::manifest::verdict::ReplayRecord;
+use crate::provenance::data::DigestCache;
 use crate::schema;
 use crate::verify::Check;
 use crate::workload::{CheckedConfig, DataSet, RunSettings, Subcommand, Workload};
@@ -42,6 +45,17 @@ pub trait AnyWorkload: Send + Sync {
     /// # Errors
     /// See [`record`].
     fn record(&self, recording: Recording<'_>) -> Result<Signed, Failure>;
+    /// Computes a worker's part of a run that another process records.
+    ///
+    /// # Errors
+    /// See [`assist`].
+    fn assist(
+        &self,
+        config: &Config,
+        ranks: &Ranks,
+        cache: Option<&DigestCache>,
+        program: &Path,
+    ) -> Result<(), Failure>;
     /// Trains a verified run again and compares.
     fn replay(&self, replay: &Replay<'_>) -> (Check, Option<ReplayRecord>);
     /// Trains a random part of a verified run again and compares.
@@ -80,6 +94,16 @@ impl<W: Workload> AnyWorkload for W {
 
     fn record(&self, recording: Recording<'_>) -> Result<Signed, Failure> {
         record(self, recording)
+    }
+
+    fn assist(
+        &self,
+        config: &Config,
+        ranks: &Ranks,
+        cache: Option<&DigestCache>,
+        program: &Path,
+    ) -> Result<(), Failure> {
+        assist(self, config, ranks, cache, program)
     }
 
     fn replay(&self, replay: &Replay<'_>) -> (Check, Option<ReplayRecord>) {

@@ -257,6 +257,28 @@ pub fn choose_for_workers(trainer: &SupportedTrainer, devices_wanted: Devices) -
     }
 }
 
+/// Chooses and probes the device of one of several processes: with a list, that of the kind at its number's place, else the one of
+/// the kind whose number is its own on its host.
+///
+/// # Errors
+/// When it is not there or does not conform.
+pub fn choose_for_rank(trainer: &SupportedTrainer, rank: usize, local_rank: usize) -> Result<Choice, DeviceError> {
+    let numerics = trainer.numerics;
+    match &trainer.accelerator {
+        Accelerators::Mixed(kinds) => choose(kinds[rank % kinds.len()], numerics),
+        Accelerators::One(accelerator) => {
+            let first = choose(*accelerator, numerics)?;
+            match first.device.kind {
+                Kind::Cpu => Ok(first),
+                kind => {
+                    let all = several(first, devices(kind)?, local_rank + 1, numerics)?;
+                    Ok(all.into_iter().nth(local_rank).expect("as many as were asked for"))
+                }
+            }
+        }
+    }
+}
+
 /// So many devices of the kind of the first one, that first.
 fn several(first: Choice, found: Vec<Device>, count: usize, numerics: Numerics) -> Result<Vec<Choice>, DeviceError> {
     let kind = first.device.kind;
