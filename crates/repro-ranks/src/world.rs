@@ -15,9 +15,11 @@ use thiserror::Error;
 use crate::abi::{Refused, Transfer};
 use crate::{Launcher, Library, Wire};
 
-/// Bytes per message of an exchange: small enough for a core's cache, large enough that a message costs little beside.
-const PART_BYTES: usize = 256 * 1024;
-/// Messages under way at once, in each direction.
+/// Bytes per message of an exchange. Of 64 KiB to 4 MiB the quickest for 100 MB among 4 ranks of one host with MPICH; with
+/// Open MPI there was no difference.
+const PART_BYTES: usize = 1024 * 1024;
+/// Messages under way at once, in each direction. One alone, so that nothing arrives while a part is added up, took half as
+/// long again with MPICH.
 const PARTS_AT_ONCE: usize = 4;
 /// Bytes of all ranks together in one step of a gather, and of a broadcast.
 const COLLECTIVE_BYTES: usize = 16 * 1024 * 1024;

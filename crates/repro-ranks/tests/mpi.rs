@@ -120,7 +120,7 @@ fn everything(world: &mut World) -> Result<(), WorldError> {
     let (me, size) = (world.rank(), world.size());
     // Exchanges of equal and unequal lengths, with everyone.
     for partner in (0..size).map(|partner| partner ^ me).filter(|partner| *partner != me && *partner < size) {
-        for length in [0, 1, 3, 262_144, 300_000, 3_000_001] {
+        for length in [0, 1, 3, 1_048_576, 1_048_577, 12_000_001] {
             let of = |rank: usize| bytes(rank, if rank < partner.max(me) { length } else { length / 3 });
             let mut received = vec![0; of(partner).len()];
             world.exchange(partner, &of(me), &mut received)?;
