@@ -212,6 +212,7 @@ impl World {
             let is_alone = size == 1 && launcher.rank.is_some_and(|rank| rank > 0);
             if is_another || is_alone {
                 if size == 1 {
+                    library.unlink_shared_memory(true);
                     library.mpi().finalize().map_err(refused)?;
                 }
                 let (launcher, library) = (Box::new(launcher.clone()), library.to_string());
@@ -233,7 +234,7 @@ impl World {
             let (process, host) = (u32::from_le_bytes(*process), String::from_utf8_lossy(host).into());
             world.peers[peer] = Peer { rank: peer, host, process };
         }
-        world.library.unlink_shared_memory();
+        world.library.unlink_shared_memory(size == 1);
         Ok(world)
     }
 
