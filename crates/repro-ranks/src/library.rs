@@ -158,15 +158,23 @@ impl Library {
         !self.is_mpich() || maps.is_empty() || maps.iter().any(|file| file_name(file).starts_with("libpmix"))
     }
 
-    /// Removes the names of MPICH's shared memory, which it would remove at a clean end only: segments of jobs that did
-    /// not come to one fill `/dev/shm` up. All ranks must have it open, and what is open stays.
-    pub(crate) fn unlink_shared_memory(&self) {
-        if self.is_mpich() {
-            let is_segment = |file: &PathBuf| file.starts_with("/dev/shm") && file_name(file).starts_with("mpich_shm_");
-            for segment in mapped_files().into_iter().filter(is_segment) {
-                // Another rank of this host may have been first.
-                let _ = std::fs::remove_file(segment);
-            }
+    /// Removes the names of shared memory that the library would leave behind: they fill `/dev/shm` up. All ranks must
+    /// have it open; what is open stays.
+    ///
+    /// MPICH removes its own at a clean end only. With Open MPI the launcher does it, so that without one (`is_alone`) 5.0
+    /// leaves its own even then; with one the others may open it later.
+    pub(crate) fn unlink_shared_memory(&self, is_alone: bool) {
+        let prefixes: &[&str] = match (self.is_mpich(), is_alone) {
+            (true, _) => &["mpich_shm_"],
+            (false, true) => &["sm_segment.", "vader_segment."],
+            (false, false) => &[],
+        };
+        let is_segment = |file: &PathBuf| {
+            file.starts_with("/dev/shm") && prefixes.iter().any(|prefix| file_name(file).starts_with(prefix))
+        };
+        for segment in mapped_files().into_iter().filter(is_segment) {
+            // Another rank of this host may have been first.
+            let _ = std::fs::remove_file(segment);
         }
     }
 }

@@ -15,9 +15,11 @@ use thiserror::Error;
 use crate::abi::{Refused, Transfer};
 use crate::{Launcher, Library, Wire};
 
-/// Bytes per message of an exchange: small enough for a core's cache, large enough that a message costs little beside.
-const PART_BYTES: usize = 256 * 1024;
-/// Messages under way at once, in each direction.
+/// Bytes per message of an exchange. Of 64 KiB to 4 MiB the quickest for 100 MB among 4 ranks of one host with MPICH; with
+/// Open MPI there was no difference.
+const PART_BYTES: usize = 1024 * 1024;
+/// Messages under way at once, in each direction. One alone, so that nothing arrives while a part is added up, took half as
+/// long again with MPICH.
 const PARTS_AT_ONCE: usize = 4;
 /// Bytes of all ranks together in one step of a gather, and of a broadcast.
 const COLLECTIVE_BYTES: usize = 16 * 1024 * 1024;
@@ -210,6 +212,7 @@ impl World {
             let is_alone = size == 1 && launcher.rank.is_some_and(|rank| rank > 0);
             if is_another || is_alone {
                 if size == 1 {
+                    library.unlink_shared_memory(true);
                     library.mpi().finalize().map_err(refused)?;
                 }
                 let (launcher, library) = (Box::new(launcher.clone()), library.to_string());
@@ -231,7 +234,7 @@ impl World {
             let (process, host) = (u32::from_le_bytes(*process), String::from_utf8_lossy(host).into());
             world.peers[peer] = Peer { rank: peer, host, process };
         }
-        world.library.unlink_shared_memory();
+        world.library.unlink_shared_memory(size == 1);
         Ok(world)
     }
 
