@@ -20,10 +20,11 @@
 //! | `wall_time` | the clock that limits are measured by | nothing |
 //! | [`config`] | Hydra-compatible composition: the crate `hydra-compose` | nothing |
 //! | `repro_burn` (feature `engine`) | reproducible numerics: a crate, too | nothing |
+//! | `repro_ranks` (feature `engine`) | bytes and sums between workers, over an MPI that is loaded at run time: a crate, too | nothing |
 //! | [`provenance`] | git, data, DVC, environment: what went in | all above but `envelope` |
 //! | [`manifest`] | statement, envelope, keys, trust: what is claimed | all above, as plain data |
 //! | [`verify`] | claim → checks → report | all above |
-//! | `engine` (feature) | the training engine: knows tensors, no workload | `digest`, `durable`, `failure`, `foreign`, `merkle`, `wall_time`, `repro_burn` |
+//! | `engine` (feature) | the training engine: knows tensors, no workload | `digest`, `durable`, `failure`, `foreign`, `merkle`, `wall_time`, `repro_burn`, `repro_ranks` |
 //! | `workload` (feature `engine`) | what a user implements: config → data sets → task → files | all above |
 //! | [`schema`] | the JSON Schema of every document | all above |
 //! | `run` (feature `engine`) | recording and replaying any workload | all above |

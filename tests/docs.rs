@@ -38,6 +38,13 @@ const ELSEWHERE: &[(&str, &str, &str, &str)] = &[
     ("cargo build", "builds a package of its own", "tests/own_workload.rs", "fn the_commands_of_its_readme_run"),
     ("cargo run", "is of a package of its own", "tests/own_workload.rs", "fn the_commands_of_its_readme_run"),
     ("spectramind completion fish |", "is fish's", "tests/hydra.rs", "spectramind completion fish | source"),
+    (
+        "mpirun -n 16",
+        "needs an MPI",
+        "tests/ranks.rs",
+        r#"["train", "trainer=ddp", "trainer.devices=8", "trainer.num_nodes=2"]"#,
+    ),
+    ("srun --mpi=pmix", "needs Slurm", "tests/cluster.sh", "examples/launch/ddp.sbatch"),
     ("spectramind keys generate --encrypted", "asks for a passphrase", "tests/keys.rs", "generate --encrypted"),
 ];
 
@@ -50,7 +57,10 @@ const PLACEHOLDERS: &[(&str, &str, &str)] = &[
     ("", "train trainer=defaults", "train trainer.limit_train_batches=1 trainer=defaults"),
     ("", "trainer.max_epochs=30", "trainer.max_epochs=1"),
     ("", "train trainer=kaggle_safe", "train trainer=kaggle_safe trainer.max_epochs=1"),
+    ("", "train trainer=multi_gpu", "train trainer.limit_train_batches=1 trainer.max_epochs=1 trainer=multi_gpu"),
     ("A tour", "--resume runs/ariel/<run>", "--resume stopped"),
+    ("When something goes wrong", "--resume runs/ariel/<run>", "--resume stopped"),
+    ("Trainer profiles: quickstart", "--resume runs/ariel/<run>", "--resume stopped"),
     ("A tour", "<run>", "$(ls runs/ariel | head -n 1)"),
     ("A tour", "data.root=DIR", "data.root=data/sim_tiny calib=tiny"),
     ("A tour", "RUN --key PUB.pem", "runs/ariel/$(ls runs/ariel | head -n 1) --key pub.pem"),
@@ -262,6 +272,11 @@ fn prepared(place: &Place) -> Sandbox {
                 sandbox.done(&[&["exec", "hydra.run.dir=run"], &words[..]].concat());
                 public(&sandbox);
             }
+            sandbox
+        }
+        "When something goes wrong" | "Trainer profiles: quickstart" => {
+            let sandbox = Sandbox::with_data();
+            sandbox.done(&["train", "trainer=ci_fast", "run.dir=stopped", "trainer.max_time=0"]);
             sandbox
         }
         "Golden cases" => {

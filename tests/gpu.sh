@@ -77,6 +77,18 @@ for precision in 32 16-mixed bf16-mixed; do
     done
 done
 
+echo '== workers: two on one device of each kind, and each kind beside the CPU'
+for accelerator in "${present[@]}"; do
+    for workers in "[$accelerator,$accelerator]" "[$accelerator,cpu]"; do
+        run="$scratch/workers-${workers//[^a-z]/-}"
+        check "two workers, $workers" "$programs/spectramind" train trainer=ci_fast "trainer.accelerator=$workers" \
+            trainer.devices=2 data.root="$scratch/data" run.dir="$run" --signing-key "$scratch/key.pem"
+        for file in steps.jsonl predictions.csv checkpoints/final.safetensors; do
+            check "  $file equals one CPU's" cmp "$scratch/cpu-32/$file" "$run/$file"
+        done
+    done
+done
+
 if [ -x "$programs/step" ]; then
     echo '== speed'
     "$programs/step" --bench || failed=1

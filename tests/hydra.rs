@@ -303,7 +303,7 @@ fn assert_completed(answers: &str, last: Option<&str>) {
 fn help_lists_the_groups_and_options_of_the_folder_of_configs() {
     let sandbox = Sandbox::new();
     let help = sandbox.done(&["train", "--help"]).stdout;
-    assert!(help.contains("\n  trainer: ci_fast, ddp, defaults, kaggle_safe, multi_gpu\n"), "{help}");
+    assert!(help.contains("\n  trainer: ablation, ci_fast, ddp, defaults, h100, kaggle_safe, multi_gpu\n"), "{help}");
     copy_tree(&sandbox.path("configs"), &sandbox.path("elsewhere"));
     std::fs::write(sandbox.path("elsewhere/trainer/mine.yaml"), "defaults: [defaults]\n").expect("write");
     let help = sandbox.done(&["train", "-cp", "elsewhere", "-h"]).stdout;

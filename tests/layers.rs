@@ -198,7 +198,7 @@ fn used(module: &Module, table: &[(String, BTreeSet<String>)]) -> BTreeSet<Strin
     for ups in module.path.len().max(1)..module.path.len() + 4 {
         found.extend(first_names(&module.code, &"super::".repeat(ups)));
     }
-    for (name, package) in [("config", "hydra_compose"), ("repro_burn", "repro_burn")] {
+    for (name, package) in [("config", "hydra_compose"), ("repro_burn", "repro_burn"), ("repro_ranks", "repro_ranks")] {
         let mentions = !first_names(&module.code, &format!("{package}::")).is_empty();
         if mentions || module.code.contains(&format!("use {package}")) {
             found.insert(name.to_owned());
@@ -249,7 +249,7 @@ fn the_table_has_a_row_for_every_module_and_no_other() {
         .filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod "))
         .map(|name| name.trim_end_matches(';').to_owned())
         .collect();
-    modules.extend(["config", "repro_burn", "bin", "verifier"].map(str::to_owned));
+    modules.extend(["config", "repro_burn", "repro_ranks", "bin", "verifier"].map(str::to_owned));
     let rows: Vec<String> = table().into_iter().map(|(name, _)| name).collect();
     assert_eq!(rows.iter().cloned().collect::<BTreeSet<_>>(), modules);
     assert_eq!(rows.len(), modules.len(), "a row twice");
@@ -277,7 +277,7 @@ fn imports_are_seen_wherever_they_stand_and_not_in_comments_texts_and_tests() {
 
 #[test]
 fn the_crates_know_nothing_of_ours() {
-    let packages = ["hydra_compose", "repro_burn", "spectramind"];
+    let packages = ["hydra_compose", "repro_burn", "repro_ranks", "spectramind"];
     for package in std::fs::read_dir(repository().join("crates")).expect("list crates") {
         let package = package.expect("entry").file_name().into_string().expect("UTF-8");
         let own = package.replace('-', "_");

@@ -87,7 +87,7 @@ const LONG: [&str; 6] = [
     "trainer.checkpoint.save_top_k=2",
 ];
 
-fn steps_written(run: &Path) -> usize {
+pub fn steps_written(run: &Path) -> usize {
     std::fs::read(run.join("steps.jsonl")).map_or(0, |log| log.iter().filter(|&&byte| byte == b'\n').count())
 }
 

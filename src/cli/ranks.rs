@@ -1,5 +1,6 @@
 //! Runs that several processes make: whether a launcher started this one, and whether it is what the config asks for.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use repro_ranks::{Launcher, LauncherKind, Library, Search, World};
@@ -35,11 +36,7 @@ pub fn wait_for_the_leader() {
 /// # Errors
 /// When the launcher gave another number of processes than the config asks for, with the command that gives as many; when there is
 /// no MPI library.
-pub fn started(
-    trainer: &TrainerSettings,
-    workers: Option<u32>,
-    library: Option<&std::path::Path>,
-) -> Result<Option<Ranks>> {
+pub fn started(trainer: &TrainerSettings, workers: Option<u32>, library: Option<&Path>) -> Result<Option<Ranks>> {
     let wanted = match (workers, trainer.devices) {
         (Some(workers), _) => Some(workers as usize),
         (None, Devices::Count(devices)) => Some(devices as usize * trainer.num_nodes as usize),
@@ -56,12 +53,20 @@ pub fn started(
     {
         return Err(mismatch(trainer, &launcher, wanted, got));
     }
-    let search = Search { library, launcher: Some(&launcher), ..Search::default() };
+    let directories = directories();
+    let search = Search { library, launcher: Some(&launcher), directories: &directories };
     let world = World::start(Library::load(&search)?, Some(&launcher), trainer.worker_timeout.0)?;
     match wanted.filter(|wanted| *wanted != world.size()) {
         Some(wanted) => Err(mismatch(trainer, &launcher, wanted, world.size())),
         None => Ok(Some(Ranks::of(world))),
     }
+}
+
+/// Where an MPI keeps its library that is in no place of the system's, as one from PyPI: beside the folder of its launcher.
+fn directories() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let has_launcher = |folder: &PathBuf| ["mpiexec", "mpirun"].iter().any(|name| folder.join(name).is_file());
+    std::env::split_paths(&path).filter(has_launcher).filter_map(|folder| Some(folder.parent()?.join("lib"))).collect()
 }
 
 /// Does a rank's work. Rank 0 says what it fails with, and ends all; every other one keeps silent.
@@ -80,8 +85,9 @@ pub fn work(ranks: Ranks, work: impl FnOnce(&Ranks) -> Result<()>) -> Result<()>
 }
 
 /// A process that was started alone, where the config asks for several nodes.
-fn alone(trainer: &TrainerSettings, wanted: Option<usize>, library: Option<&std::path::Path>) -> Failure {
-    let search = Search { library, ..Search::default() };
+fn alone(trainer: &TrainerSettings, wanted: Option<usize>, library: Option<&Path>) -> Failure {
+    let directories = directories();
+    let search = Search { library, directories: &directories, launcher: None };
     let names: Vec<_> = search.candidates().iter().map(|file| file.display().to_string()).collect();
     let message = format!(
         "trainer.num_nodes={}: expected {} processes, started by an MPI launcher, got one that was started alone",

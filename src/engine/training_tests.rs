@@ -4,13 +4,13 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use burn::module::{AutodiffModule, Module};
-use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
+use burn::nn::{Linear, LinearConfig};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData, activation};
 
 use super::PortableCpu;
 use super::fit::{FitOutcome, FitPlan, fit};
-use super::repro::Arithmetic;
+use super::repro::{Arithmetic, BatchNorm, BatchNormConfig};
 use super::run_dir::{FINAL_CHECKPOINT, RunDirectory, STEP_LOG, complete_lines};
 use super::settings::{
     CheckpointSettings, LoggerSettings, Numerics, OptimizerSettings, Precision, SupportedTrainer, TrainerSettings,
