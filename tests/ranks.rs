@@ -13,6 +13,9 @@ use crate::training::{assert_same_results, steps_written};
 
 const RUN: [&str; 5] =
     ["train", "trainer=ci_fast", "run.dir=run", "trainer.max_epochs=30", "trainer.checkpoint.every_n_steps=3"];
+/// The same for longer than it takes to find a process.
+const LONG: [&str; 5] =
+    ["train", "trainer=ci_fast", "run.dir=run", "trainer.max_epochs=400", "trainer.checkpoint.every_n_steps=50"];
 
 /// An MPI that is here: its launcher's words before the number of processes.
 #[derive(Clone)]
@@ -71,15 +74,19 @@ impl Mpi {
     }
 }
 
+/// The processes that work in a sandbox.
+fn processes(sandbox: &Sandbox) -> Vec<std::fs::DirEntry> {
+    let folder = sandbox.path("..").canonicalize().expect("the sandbox");
+    let is_here = |entry: &std::fs::DirEntry| {
+        std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(&folder))
+    };
+    std::fs::read_dir("/proc").expect("proc").flatten().filter(is_here).collect()
+}
+
 fn assert_nothing_is_left(sandbox: &Sandbox) {
     let begin = Instant::now();
-    let home = sandbox.path("").display().to_string();
     loop {
-        let processes = std::fs::read_dir("/proc").expect("proc").flatten();
-        let here = |entry: &std::fs::DirEntry| {
-            std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.display().to_string().starts_with(&home))
-        };
-        let left: Vec<_> = processes.filter(here).map(|entry| entry.file_name()).collect();
+        let left: Vec<_> = processes(sandbox).into_iter().map(|entry| entry.file_name()).collect();
         if left.is_empty() {
             return;
         }
@@ -129,10 +136,10 @@ fn two_nodes_of_eight_are_sixteen_ranks() {
 #[test]
 fn a_rank_that_is_killed_ends_all_and_the_run_goes_on_with_another_number_of_workers() {
     let alone = Sandbox::with_data();
-    alone.done(&RUN);
+    alone.done(&LONG);
     for mpi in mpis() {
         let sandbox = Sandbox::with_data();
-        let mut command = mpi.spectramind(&sandbox, 4, &[&RUN[..], &["trainer.devices=4"]].concat());
+        let mut command = mpi.spectramind(&sandbox, 4, &[&LONG[..], &["trainer.devices=4"]].concat());
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
         signal_a_rank(&sandbox, &mpi, "-KILL");
         assert!(!child.wait().expect("ends").success());
@@ -146,21 +153,17 @@ fn a_rank_that_is_killed_ends_all_and_the_run_goes_on_with_another_number_of_wor
 /// Sends a signal to a rank that is not 0, once some steps are made.
 fn signal_a_rank(sandbox: &Sandbox, mpi: &Mpi, signal: &str) {
     let begin = Instant::now();
-    while steps_written(&sandbox.path("run")) < 4 {
+    while steps_written(&sandbox.path("run")) < 60 {
         assert!(begin.elapsed() < Duration::from_secs(120), "no steps in time");
         std::thread::sleep(Duration::from_millis(5));
     }
-    let home = sandbox.path("").display().to_string();
     let of_rank = |entry: &std::fs::DirEntry| {
-        let here =
-            std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.display().to_string().starts_with(&home));
         let is_ours = std::fs::read_link(entry.path().join("exe")).is_ok_and(|exe| exe.ends_with("spectramind"));
         let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
         let variable = format!("{}=2", mpi.rank);
-        here && is_ours && environment.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes())
+        is_ours && environment.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes())
     };
-    let mut processes = std::fs::read_dir("/proc").expect("proc").flatten();
-    let rank = processes.find(of_rank).expect("rank 2 is running").file_name();
+    let rank = processes(sandbox).into_iter().find(of_rank).expect("rank 2 is running").file_name();
     assert!(Command::new("kill").arg(signal).arg(&rank).status().expect("kill").success());
 }
 
@@ -169,7 +172,7 @@ fn a_rank_that_hangs_is_named_with_its_host_after_the_timeout_and_nothing_is_lef
     for mpi in mpis() {
         let sandbox = Sandbox::with_data();
         let more = ["trainer.devices=4", "trainer.worker_timeout=2"];
-        let mut command = mpi.spectramind(&sandbox, 4, &[&RUN[..], &more].concat());
+        let mut command = mpi.spectramind(&sandbox, 4, &[&LONG[..], &more].concat());
         let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts");
         signal_a_rank(&sandbox, &mpi, "-STOP");
         let begin = Instant::now();

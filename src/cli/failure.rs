@@ -1,5 +1,6 @@
 //! What a person is told when something went wrong: `Error:`, causes, `Hint:`, and the exit code.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use crate::failure::{Advice, Failure, FailureKind};
@@ -47,16 +48,13 @@ pub fn exit_status(failure: &Failure) -> u8 {
 
 /// Says on standard error what failed, why, and what to do about it.
 pub fn tell(failure: &Failure) {
-    for warning in failure.warnings() {
-        eprintln!("Warning: {warning}");
-    }
-    eprintln!("Error: {}", failure.message());
-    for cause in failure.causes() {
-        eprintln!("  caused by: {cause}");
-    }
-    if let Some(hint) = failure.hint() {
-        eprintln!("Hint: {hint}");
-    }
+    let warnings = failure.warnings().iter().map(|warning| format!("Warning: {warning}\n"));
+    let error = format!("Error: {}\n", failure.message());
+    let causes = failure.causes().map(|cause| format!("  caused by: {cause}\n"));
+    let hint = failure.hint().map(|hint| format!("Hint: {hint}\n"));
+    let text: String = warnings.chain([error]).chain(causes).chain(hint).collect();
+    // At once: what several processes write to one place is mixed in pieces. Where nobody listens there is nobody to tell.
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// The user's folders cannot be found.

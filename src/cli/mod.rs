@@ -105,7 +105,6 @@ pub fn main(workloads: &Workloads) -> ExitCode {
     let done = std::panic::catch_unwind(AssertUnwindSafe(|| run(asked, workloads)));
     let Ok(done) = done else { return ExitCode::from(failure::BUG) };
     done.map(ExitCode::from).unwrap_or_else(|failure| {
-        ranks::wait_for_the_leader();
         failure::tell(&failure);
         failure::exit_code(&failure)
     })

@@ -12,6 +12,10 @@ use crate::run::Ranks;
 
 /// How long a rank that failed lets rank 0 say why, before it says so itself.
 const LAST_WORDS: Duration = Duration::from_secs(10);
+/// How long the ranks wait for each other to be there, before any config says how long.
+const FIRST_WORDS: Duration = Duration::from_secs(300);
+/// For a launcher to read what was said before everything ends.
+const READING: Duration = Duration::from_millis(200);
 
 /// The launcher that started this process as one of several.
 fn launcher() -> Option<Launcher> {
@@ -23,42 +27,72 @@ pub fn is_leader() -> bool {
     launcher().and_then(|launcher| launcher.rank).unwrap_or(0) == 0
 }
 
-/// Lets rank 0 say what all have failed with, and end them; returns at once there, and on another rank only if that does not happen.
-pub fn wait_for_the_leader() {
-    if !is_leader() {
-        std::thread::sleep(LAST_WORDS);
+/// The processes that a launcher started, linked; none of one that was started alone. `library` is the MPI's file.
+///
+/// Of several on a host that have no library one returns, with the error.
+///
+/// # Errors
+/// When there is no library that can be used, or it knows nothing of the launcher.
+pub fn started(library: Option<&Path>) -> Result<Option<Ranks>> {
+    let Some(launcher) = launcher() else { return Ok(None) };
+    let directories = directories();
+    let search = Search { library, launcher: Some(&launcher), directories: &directories };
+    let linked =
+        || -> Result<Ranks> { Ok(Ranks::of(World::start(Library::load(&search)?, Some(&launcher), FIRST_WORDS)?)) };
+    match linked() {
+        Err(failure) if launcher.local_rank.or(launcher.rank).unwrap_or(0) > 0 => {
+            std::process::exit(exit_status(&failure).into())
+        }
+        linked => linked.map(Some),
     }
 }
 
-/// The ranks that a launcher started, if they are what the config asks for; none of a process that was started alone, which has
-/// workers of its own. `workers` is their number where it is not the config's.
+/// Refuses another number of processes than the config asks for. `workers` is their number where it is not the config's.
 ///
 /// # Errors
-/// When the launcher gave another number of processes than the config asks for, with the command that gives as many; when there is
-/// no MPI library.
-pub fn started(trainer: &TrainerSettings, workers: Option<u32>, library: Option<&Path>) -> Result<Option<Ranks>> {
+/// How many it asks for, with the command that starts as many.
+pub fn check(
+    trainer: &TrainerSettings,
+    workers: Option<u32>,
+    ranks: Option<&Ranks>,
+    library: Option<&Path>,
+) -> Result<()> {
     let wanted = match (workers, trainer.devices) {
         (Some(workers), _) => Some(workers as usize),
         (None, Devices::Count(devices)) => Some(devices as usize * trainer.num_nodes as usize),
         (None, Devices::Auto(_)) => None,
     };
-    let Some(launcher) = launcher() else {
-        return match workers.is_none() && trainer.num_nodes > 1 {
-            true => Err(alone(trainer, wanted, library)),
-            false => Ok(None),
-        };
-    };
-    if let (Some(wanted), Some(got)) = (wanted, launcher.size)
-        && wanted != got
-    {
-        return Err(mismatch(trainer, &launcher, wanted, got));
+    match ranks {
+        None if workers.is_none() && trainer.num_nodes > 1 => Err(alone(trainer, wanted, library)),
+        None => Ok(()),
+        Some(ranks) => match wanted.filter(|wanted| *wanted != ranks.size()) {
+            Some(wanted) => Err(mismatch(trainer, wanted, ranks.size())),
+            None => Ok(()),
+        },
     }
-    let directories = directories();
-    let search = Search { library, launcher: Some(&launcher), directories: &directories };
-    let world = World::start(Library::load(&search)?, Some(&launcher), trainer.worker_timeout.0)?;
-    match wanted.filter(|wanted| *wanted != world.size()) {
-        Some(wanted) => Err(mismatch(trainer, &launcher, wanted, world.size())),
-        None => Ok(Some(Ranks::of(world))),
+}
+
+/// Does a rank's work. Rank 0 says what it fails with, and ends all; every other one leaves that to it.
+///
+/// # Errors
+/// What rank 0's own end fails with.
+pub fn work(ranks: Ranks, work: impl FnOnce(&Ranks) -> Result<()>) -> Result<()> {
+    match work(&ranks) {
+        Ok(()) => ranks.finish(),
+        Err(failure) => {
+            let (rank, host) = (ranks.rank(), ranks.hosts().swap_remove(ranks.rank()));
+            let failure = match rank {
+                0 => failure,
+                _ => {
+                    // It has the same to say, or waits for this one, or is gone.
+                    std::thread::sleep(LAST_WORDS);
+                    failure.context(format!("worker {rank} ({host}) failed"))
+                }
+            };
+            tell(&failure);
+            std::thread::sleep(READING);
+            ranks.abort(exit_status(&failure))
+        }
     }
 }
 
@@ -67,21 +101,6 @@ fn directories() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let has_launcher = |folder: &PathBuf| ["mpiexec", "mpirun"].iter().any(|name| folder.join(name).is_file());
     std::env::split_paths(&path).filter(has_launcher).filter_map(|folder| Some(folder.parent()?.join("lib"))).collect()
-}
-
-/// Does a rank's work. Rank 0 says what it fails with, and ends all; every other one keeps silent.
-///
-/// # Errors
-/// What rank 0's own end fails with.
-pub fn work(ranks: Ranks, work: impl FnOnce(&Ranks) -> Result<()>) -> Result<()> {
-    match work(&ranks) {
-        Ok(()) => ranks.finish(),
-        Err(failure) => {
-            wait_for_the_leader();
-            tell(&failure);
-            ranks.abort(exit_status(&failure))
-        }
-    }
 }
 
 /// A process that was started alone, where the config asks for several nodes.
@@ -102,12 +121,12 @@ fn alone(trainer: &TrainerSettings, wanted: Option<usize>, library: Option<&Path
 }
 
 /// Another number of processes than the config asks for.
-fn mismatch(trainer: &TrainerSettings, launcher: &Launcher, wanted: usize, got: usize) -> Failure {
+fn mismatch(trainer: &TrainerSettings, wanted: usize, got: usize) -> Failure {
+    let kind = launcher().map_or(LauncherKind::Hydra, |launcher| launcher.kind);
     let message = format!(
-        "trainer.devices × trainer.num_nodes: expected {wanted} processes, a worker each, got {got} from {}",
-        launcher.kind
+        "trainer.devices × trainer.num_nodes: expected {wanted} processes, a worker each, got {got} from {kind}"
     );
-    let commands = commands(trainer, Some(wanted), launcher.kind);
+    let commands = commands(trainer, Some(wanted), kind);
     Failure::usage(message, format!("{commands}; or set trainer.devices so that devices times nodes is {got}"))
 }
 

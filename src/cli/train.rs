@@ -26,7 +26,7 @@ pub struct Arguments {
     #[command(flatten)]
     signing: Signing,
     /// Go on with this many workers instead of as many as the config says: their number changes no bit
-    #[arg(long, value_name = "N", requires = "resume", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     workers: Option<u32>,
     /// The MPI library to load, for several processes [default: the first of libmpi_abi.so.1 and libmpi.so.40 that the system finds]
     #[arg(long, value_name = "FILE", env = "SPECTRAMIND_MPI_LIBRARY")]
@@ -64,37 +64,45 @@ impl Signing {
 /// Name of the primary config.
 const PRIMARY: &str = "train";
 
-/// Trains new runs or goes on with one.
+/// Trains new runs or goes on with one, alone or as one of several processes.
 pub fn run(arguments: &Arguments, workloads: &Workloads) -> Result<()> {
+    if arguments.workers.is_some() && arguments.compose.resume.is_none() {
+        let hint = "of a new run the config says how many: trainer.devices=N";
+        return Err(Failure::usage("--workers: expected --resume DIR as well, got a new run", hint));
+    }
+    match ranks::started(arguments.mpi_library.as_deref())? {
+        None => runs(arguments, workloads, None),
+        Some(ranks) => ranks::work(ranks, |ranks| runs(arguments, workloads, Some(ranks))),
+    }
+}
+
+fn runs(arguments: &Arguments, workloads: &Workloads, ranks: Option<&Ranks>) -> Result<()> {
     let compose = &arguments.compose;
     match &compose.resume {
         Some(root) if !sweep::is_sweep(root) => {
             let recorded = run::read_origin(root)?.config;
             let config = warned(recorded.compose(&compose.selection.composer(PRIMARY)?)?);
-            train(&Job::resumed(config, root), arguments, workloads)
+            train(&Job::resumed(config, root), arguments, workloads, ranks)
         }
         _ => {
             let check = |config: &_| workloads.of(config)?.settings(config).map(drop);
-            compose.run(PRIMARY, &[], check, |job| train(&job, arguments, workloads))
+            compose.run(PRIMARY, &[], check, |job| train(&job, arguments, workloads, ranks))
         }
     }
 }
 
-/// Trains one run of a command line, alone or as one of several processes.
-fn train(job: &Job, arguments: &Arguments, workloads: &Workloads) -> Result<()> {
+/// Trains one run of a command line, or a worker's part of it.
+fn train(job: &Job, arguments: &Arguments, workloads: &Workloads, ranks: Option<&Ranks>) -> Result<()> {
     let trainer = workloads.of(job.config())?.settings(job.config())?.trainer;
-    let started = ranks::started(&trainer, arguments.workers, arguments.mpi_library.as_deref());
-    match started {
-        Ok(None) => record(job, arguments, workloads, Crew::Threads(arguments.workers)),
-        Ok(Some(_)) if job.is_of_sweep() => Err(Failure::usage(
+    ranks::check(&trainer, arguments.workers, ranks, arguments.mpi_library.as_deref())?;
+    match ranks {
+        None => record(job, arguments, workloads, Crew::Threads(arguments.workers)),
+        Some(_) if job.is_of_sweep() => Err(Failure::usage(
             "a multirun by several processes: expected one run, got several",
             "start one launcher for each run, or let workers of this machine make them: trainer=multi_gpu",
         )),
-        Ok(Some(ranks)) => ranks::work(ranks, |ranks| match ranks.rank() {
-            0 => record(job, arguments, workloads, Crew::Ranks(ranks)),
-            _ => assist(job, arguments, workloads, ranks),
-        }),
-        Err(failure) => Err(failure),
+        Some(ranks) if ranks.rank() == 0 => record(job, arguments, workloads, Crew::Ranks(ranks)),
+        Some(ranks) => assist(job, arguments, workloads, ranks),
     }
 }
 

@@ -351,10 +351,19 @@ impl<'a, W: Workload> Prepared<'a, W> {
         let unmeasured = devices.into_iter().flatten().any(|device| device.accelerator != Kind::Cpu.name());
         let mut computation = found.computation;
         if let (ComputationOrigin::Training(found), ComputationOrigin::Training(before)) =
-            (&mut computation, recorded.computation)
+            (&mut computation, &recorded.computation)
         {
-            found.stretches = self.composed.team.stretches(stretches_of(before), step, self.host(surroundings));
+            found.stretches = self.composed.team.stretches(stretches_of(before.clone()), step, self.host(surroundings));
         }
+        // Who made the stretch so far has to be known when this one is cut as well.
+        let began = match (recorded.computation, &computation) {
+            (ComputationOrigin::Training(began), ComputationOrigin::Training(now)) => {
+                ComputationOrigin::Training(TrainingOrigin { stretches: now.stretches.clone(), ..began })
+            }
+            (began, _) => began,
+        };
+        let recorded = RunOrigin { computation: began, ..recorded };
+        origin::write_origin(run.files(), &recorded)?;
         let origin = RunOrigin { environment: found.environment, computation, ..recorded };
         Ok(Started { prepared: self, run, origin, checkpoint, unmeasured, goes_on_after: Some(step) })
     }
