@@ -12,7 +12,7 @@ use super::cpu::extremum::{arg_extremum_dim, extremum_dim};
 use super::cpu::fold::fold_dim;
 use super::cpu::gemm::{Size, View};
 use super::cpu::level::Level;
-use super::cpu::map::{map, mapped, zip};
+use super::cpu::map::{map, mapped, zip, zip_to_right, zipped};
 use super::cpu::norm::{self as cpu_norm, Planes};
 use super::cpu::pool::{max_pool, max_pool_backward};
 use super::cpu::resample::resample;
@@ -60,19 +60,23 @@ impl Kernels for Flex {
         tensor(mapped(level, function, &strided(&input, &shape)), shape)
     }
 
-    fn zip(function: BinaryFunction, lhs: FlexTensor, rhs: FlexTensor) -> FlexTensor {
+    fn zip(function: BinaryFunction, mut lhs: FlexTensor, rhs: FlexTensor) -> FlexTensor {
         let level = Level::detected();
         let shape = broadcast(lhs.layout().shape(), rhs.layout().shape());
-        let rhs = match rhs.layout().shape() == &shape && is_dense(&rhs) {
+        let mut rhs = match rhs.layout().shape() == &shape && is_dense(&rhs) {
             true => rhs,
             false => tensor(strided(&rhs, &shape).dense(), shape.clone()),
         };
-        let mut lhs = match is_free(&lhs, &shape) {
-            true => lhs,
-            false => tensor(strided(&lhs, &shape).dense(), shape),
-        };
-        zip(level, function, lhs.storage_mut::<f32>(), rhs.storage::<f32>());
-        lhs
+        // The place of an operand that nobody else needs is the result's.
+        if is_free(&lhs, &shape) {
+            zip(level, function, lhs.storage_mut(), rhs.storage());
+            return lhs;
+        }
+        if is_free(&rhs, &shape) && lhs.layout().shape() == &shape && is_dense(&lhs) {
+            zip_to_right(level, function, lhs.storage(), rhs.storage_mut());
+            return rhs;
+        }
+        tensor(zipped(level, function, &strided(&lhs, &shape), rhs.storage()), shape)
     }
 
     fn combine(operation: Operation, mut lhs: FlexTensor, mut rhs: FlexTensor) -> FlexTensor {
@@ -328,10 +332,15 @@ impl Kernels for Flex {
 
     fn max_pool_backward(gradients: FlexTensor, positions: FlexTensor, axes: [Axis; 2]) -> FlexTensor {
         let gradients = dense(gradients);
-        let positions = <Flex as IntTensorOps<Flex>>::int_cast(positions, IntDType::I64).to_contiguous();
         let [batch, channels] = leading(&gradients);
         let (inputs, outputs) = (axes[0].input * axes[1].input, axes[0].output * axes[1].output);
-        let out = max_pool_backward(gradients.storage(), positions.storage(), inputs, outputs);
+        let positions = positions.to_contiguous();
+        let out = if positions.dtype() == DType::I32 {
+            max_pool_backward::<i32>(gradients.storage(), positions.storage(), inputs, outputs)
+        } else {
+            let positions = <Flex as IntTensorOps<Flex>>::int_cast(positions, IntDType::I64);
+            max_pool_backward::<i64>(gradients.storage(), positions.storage(), inputs, outputs)
+        };
         tensor(out, Shape::from([batch, channels, axes[0].input, axes[1].input]))
     }
 }

@@ -23,6 +23,7 @@ mod failure;
 mod input;
 mod movement;
 mod native;
+mod norm;
 mod op;
 mod product;
 mod reduction;

@@ -54,6 +54,13 @@ pub fn write_copy<'o>(out: &'o mut [MaybeUninit<f32>], from: &[f32]) -> &'o mut 
     unsafe { initialised(out) }
 }
 
+/// Makes all of it +0.
+pub fn write_zeros(out: &mut [MaybeUninit<f32>]) -> &mut [f32] {
+    out.fill(MaybeUninit::new(0.0));
+    // SAFETY: all of it was written.
+    unsafe { initialised(out) }
+}
+
 /// The values of a slice.
 ///
 /// # Safety

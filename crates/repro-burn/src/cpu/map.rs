@@ -14,7 +14,7 @@ pub fn map(level: Level, function: Function, values: &mut [f32]) {
 /// `function` of each element of a tensor.
 pub fn mapped(level: Level, function: Function, source: &Strided<'_>) -> Vec<f32> {
     // A chunk stays in the cache between the copy and the function.
-    source.changed(|values| map_chunk(level, function, values))
+    source.changed(|_, values| map_chunk(level, function, values))
 }
 
 fn map_chunk(level: Level, function: Function, values: &mut [f32]) {
@@ -48,23 +48,77 @@ pub fn zip(level: Level, function: BinaryFunction, left: &mut [f32], right: &[f3
     in_chunks(left, |first, left| zip_chunk(level, function, left, &right[first..][..left.len()]));
 }
 
+/// Replaces each value of `right` by `function` of the value of `left` beside it and it.
+pub fn zip_to_right(level: Level, function: BinaryFunction, left: &[f32], right: &mut [f32]) {
+    assert_eq!(left.len(), right.len(), "operands of {function:?}");
+    in_chunks(right, |first, right| {
+        let left = &left[first..][..right.len()];
+        per_level!(
+            level,
+            (function: BinaryFunction = function, left: &[f32] = left, right: &mut [f32] = right),
+            both::<LevelFma, _, _>(function, left.iter(), right.iter_mut())
+        );
+    });
+}
+
+/// `function` of each element of a tensor and the value of `right` at its place.
+pub fn zipped(level: Level, function: BinaryFunction, left: &Strided<'_>, right: &[f32]) -> Vec<f32> {
+    left.changed(|first, left| zip_chunk(level, function, left, &right[first..][..left.len()]))
+}
+
 fn zip_chunk(level: Level, function: BinaryFunction, left: &mut [f32], right: &[f32]) {
     per_level!(
         level,
         (function: BinaryFunction = function, left: &mut [f32] = left, right: &[f32] = right),
-        both::<LevelFma>(function, left, right)
+        both::<LevelFma, _, _>(function, left.iter_mut(), right.iter())
     )
+}
+
+/// A place of one operand, of which one kind takes the results.
+trait Operand {
+    fn get(&self) -> f32;
+    /// Does nothing to an operand that is only read.
+    fn set(self, value: f32);
+}
+
+impl Operand for &f32 {
+    #[inline(always)]
+    fn get(&self) -> f32 {
+        **self
+    }
+
+    #[inline(always)]
+    fn set(self, _: f32) {}
+}
+
+impl Operand for &mut f32 {
+    #[inline(always)]
+    fn get(&self) -> f32 {
+        **self
+    }
+
+    #[inline(always)]
+    fn set(self, value: f32) {
+        *self = value;
+    }
 }
 
 /// One loop per function, as in [`each`].
 #[inline(always)]
-fn both<F: Fma>(function: BinaryFunction, left: &mut [f32], right: &[f32]) {
+fn both<F: Fma, L, R>(function: BinaryFunction, left: L, right: R)
+where
+    L: Iterator<Item: Operand>,
+    R: Iterator<Item: Operand>,
+{
     macro_rules! loops {
         ($($function:ident),*) => {
             match function {
                 $( BinaryFunction::$function => {
-                    for (x, y) in left.iter_mut().zip(right) {
-                        *x = apply_binary::<Real<F>>(BinaryFunction::$function, (*x).into(), (*y).into()).get();
+                    for (x, y) in left.zip(right) {
+                        let value =
+                            apply_binary::<Real<F>>(BinaryFunction::$function, x.get().into(), y.get().into()).get();
+                        x.set(value);
+                        y.set(value);
                     }
                 } )*
             }
@@ -75,6 +129,7 @@ fn both<F: Fma>(function: BinaryFunction, left: &mut [f32], right: &[f32]) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::adversarial::adversarial;
     use super::super::chunks::CHUNK;
     use super::*;
     use crate::ops::fma::Fused;
@@ -100,6 +155,29 @@ mod tests {
                     pool.install(|| map(level, function, &mut values));
                     let got: Vec<u32> = values.into_iter().map(bits).collect();
                     assert!(got == expected, "{function:?} {level:?} {threads} threads");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_place_of_a_result_of_two_operands_has_the_same_bits() {
+        for (case, length) in [0, 1, 33, CHUNK + 17].into_iter().enumerate() {
+            let [left, right] = [0, 1].map(|part| adversarial(length, 2 * case as u64 + part));
+            for function in BinaryFunction::ALL {
+                let pairs = left.iter().zip(&right);
+                let expected: Vec<u32> = pairs
+                    .map(|(x, y)| bits(apply_binary::<Real<Fused>>(function, (*x).into(), (*y).into()).get()))
+                    .collect();
+                for level in Level::available() {
+                    let [mut to_left, mut to_right] = [left.clone(), right.clone()];
+                    zip(level, function, &mut to_left, &right);
+                    zip_to_right(level, function, &left, &mut to_right);
+                    let new = zipped(level, function, &Strided::new(&left, 0, &[length], &[1]), &right);
+                    for got in [to_left, to_right, new] {
+                        let got: Vec<u32> = got.into_iter().map(bits).collect();
+                        assert!(got == expected, "{function:?} {level:?} {length}");
+                    }
                 }
             }
         }

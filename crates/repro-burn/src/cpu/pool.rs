@@ -2,7 +2,7 @@
 
 use super::super::ops;
 use super::super::window::Axis;
-use super::chunks::{in_rows, rows_of_a_task};
+use super::chunks::{in_rows, rows_of_a_task, write_zeros};
 use super::level::{Level, per_level};
 use super::team::Team;
 
@@ -40,17 +40,20 @@ pub fn max_pool(level: Level, planes: &[f32], axes: &[Axis; 2]) -> (Vec<f32>, Ve
 ///
 /// # Panics
 /// When the lengths do not fit or a position is outside of its plane.
-pub fn max_pool_backward(gradients: &[f32], positions: &[i64], inputs: usize, outputs: usize) -> Vec<f32> {
+pub fn max_pool_backward<P: Copy + Sync>(gradients: &[f32], positions: &[P], inputs: usize, outputs: usize) -> Vec<f32>
+where
+    usize: TryFrom<P>,
+{
     assert_eq!(gradients.len(), positions.len(), "gradients and positions of a max pool");
     let count = gradients.len().checked_div(outputs).unwrap_or(0);
-    let mut out = vec![0.0; count * inputs];
-    if out.is_empty() {
-        return out;
-    }
-    in_rows(&mut out, inputs, inputs.max(outputs), |plane, out| {
+    let length = count * inputs;
+    let mut out = Vec::with_capacity(length);
+    in_rows(&mut out.spare_capacity_mut()[..length], inputs, inputs.max(outputs), |plane, out| {
         let windows = plane * outputs..(plane + 1) * outputs;
-        ops::pool::max_pool_backward(&gradients[windows.clone()], &positions[windows], out);
+        ops::pool::max_pool_backward(&gradients[windows.clone()], &positions[windows], write_zeros(out));
     });
+    // SAFETY: every plane was written.
+    unsafe { out.set_len(length) };
     out
 }
 

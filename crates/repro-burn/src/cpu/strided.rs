@@ -35,10 +35,11 @@ impl<'a> Strided<'a> {
         self.dims.iter().map(|(size, _)| size).product()
     }
 
-    /// The elements one after the other, each chunk changed by `change` while it is in the cache.
-    pub fn changed(&self, change: impl Fn(&mut [f32]) + Sync) -> Vec<f32> {
+    /// The elements one after the other, each chunk changed by `change`, which is told where it starts, while it is in the
+    /// cache.
+    pub fn changed(&self, change: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
         let walk = Walk::new([self]);
-        filled(self.length(), |first, out| change(copy(&walk, self.values, first, out)))
+        filled(self.length(), |first, out| change(first, copy(&walk, self.values, first, out)))
     }
 
     /// The elements one after the other, `value` where `mask` has another byte than 0; it begins anew where it ends.
@@ -53,7 +54,7 @@ impl<'a> Strided<'a> {
 
     /// The elements, one after the other.
     pub fn dense(&self) -> Vec<f32> {
-        self.changed(|_| {})
+        self.changed(|_, _| {})
     }
 }
 

@@ -42,7 +42,11 @@ pub fn max_pool(plane: &[f32], [rows, columns]: &[Axis; 2]) -> Vec<(f32, i32)> {
 ///
 /// # Panics
 /// When a position is outside of the plane.
-pub fn max_pool_backward(gradients: &[f32], positions: &[i64], out: &mut [f32]) {
+#[inline(always)]
+pub fn max_pool_backward<P: Copy>(gradients: &[f32], positions: &[P], out: &mut [f32])
+where
+    usize: TryFrom<P>,
+{
     for (gradient, position) in gradients.iter().zip(positions) {
         if let Ok(position) = usize::try_from(*position) {
             out[position] += gradient;

@@ -4,7 +4,7 @@
 use burn_backend::DType;
 
 use super::bench::Bench;
-use super::{arithmetic, convolution, movement, product, reduction, resampling};
+use super::{arithmetic, convolution, movement, norm, product, reduction, resampling};
 use crate::kernels::Kernels;
 
 /// A backend method and how it is exercised.
@@ -38,6 +38,7 @@ pub fn ops<B: Kernels>() -> Vec<Op<B>> {
         ("product", product::ops()),
         ("convolution", convolution::ops()),
         ("resampling", resampling::ops()),
+        ("normalisation", norm::ops()),
     ];
     groups.into_iter().flat_map(|(group, ops)| ops.into_iter().map(move |op| Op { group, ..op })).collect()
 }
