@@ -128,9 +128,12 @@ same "runs/ddp-$job" 'Slurm, four ranks'
 job=$(submit)
 until [ "$(wc -l < "runs/ddp-$job/steps.jsonl" 2>/dev/null || echo 0)" -gt 20 ]; do sleep 0.05; done
 rank=$(for pid in $(pgrep -f "$work/bin/spectramind|spectramind train"); do
-    tr '\0' '\n' 2>/dev/null < "/proc/$pid/environ" | grep -qx 'SLURM_PROCID=2' && readlink "/proc/$pid/exe" | grep -q spectramind && echo "$pid"
-done | head -n 1)
-kill -KILL "$rank"
+    if tr '\0' '\n' 2>/dev/null < "/proc/$pid/environ" | grep -qx 'SLURM_PROCID=2' && readlink "/proc/$pid/exe" | grep -q spectramind; then
+        echo "$pid"
+        break
+    fi
+done)
+kill -KILL "${rank:?no process of rank 2}"
 # A job that failed is not requeued by itself: what a site's epilog or its user does.
 for _ in $(seq 60); do
     scontrol show job "$job" | grep -q 'JobState=RUNNING' || break
