@@ -30,11 +30,11 @@ pub struct BatchNormConfig {
     pub momentum: f64,
 }
 
-/// Batch norm ([Ioffe and Szegedy, 2015](https://arxiv.org/abs/1502.03167)), in place of `burn::nn::BatchNorm`: the same fields, records
-/// and outputs, bit for bit.
+/// Batch norm ([Ioffe and Szegedy, 2015](https://arxiv.org/abs/1502.03167)), in place of `burn::nn::BatchNorm`: the same
+/// fields, records and outputs, bit for bit.
 ///
-/// In training y = (x − mean) / √(variance + ε)·γ + β, with the statistics of each channel in the batch, and afterwards, without an
-/// autodiff backend, with the running ones.
+/// In training y = (x − mean) / √(variance + ε)·γ + β, with the statistics of each channel in the batch, and afterwards,
+/// without an autodiff backend, with the running ones.
 ///
 /// - On `Autodiff<Repro<B>>` it is one op of the graph. Its gradients are those of `NUMERICS.md`, fewer operations than Burn
 ///   derives, and so of other bits in the last places.

@@ -462,10 +462,12 @@ impl Part {
         self.runs(|at, offset, length| {
             let to = &mut to[offset..offset + length];
             // SAFETY: the elements are the tensor's, and `to` is as long.
-            match length {
-                // As a call, copying one costs more than all else.
-                1 => unsafe { to[0] = *from.at(at) },
-                _ => unsafe { to.as_mut_ptr().copy_from_nonoverlapping(from.at(at), length) },
+            unsafe {
+                match length {
+                    // As a call, copying one costs more than all else.
+                    1 => to[0] = *from.at(at),
+                    _ => to.as_mut_ptr().copy_from_nonoverlapping(from.at(at), length),
+                }
             }
         });
     }
@@ -479,9 +481,11 @@ impl Part {
         self.runs(|at, offset, length| {
             let from = &from[offset..offset + length];
             // SAFETY: the elements are the tensor's, and `from` is as long.
-            match length {
-                1 => unsafe { *to.at(at) = from[0] },
-                _ => unsafe { to.at(at).copy_from_nonoverlapping(from.as_ptr(), length) },
+            unsafe {
+                match length {
+                    1 => *to.at(at) = from[0],
+                    _ => to.at(at).copy_from_nonoverlapping(from.as_ptr(), length),
+                }
             }
         });
     }

@@ -1,5 +1,7 @@
 //! Max pooling of many planes, as [`ops::pool`](super::super::ops::pool) says.
 
+use std::ops::Range;
+
 use super::super::ops;
 use super::super::window::Axis;
 use super::chunks::{in_rows, rows_of_a_task, write_zeros};
@@ -57,39 +59,116 @@ where
     out
 }
 
-/// One plane: the elements under each kernel position in turn, side by side for all windows of a row.
+/// One plane, row by row: windows that lie whole inside of it [`AT_ONCE`] at a time, then the others.
 #[inline(always)]
 fn pool_plane(plane: &[f32], axes: &[Axis; 2], values: &mut [f32], positions: &mut [i32]) {
-    let [rows, columns] = axes;
+    let columns = axes[1];
+    let whole = (0..columns.kernel).fold(0..columns.output, |whole, kernel| {
+        let windows = columns.outputs(kernel);
+        whole.start.max(windows.start)..whole.end.min(windows.end)
+    });
+    let groups = whole.len() / AT_ONCE;
+    let whole = whole.start.min(columns.output)..whole.start.min(columns.output) + groups * AT_ONCE;
     let out = values.chunks_exact_mut(columns.output).zip(positions.chunks_exact_mut(columns.output));
     for (row, (values, positions)) in out.enumerate() {
-        for kernel in rows.kernels(row) {
-            let first = (row * rows.stride + kernel * rows.dilation - rows.padding) * columns.input;
-            let plane_row = &plane[first..first + columns.input];
-            for kernel in 0..columns.kernel {
-                let windows = columns.outputs(kernel);
-                if windows.is_empty() {
-                    continue;
-                }
-                let start = windows.start * columns.stride + kernel * columns.dilation - columns.padding;
-                let (values, positions) = (&mut values[windows.clone()], &mut positions[windows]);
-                let (row, first) = (&plane_row[start..], first + start);
-                match columns.stride {
-                    1 => meet(row.iter(), first, 1, values, positions),
-                    2 => {
-                        // Pairs are loaded in registers; the last window's may be half outside.
-                        let pairs = row.as_chunks::<2>().0.iter().map(|[value, _]| value);
-                        let whole = pairs.len().min(values.len());
-                        let (some, last) = values.split_at_mut(whole);
-                        let (some_at, last_at) = positions.split_at_mut(whole);
-                        meet(pairs, first, 2, some, some_at);
-                        meet(row[2 * whole.min(row.len() / 2)..].iter(), first + 2 * whole, 2, last, last_at);
-                    }
-                    stride => meet(row.iter().step_by(stride), first, stride, values, positions),
-                }
+        let (values_of_groups, _) = values[whole.clone()].as_chunks_mut::<AT_ONCE>();
+        let (positions_of_groups, _) = positions[whole.clone()].as_chunks_mut::<AT_ONCE>();
+        for (group, (values, positions)) in values_of_groups.iter_mut().zip(positions_of_groups).enumerate() {
+            pool_group(plane, axes, row, whole.start + group * AT_ONCE, values, positions);
+        }
+        for windows in [0..whole.start, whole.end..columns.output] {
+            if !windows.is_empty() {
+                pool_some(plane, axes, row, windows, values, positions);
             }
         }
     }
+}
+
+/// Windows whose largest elements are sought together, in registers: a row of a plane is often no longer.
+const AT_ONCE: usize = 8;
+
+/// The windows from number `first` of a row on.
+#[inline(always)]
+fn pool_group(
+    plane: &[f32],
+    [rows, columns]: &[Axis; 2],
+    row: usize,
+    first: usize,
+    values: &mut [f32; AT_ONCE],
+    positions: &mut [i32; AT_ONCE],
+) {
+    let (mut best, mut best_at) = ([f32::NEG_INFINITY; AT_ONCE], [-1; AT_ONCE]);
+    for kernel in rows.kernels(row) {
+        let row_start = (row * rows.stride + kernel * rows.dilation - rows.padding) * columns.input;
+        let plane_row = &plane[row_start..row_start + columns.input];
+        for kernel in 0..columns.kernel {
+            let start = first * columns.stride + kernel * columns.dilation - columns.padding;
+            let elements = every(&plane_row[start..], columns.stride);
+            let first_at = (row_start + start) as i32;
+            for window in 0..AT_ONCE {
+                let (value, at) = (elements[window], first_at + (window * columns.stride) as i32);
+                let is_taken = is_beyond(value, best[window], best_at[window]);
+                best[window] = if is_taken { value } else { best[window] };
+                best_at[window] = if is_taken { at } else { best_at[window] };
+            }
+        }
+    }
+    (*values, *positions) = (best, best_at);
+}
+
+/// Every `stride`th value, from the first one on.
+#[inline(always)]
+fn every(values: &[f32], stride: usize) -> [f32; AT_ONCE] {
+    match stride {
+        1 => *values.first_chunk().expect("a value for each window"),
+        // Pairs are loaded in registers; the last window's may be half outside.
+        2 => match values.first_chunk::<{ 2 * AT_ONCE }>() {
+            Some(pairs) => std::array::from_fn(|window| pairs[2 * window]),
+            None => {
+                let pairs: &[f32; 2 * AT_ONCE - 1] = values.first_chunk().expect("a value for each window");
+                std::array::from_fn(|window| pairs[2 * window])
+            }
+        },
+        stride => std::array::from_fn(|window| values[window * stride]),
+    }
+}
+
+/// Some windows of a row: the elements under each kernel position in turn, side by side for all of them.
+#[inline(always)]
+fn pool_some(
+    plane: &[f32],
+    [rows, columns]: &[Axis; 2],
+    row: usize,
+    some: Range<usize>,
+    values: &mut [f32],
+    positions: &mut [i32],
+) {
+    for kernel in rows.kernels(row) {
+        let row_start = (row * rows.stride + kernel * rows.dilation - rows.padding) * columns.input;
+        let plane_row = &plane[row_start..row_start + columns.input];
+        for kernel in 0..columns.kernel {
+            let windows = columns.outputs(kernel);
+            let windows = windows.start.max(some.start)..windows.end.min(some.end);
+            if windows.is_empty() {
+                continue;
+            }
+            let start = windows.start * columns.stride + kernel * columns.dilation - columns.padding;
+            let (values, positions) = (&mut values[windows.clone()], &mut positions[windows]);
+            meet(
+                plane_row[start..].iter().step_by(columns.stride),
+                row_start + start,
+                columns.stride,
+                values,
+                positions,
+            );
+        }
+    }
+}
+
+/// Whether an element takes the place of the largest one so far, at `best_at`: −1 if there is none.
+#[inline(always)]
+fn is_beyond(value: f32, best: f32, best_at: i32) -> bool {
+    ((value > best) | value.is_nan() | (best_at < 0)) & !best.is_nan()
 }
 
 /// Takes each element that is beyond what its window has, or its first.
@@ -103,7 +182,7 @@ fn meet<'a>(
 ) {
     let mut at = first as i32;
     for ((best, position), value) in values.iter_mut().zip(positions).zip(row) {
-        let is_taken = ((*value > *best) | value.is_nan() | (*position < 0)) & !best.is_nan();
+        let is_taken = is_beyond(*value, *best, *position);
         *best = if is_taken { *value } else { *best };
         *position = if is_taken { at } else { *position };
         at += stride as i32;
@@ -122,7 +201,13 @@ mod tests {
     fn every_window_and_thread_count_equals_the_reference() {
         let rng = CounterRng::new(4, Stream::workload(3), 0);
         for index in 0..150 {
-            let axes = [random_axis(rng, 2 * index), random_axis(rng, 2 * index + 1)];
+            let mut axes = [random_axis(rng, 2 * index), random_axis(rng, 2 * index + 1)];
+            if index % 3 > 0 {
+                // Wide enough for windows that are done together, and some that are not.
+                let Axis { stride, input, output, .. } = axes[1];
+                let more = AT_ONCE * (index % 3) as usize + index as usize % 5;
+                axes[1] = Axis { input: input + more * stride, output: output + more, ..axes[1] };
+            }
             let (inputs, outputs) = (axes[0].input * axes[1].input, axes[0].output * axes[1].output);
             let count = if index == 0 { 1 + CHUNK / inputs } else { 3 };
             let planes = adversarial(count * inputs, index);
