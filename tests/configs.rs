@@ -14,7 +14,7 @@ fn a_key_is_explained_with_what_set_it_and_every_value_that_lost() {
     let outcome =
         Sandbox::new().done(&["config", "explain", "trainer.max_epochs", "trainer=ci_fast", "trainer.max_epochs=7"]);
     let expected = "trainer.max_epochs: 7\n  set by override trainer.max_epochs=7\n  \
-                    before configs/trainer/ci_fast.yaml:8:1  1\n  before configs/trainer/defaults.yaml:12:1  50\n";
+                    before configs/trainer/ci_fast.yaml:8:1  1\n  before configs/trainer/defaults.yaml:15:1  50\n";
     assert_eq!(outcome.stdout, expected);
 }
 
@@ -61,7 +61,7 @@ fn two_commands_differ_by_key_with_origins() {
     let outcome = sandbox.run(&["config", "diff", "train", "train trainer.seed=1 'experiment=a b'"]);
     assert_eq!(outcome.code, 1, "{}", outcome.stderr);
     for piece in
-        ["trainer.seed\n  - 42", "configs/trainer/defaults.yaml:52:1", "+ 1", "override trainer.seed=1", "+ a b"]
+        ["trainer.seed\n  - 42", "configs/trainer/defaults.yaml:55:1", "+ 1", "override trainer.seed=1", "+ a b"]
     {
         assert!(outcome.stdout.contains(piece), "{piece:?} in\n{}", outcome.stdout);
     }
@@ -114,7 +114,7 @@ fn validation_reports_every_error_once_with_its_place() {
     assert_eq!(outcome.code, 1, "{}", outcome.stderr);
     for line in [
         r#"data.batch_size (configs/data/sim_tiny.yaml:10:1): expected integer, got "two""#,
-        r#"trainer.early_stopping.mode (configs/trainer/defaults.yaml:46:3): expected "max" or "min" or null, got "upp""#,
+        r#"trainer.early_stopping.mode (configs/trainer/defaults.yaml:49:3): expected "max" or "min" or null, got "upp""#,
         r#"trainer.precision (configs/trainer/multi_gpu.yaml:8:1): expected 32, "32", "16-mixed", "bf16-mixed", got 17"#,
         r#"trainer.devices (configs/trainer/multi_gpu.yaml:7:1): expected integer or "auto", got [1]"#,
         "trainer.early_stopping.patiense (configs/trainer/multi_gpu.yaml:16:3): unknown key",

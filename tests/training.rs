@@ -239,7 +239,6 @@ fn a_key_that_cannot_work_is_refused_before_any_work() {
         (vec!["trainer.checkpoint.monitor=test/score".into()], "trainer.checkpoint.monitor"),
         (vec![stopping("val/rmse_ppm")], "trainer.early_stopping.mode: expected min"),
         (vec![stopping("val/score"), "data.val_fraction=0.0".into()], "data.val_fraction"),
-        (vec!["trainer.sync_batchnorm=true".into()], "trainer.sync_batchnorm=true"),
         (vec!["trainer.max_time=20:00".into()], "HH:MM:SS"),
         (vec!["trainer.limit_val_batches=1.5".into()], "a share of them above 0.0 and at most 1.0"),
         (vec!["trainer.val_check_interval=0".into()], "trainer.val_check_interval"),
