@@ -17,12 +17,6 @@ use crate::sandbox::{Outcome, Sandbox, copy_tree, repository, trained_copy, veri
 const ELSEWHERE: &[(&str, &str, &str, &str)] = &[
     ("cargo build --release", "builds everything anew", ".ci/run", "grep -m1 '^cargo build --release' README.md"),
     ("cargo test -p repro-ranks", "is part of what runs this test", ".ci/run", "grep -m1 '^cargo test' README.md"),
-    (
-        "cargo build --release -p repro-ranks",
-        "builds an example",
-        ".github/workflows/weekly.yml",
-        "cargo build --locked --release -p repro-ranks --example allreduce",
-    ),
     ("cargo test --workspace", "is what runs this test", ".ci/run", "grep -m1 '^cargo test' README.md"),
     (
         "cargo run --package hydra-compose --example",

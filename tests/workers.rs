@@ -41,6 +41,20 @@ fn any_number_of_workers_signs_the_same_results_and_is_replayed_by_one() {
 }
 
 #[test]
+fn a_replay_passes_while_other_processes_keep_the_device_busy() {
+    let sandbox = Sandbox::with_data();
+    sandbox.done(&[&RUN[..], &["trainer.devices=2"]].concat());
+    let busy = || std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().expect("sh");
+    let mut others = [busy(), busy(), busy()];
+    let audit = sandbox.audit(&["--replay"]);
+    for other in &mut others {
+        other.kill().expect("kill");
+        other.wait().expect("wait");
+    }
+    assert_eq!(audit.code, 0, "{}", audit.stdout);
+}
+
+#[test]
 fn a_run_of_four_workers_that_is_killed_goes_on_with_one_and_then_with_two() {
     let killed = Sandbox::with_data();
     kill_after(&killed, &[&RUN[..], &["trainer.devices=4"]].concat(), 4);
