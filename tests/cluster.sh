@@ -25,12 +25,16 @@ export GIT_CONFIG_GLOBAL=/dev/null
 daemons=()
 clean() {
     local status=$?
-    scancel --full --user=root >/dev/null 2>&1 || true
+    if [ -n "${SLURM_CONF-}" ]; then scancel --full --user=root >/dev/null 2>&1 || true; fi
     for pid in "${daemons[@]}"; do kill "$pid" 2>/dev/null || true; done
     for space in one two; do ip netns delete "$space" 2>/dev/null || true; done
     sleep 1
     if [ "$status" != 0 ]; then tail -n 20 "$work"/*.log "$work"/tree/*.out 2>/dev/null || true; fi
-    if pgrep -f "$work/bin/spectramind" >/dev/null; then echo 'processes are left:' >&2; pgrep -af "$work/bin" >&2; status=1; fi
+    for process in /proc/[0-9]*; do
+        case $(readlink "$process/cwd" 2>/dev/null) in
+            "$work"/tree*) [ "$process" = "/proc/$$" ] || { echo "$(basename "$process") is left" >&2; status=1; } ;;
+        esac
+    done
     rm -rf "$work"
     exit "$status"
 }
@@ -126,7 +130,10 @@ finished "$job"
 same "runs/ddp-$job" 'Slurm, four ranks'
 
 job=$(submit)
-until [ "$(wc -l < "runs/ddp-$job/steps.jsonl" 2>/dev/null || echo 0)" -gt 20 ]; do sleep 0.05; done
+for _ in $(seq 2400); do
+    [ "$(wc -l < "runs/ddp-$job/steps.jsonl" 2>/dev/null || echo 0)" -gt 20 ] && break
+    sleep 0.05
+done
 rank=$(for pid in $(pgrep -f "$work/bin/spectramind|spectramind train"); do
     if tr '\0' '\n' 2>/dev/null < "/proc/$pid/environ" | grep -qx 'SLURM_PROCID=2' && readlink "/proc/$pid/exe" | grep -q spectramind; then
         echo "$pid"

@@ -197,7 +197,11 @@ fn a_rank_with_another_config_program_or_data_is_named_before_the_first_step() {
                 "expected the program of worker 0",
                 "the same program",
             ),
-            ("cp -r ../work ../copy; cd ../copy; rm \"$(find data -type f | sort | tail -1)\"", "data", ""),
+            (
+                "cp -r ../work ../copy; cd ../copy; rm \"$(find data -type f | sort | tail -1)\"",
+                "expected the data of worker 0",
+                "the same files",
+            ),
             ("set -- \"$@\" trainer.accelerator=cuda", "accelerator cuda", ""),
         ];
         for (instead, said, hint) in cases {

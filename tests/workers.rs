@@ -87,10 +87,16 @@ fn a_gpu_beside_the_cpu_gives_the_bits_of_the_cpu_alone() {
 #[test]
 fn the_profile_multi_gpu_trains_on_what_is_here_also_with_lookahead() {
     let short = ["trainer.max_epochs=1", "trainer.limit_train_batches=2", "trainer.accelerator=cpu", "run.dir=run"];
-    for (optimizer, devices) in [("optimizer=lookahead", "4"), ("optimizer=adamw", "auto")] {
-        let sandbox = Sandbox::with_data();
-        let devices = format!("trainer.devices={devices}");
-        sandbox.done(&[&["train", "trainer=multi_gpu", optimizer, &devices][..], &short].concat());
+    // The CPU is one device.
+    for (optimizer, devices, workers) in [("optimizer=lookahead", "4", 4), ("optimizer=adamw", "auto", 1)] {
+        let [sandbox, alone] = [devices, "1"].map(|devices| {
+            let sandbox = Sandbox::with_data();
+            let devices = format!("trainer.devices={devices}");
+            sandbox.done(&[&["train", "trainer=multi_gpu", optimizer, &devices][..], &short].concat());
+            sandbox
+        });
+        assert_same_results(&alone.path("run"), &sandbox.path("run"));
+        assert_eq!(stretches(&sandbox).first().map_or(1, |(_, workers)| *workers), workers);
         let audit = sandbox.audit(&["--replay"]);
         assert_eq!(audit.code, 0, "{}", audit.stdout);
     }

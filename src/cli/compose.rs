@@ -218,6 +218,11 @@ pub fn warned(config: Config) -> Config {
 }
 
 impl Arguments {
+    /// Whether it is a multirun, as far as the arguments tell: a new one, or one that goes on.
+    pub fn is_multirun(&self) -> bool {
+        self.multirun || self.resume.as_deref().is_some_and(sweep::is_sweep)
+    }
+
     /// Does a command's work for the composed config, or for every job of a multirun, or prints what was asked for
     /// instead. `words` are what a command is given after `--`, which a multirun that goes on needs again. A multirun begins when `check` has nothing against any job's config.
     ///

@@ -54,6 +54,7 @@ pub fn started(library: Option<&Path>) -> Result<Option<Ranks>> {
 pub fn check(
     trainer: &TrainerSettings,
     workers: Option<u32>,
+    is_resumed: bool,
     ranks: Option<&Ranks>,
     library: Option<&Path>,
 ) -> Result<()> {
@@ -63,10 +64,10 @@ pub fn check(
         (None, Devices::Auto(_)) => None,
     };
     match ranks {
-        None if workers.is_none() && trainer.num_nodes > 1 => Err(alone(trainer, wanted, library)),
+        None if workers.is_none() && trainer.num_nodes > 1 => Err(alone(trainer, wanted, is_resumed, library)),
         None => Ok(()),
         Some(ranks) => match wanted.filter(|wanted| *wanted != ranks.size()) {
-            Some(wanted) => Err(mismatch(trainer, wanted, ranks.size())),
+            Some(wanted) => Err(mismatch(trainer, wanted, is_resumed, ranks.size())),
             None => Ok(()),
         },
     }
@@ -85,7 +86,8 @@ pub fn work(ranks: Ranks, work: impl FnOnce(&Ranks) -> Result<()>) -> Result<()>
                 0 => failure,
                 _ => {
                     // It has the same to say, or waits for this one, or is gone.
-                    std::thread::sleep(LAST_WORDS);
+                    // One after another, so that the first of those that are left ends the others.
+                    std::thread::sleep(LAST_WORDS + 2 * Duration::from_secs(rank as u64));
                     failure.context(format!("worker {rank} ({host}) failed"))
                 }
             };
@@ -104,7 +106,7 @@ fn directories() -> Vec<PathBuf> {
 }
 
 /// A process that was started alone, where the config asks for several nodes.
-fn alone(trainer: &TrainerSettings, wanted: Option<usize>, library: Option<&Path>) -> Failure {
+fn alone(trainer: &TrainerSettings, wanted: Option<usize>, is_resumed: bool, library: Option<&Path>) -> Failure {
     let directories = directories();
     let search = Search { library, directories: &directories, launcher: None };
     let names: Vec<_> = search.candidates().iter().map(|file| file.display().to_string()).collect();
@@ -117,24 +119,31 @@ fn alone(trainer: &TrainerSettings, wanted: Option<usize>, library: Option<&Path
         Ok(library) => format!("the library would be {library}"),
         Err(_) => format!("it needs an MPI library as well: none of {} is here", names.join(", ")),
     };
-    Failure::usage(message, format!("{}; {found}", commands(trainer, wanted, LauncherKind::Hydra)))
+    let here = if is_resumed { "; or go on with workers of this process: --workers N" } else { "" };
+    Failure::usage(message, format!("{}; {found}{here}", commands(trainer, wanted, LauncherKind::Hydra)))
 }
 
 /// Another number of processes than the config asks for.
-fn mismatch(trainer: &TrainerSettings, wanted: usize, got: usize) -> Failure {
+fn mismatch(trainer: &TrainerSettings, wanted: usize, is_resumed: bool, got: usize) -> Failure {
     let kind = launcher().map_or(LauncherKind::Hydra, |launcher| launcher.kind);
     let message = format!(
         "trainer.devices × trainer.num_nodes: expected {wanted} processes, a worker each, got {got} from {kind}"
     );
     let commands = commands(trainer, Some(wanted), kind);
-    Failure::usage(message, format!("{commands}; or set trainer.devices so that devices times nodes is {got}"))
+    let other = match is_resumed {
+        true => format!("--workers {got}"),
+        false => format!("trainer.devices so that devices times nodes is {got}"),
+    };
+    let is_allowed = trainer.allowed_workers().any(|allowed| allowed as usize == got);
+    let other = if is_allowed { format!("; or set {other}") } else { String::new() };
+    Failure::usage(message, format!("{commands}{other}"))
 }
 
 /// What to type for as many processes as the config asks for.
 fn commands(trainer: &TrainerSettings, wanted: Option<usize>, kind: LauncherKind) -> String {
     let words: Vec<_> = std::env::args().map(|word| super::train::quoted(&word)).collect();
     let count = wanted.map_or("N".to_owned(), |wanted| wanted.to_string());
-    let nodes = trainer.num_nodes as usize;
+    let nodes = (trainer.num_nodes as usize).min(wanted.unwrap_or(usize::MAX));
     let per_node = wanted.map_or("N".to_owned(), |wanted| (wanted / nodes.max(1)).max(1).to_string());
     let mpirun = format!("mpirun -n {count} {}", words.join(" "));
     let srun = format!("srun --mpi=pmix --nodes={nodes} --ntasks-per-node={per_node} {}", words.join(" "));

@@ -25,7 +25,7 @@ pub struct Arguments {
     compose: compose::Arguments,
     #[command(flatten)]
     signing: Signing,
-    /// Go on with this many workers instead of as many as the config says: their number changes no bit
+    /// Go on with this many workers instead of as many as the config says: their number changes no bit of portable numerics
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     workers: Option<u32>,
     /// The MPI library to load, for several processes [default: the first of libmpi_abi.so.1 and libmpi.so.40 that the system finds]
@@ -78,6 +78,9 @@ pub fn run(arguments: &Arguments, workloads: &Workloads) -> Result<()> {
 
 fn runs(arguments: &Arguments, workloads: &Workloads, ranks: Option<&Ranks>) -> Result<()> {
     let compose = &arguments.compose;
+    if ranks.is_some() && compose.is_multirun() {
+        return Err(multirun_by_ranks());
+    }
     match &compose.resume {
         Some(root) if !sweep::is_sweep(root) => {
             let recorded = run::read_origin(root)?.config;
@@ -94,16 +97,21 @@ fn runs(arguments: &Arguments, workloads: &Workloads, ranks: Option<&Ranks>) -> 
 /// Trains one run of a command line, or a worker's part of it.
 fn train(job: &Job, arguments: &Arguments, workloads: &Workloads, ranks: Option<&Ranks>) -> Result<()> {
     let trainer = workloads.of(job.config())?.settings(job.config())?.trainer;
-    ranks::check(&trainer, arguments.workers, ranks, arguments.mpi_library.as_deref())?;
+    let is_resumed = arguments.compose.resume.is_some();
+    ranks::check(&trainer, arguments.workers, is_resumed, ranks, arguments.mpi_library.as_deref())?;
     match ranks {
         None => record(job, arguments, workloads, Crew::Threads(arguments.workers)),
-        Some(_) if job.is_of_sweep() => Err(Failure::usage(
-            "a multirun by several processes: expected one run, got several",
-            "start one launcher for each run, or let workers of this machine make them: trainer=multi_gpu",
-        )),
+        Some(_) if job.is_of_sweep() => Err(multirun_by_ranks()),
         Some(ranks) if ranks.rank() == 0 => record(job, arguments, workloads, Crew::Ranks(ranks)),
         Some(ranks) => assist(job, arguments, workloads, ranks),
     }
+}
+
+fn multirun_by_ranks() -> Failure {
+    Failure::usage(
+        "a multirun by several processes: expected one run, got several",
+        "start one launcher for each run, or let workers of this machine make them: trainer=multi_gpu",
+    )
 }
 
 /// Computes a worker's part of a run that rank 0 records.

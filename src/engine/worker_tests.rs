@@ -12,8 +12,8 @@ use super::fit::{FitError, FitPlan, follow, lead};
 use super::repro::{Arithmetic, Numerics, Precision};
 use super::run_dir::{FINAL_CHECKPOINT, RunDirectory};
 use super::settings::{
-    AuditSettings, CheckpointSettings, EmaSettings, LoggerSettings, OptimizerSettings, SupportedTrainer,
-    TrainerSettings, ValInterval, WallTime,
+    AuditSettings, CheckpointSettings, EarlyStopping, EmaSettings, LoggerSettings, MonitorMode, OptimizerSettings,
+    SupportedTrainer, TrainerSettings, ValInterval, WallTime,
 };
 use super::snapshot::Snapshot;
 use super::task::{Draws, InferenceModel, Metric, Moment, Split, Task, TaskError};
@@ -125,6 +125,28 @@ fn a_run_goes_on_with_another_number_of_workers() {
         }
         checkpoint = Some(part.checkpoint);
     }
+}
+
+#[test]
+fn a_run_in_lockstep_ends_early_wherever_it_is_told_to() {
+    let task = Curve::new(1.0);
+    let trainer = trainer(true, Arithmetic::PORTABLE);
+    // With and without a digest of the last step.
+    for stop in [1, 2, 3] {
+        let plan = FitPlan { stop_after_steps: Some(stop), ..plan(&trainer) };
+        let alone = train(1, &task, &plan, None).expect("trains");
+        for workers in [2, 4] {
+            assert_eq!(train(workers, &task, &plan, None).expect("trains"), alone, "{workers} workers, {stop} steps");
+        }
+    }
+    let settings = TrainerSettings {
+        early_stopping: Some(EarlyStopping { monitor: "val/worst".into(), mode: Some(MonitorMode::Max), patience: 1 }),
+        ..TrainerSettings::clone(&trainer)
+    };
+    let trainer = settings.check().expect("settings the engine takes");
+    let alone = train(1, &task, &plan(&trainer), None).expect("trains");
+    assert_eq!(train(4, &task, &plan(&trainer), None).expect("trains"), alone);
+    assert!(alone.checkpoint.progress.position.step < 6, "it stopped early");
 }
 
 /// A task, and what goes wrong in the loss of one worker: that which comes to it as the `at`th of all calls.
@@ -250,7 +272,7 @@ fn a_worker_whose_parameters_drift_is_named_at_the_next_digest() {
     let other = FitPlan { optimizer: OptimizerSettings { lr: 0.01000001, ..own.optimizer.clone() }, ..plan(&trainer) };
     let error =
         train_by_plans(2, &Curve::new(1.0), [&own, &other], None).map(|came| came.state).expect_err("it drifts");
-    let FitError::Worker(WorkerError::Drifted { rank: 1, step, .. }) = &error else { panic!("{error}") };
+    let FitError::Worker(WorkerError::Drifted { rank: 1, other: 0, step, .. }) = &error else { panic!("{error}") };
     assert_eq!(*step, 2, "the first step is validated");
     assert!(error.to_string().starts_with("worker 1 (place 1) has drifted before step 2"), "{error}");
 }

@@ -82,8 +82,15 @@ impl ComputationOrigin {
     pub fn contradiction(&self, computation: &Computation) -> Option<&'static str> {
         match (self, computation) {
             (Self::Training(origin), Computation::Training(claim)) => {
-                let differences =
-                    [("numerics", origin.numerics != claim.numerics), ("seed", origin.seed != claim.seed)];
+                let began = StretchRecord::of(&origin.device, &origin.stretches);
+                let made = StretchRecord::of(&claim.device, &claim.stretches);
+                // Records from before they were listed say only what the run began and what it ended on.
+                let are_listed = !(origin.stretches.is_empty() && claim.stretches.is_empty());
+                let differences = [
+                    ("numerics", origin.numerics != claim.numerics),
+                    ("seed", origin.seed != claim.seed),
+                    ("stretches", are_listed && StretchRecord::made(began, claim.steps.count) != made),
+                ];
                 differences.into_iter().find(|(_, differs)| *differs).map(|(field, _)| field)
             }
             (Self::Command(origin), Computation::Command(claim)) => (origin.words != claim.words).then_some("words"),

@@ -26,7 +26,7 @@ use crate::engine::workers::Member;
 use crate::failure::{Context, Failure};
 use crate::manifest::key::SigningKey;
 use crate::manifest::origin::{ComputationOrigin, ORIGIN, RunOrigin, TrainingOrigin};
-use crate::manifest::predicate::{Computation, RunRecord, StretchRecord, TrainingRecord, WorkerRecord};
+use crate::manifest::predicate::{Computation, RunRecord, StretchRecord, TrainingRecord};
 use crate::manifest::strict_json::DecimalU64;
 use crate::provenance::data::DigestCache;
 use crate::provenance::path::RelativePath;
@@ -80,7 +80,12 @@ pub fn record<W: Workload>(workload: &W, recording: Recording<'_>) -> Result<Sig
     let ranks = composed.team.ranks().cloned();
     let prepared = composed.prepare(cache, &mut |progress| news(News::Progress(progress)));
     let prepared = match &ranks {
-        Some(ranks) => agreed(ranks, prepared)?,
+        Some(ranks) => {
+            // Rank 0 makes the data that are missing here, then one rank of every other host there; then all read them.
+            ranks.agree(prepared.as_ref().map(drop).map_err(Clone::clone))?;
+            ranks.agree(Ok(()))?;
+            agreed_on_data(ranks, prepared)?
+        }
         None => prepared?,
     };
     let started = prepared.start(place, &surroundings, begin);
@@ -118,9 +123,19 @@ pub fn assist<W: Workload>(
     program: &Path,
 ) -> Result<(), Failure> {
     let composed = Composed::of(workload, config, Crew::Ranks(ranks), program)?;
-    // Rank 0 makes the data that are missing, and has hashed them before anybody else reads them.
     ranks.agree(Ok(()))?;
-    let prepared = agreed_on_data(ranks, composed.prepare(cache, &mut |_| {}))?;
+    let prepared = match ranks.local_rank() {
+        0 => {
+            let prepared = composed.prepare(cache, &mut |_| {});
+            ranks.agree(prepared.as_ref().map(drop).map_err(Clone::clone))?;
+            prepared
+        }
+        _ => {
+            ranks.agree(Ok(()))?;
+            composed.prepare(cache, &mut |_| {})
+        }
+    };
+    let prepared = agreed_on_data(ranks, prepared)?;
     ranks.agree(Ok(()))?;
     let checkpoint = ranks.broadcast(Vec::new())?;
     let checkpoint = match &checkpoint[..] {
@@ -132,15 +147,6 @@ pub fn assist<W: Workload>(
     let task = &prepared.task;
     let follow = |member, choice: &Choice| choice.device.run(Following { task, plan: &plan, checkpoint, member });
     Ok(team.follow(follow)?)
-}
-
-/// What rank 0 has prepared, once all others have the same.
-fn agreed<'a, W: Workload>(
-    ranks: &Ranks,
-    prepared: Result<Prepared<'a, W>, Failure>,
-) -> Result<Prepared<'a, W>, Failure> {
-    ranks.agree(prepared.as_ref().map(drop).map_err(Clone::clone))?;
-    agreed_on_data(ranks, prepared)
 }
 
 /// What a rank has prepared, if all have the same data.
@@ -294,7 +300,10 @@ impl<'a, W: Workload> Prepared<'a, W> {
             environment: &[],
             computation: ComputationOrigin::Training(TrainingOrigin {
                 device: origin::device_record(team.leader()),
-                stretches: team.stretches(Vec::new(), 0, self.host(world)),
+                stretches: StretchRecord::listed(
+                    &origin::device_record(team.leader()),
+                    team.stretches(Vec::new(), 0, self.host(world)),
+                ),
                 numerics: origin::numerics_record(trainer),
                 seed: DecimalU64(trainer.seed),
             }),
@@ -347,35 +356,27 @@ impl<'a, W: Workload> Prepared<'a, W> {
         let mut run = RunDirectory::resume(root, logger, step, MANIFEST)?;
         self.data.write(run.files())?;
         run.note(&format!("- resumed at step {step}"))?;
-        let devices = [recorded.computation.device(), found.computation.device()];
-        let unmeasured = devices.into_iter().flatten().any(|device| device.accelerator != Kind::Cpu.name());
-        let mut computation = found.computation;
-        if let (ComputationOrigin::Training(found), ComputationOrigin::Training(before)) =
-            (&mut computation, &recorded.computation)
-        {
-            found.stretches = self.composed.team.stretches(stretches_of(before.clone()), step, self.host(surroundings));
-        }
-        // Who made the stretch so far has to be known when this one is cut as well.
-        let began = match (recorded.computation, &computation) {
-            (ComputationOrigin::Training(began), ComputationOrigin::Training(now)) => {
-                ComputationOrigin::Training(TrainingOrigin { stretches: now.stretches.clone(), ..began })
-            }
-            (began, _) => began,
+        let (began, now) = match (recorded.computation.clone(), found.computation) {
+            (ComputationOrigin::Training(began), ComputationOrigin::Training(now)) => (began, now),
+            _ => return refuse("a training, got a command".into()),
         };
-        let recorded = RunOrigin { computation: began, ..recorded };
+        let before = StretchRecord::of(&began.device, &began.stretches);
+        let devices = before.iter().flat_map(|stretch| &stretch.workers).map(|worker| &worker.device);
+        let unmeasured =
+            devices.chain([&began.device, &now.device]).any(|device| device.accelerator != Kind::Cpu.name());
+        let stretches = self.composed.team.stretches(before.clone(), step, self.host(surroundings));
+        // Who made the stretch so far has to be known when this one is cut as well.
+        let listed = StretchRecord::listed(&began.device, stretches.clone());
+        let recorded = RunOrigin {
+            computation: ComputationOrigin::Training(TrainingOrigin { stretches: listed, ..began }),
+            ..recorded
+        };
         origin::write_origin(run.files(), &recorded)?;
+        let stretches = StretchRecord::listed(&now.device, stretches);
+        let computation = ComputationOrigin::Training(TrainingOrigin { stretches, ..now });
         let origin = RunOrigin { environment: found.environment, computation, ..recorded };
         Ok(Started { prepared: self, run, origin, checkpoint, unmeasured, goes_on_after: Some(step) })
     }
-}
-
-/// Who made which steps of a run so far.
-fn stretches_of(training: TrainingOrigin) -> Vec<StretchRecord> {
-    if !training.stretches.is_empty() {
-        return training.stretches;
-    }
-    let workers = vec![WorkerRecord { device: training.device, host: None }];
-    vec![StretchRecord { first_step: DecimalU64(1), workers }]
 }
 
 /// The name of the primary config of a training.
@@ -419,10 +420,11 @@ impl<'a, W: Workload> Started<'a, W> {
     ) -> Result<Trained<'a, W>, Failure> {
         let Self { prepared, mut run, origin, checkpoint, unmeasured, .. } = self;
         let Composed { workload, checked, team, .. } = &prepared.composed;
+        let in_lockstep = checked.trainer().sync_batchnorm;
         let mut peak = Some(0);
         let mut watched = |event: Event<'_>| {
             if let Event::Step { .. } = event {
-                peak = peak.zip(team.held_bytes()).map(|(peak, held)| peak.max(held));
+                peak = peak.zip(team.held_bytes(in_lockstep)).map(|(peak, held)| peak.max(held));
             }
             observer(event)
         };
@@ -557,6 +559,8 @@ impl<W: Workload> Trained<'_, W> {
             return Err(Failure::new(format!("{ORIGIN}: expected a training, got a command")));
         };
         let TrainingOrigin { device, stretches, numerics, seed } = training;
+        let stretches = StretchRecord::made(StretchRecord::of(&device, &stretches), end.steps);
+        let stretches = StretchRecord::listed(&device, stretches);
         let outcome = Outcome {
             computation: Computation::Training(TrainingRecord {
                 device,

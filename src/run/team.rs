@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::origin::device_record;
 use super::ranks::Ranks;
 use crate::engine::device::{self, Choice, Kind};
-use crate::engine::settings::{Devices, SupportedTrainer};
+use crate::engine::settings::{Devices, Numerics, SupportedTrainer};
 use crate::engine::workers::{Member, together};
 use crate::failure::Failure;
 use crate::manifest::predicate::{StretchRecord, WorkerRecord};
@@ -67,6 +67,7 @@ impl Team {
         trainer: Result<&SupportedTrainer, Failure>,
     ) -> Result<Self, Failure> {
         let timeout = trainer.as_ref().map_or(Duration::MAX, |trainer| trainer.worker_timeout.0);
+        let is_native = trainer.as_ref().is_ok_and(|trainer| trainer.numerics == Numerics::Native);
         let mut choice = None;
         let facts = trainer.and_then(|trainer| {
             trainer.check_workers(ranks.size() as u64)?;
@@ -79,6 +80,10 @@ impl Team {
         let hint = "start the same program with the same arguments on every host";
         ranks.compare("program", all.iter().map(|facts| facts.program.as_str()), hint)?;
         ranks.compare("composed config", all.iter().map(|facts| facts.config.as_str()), hint)?;
+        if is_native {
+            let hint = "native numerics are those of one kind: name it, trainer.accelerator=cuda";
+            ranks.compare("kind of device", all.iter().map(|facts| facts.device.device.accelerator.as_str()), hint)?;
+        }
         let workers = all.into_iter().zip(ranks.hosts());
         let workers = workers.map(|(facts, host)| WorkerRecord { host: Some(host), ..facts.device }).collect();
         let own = Box::new(choice.expect("all have a device"));
@@ -137,8 +142,7 @@ impl Team {
         }
     }
 
-    /// Who makes which steps when these workers go on after `done` steps of a run that was made so far by `before`; nobody is listed
-    /// while it is one device from the first step on.
+    /// Who makes which steps when these workers go on after `done` steps of a run that was made so far by `before`.
     pub fn stretches(&self, before: Vec<StretchRecord>, done: u64, host: Option<&str>) -> Vec<StretchRecord> {
         let first_step = DecimalU64(done + 1);
         let mut stretches = before;
@@ -147,23 +151,20 @@ impl Team {
         if stretches.last().is_none_or(|last| last.workers != workers) {
             stretches.push(StretchRecord { first_step, workers });
         }
-        match &stretches[..] {
-            [only] if only.workers.len() == 1 && only.workers[0].host.is_none() => Vec::new(),
-            _ => stretches,
-        }
+        stretches
     }
 
-    /// Bytes of device memory that worker 0 holds; `None` where others may hold some, of which only they could tell.
-    pub fn held_bytes(&self) -> Option<u64> {
+    /// Bytes of device memory that worker 0 holds; `None` where others may hold some, of which only they could tell: other workers,
+    /// and threads of this one's that compute shards in lockstep.
+    pub fn held_bytes(&self, in_lockstep: bool) -> Option<u64> {
+        let is_alone = matches!(&self.computing, Computing::Threads(choices) if choices.len() == 1) && !in_lockstep;
         let are_on_cpu = match &self.computing {
-            Computing::Threads(choices) => {
-                choices.len() == 1 || choices.iter().all(|choice| choice.device.kind == Kind::Cpu)
-            }
+            Computing::Threads(choices) => choices.iter().all(|choice| choice.device.kind == Kind::Cpu),
             Computing::Ranks { workers, .. } => {
                 workers.iter().all(|worker| worker.device.accelerator == Kind::Cpu.name())
             }
         };
-        if are_on_cpu { self.leader().device.held_bytes() } else { None }
+        if is_alone || are_on_cpu { self.leader().device.held_bytes() } else { None }
     }
 
     /// Lets worker 0 do `lead` here and every other one of this process `follow` beside it, each with its device. Another process's
@@ -200,8 +201,17 @@ impl Team {
     }
 }
 
-/// A share of the cores for each rank of this host. Where the launcher has bound each to its own, that is all that it sees.
+/// The cores that the launcher has bound this rank to, or a share of all for each rank of this host.
 fn cores_of(ranks: &Ranks) -> rayon::ThreadPool {
-    let cores = (rayon::current_num_threads() / ranks.local_size()).max(1);
+    let seen = rayon::current_num_threads();
+    let cores = if is_bound() { seen } else { (seen / ranks.local_size()).max(1) };
     rayon::ThreadPoolBuilder::new().num_threads(cores).build().expect("threads of this process")
+}
+
+/// Whether this process may not use all cores that the machine has, as far as the system tells.
+fn is_bound() -> bool {
+    let online = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    allowed.is_some_and(|allowed| !online.is_empty() && allowed.trim() != online.trim())
 }

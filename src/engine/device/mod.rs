@@ -257,40 +257,71 @@ pub fn choose_for_workers(trainer: &SupportedTrainer, devices_wanted: Devices) -
     }
 }
 
-/// Chooses and probes the device of one of several processes: with a list, that of the kind at its number's place, else the one of
-/// the kind whose number is its own on its host.
+/// Chooses and probes the device of one of several processes: with a list, of the kind at its number's place. Of several devices of a
+/// kind each process of a host has its own, in the order of their numbers; one is what a launcher shows to each, or is shared.
 ///
 /// # Errors
 /// When it is not there or does not conform.
 pub fn choose_for_rank(trainer: &SupportedTrainer, rank: usize, local_rank: usize) -> Result<Choice, DeviceError> {
     let numerics = trainer.numerics;
-    match &trainer.accelerator {
-        Accelerators::Mixed(kinds) => choose(kinds[rank % kinds.len()], numerics),
-        Accelerators::One(accelerator) => {
-            let first = choose(*accelerator, numerics)?;
-            match first.device.kind {
-                Kind::Cpu => Ok(first),
-                kind => {
-                    let all = several(first, devices(kind)?, local_rank + 1, numerics)?;
-                    Ok(all.into_iter().nth(local_rank).expect("as many as were asked for"))
-                }
-            }
-        }
-    }
+    let of_rank = |rank: usize| match &trainer.accelerator {
+        Accelerators::One(accelerator) => *accelerator,
+        Accelerators::Mixed(kinds) => kinds[rank % kinds.len()],
+    };
+    let accelerator = of_rank(rank);
+    let Some(kind) = kind_of(accelerator).filter(|kind| *kind != Kind::Cpu) else {
+        let first = choose(accelerator, numerics)?;
+        return match first.device.kind {
+            Kind::Cpu => Ok(first),
+            kind => of_host(kind, local_rank, false, &first.why, numerics),
+        };
+    };
+    // Ranks of a host are neighbours.
+    let place = (rank - local_rank.min(rank)..rank).filter(|other| of_rank(*other) == accelerator).count();
+    of_host(kind, place, true, &format!("accelerator={kind}"), numerics)
 }
 
-/// So many devices of the kind of the first one, that first.
+/// The device of a kind that the process at a place among those of its host has, software only `with_software`.
+fn of_host(
+    kind: Kind,
+    place: usize,
+    with_software: bool,
+    why: &str,
+    numerics: Numerics,
+) -> Result<Choice, DeviceError> {
+    let mut found = devices(kind)?;
+    if !with_software || found.iter().any(|device| !device.is_software) {
+        found.retain(|device| !device.is_software);
+    }
+    let names = found.iter().map(|device| device.name.clone()).collect();
+    let too_few = DeviceError::TooFew { kind, expected: place + 1, names };
+    let place = if found.len() == 1 { 0 } else { place };
+    let device = found.into_iter().nth(place).ok_or(too_few)?;
+    Ok(Choice { probe: examined(&device, numerics)?, device, why: why.to_owned() })
+}
+
+/// So many devices of the kind of the first one that conform, that first.
 fn several(first: Choice, found: Vec<Device>, count: usize, numerics: Numerics) -> Result<Vec<Choice>, DeviceError> {
     let kind = first.device.kind;
-    if found.len() < count {
-        let names = found.into_iter().map(|device| device.name).collect();
-        return Err(DeviceError::TooFew { kind, expected: count, names });
+    let is_alike = |device: &Device| device.is_software == first.device.is_software;
+    let found: Vec<_> = found.into_iter().filter(is_alike).collect();
+    let names = found.iter().map(|device| device.name.clone()).collect();
+    let (why, mut refused) = (first.why.clone(), None);
+    let others: Vec<_> = found.into_iter().filter(|device| !device.is_same(&first.device)).collect();
+    let mut choices = vec![first];
+    for device in others {
+        if choices.len() == count {
+            break;
+        }
+        match examined(&device, numerics) {
+            Ok(probe) => choices.push(Choice { device, probe, why: why.clone() }),
+            Err(error) => refused = refused.or(Some(error)),
+        }
     }
-    let why = first.why.clone();
-    let others = found.into_iter().filter(|device| !device.is_same(&first.device)).take(count - 1);
-    let others = others.map(|device| Ok(Choice { probe: examined(&device, numerics)?, device, why: why.clone() }));
-    let others = others.collect::<Result<Vec<_>, DeviceError>>()?;
-    Ok([first].into_iter().chain(others).collect())
+    match choices.len() == count {
+        true => Ok(choices),
+        false => Err(refused.unwrap_or(DeviceError::TooFew { kind, expected: count, names })),
+    }
 }
 
 /// All devices of the kind of the first one that conform, that first, as many as are allowed.
@@ -315,26 +346,32 @@ fn mixed(kinds: &[Accelerator], count: usize, numerics: Numerics) -> Result<Vec<
         "accelerator=[{}]",
         kinds.iter().map(|kind| kind_of(*kind).map_or("auto", Kind::name)).collect::<Vec<_>>().join(",")
     );
-    // What was found of each kind, how many of the workers are on it, and which were probed.
-    let mut examined_of: Vec<(Kind, Vec<Choice>, usize)> = Vec::new();
+    // Of each kind that is named: the choices so far, and the devices that were not handed out yet.
+    let mut kinds_so_far: Vec<(Accelerator, Vec<Choice>, Vec<Device>, usize)> = Vec::new();
     let mut choices = Vec::with_capacity(count);
     for accelerator in kinds.iter().cycle().take(count) {
-        let kind = match kind_of(*accelerator) {
-            Some(kind) => kind,
-            None => choose(Accelerator::Auto, numerics)?.device.kind,
-        };
-        let place = match examined_of.iter().position(|(known, ..)| *known == kind) {
+        let place = match kinds_so_far.iter().position(|(known, ..)| known == accelerator) {
             Some(place) => place,
             None => {
-                let found = devices(kind)?
-                    .into_iter()
-                    .map(|device| Ok(Choice { probe: examined(&device, numerics)?, device, why: why.clone() }));
-                examined_of.push((kind, found.collect::<Result<_, DeviceError>>()?, 0));
-                examined_of.len() - 1
+                let first = Choice { why: why.clone(), ..choose(*accelerator, numerics)? };
+                let others = devices(first.device.kind)?.into_iter();
+                let is_other =
+                    |device: &Device| !device.is_same(&first.device) && device.is_software == first.device.is_software;
+                let others = others.filter(is_other).rev().collect();
+                kinds_so_far.push((*accelerator, vec![first], others, 0));
+                kinds_so_far.len() - 1
             }
         };
-        let (_, found, taken) = &mut examined_of[place];
-        choices.push(found[*taken % found.len()].clone());
+        let (_, chosen, others, taken) = &mut kinds_so_far[place];
+        // Another one that conforms, and from the beginning where there is none.
+        while *taken == chosen.len()
+            && let Some(device) = others.pop()
+        {
+            if let Ok(probe) = examined(&device, numerics) {
+                chosen.push(Choice { device, probe, why: why.clone() });
+            }
+        }
+        choices.push(chosen[*taken % chosen.len()].clone());
         *taken += 1;
     }
     Ok(choices)

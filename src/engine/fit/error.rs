@@ -152,7 +152,9 @@ impl Advice for FitError {
                 "make them of spectramind's BatchNorm instead of Burn's, or set trainer.sync_batchnorm=false".into(),
             ),
             Self::Worker(_) => {
-                Some("go on with --resume, on any allowed number of workers (--workers): the bits are the same".into())
+                Some("go on with --resume, with any allowed number of workers (--workers N); one that only took longer needs a larger \
+                 trainer.worker_timeout, also where worker 0 validates for longer than that"
+                    .into())
             }
             Self::Task { .. }
             | Self::Diverged { .. }

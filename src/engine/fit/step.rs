@@ -102,6 +102,10 @@ impl<B: AutodiffBackend, T: Task> Maker<'_, B, T> {
     ) -> Result<Option<Made>, FitError> {
         let (plan, moment, samples) = (self.plan, planned.moment, shards.samples);
         let step = moment.step;
+        // A leader that has ended the run does not come to the sums in the middle of a step.
+        if plan.trainer.sync_batchnorm && !member.begin(step)? {
+            return Ok(None);
+        }
         let together = plan.trainer.sync_batchnorm.then_some(&mut *member);
         let own = state.sums(self.task, shards, moment, plan.trainer.seed, self.device, together)?;
         let Some(total) = member.total(step, self.layout, own, self.device)? else { return Ok(None) };

@@ -125,6 +125,8 @@ const MAX_EPOCHS: u32 = 1_000_000;
 const MAX_ACCUMULATED_BATCHES: u32 = 4096;
 /// Nodes, and devices of one.
 const MAX_WORKERS: u32 = 4096;
+/// Shards of a batch that a worker may have to compute at once, each on a thread.
+const MAX_SHARDS_IN_LOCKSTEP: u32 = 256;
 /// Shards of a batch.
 const MAX_MICRO_SHARDS: u32 = 4096;
 /// Threads that prepare batches.
@@ -175,6 +177,13 @@ impl TrainerSettings {
         }
         within("trainer.accumulate_grad_batches", 1..=MAX_ACCUMULATED_BATCHES, self.accumulate_grad_batches)?;
         within("trainer.micro_shards", 1..=MAX_MICRO_SHARDS, self.micro_shards)?;
+        if self.sync_batchnorm {
+            within(
+                "trainer.micro_shards with trainer.sync_batchnorm=true",
+                1..=MAX_SHARDS_IN_LOCKSTEP,
+                self.micro_shards,
+            )?;
+        }
         if let Devices::Count(count) = self.devices {
             self.check_workers(u64::from(count) * u64::from(self.num_nodes))?;
         }

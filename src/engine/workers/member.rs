@@ -107,9 +107,9 @@ pub enum WorkerError {
         /// What it says.
         reason: String,
     },
-    /// One has another model or optimizer than worker 0, which none may have.
+    /// One has another model or optimizer than the others, which none may have. Of two, nobody knows which one it is.
     #[error(
-        "worker {rank} ({place}) has drifted before step {step}: expected tensors with digest {expected}, as worker 0 has, got {got}"
+        "worker {rank} ({place}) has drifted before step {step}: expected tensors with digest {expected}, as worker {other} has, got {got}"
     )]
     Drifted {
         /// Which.
@@ -118,7 +118,9 @@ pub enum WorkerError {
         place: String,
         /// The step that was to be made.
         step: u64,
-        /// Worker 0's digest.
+        /// One of those that have the same as most.
+        other: usize,
+        /// Their digest.
         expected: String,
         /// Its digest.
         got: String,
@@ -186,6 +188,17 @@ impl Member {
     pub(in crate::engine) fn meet(&mut self, step: u64, parts: Vec<Option<PartWord>>) -> Result<Meeting, WorkerError> {
         let tensors = self.tensors.take();
         self.say(Word::Step(StepWord { step, parts, tensors }), step)
+    }
+
+    /// Says that it begins a step whose batches are computed in lockstep; whether there is one.
+    ///
+    /// # Errors
+    /// As [`meet`](Self::meet).
+    pub(in crate::engine) fn begin(&mut self, step: u64) -> Result<bool, WorkerError> {
+        match self.size {
+            1 => Ok(true),
+            _ => Ok(matches!(self.meet(step, Vec::new())?, Meeting::Step(_))),
+        }
     }
 
     /// Adds up what the workers have of a sum over the batch, in the tree over the workers; `None` once all are done with the batch.
@@ -300,10 +313,12 @@ fn judge(words: Vec<Word>, step: u64, place: impl Fn(usize) -> String) -> Result
         }
     }
     let shown = |tensors: Option<Blake3Digest>| tensors.map_or("none".to_owned(), |digest| digest.to_string());
-    let expected = words[0].tensors();
-    for (rank, word) in words.iter().enumerate().filter(|(_, word)| word.tensors() != expected) {
-        let (expected, got) = (shown(expected), shown(word.tensors()));
-        return Err(WorkerError::Drifted { rank, place: place(rank), step, expected, got });
+    let are_as = |rank: usize| words.iter().filter(|word| word.tensors() == words[rank].tensors()).count();
+    // The first of those that most agree with.
+    let other = (0..words.len()).rev().max_by_key(|rank| are_as(*rank)).unwrap_or(0);
+    if let Some(rank) = (0..words.len()).find(|rank| words[*rank].tensors() != words[other].tensors()) {
+        let (expected, got) = (shown(words[other].tensors()), shown(words[rank].tensors()));
+        return Err(WorkerError::Drifted { rank, place: place(rank), step, other, expected, got });
     }
     if let Word::Stop { .. } = words[0] {
         return Ok(Meeting::Stop);

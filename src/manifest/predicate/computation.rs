@@ -85,6 +85,30 @@ pub struct WorkerRecord {
     pub host: Option<String>,
 }
 
+impl StretchRecord {
+    /// Who made which steps, by what a record lists: without a list it was its device alone.
+    pub fn of(device: &DeviceRecord, listed: &[Self]) -> Vec<Self> {
+        match listed {
+            [] => vec![Self::alone(device)],
+            listed => listed.to_vec(),
+        }
+    }
+
+    /// What a record of that device lists: nothing where it was that device alone.
+    pub fn listed(device: &DeviceRecord, stretches: Vec<Self>) -> Vec<Self> {
+        if stretches == [Self::alone(device)] { Vec::new() } else { stretches }
+    }
+
+    /// Those that came to a step: a run that goes on after its last one makes none.
+    pub fn made(stretches: Vec<Self>, steps: u64) -> Vec<Self> {
+        stretches.into_iter().filter(|stretch| stretch.first_step.0 <= steps.max(1)).collect()
+    }
+
+    fn alone(device: &DeviceRecord) -> Self {
+        Self { first_step: DecimalU64(1), workers: vec![WorkerRecord { device: device.clone(), host: None }] }
+    }
+}
+
 impl TrainingRecord {
     /// Every device that computed a step.
     pub fn devices(&self) -> impl Iterator<Item = &DeviceRecord> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Replay;
 use super::stop::{Stop, failed, not_checked, stop, worst};
-use crate::engine::device::{self, Choice};
+use crate::engine::device::{self, Choice, Kind};
 use crate::engine::repro::NUMERICS_VERSION;
 use crate::engine::settings::{Accelerator, Numerics, SupportedTrainer};
 use crate::engine::step_log::StepLeaf;
@@ -123,6 +123,15 @@ fn compare_numerics(training: &TrainingRecord, trainer: &SupportedTrainer) -> Re
 fn choose(training: &TrainingRecord, numerics: Numerics, accelerator: Accelerator) -> Result<Choice, Stop> {
     let choice = device::choose(accelerator, numerics).map_err(not_checked)?;
     let (kind, recorded) = (choice.device.kind, &training.device.accelerator);
+    let are_several = training.stretches.iter().any(|stretch| stretch.workers.len() > 1);
+    let is_of_one_kind = training.devices().all(|device| device.accelerator == *recorded);
+    if numerics == Numerics::Native && (!is_of_one_kind || are_several && kind != Kind::Cpu) {
+        return Err(Stop::NotChecked(
+            "the run used native numerics on several kinds of devices, or on several GPUs, whose sums are added on the host: one \
+             device promises nothing about their bits"
+                .into(),
+        ));
+    }
     if numerics == Numerics::Native && kind.name() != recorded {
         return Err(Stop::NotChecked(format!(
             "the run used native numerics on {recorded} ({}), which promise nothing on {kind}: replay it with \
