@@ -15,6 +15,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use spectramind::burn;
 use spectramind::engine::PortableCpu;
 use spectramind::engine::fit::{Event, FitPlan, follow, lead};
+use spectramind::engine::repro::{Cpu, with_random};
 use spectramind::engine::rng::{CounterRng, Stream};
 use spectramind::engine::run_dir::RunDirectory;
 use spectramind::engine::settings::{
@@ -27,11 +28,11 @@ use network::Network;
 
 const BATCH: usize = 64;
 const PIXELS: usize = 3 * 16 * 16;
-const STEPS: u64 = 12;
-const ROUNDS: usize = 5;
+const STEPS: usize = 9;
+const ROUNDS: usize = 9;
 const LARGEST: usize = 16;
 
-/// Images of noise, and classes.
+/// Images of noise, as many as a batch has, again and again; and classes.
 struct Noise {
     ids: Vec<String>,
     images: Vec<f32>,
@@ -39,9 +40,10 @@ struct Noise {
 
 impl Noise {
     fn new() -> Self {
-        let rng = CounterRng::new(7, Stream::AUGMENT, 0);
-        let images = (0..(BATCH * PIXELS) as u64).map(|at| rng.uniform_f32(at) - 0.5).collect();
-        Self { ids: (0..BATCH).map(|number| number.to_string()).collect(), images }
+        let draw = || network::batch::<Cpu>(BATCH, &Default::default());
+        let (images, _) = with_random(CounterRng::new(7, Stream::AUGMENT, 0), draw);
+        let images = images.into_data().into_vec().expect("f32");
+        Self { ids: (0..BATCH * STEPS).map(|number| number.to_string()).collect(), images }
     }
 }
 
@@ -61,7 +63,7 @@ impl Task for Noise {
     }
 
     fn batch(&self, _: Split, samples: &[usize], _: Draws) -> Self::Batch {
-        let image = |&sample: &usize| &self.images[sample * PIXELS..][..PIXELS];
+        let image = |&sample: &usize| &self.images[sample % BATCH * PIXELS..][..PIXELS];
         (samples.iter().flat_map(image).copied().collect(), samples.iter().map(|sample| (sample % 10) as i32).collect())
     }
 
@@ -92,7 +94,8 @@ impl Task for Noise {
 
 fn trainer() -> SupportedTrainer {
     let settings = TrainerSettings {
-        max_epochs: STEPS as u32,
+        // One of as many steps: its end is digested, as no step in between is.
+        max_epochs: 1,
         early_stopping: None,
         checkpoint: CheckpointSettings { every_n_epochs: None, save_top_k: 0, ..CheckpointSettings::default() },
         dataloader: DataloaderSettings { workers: 0, prefetch: None },
