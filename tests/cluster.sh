@@ -131,7 +131,7 @@ same "runs/ddp-$job" 'Slurm, four ranks'
 
 job=$(submit)
 for _ in $(seq 2400); do
-    [ "$(wc -l < "runs/ddp-$job/steps.jsonl" 2>/dev/null || echo 0)" -gt 20 ] && break
+    [ -e "runs/ddp-$job/steps.jsonl" ] && [ "$(wc -l < "runs/ddp-$job/steps.jsonl")" -gt 20 ] && break
     sleep 0.05
 done
 rank=$(for pid in $(pgrep -f "$work/bin/spectramind|spectramind train"); do
@@ -154,13 +154,20 @@ same "runs/ddp-$job" 'Slurm, one of four ranks killed, requeued'
 # Two hosts.
 ip netns add one
 ip netns add two
-ip link add a netns one type veth peer name b netns two
-for pair in one:a:10.77.0.1 two:b:10.77.0.2; do
+ip link add to-two netns one type veth peer name to-one netns two
+for pair in one:to-two:10.77.0.1 two:to-one:10.77.0.2; do
     IFS=: read -r space link address <<< "$pair"
     ip -n "$space" address add "$address/24" dev "$link"
     ip -n "$space" link set "$link" up
     ip -n "$space" link set lo up
-    ip netns exec "$space" tc qdisc add dev "$link" root netem delay 10ms loss 0.1%
+done
+wire='with 20 ms there and back and 0.1 % loss'
+for pair in one:to-two two:to-one; do
+    IFS=: read -r space link <<< "$pair"
+    if ! ip netns exec "$space" tc qdisc add dev "$link" root netem delay 10ms loss 0.1% 2>"$work/tc.log"; then
+        grep -q 'qdisc kind is unknown' "$work/tc.log" || { cat "$work/tc.log" >&2; exit 1; }
+        wire='(NOT CHECKED: delay and loss, as this kernel has no netem)'
+    fi
 done
 # mpirun reaches the other host by this in the place of ssh.
 cat > "$work/bin/into" <<EOF
@@ -177,4 +184,4 @@ ip netns exec one mpirun.openmpi --mca plm_rsh_agent "$work/bin/into" --mca oob_
     --mca btl_tcp_if_include 10.77.0.0/24 --mca orte_keep_fqdn_hostnames 1 --oversubscribe -x PATH -x HOME -x GIT_CONFIG_GLOBAL \
     --host 10.77.0.1:2,10.77.0.2:2 -n 4 \
     spectramind train trainer=ddp trainer.devices=2 trainer.num_nodes=2 "${run[@]}" run.dir=runs/hosts >"$work/hosts.log" 2>&1
-same runs/hosts 'two hosts, four ranks over TCP with 20 ms there and back and 0.1 % loss'
+same runs/hosts "two hosts, four ranks over TCP $wire"

@@ -47,12 +47,14 @@ pub(super) struct Shard<T> {
     pub samples: usize,
 }
 
+/// A leaf of a step's tree, with its number among all shards of the step; `None` where it has no samples.
+pub(super) type Leaf<T> = Option<(usize, Shard<T>)>;
+
 /// A worker's shards of one optimizer step.
 #[derive(Debug)]
 pub(super) struct StepShards<T> {
-    /// Subtrees of the step's tree, in order: all of it where there is one worker, else one of each batch. Each is its leaves, with
-    /// their numbers among all shards of the step; `None` where one has no samples.
-    pub subtrees: Vec<Vec<Option<(usize, Shard<T>)>>>,
+    /// Subtrees of the step's tree, in order: all of it where there is one worker, else one of each batch. Each is its leaves.
+    pub subtrees: Vec<Vec<Leaf<T>>>,
     /// How many of a subtree's leaves are of the same batch.
     pub per_batch: usize,
     /// Samples of the step, those of other workers included.

@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn any_number_of_workers_gets_the_same_sums_also_with_shards_without_samples() {
         let full: Vec<_> = (0..8).map(|shard| Some(1.0 / (shard as f32 + 3.0))).collect();
-        let short: Vec<_> = (0..8).map(|shard| [1, 4].contains(&shard).then(|| 0.1 * (shard as f32 + 1.0))).collect();
+        let short: Vec<_> = (0..8).map(|shard| [1, 4].contains(&shard).then_some(0.1 * (shard as f32 + 1.0))).collect();
         for shards in [full, short] {
             let alone = on_workers(1, shards.clone()).concat();
             for (got, shard) in alone.iter().zip(&shards) {
