@@ -118,18 +118,21 @@ fn a_truncated_parquet_file_is_named_and_nothing_is_written() {
     assert_eq!(names(&sandbox.path("out")), Vec::<String>::new());
 }
 
-/// Runs the program with `folder` on a file system of so many KiB, in a mount namespace of its own.
-fn with_small_disk(sandbox: &Sandbox, folder: &str, kibibytes: u32, arguments: &[&str]) -> Option<Outcome> {
+/// What `unshare` makes a namespace with in which a file system of one's own can be mounted, for a full disk.
+pub fn mount_namespace() -> Option<&'static str> {
     // Root needs no user namespace of its own, and containers often forbid one.
     let flags = ["-m", "-rm"].into_iter().find(|flags| {
         let script = "mount -t tmpfs -o size=4k tmpfs /tmp";
         let tried = Command::new("unshare").args([flags, "sh", "-c", script]).output();
         tried.is_ok_and(|output| output.status.success())
     });
-    let is_possible = flags.is_some();
-    if !present("namespaces", is_possible, "mount namespaces (unshare), for a full disk") {
-        return None;
-    }
+    present("namespaces", flags.is_some(), "mount namespaces (unshare), for a full disk");
+    flags
+}
+
+/// Runs the program with `folder` on a file system of so many KiB, in a mount namespace of its own.
+fn with_small_disk(sandbox: &Sandbox, folder: &str, kibibytes: u32, arguments: &[&str]) -> Option<Outcome> {
+    let flags = mount_namespace()?;
     let folder = sandbox.path(folder);
     std::fs::create_dir_all(&folder).expect("create folder");
     let inner = sandbox.spectramind(arguments);
@@ -139,10 +142,7 @@ fn with_small_disk(sandbox: &Sandbox, folder: &str, kibibytes: u32, arguments: &
         folder.display()
     );
     let mut outer = Command::new("unshare");
-    outer
-        .args([flags.expect("present was asked"), "sh", "-c", &script, "sh"])
-        .arg(inner.get_program())
-        .args(inner.get_args());
+    outer.args([flags, "sh", "-c", &script, "sh"]).arg(inner.get_program()).args(inner.get_args());
     outer.current_dir(inner.get_current_dir().expect("a sandbox has a folder")).env_clear();
     for (name, value) in inner.get_envs() {
         outer.env(name, value.unwrap_or_default());

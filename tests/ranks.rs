@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::errors::mount_namespace;
 use crate::forgery::{statement, training};
 use crate::sandbox::{Outcome, Sandbox, present};
 use crate::training::{assert_same_results, steps_written};
@@ -184,6 +185,40 @@ fn a_rank_that_hangs_is_named_with_its_host_after_the_timeout_and_nothing_is_lef
         assert!(stderr.contains("process ") && stderr.contains("no answer from rank 2 on "), "{stderr}");
         assert_nothing_is_left(&sandbox);
         assert_eq!(sandbox.run(&["train", "--resume", "run", "--workers", "1"]).code, 0);
+    }
+}
+
+#[test]
+fn a_run_that_diverges_ends_all_ranks_with_one_message() {
+    for mpi in mpis() {
+        let sandbox = Sandbox::with_data();
+        let more = ["trainer.devices=2", "optimizer.lr=1e30", "trainer.gradient_clip_val=null"];
+        let outcome = Outcome::of(&mut mpi.spectramind(&sandbox, 2, &[&RUN[..], &more].concat()));
+        assert_ne!(outcome.code, 0, "{}", outcome.stderr);
+        assert_eq!(outcome.stderr.matches("Error: ").count(), 1, "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("Error: training diverged at step "), "{}", outcome.stderr);
+        assert!(!sandbox.path("run/manifest.intoto.jsonl").exists());
+        assert_nothing_is_left(&sandbox);
+    }
+}
+
+#[test]
+fn a_full_disk_ends_all_ranks_with_one_message() {
+    let Some(flags) = mount_namespace() else { return };
+    for mpi in mpis() {
+        let sandbox = Sandbox::with_data();
+        std::fs::create_dir(sandbox.path("small")).expect("mkdir");
+        let more = ["trainer.devices=2", "run.dir=small/run", "trainer.checkpoint.save_top_k=-1"];
+        let ranks = mpi.spectramind(&sandbox, 2, &[&LONG[..2], &LONG[3..], &more].concat());
+        let mut command = sandbox.prepare(Command::new("unshare"));
+        command.args([flags, "sh", "-c", "mount -t tmpfs -o size=512k tmpfs small && exec \"$@\"", "sh"]);
+        command.arg(ranks.get_program()).args(ranks.get_args());
+        command.envs(ranks.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let outcome = Outcome::of(&mut command);
+        assert_ne!(outcome.code, 0, "{}", outcome.stderr);
+        assert_eq!(outcome.stderr.matches("Error: ").count(), 1, "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("No space left on device"), "{}", outcome.stderr);
+        assert_nothing_is_left(&sandbox);
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! | step | what is done | makes |
 //! |---|---|---|
-//! | [`Composed::of`] | the config is read and refused by key; a device is chosen | [`Composed`] |
+//! | [`Composed::of`] | the config is read and refused by key; a device is chosen for every worker | [`Composed`] |
 //! | [`Composed::prepare`] | data sets are made where they can be, and hashed; the task is built | [`Prepared`] |
 //! | [`Prepared::start`] | the run directory is made or gone on with; what the run starts from is written | [`Started`] |
 //! | [`Started::train`] | the engine trains; the workload writes its files | [`Trained`] |
