@@ -78,9 +78,12 @@ fn a_gpu_beside_the_cpu_gives_the_bits_of_the_cpu_alone() {
     if vulkan().is_empty() {
         return;
     }
-    let mixed = Sandbox::with_data();
-    mixed.done(&[&RUN[..], &["trainer.accelerator=[wgpu,cpu]", "trainer.devices=auto"]].concat());
-    assert_same_results(&whole().path("run"), &mixed.path("run"));
+    // A driver that is software takes seconds for an epoch.
+    let short = ["train", "trainer=ci_fast", "run.dir=run", "trainer.max_epochs=2"];
+    let (alone, mixed) = (Sandbox::with_data(), Sandbox::with_data());
+    alone.done(&short);
+    mixed.done(&[&short[..], &["trainer.accelerator=[wgpu,cpu]", "trainer.devices=auto"]].concat());
+    assert_same_results(&alone.path("run"), &mixed.path("run"));
     assert_eq!(stretches(&mixed), [(1, 2)]);
 }
 
