@@ -462,7 +462,8 @@ impl<W: Workload> Training<'_, W> {
         team: &Team,
         observer: &mut (dyn FnMut(Event<'_>) -> ControlFlow<()> + Send),
     ) -> Result<(FitEnd, Vec<RelativePath>), Failure> {
-        let (task, plan, checkpoint) = (self.task, self.plan, self.checkpoint.clone());
+        let (task, plan) = (self.task, self.plan);
+        let checkpoint = if team.has_followers() { self.checkpoint.clone() } else { None };
         let lead = |member, choice: &Choice| choice.device.run(Leading { training: self, member, observer });
         let follow = |member, choice: &Choice| {
             // Worker 0 hears of it, and says so.

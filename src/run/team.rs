@@ -111,6 +111,11 @@ impl Team {
         }
     }
 
+    /// Whether other threads of this process follow worker 0.
+    pub fn has_followers(&self) -> bool {
+        matches!(&self.computing, Computing::Threads(choices) if choices.len() > 1)
+    }
+
     /// The devices in words.
     pub fn in_words(&self) -> String {
         let names: Vec<_> = match &self.computing {

@@ -110,6 +110,9 @@ fn compare_numerics(training: &TrainingRecord, trainer: &SupportedTrainer) -> Re
         let (expected, got) = ((expected.profile, expected.precision), (claimed.profile, claimed.precision));
         return Err(Stop::Failed(format!("numerics: expected {expected:?}, as the config says, got {got:?}")));
     }
+    for stretch in &training.stretches {
+        trainer.check_workers(stretch.workers.len() as u64).map_err(failed)?;
+    }
     let is_probed = training.devices().all(|device| device.probe.as_ref().is_some_and(|probe| probe.passed));
     if claimed.profile == NumericsProfile::Portable && !is_probed {
         return Err(Stop::Failed(
