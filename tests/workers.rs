@@ -2,7 +2,7 @@
 
 use spectramind::manifest::predicate::StretchRecord;
 
-use crate::forgery::{statement, training};
+use crate::forgery::{forge, put_origin, statement, training};
 use crate::sandbox::{Sandbox, vulkan};
 use crate::training::{assert_same_results, kill_after, steps_written};
 
@@ -71,6 +71,27 @@ fn a_run_of_four_workers_that_is_killed_goes_on_with_one_and_then_with_two() {
     assert!(stretches[0].0 == 1 && stretches[1..].iter().all(|(first, _)| first % 3 == 1), "{stretches:?}");
     let audit = killed.audit(&["--replay"]);
     assert_eq!(audit.code, 0, "{}", audit.stdout);
+}
+
+#[test]
+fn a_trainer_who_lies_about_the_workers_is_found_where_two_places_or_the_config_contradict() {
+    let sandbox = Sandbox::with_data();
+    sandbox.done(&["train", "trainer=ci_fast", "run.dir=run", "trainer.devices=2"]);
+    assert_eq!(sandbox.audit(&["--replay"]).code, 0);
+    // In the statement alone: the run's own file of what it began with says otherwise.
+    forge(&sandbox, |statement| training(statement).stretches[0].workers.truncate(1));
+    let audit = sandbox.audit(&[]);
+    assert_eq!(audit.code, 1, "{}", audit.stdout);
+    assert!(audit.stdout.contains("stretches: expected what the statement says, got another"), "{}", audit.stdout);
+    // In both: more workers than there are micro-shards.
+    forge(&sandbox, |statement| {
+        let workers = &mut training(statement).stretches[0].workers;
+        *workers = vec![workers[0].clone(); 64];
+        put_origin(&sandbox, statement);
+    });
+    let audit = sandbox.audit(&["--replay"]);
+    assert_eq!(audit.code, 1, "{}", audit.stdout);
+    assert!(audit.stdout.contains("expected 1, 2, 4, 8 or 16 workers"), "{}", audit.stdout);
 }
 
 #[test]
