@@ -156,7 +156,10 @@ fn a_policy_is_a_check_of_its_own() {
 fn a_policy_about_the_config_is_judged_by_the_one_that_was_composed_here() {
     let sandbox = trained_copy();
     for (policy, code) in [
-        ("config: {trainer.seed: 123, data.split_seed: 7, record: {challenge: null, nonce: null, clock: local}}\n", 0),
+        (
+            "config: {trainer.seed: 123, data.split_seed: 7, record: {challenge: null, nonce: null, clock: local, hosts: false}}\n",
+            0,
+        ),
         ("config: {data.split_seed: 8}\n", 1),
         ("config: {trainer.seed: '123'}\n", 1),
     ] {
