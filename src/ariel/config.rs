@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calibration::CalibConfig;
 use super::dataset::MAX_TABLE_ROWS;
+use super::features::SCALARS;
 use super::loss::LossConfig;
 use super::model::ModelConfig;
 use super::simulator::SimConfig;
@@ -49,12 +50,13 @@ impl ArielConfig {
         self.loss.check()?;
         self.calib.check()?;
         self.sim.check()?;
+        let scalars = SCALARS + self.model.components;
         let shards = u64::from(trainer.micro_shards).min(self.data.batch_size as u64);
         // With the bounds above no product overflows.
-        let gradients = shards * u64::from(trainer.accumulate_grad_batches) * self.model.parameters() * 4;
+        let gradients = shards * u64::from(trainer.accumulate_grad_batches) * self.model.parameters(scalars) * 4;
         if gradients > MAX_GRADIENT_BYTES {
             return Err(UnsupportedSetting::Invalid {
-                key: "model.hidden, trainer.micro_shards and trainer.accumulate_grad_batches",
+                key: "model.network, trainer.micro_shards and trainer.accumulate_grad_batches",
                 expected: "gradients of at most 4 GiB in a step",
                 got: format!("{gradients} bytes"),
             });
@@ -148,6 +150,8 @@ pub struct DataConfig {
     pub root: PathBuf,
     /// Which half of it.
     pub split: super::dataset::Split,
+    /// What it holds: frames as detectors read them, or light curves.
+    pub level: DataLevel,
     /// The `sim` option that writes it when it is missing; `null` is never.
     #[serde(deserialize_with = "required")]
     pub simulation: Option<String>,
@@ -162,6 +166,26 @@ pub struct DataConfig {
     pub test_fraction: f64,
     /// Seed that draws the held-out planets.
     pub split_seed: u64,
+}
+
+/// What a data set holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DataLevel {
+    /// Frames as the detectors read them.
+    Raw,
+    /// Light curves in bins of time, as a calibration gives them: of a simulation alone.
+    Binned,
+}
+
+impl DataLevel {
+    /// Its name in a config.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Binned => "binned",
+        }
+    }
 }
 
 impl DataConfig {
@@ -190,18 +214,19 @@ pub(crate) mod tests {
     use crate::ariel::calibration::{CalibOutput, CalibSteps};
     use crate::ariel::dataset::Split;
     use crate::ariel::loss::LossName;
-    use crate::ariel::model::ModelName;
+    use crate::ariel::model::{ModelName, NetworkConfig};
     use crate::ariel::simulator::tests::quiet;
 
     /// A config whose data lie in `folder`, of a size for tests.
     pub(crate) fn example(folder: &std::path::Path) -> ArielConfig {
         let data = folder.join("data");
         ArielConfig {
-            model: ModelConfig { name: ModelName::RatioMlp, hidden: 4, channel_trust: 0.2 },
+            model: ModelConfig { name: ModelName::Bayes, components: 4, network: None },
             data: DataConfig {
                 name: "test".into(),
                 root: data.clone(),
                 split: Split::Train,
+                level: DataLevel::Raw,
                 simulation: Some("test".into()),
                 batch_size: 2,
                 val_fraction: 0.0,
@@ -214,9 +239,16 @@ pub(crate) mod tests {
                 output: CalibOutput::LightCurve,
                 airs_bin: 1,
                 fgs1_bin: 1,
-                steps: CalibSteps { mask: true, linearity: true, dark: true, flat: true },
+                steps: CalibSteps::ALL,
             },
-            loss: LossConfig { name: LossName::GaussianNll, fgs1_weight: 57.846, airs_weight: 1.0 },
+            loss: LossConfig {
+                name: LossName::OfficialScore,
+                fgs1_weight: 57.846,
+                airs_weight: 1.0,
+                smoothness: 0.0,
+                non_negativity: 0.0,
+                band_coherence: 0.0,
+            },
         }
     }
 
@@ -271,10 +303,19 @@ pub(crate) mod tests {
             change(&mut config, &mut trainer);
             config.check(&trainer).expect_err("refused").to_string()
         };
+        let network = NetworkConfig { channels: 32, hidden: 96, dropout: 0.1 };
+        let with_network = |config: &mut ArielConfig, network: NetworkConfig| {
+            config.model = ModelConfig { name: ModelName::V50, components: 8, network: Some(network) };
+        };
         for hidden in [0, 40_000_000, 2_000_000_000, usize::MAX] {
-            assert!(refused(&|config, _| config.model.hidden = hidden).contains("model.hidden"), "{hidden}");
+            let error = refused(&|config, _| with_network(config, NetworkConfig { hidden, ..network.clone() }));
+            assert!(error.contains("model.network.hidden"), "{hidden}");
         }
-        assert!(refused(&|config, _| config.model.channel_trust = f64::NAN).contains("model.channel_trust"));
+        let error = refused(&|config, _| with_network(config, NetworkConfig { dropout: f64::NAN, ..network.clone() }));
+        assert!(error.contains("model.network.dropout"));
+        assert!(refused(&|config, _| config.model.network = Some(network.clone())).contains("model.network"));
+        assert!(refused(&|config, _| config.model.name = ModelName::V50).contains("model.network"));
+        assert!(refused(&|config, _| config.model.components = 0).contains("model.components"));
         assert!(refused(&|config, _| config.data.batch_size = usize::MAX).contains("data.batch_size"));
         assert!(refused(&|config, _| config.data.val_fraction = f64::NAN).contains("data.val_fraction"));
         assert!(refused(&|config, _| config.loss.airs_weight = f64::INFINITY).contains("loss.airs_weight"));
@@ -283,7 +324,8 @@ pub(crate) mod tests {
         assert!(refused(&|config, _| config.calib.fgs1_bin = usize::MAX).contains("calib.fgs1_bin"));
         // Each number is acceptable by itself, but not all of them.
         let wide = |config: &mut ArielConfig, trainer: &mut TrainerSettings| {
-            (config.model.hidden, config.data.batch_size) = (16_384, 4096);
+            with_network(config, NetworkConfig { hidden: 16_384, ..network.clone() });
+            config.data.batch_size = 4096;
             (trainer.micro_shards, trainer.accumulate_grad_batches) = (4096, 4096);
         };
         assert!(refused(&wide).contains("4 GiB"));

@@ -1,12 +1,21 @@
-//! Negative Gaussian log-likelihood of the true spectrum, weighted as the official score weighs its terms.
+//! What is minimised: the official score, or the Gaussian log-likelihood that it is made of.
+//!
+//! ```text
+//! likelihood  ((y − µ)/σ)²/2 + log σ
+//! score       − s,  s = (L(prediction) − L(naive)) / (L(ideal) − L(naive)), straight above −3, a logarithm below
+//! ```
+//! Both are means over wavelengths with the official weights. On top, where their weight is not 0: how rough the spectrum is,
+//! how far it is below nothing, how far neighbouring channels differ more than the truth does.
 
-use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, activation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::instrument::{AIRS_WAVELENGTHS, WAVELENGTHS};
+use super::metric::{AIRS_IDEAL_SIGMA, FGS1_IDEAL_SIGMA, NaivePrediction};
 use super::model::Spectrum;
+use super::predictor::matrix;
 use crate::engine::settings::{UnsupportedSetting, within};
 
 /// The `loss` group.
@@ -21,6 +30,15 @@ pub struct LossConfig {
     /// Weight of each AIRS wavelength.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub airs_weight: f64,
+    /// Weight of the mean square of the second difference of µ over AIRS, in units of the targets' standard deviation.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub smoothness: f64,
+    /// Weight of the mean square of what of µ is below 0.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub non_negativity: f64,
+    /// Weight of the mean square of the error of the difference of neighbouring AIRS channels.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub band_coherence: f64,
 }
 
 /// The losses there are.
@@ -29,10 +47,37 @@ pub struct LossConfig {
 pub enum LossName {
     /// Negative Gaussian log-likelihood.
     GaussianNll,
+    /// Negative official score.
+    OfficialScore,
 }
 
-/// A weight is relative to the other one.
+/// A weight is relative to the other ones.
 const MAX_WEIGHT: f64 = 1e6;
+/// Below this the score of a cell counts as a logarithm: one planet that is far off must not be all that is learned from.
+const SOFT_BELOW: f64 = -3.0;
+
+/// What the score of a cell is measured between, in the model's unit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScoreRange {
+    /// L(naive) without its constant, `[samples, 283]`.
+    naive: Vec<f32>,
+    /// 1 / (L(ideal) − L(naive)), `[samples, 283]`.
+    per_unit: Vec<f32>,
+}
+
+impl ScoreRange {
+    /// Of true depths, `[samples, 283]`, in float64.
+    pub fn of(truths: &[f64], naive: NaivePrediction, depth_unit: f64) -> Self {
+        let log_density = |residual: f64, sigma: f64| -0.5 * (residual / sigma).powi(2) - libm::log(sigma / depth_unit);
+        let ideal = |cell: usize| {
+            let sigma = if cell.is_multiple_of(WAVELENGTHS) { FGS1_IDEAL_SIGMA } else { AIRS_IDEAL_SIGMA };
+            log_density(0.0, sigma)
+        };
+        let naive: Vec<f64> = truths.iter().map(|truth| log_density(truth - naive.mean, naive.sigma)).collect();
+        let per_unit = naive.iter().enumerate().map(|(cell, naive)| (1.0 / (ideal(cell) - naive)) as f32);
+        Self { per_unit: per_unit.collect(), naive: naive.iter().map(|&naive| naive as f32).collect() }
+    }
+}
 
 impl LossConfig {
     /// Refuses weights that say nothing.
@@ -40,8 +85,14 @@ impl LossConfig {
     /// # Errors
     /// The first such setting.
     pub fn check(&self) -> Result<(), UnsupportedSetting> {
-        within("loss.fgs1_weight", 0.0..=MAX_WEIGHT, self.fgs1_weight)?;
-        within("loss.airs_weight", 0.0..=MAX_WEIGHT, self.airs_weight)?;
+        let weights = [
+            ("loss.fgs1_weight", self.fgs1_weight),
+            ("loss.airs_weight", self.airs_weight),
+            ("loss.smoothness", self.smoothness),
+            ("loss.non_negativity", self.non_negativity),
+            ("loss.band_coherence", self.band_coherence),
+        ];
+        weights.into_iter().try_for_each(|(key, weight)| within(key, 0.0..=MAX_WEIGHT, weight))?;
         match self.fgs1_weight + self.airs_weight > 0.0 {
             true => Ok(()),
             false => {
@@ -51,17 +102,49 @@ impl LossConfig {
         }
     }
 
-    /// Sum over samples of the weighted mean over wavelengths of `((y − μ)/σ)²/2 + log σ`, shape `[1]`.
+    /// Sum over samples of the loss, shape `[1]`.
     ///
     /// # Shapes
     /// - `truth`: `[samples, 283]`, in the spectrum's unit
-    pub fn sum<B: Backend>(&self, spectrum: Spectrum<B>, truth: Tensor<B, 2>) -> Tensor<B, 1> {
-        let residual = (truth - spectrum.mean) * spectrum.log_sigma.clone().neg().exp();
-        let terms = (residual.clone() * residual).mul_scalar(0.5) + spectrum.log_sigma;
+    pub fn sum<B: Backend>(&self, spectrum: Spectrum<B>, truth: Tensor<B, 2>, range: &ScoreRange) -> Tensor<B, 1> {
+        let [samples, _] = truth.dims();
+        let device = truth.device();
+        let Spectrum { mean, log_sigma } = spectrum;
+        let error = truth - mean.clone();
+        let residual = error.clone() * log_sigma.clone().neg().exp();
+        let likelihood = (residual.clone() * residual).mul_scalar(0.5) + log_sigma;
+        let terms = match self.name {
+            LossName::GaussianNll => likelihood,
+            LossName::OfficialScore => {
+                let of = |values: &[f32]| matrix(values.to_vec(), samples, WAVELENGTHS, &device);
+                let score = (likelihood + of(&range.naive)).neg() * of(&range.per_unit);
+                // What a score is below the bend, and how much of that is taken back.
+                let below = activation::relu(score.clone().neg().add_scalar(SOFT_BELOW));
+                (score + below.clone() - below.add_scalar(1.0).log()).neg()
+            }
+        };
         let total = self.fgs1_weight + self.airs_weight * AIRS_WAVELENGTHS as f64;
         let mut weights = [(self.airs_weight / total) as f32; WAVELENGTHS];
         weights[0] = (self.fgs1_weight / total) as f32;
-        let weights = Tensor::<B, 1>::from_floats(weights, &terms.device()).unsqueeze();
-        (terms * weights).sum()
+        let weights = Tensor::<B, 1>::from_floats(weights, &device).unsqueeze();
+        let mut sum = (terms * weights).sum();
+        let airs = |tensor: &Tensor<B, 2>| tensor.clone().slice([0..samples, 1..WAVELENGTHS]);
+        let square = |tensor: Tensor<B, 2>| (tensor.clone() * tensor).mean_dim(1).sum();
+        if self.smoothness > 0.0 {
+            sum = sum + square(difference(difference(airs(&mean)))).mul_scalar(self.smoothness as f32);
+        }
+        if self.non_negativity > 0.0 {
+            sum = sum + square(activation::relu(mean.neg())).mul_scalar(self.non_negativity as f32);
+        }
+        if self.band_coherence > 0.0 {
+            sum = sum + square(difference(airs(&error))).mul_scalar(self.band_coherence as f32);
+        }
+        sum
     }
+}
+
+/// Each column less the one before it.
+fn difference<B: Backend>(tensor: Tensor<B, 2>) -> Tensor<B, 2> {
+    let [rows, columns] = tensor.dims();
+    tensor.clone().slice([0..rows, 1..columns]) - tensor.slice([0..rows, 0..columns - 1])
 }

@@ -7,13 +7,19 @@ use crate::run::Workloads;
 
 pub mod calibration;
 pub mod dataset;
+pub mod evaluation;
+pub mod extraction;
 pub mod instrument;
+mod linalg;
 pub mod metric;
+pub mod prior;
 pub mod simulator;
 pub mod submission;
+pub mod transit;
 
 pub mod config;
 pub mod features;
+pub mod light_curve_kind;
 pub mod loss;
 pub mod model;
 pub mod predictor;

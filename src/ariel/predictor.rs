@@ -1,4 +1,5 @@
-//! From measured transits to a submission: the scaling learned from the training planets, and the model's forward pass.
+//! From measured planets to a submission: what is learned from the training planets before any step (prior, scaling), and
+//! the model's forward pass.
 //!
 //! A predictor is stored as JSON in every checkpoint, so that a checkpoint alone is enough to predict.
 
@@ -6,172 +7,91 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::calibration::{CalibConfig, CalibOutput, CalibSteps, LightCurves};
-use super::dataset::Star;
-use super::features::{DepthError, Depths, INPUTS, transit_hours};
-use super::instrument::WAVELENGTHS;
-use super::model::{ModelConfig, RatioMlp};
+use super::features::{CURVES, MeasuredPlanet, SCALARS};
+use super::instrument::{AIRS_WAVELENGTHS, WAVELENGTHS};
+use super::light_curve_kind::LightCurveKind;
+use super::model::{BUMPS, ModelConfig, ModelName, NetworkSeen, Seen, SpectrumModel};
+use super::prior::SpectrumPrior;
 use super::submission::Submission;
-use crate::failure::{Advice, FailureKind};
 
-/// One visit of a planet, measured.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MeasuredVisit {
-    /// The planet.
-    pub planet: i64,
-    /// The visit's number.
-    pub visit: u32,
-    /// Its transit depths.
-    pub depths: Depths,
-    /// The network's inputs before standardisation, `[INPUTS]`.
-    pub inputs: Vec<f64>,
-}
-
-/// Light curves that cannot be turned into model inputs.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MeasureError {
-    /// No transit can be measured.
-    #[error("planet {planet}, visit {visit}: {source}")]
-    Depth {
-        /// The planet.
-        planet: i64,
-        /// The visit.
-        visit: u32,
-        /// Why.
-        source: DepthError,
-    },
-    /// The star table has no row for a planet.
-    #[error("planet {planet}: expected a row in the star table, got none")]
-    NoStar {
-        /// The planet.
-        planet: i64,
-    },
-}
-
-impl Advice for MeasureError {}
-
-/// Measures the transit of every visit; `stars` are in ascending order of planets.
-///
-/// # Errors
-/// When a planet has no star, or a light curve no flux or too few bins.
-pub fn measure(curves: &LightCurves, stars: &[Star]) -> Result<Vec<MeasuredVisit>, MeasureError> {
-    let row_length = curves.bins * WAVELENGTHS;
-    let rows = curves.visits.iter().zip(curves.values.chunks_exact(row_length));
-    rows.map(|(visit, curve)| {
-        let (planet, visit) = (visit.planet, visit.number);
-        let row = stars.binary_search_by_key(&planet, |star| star.planet_id);
-        let star = row.map(|row| &stars[row]).map_err(|_| MeasureError::NoStar { planet })?;
-        let depths = Depths::measure(curve, transit_hours(star)).map_err(|source| MeasureError::Depth {
-            planet,
-            visit,
-            source,
-        })?;
-        let inputs = depths.inputs(star);
-        Ok(MeasuredVisit { planet, visit, depths, inputs })
-    })
-    .collect()
-}
-
-/// How light curves were made, as far as a model depends on it: on others it would predict something, but nothing right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The model's configuration, and all that it needs beside its parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct LightCurveKind {
-    /// Cubes or light curves.
-    pub output: CalibOutput,
-    /// AIRS-CH0 pairs of reads per time bin.
-    pub airs_bin: usize,
-    /// FGS1 pairs of reads per time bin.
-    pub fgs1_bin: usize,
-    /// Which steps were taken.
-    pub steps: CalibSteps,
+pub struct Predictor {
+    /// The model.
+    pub model: ModelConfig,
+    /// The light curves that it was trained on.
+    pub light_curves: LightCurveKind,
+    /// Their time bins.
+    pub bins: usize,
+    /// What the training spectra are like.
+    pub prior: SpectrumPrior,
+    /// Mean of each scalar over the training planets.
+    pub scalar_means: Vec<f64>,
+    /// Standard deviation of each scalar over the training planets, 1 where there is none.
+    pub scalar_sds: Vec<f64>,
+    /// Unit of the model's outputs: the standard deviation of the training targets.
+    pub depth_unit: f64,
+    /// Scatter of the estimate on the training planets, in its own errors: FGS1, AIRS.
+    pub scales: [f64; 2],
 }
 
-/// Light curves of another kind than a model was trained on.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key}={got}: expected {expected}, which the checkpoint was trained with")]
-pub struct OtherLightCurves {
-    /// The key that differs.
-    pub key: &'static str,
-    /// What the checkpoint was trained with.
-    pub expected: String,
-    /// What is composed now.
-    pub got: String,
+/// What the model sees of one planet, on the host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlanetInputs {
+    mean: Vec<f32>,
+    log_sigma: Vec<f32>,
+    depth: f32,
+    scalars: Vec<f32>,
+    curves: Vec<f32>,
 }
 
-impl Advice for OtherLightCurves {
-    fn hint(&self) -> Option<String> {
-        let Self { key, expected, .. } = self;
-        Some(format!("add {key}={expected}, and calib.out=DIR if the light curves there are of another kind"))
-    }
-
-    fn kind(&self) -> FailureKind {
-        FailureKind::Usage
-    }
+/// What σ is multiplied by, fitted on held-out planets: FGS1, AIRS.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SigmaScale {
+    /// Of the FGS1 wavelength.
+    pub fgs1: f64,
+    /// Of every AIRS wavelength.
+    pub airs: f64,
 }
 
-impl LightCurveKind {
-    /// What `config` makes.
-    pub fn of(config: &CalibConfig) -> Self {
-        let CalibConfig { out: _, output, airs_bin, fgs1_bin, steps } = *config;
-        Self { output, airs_bin, fgs1_bin, steps }
-    }
+impl SigmaScale {
+    /// As the model says.
+    pub const NONE: Self = Self { fgs1: 1.0, airs: 1.0 };
+    /// Planets that count for a scale of 1, so that few planets do not move it far.
+    const PRIOR_PLANETS: f64 = 8.0;
 
-    /// Refuses another kind.
-    ///
-    /// # Errors
-    /// The first key that differs.
-    pub fn expect(&self, other: &Self) -> Result<(), OtherLightCurves> {
-        let keys = |kind: &Self| {
-            let output = match kind.output {
-                CalibOutput::Cube => "cube",
-                CalibOutput::LightCurve => "light_curve",
-            };
-            [
-                ("calib.output", output.to_owned()),
-                ("calib.airs_bin", kind.airs_bin.to_string()),
-                ("calib.fgs1_bin", kind.fgs1_bin.to_string()),
-                ("calib.steps.mask", kind.steps.mask.to_string()),
-                ("calib.steps.linearity", kind.steps.linearity.to_string()),
-                ("calib.steps.dark", kind.steps.dark.to_string()),
-                ("calib.steps.flat", kind.steps.flat.to_string()),
-            ]
+    /// The scale with which the deviations of `submission` from `truths`, `[planets, 283]`, have variance 1.
+    pub fn fit(submission: &Submission, truths: &[f64]) -> Self {
+        let of = |wavelengths: std::ops::Range<usize>| {
+            let cells = truths.chunks_exact(WAVELENGTHS).enumerate().flat_map(|(row, truth)| {
+                let wavelengths = wavelengths.clone();
+                wavelengths.map(move |w| (row * WAVELENGTHS + w, truth[w]))
+            });
+            let squares: f64 = cells
+                .map(|(cell, truth)| ((truth - submission.mean[cell]) / submission.sigma[cell]).powi(2))
+                .sum::<f64>()
+                / wavelengths.len() as f64;
+            let planets = (truths.len() / WAVELENGTHS) as f64;
+            ((squares + Self::PRIOR_PLANETS) / (planets + Self::PRIOR_PLANETS)).sqrt()
         };
-        let mut pairs = keys(self).into_iter().zip(keys(other));
-        match pairs.find(|(expected, got)| expected != got) {
-            Some(((key, expected), (_, got))) => Err(OtherLightCurves { key, expected, got }),
-            None => Ok(()),
+        Self { fgs1: of(0..1), airs: of(1..WAVELENGTHS) }
+    }
+
+    /// Multiplies every σ of a submission.
+    pub fn apply(self, submission: &mut Submission) {
+        for spectrum in submission.sigma.chunks_exact_mut(WAVELENGTHS) {
+            spectrum[0] *= self.fgs1;
+            spectrum[1..].iter_mut().for_each(|sigma| *sigma *= self.airs);
         }
     }
 }
 
-/// The model's architecture and the scaling of its inputs and outputs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Predictor {
-    /// The architecture.
-    pub model: ModelConfig,
-    /// The light curves that it was trained on.
-    pub light_curves: LightCurveKind,
-    /// Mean of each input over the training visits.
-    pub input_means: Vec<f64>,
-    /// Standard deviation of each input over the training visits, 1 where there is none.
-    pub input_sds: Vec<f64>,
-    /// Unit of the network's outputs: the standard deviation of the training targets.
-    pub depth_unit: f64,
-    /// Scatter of the uncorrected FGS1 estimate on the training visits, in that unit.
-    pub sigma_fgs1: f64,
-    /// The same for AIRS.
-    pub sigma_airs: f64,
-}
-
-/// Model inputs on the host, for some visits.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Inputs {
-    samples: usize,
-    inputs: Vec<f32>,
-    white: Vec<f32>,
-    depths: Vec<f32>,
-}
+/// Least error of an estimate, as a depth: nothing is known better than the score's ideal.
+const LEAST_ERROR: f64 = 1e-6;
+/// What a strength of 1 moves a component by, in its standard deviations: a network's outputs are of order 1.
+const STRENGTH: f64 = 0.1;
 
 impl Predictor {
     /// Reads what a checkpoint says of its task.
@@ -181,113 +101,174 @@ impl Predictor {
     pub fn parse(text: &str) -> Result<Self, String> {
         let predictor: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         predictor.model.check().map_err(|error| error.to_string())?;
-        let [means, sds] = [&predictor.input_means, &predictor.input_sds].map(Vec::len);
-        if (means, sds) != (INPUTS, INPUTS) {
-            return Err(format!("expected {INPUTS} means and deviations of inputs, got {means} and {sds}"));
+        let [means, sds] = [&predictor.scalar_means, &predictor.scalar_sds].map(Vec::len);
+        let scalars = predictor.scalars();
+        if (means, sds) != (scalars, scalars) {
+            return Err(format!("expected {scalars} means and deviations of scalars, got {means} and {sds}"));
+        }
+        if !predictor.prior.is_whole() || predictor.prior.components.len() > predictor.model.components {
+            return Err("expected a prior of 283 wavelengths and at most model.components components".into());
         }
         Ok(predictor)
     }
 
-    /// Learns the scaling from the training visits and their true spectra (`[283]` each), in float64.
+    /// Learns from the training planets and their true spectra (`[283]` each), in float64.
     pub fn learn(
         model: ModelConfig,
         light_curves: LightCurveKind,
-        visits: &[&MeasuredVisit],
+        bins: usize,
+        planets: &[&MeasuredPlanet],
         truths: &[&[f64]],
     ) -> Self {
-        let column = |index: usize| visits.iter().map(move |visit| visit.inputs[index]);
-        let moments: Vec<_> = (0..INPUTS).map(|index| mean_and_sd(column(index))).collect();
+        let prior = SpectrumPrior::learn(truths, model.components);
         let (_, depth_unit) = mean_and_sd(truths.iter().flat_map(|truth| truth.iter().copied()));
-        let residual_rms = |wavelengths: std::ops::Range<usize>| {
-            let squares = visits.iter().zip(truths).flat_map(|(visit, truth)| {
-                wavelengths.clone().map(|w| {
-                    let (white, own) = (visit.depths.white, visit.depths.depths[w]);
-                    let residual = (white + model.channel_trust * (own - white) - truth[w]) / depth_unit;
-                    residual * residual
-                })
+        let mut predictor = Self {
+            model,
+            light_curves,
+            bins,
+            prior,
+            scalar_means: Vec::new(),
+            scalar_sds: Vec::new(),
+            depth_unit,
+            scales: [1.0; 2],
+        };
+        let raw: Vec<Vec<f64>> = planets.iter().map(|planet| predictor.raw_scalars(planet)).collect();
+        for index in 0..predictor.scalars() {
+            let (mean, sd) = mean_and_sd(raw.iter().map(|scalars| scalars[index]));
+            predictor.scalar_means.push(mean);
+            predictor.scalar_sds.push(if sd > 0.0 { sd } else { 1.0 });
+        }
+        let estimates: Vec<(Vec<f64>, Vec<f64>)> = planets.iter().map(|planet| predictor.estimate(planet)).collect();
+        predictor.scales = [0..1, 1..WAVELENGTHS].map(|wavelengths| {
+            let squares = estimates.iter().zip(truths).flat_map(|((mean, error), truth)| {
+                wavelengths.clone().map(move |w| ((truth[w] - mean[w]) / error[w]).powi(2))
             });
             // A floor keeps the first loss finite when the estimate happens to be perfect.
             mean_and_sd(squares).0.sqrt().max(1e-3)
+        });
+        predictor
+    }
+
+    /// Numbers that a network sees of a planet beside its light curves.
+    fn scalars(&self) -> usize {
+        SCALARS + self.prior.components.len()
+    }
+
+    fn raw_scalars(&self, planet: &MeasuredPlanet) -> Vec<f64> {
+        let strengths = self.prior.posterior(&planet.transit).map(|posterior| posterior.strengths);
+        let strengths = strengths.unwrap_or_else(|| vec![0.0; self.prior.components.len()]);
+        planet.scalars.iter().copied().chain(strengths).collect()
+    }
+
+    /// Depth and error per wavelength, as the model's name says.
+    fn estimate(&self, planet: &MeasuredPlanet) -> (Vec<f64>, Vec<f64>) {
+        let MeasuredPlanet { transit, ratios, .. } = planet;
+        let even = || vec![self.depth_unit; WAVELENGTHS];
+        let own_errors = || (0..WAVELENGTHS).map(|w| transit.error(w)).collect::<Vec<_>>();
+        let posterior = || self.prior.posterior(transit);
+        let (mean, error) = match self.model.name {
+            ModelName::WhiteLight => (vec![transit.white; WAVELENGTHS], even()),
+            ModelName::ChannelRatio => (ratios.depths.clone(), ratios.errors.clone()),
+            ModelName::Template => (transit.depths.clone(), own_errors()),
+            ModelName::TemplatePca => (posterior().map_or_else(|| transit.depths.clone(), |post| post.mean), even()),
+            ModelName::Bayes | ModelName::V50 => match posterior() {
+                Some(posterior) => (posterior.mean, posterior.sd),
+                None => (transit.depths.clone(), own_errors()),
+            },
         };
-        Self {
-            input_means: moments.iter().map(|moments| moments.0).collect(),
-            input_sds: moments.iter().map(|moments| if moments.1 > 0.0 { moments.1 } else { 1.0 }).collect(),
-            depth_unit,
-            sigma_fgs1: residual_rms(0..1),
-            sigma_airs: residual_rms(1..WAVELENGTHS),
-            model,
-            light_curves,
-        }
+        (mean, error.into_iter().map(|error| error.max(LEAST_ERROR)).collect())
     }
 
     /// The model before training, or to load parameters into.
-    pub fn init<B: Backend>(&self, device: &B::Device) -> RatioMlp<B> {
-        self.model.init(self.sigma_fgs1, self.sigma_airs, device)
+    pub fn init<B: Backend>(&self, device: &B::Device) -> SpectrumModel<B> {
+        self.model.init(self.scales, self.scalars(), self.prior.components.len(), device)
     }
 
-    /// Scales visits for the model.
-    pub fn inputs(&self, visits: &[&MeasuredVisit]) -> Inputs {
-        let scaled = |depth: f64| (depth / self.depth_unit) as f32;
-        let standardised = visits.iter().flat_map(|visit| {
-            (0..INPUTS).map(|i| ((visit.inputs[i] - self.input_means[i]) / self.input_sds[i]) as f32)
-        });
-        Inputs {
-            samples: visits.len(),
-            inputs: standardised.collect(),
-            white: visits.iter().map(|visit| scaled(visit.depths.white)).collect(),
-            depths: visits.iter().flat_map(|visit| visit.depths.depths.iter().map(|&d| scaled(d))).collect(),
+    /// Scales a planet for the model.
+    pub fn inputs(&self, planet: &MeasuredPlanet) -> PlanetInputs {
+        let (mean, error) = self.estimate(planet);
+        let scaled = |values: Vec<f64>, map: &dyn Fn(f64) -> f64| {
+            values.into_iter().map(|value| map(value / self.depth_unit) as f32).collect()
+        };
+        let network = self.model.network.is_some();
+        let scalars = if network { self.raw_scalars(planet) } else { Vec::new() };
+        let standards = self.scalar_means.iter().zip(&self.scalar_sds);
+        PlanetInputs {
+            mean: scaled(mean, &|value| value),
+            log_sigma: scaled(error, &libm::log),
+            depth: (planet.transit.white / self.depth_unit) as f32,
+            scalars: scalars.iter().zip(standards).map(|(value, (mean, sd))| ((value - mean) / sd) as f32).collect(),
+            curves: if network { planet.curves.clone() } else { Vec::new() },
         }
     }
 
-    /// Predicts planets: negative means become 0, several visits of a planet are averaged.
-    ///
-    /// `visits` must be in ascending order of planets.
+    /// Puts planets on a device.
+    pub fn seen<B: Backend>(&self, inputs: &[&PlanetInputs], device: &B::Device) -> Seen<B> {
+        let rows = inputs.len();
+        let gather = |of: fn(&PlanetInputs) -> &[f32]| inputs.iter().flat_map(|planet| of(planet)).copied().collect();
+        let network = self.model.network.is_some().then(|| NetworkSeen {
+            depth: matrix(inputs.iter().map(|planet| planet.depth).collect(), rows, 1, device),
+            scalars: matrix(gather(|planet| &planet.scalars), rows, self.scalars(), device),
+            curves: Tensor::from_data(TensorData::new(gather(|planet| &planet.curves), [rows, CURVES, self.bins]), device),
+            components: (!self.prior.components.is_empty())
+                .then(|| matrix(self.shapes(), self.prior.components.len(), WAVELENGTHS, device)),
+            bumps: matrix(bumps(), BUMPS, WAVELENGTHS, device),
+        });
+        Seen {
+            mean: matrix(gather(|planet| &planet.mean), rows, WAVELENGTHS, device),
+            log_sigma: matrix(gather(|planet| &planet.log_sigma), rows, WAVELENGTHS, device),
+            network,
+        }
+    }
+
+    /// `[components, 283]`: a part of each component's standard deviation, of a depth of 1.
+    fn shapes(&self) -> Vec<f32> {
+        let shapes = self.prior.components.iter().zip(&self.prior.variances);
+        shapes.flat_map(|(unit, variance)| unit.iter().map(|v| (STRENGTH * variance.sqrt() * v) as f32)).collect()
+    }
+
+    /// Predicts planets: negative means become 0.
     pub fn predict<B: Backend>(
         &self,
-        model: &RatioMlp<B>,
-        visits: &[&MeasuredVisit],
+        model: &SpectrumModel<B>,
+        planets: &[(i64, &PlanetInputs)],
         device: &B::Device,
     ) -> Submission {
-        let mut submission = Submission { planet_ids: Vec::new(), mean: Vec::new(), sigma: Vec::new() };
-        for planet in visits.chunk_by(|a, b| a.planet == b.planet) {
-            let inputs = self.inputs(planet);
-            let spectrum = inputs.forward(model, device);
-            let average = |tensor: Tensor<B, 2>, map: &dyn Fn(f64) -> f64| {
-                let values = host(tensor);
-                let mean = |w: usize| {
-                    let sum: f64 = (0..planet.len()).map(|row| map(f64::from(values[row * WAVELENGTHS + w]))).sum();
-                    sum / planet.len() as f64
-                };
-                (0..WAVELENGTHS).map(mean).collect::<Vec<_>>()
-            };
-            submission.planet_ids.push(planet[0].planet);
-            submission.mean.extend(average(spectrum.mean, &|mean| (mean * self.depth_unit).max(0.0)));
-            submission.sigma.extend(average(spectrum.log_sigma, &|log| libm::exp(log) * self.depth_unit));
+        let inputs: Vec<_> = planets.iter().map(|(_, inputs)| *inputs).collect();
+        let spectrum = model.forward(self.seen(&inputs, device));
+        let host = |tensor: Tensor<B, 2>, map: &dyn Fn(f64) -> f64| {
+            let values: Vec<f32> = tensor.into_data().into_vec().expect("the model computes in f32");
+            values.into_iter().map(|value| map(f64::from(value)) * self.depth_unit).collect()
+        };
+        Submission {
+            planet_ids: planets.iter().map(|(planet, _)| *planet).collect(),
+            mean: host(spectrum.mean, &|mean| mean.max(0.0)),
+            sigma: host(spectrum.log_sigma, &libm::exp),
         }
-        submission
     }
 
-    /// True spectra in the model's unit.
-    pub fn scaled_truths(&self, truths: &[&[f64]]) -> Vec<f32> {
-        truths.iter().flat_map(|truth| truth.iter().map(|&depth| (depth / self.depth_unit) as f32)).collect()
+    /// Depths in the model's unit.
+    pub fn scaled(&self, depths: &[f64]) -> Vec<f32> {
+        depths.iter().map(|&depth| (depth / self.depth_unit) as f32).collect()
     }
 }
 
-impl Inputs {
-    /// Runs the model over these visits.
-    pub fn forward<B: Backend>(&self, model: &RatioMlp<B>, device: &B::Device) -> super::model::Spectrum<B> {
-        let tensor = |values: &[f32], width: usize| matrix(values, self.samples, width, device);
-        model.forward(tensor(&self.inputs, INPUTS), tensor(&self.white, 1), tensor(&self.depths, WAVELENGTHS))
-    }
+/// `[BUMPS, 283]`: Gaussians over AIRS' channels, side by side.
+fn bumps() -> Vec<f32> {
+    let spacing = AIRS_WAVELENGTHS as f64 / BUMPS as f64;
+    let bump = |number: usize, w: usize| match w {
+        0 => 0.0,
+        _ => {
+            let distance = (w as f64 - 0.5) / spacing - (number as f64 + 0.5);
+            libm::exp(-0.5 * distance * distance)
+        }
+    };
+    (0..BUMPS).flat_map(|number| (0..WAVELENGTHS).map(move |w| bump(number, w) as f32)).collect()
 }
 
 /// A host matrix as a tensor.
-pub(super) fn matrix<B: Backend>(values: &[f32], rows: usize, columns: usize, device: &B::Device) -> Tensor<B, 2> {
-    Tensor::from_data(TensorData::new(values.to_vec(), [rows, columns]), device)
-}
-
-fn host<B: Backend>(tensor: Tensor<B, 2>) -> Vec<f32> {
-    tensor.into_data().into_vec().expect("the model computes in f32")
+pub(super) fn matrix<B: Backend>(values: Vec<f32>, rows: usize, columns: usize, device: &B::Device) -> Tensor<B, 2> {
+    Tensor::from_data(TensorData::new(values, [rows, columns]), device)
 }
 
 /// Mean and population standard deviation, summed in order.

@@ -12,7 +12,7 @@ use super::calibration::{
     self, CalibConfig, CalibOutput, CalibSettings, CalibrationError, LIGHT_CURVES, LightCurves, light_curves_path,
     read_settings,
 };
-use super::config::DataConfig;
+use super::config::{DataConfig, DataLevel};
 use super::dataset::{DataError, DataSet, DataSource};
 use super::simulator::{self, SimConfig, SimulationError};
 use crate::durable;
@@ -41,6 +41,17 @@ pub enum PreparationError {
         /// The option composed.
         got: String,
     },
+    /// The `data` and `sim` groups do not belong together.
+    #[error("data.level={data} is simulated with sim.level={data}, got sim.level={sim}")]
+    WrongLevel {
+        /// What the data set is to hold.
+        data: &'static str,
+        /// What the simulation writes.
+        sim: &'static str,
+    },
+    /// Light curves cannot be calibrated once more.
+    #[error("data.level: expected raw, whose frames can be calibrated, got binned")]
+    NothingToCalibrate,
     /// The data set is one of another simulation.
     #[error("data set {path}: expected one simulated with the settings composed now, got another", path = path.display())]
     StaleSimulation {
@@ -91,6 +102,8 @@ impl Advice for PreparationError {
                 "put the data there, say where they are with data.root=DIR, or use data=sim_tiny".into()
             }
             Self::WrongSimulation { expected, .. } => format!("add sim={expected}"),
+            Self::WrongLevel { data, .. } => format!("add sim.level={data}, or data.level of the simulation"),
+            Self::NothingToCalibrate => "use a data set of frames, such as data=sim_tiny".into(),
             Self::StaleSimulation { .. } => {
                 "delete the data set to simulate it again, or keep both with data.root=ANOTHER_DIR".into()
             }
@@ -113,7 +126,9 @@ impl Advice for PreparationError {
 
     fn kind(&self) -> FailureKind {
         match self {
-            Self::WrongSimulation { .. } | Self::CubesAsked => FailureKind::Usage,
+            Self::WrongSimulation { .. } | Self::WrongLevel { .. } | Self::NothingToCalibrate | Self::CubesAsked => {
+                FailureKind::Usage
+            }
             Self::Missing { .. } => FailureKind::Missing,
             Self::StaleSimulation { .. }
             | Self::StaleCalibration { .. }
@@ -149,6 +164,9 @@ pub fn calibrate(
     calib: &CalibConfig,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Vec<PathBuf>, PreparationError> {
+    if data.level == DataLevel::Binned {
+        return Err(PreparationError::NothingToCalibrate);
+    }
     calibrate_set(&open(data)?, data, calib, progress)
 }
 
@@ -191,7 +209,10 @@ pub fn ensure_data_set(
 fn is_simulated(data: &DataConfig, sim: &SimConfig) -> Result<bool, PreparationError> {
     match &data.simulation {
         None => Ok(false),
-        Some(expected) if *expected == sim.name => Ok(true),
+        Some(expected) if *expected == sim.name => match data.level == sim.level {
+            true => Ok(true),
+            false => Err(PreparationError::WrongLevel { data: data.level.name(), sim: sim.level.name() }),
+        },
         Some(expected) => {
             let (data, expected, got) = (data.name.clone(), expected.clone(), sim.name.clone());
             Err(PreparationError::WrongSimulation { data, expected, got })
@@ -268,13 +289,17 @@ pub fn check_tables(data: &DataConfig, labels: Labels) -> Result<(), Preparation
     data_set.wavelengths_um()?;
     data_set.axis_info()?;
     data_set.adc_info()?;
-    let (planets, layout) = (data_set.planets(data.split)?, data_set.layout());
+    let (stars, layout) = (data_set.stars(data.split)?, data_set.layout());
+    let stars: Vec<i64> = stars.iter().map(|star| star.planet_id).collect();
+    let planets = match data.level {
+        DataLevel::Raw => data_set.planets(data.split)?,
+        DataLevel::Binned => stars.clone(),
+    };
     let all_in = |table: PathBuf, rows: &[i64]| match planets.iter().find(|planet| rows.binary_search(planet).is_err())
     {
         Some(&planet) => Err(PreparationError::NoRow { table, planet }),
         None => Ok(()),
     };
-    let stars: Vec<i64> = data_set.stars(data.split)?.iter().map(|star| star.planet_id).collect();
     all_in(layout.star_info(data.split), &stars)?;
     match labels {
         Labels::Needed => all_in(layout.targets(data.split), &data_set.targets(data.split)?.planet_ids),
@@ -287,7 +312,21 @@ pub fn check_tables(data: &DataConfig, labels: Labels) -> Result<(), Preparation
 /// # Errors
 /// When they are missing or broken.
 pub fn read_light_curves(data: &DataConfig, calib: &CalibConfig) -> Result<(DataSet, LightCurves), PreparationError> {
-    Ok((open(data)?, LightCurves::read(&DataSource::Folder(calib.out.clone()))?))
+    let data_set = open(data)?;
+    let curves = match data.level {
+        DataLevel::Raw => LightCurves::read(&DataSource::Folder(calib.out.clone()), &light_curves_path(&calib.out))?,
+        DataLevel::Binned => binned_light_curves(&data_set, data)?,
+    };
+    Ok((data_set, curves))
+}
+
+/// The light curves that a data set holds in place of frames.
+///
+/// # Errors
+/// When they are missing or broken; see [`DataSource::read`].
+pub fn binned_light_curves(data_set: &DataSet, data: &DataConfig) -> Result<LightCurves, PreparationError> {
+    let path = light_curves_path(&data_set.layout().split(data.split));
+    Ok(LightCurves::read(data_set.source(), &path)?)
 }
 
 /// Refuses a folder of light curves that holds anything else.
@@ -346,10 +385,11 @@ pub fn listed_light_curves(
         let (folder, found) = (derived.root().to_owned(), other.path.to_string());
         return Err(PreparationError::NotAlone { folder, found });
     }
-    let curves = LightCurves::read(&DataSource::Listed(derived.clone()))?;
+    let path = light_curves_path(derived.root());
+    let curves = LightCurves::read(&DataSource::Listed(derived.clone()), &path)?;
     match curves.settings == CalibSettings::of(data_set, data.split, calib)? {
         true => Ok(curves),
-        false => Err(PreparationError::StaleCalibration { path: light_curves_path(derived.root()) }),
+        false => Err(PreparationError::StaleCalibration { path }),
     }
 }
 

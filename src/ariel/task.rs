@@ -2,15 +2,18 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
+use rayon::prelude::*;
 
-use super::calibration::CalibConfig;
 use super::config::DataConfig;
 use super::dataset::Targets;
+use super::evaluation::Evaluation;
+use super::features::MeasuredPlanet;
 use super::instrument::WAVELENGTHS;
-use super::loss::LossConfig;
+use super::light_curve_kind::LightCurveKind;
+use super::loss::{LossConfig, ScoreRange};
 use super::metric::{self, NaivePrediction};
-use super::model::{ModelConfig, RatioMlp};
-use super::predictor::{Inputs, LightCurveKind, MeasuredVisit, Predictor, matrix};
+use super::model::{ModelConfig, SpectrumModel};
+use super::predictor::{PlanetInputs, Predictor, SigmaScale, matrix};
 use super::submission::Submission;
 use crate::engine::parameter::to_host;
 use crate::engine::rng::{CounterRng, Stream};
@@ -33,15 +36,18 @@ pub fn declared_metrics() -> Vec<DeclaredMetric> {
     METRICS.iter().map(|&(name, mode)| DeclaredMetric { name: name.into(), mode }).collect()
 }
 
-/// Visits whose loss is computed at once in an evaluation.
+/// Planets whose loss is computed at once in an evaluation.
 const LOSS_CHUNK: usize = 256;
 
-/// Visits of one split.
+/// Planets of one split.
 #[derive(Debug, Default)]
-struct Visits {
+struct Planets {
+    /// Ascending.
+    numbers: Vec<i64>,
     ids: Vec<String>,
-    visits: Vec<MeasuredVisit>,
-    /// `[visits, 283]`
+    /// Made once: what is random in a step is in the model.
+    inputs: Vec<PlanetInputs>,
+    /// `[planets, 283]`
     truths: Vec<f64>,
 }
 
@@ -51,7 +57,7 @@ pub struct SpectrumTask {
     predictor: Predictor,
     loss: LossConfig,
     naive: NaivePrediction,
-    splits: [Visits; 3],
+    splits: [Planets; 3],
 }
 
 /// Data that no task can be made of.
@@ -88,98 +94,159 @@ impl Advice for SpectrumTaskError {
 /// A batch on the host.
 #[derive(Debug)]
 pub struct SpectrumBatch {
-    inputs: Inputs,
+    inputs: Vec<PlanetInputs>,
+    /// `[samples, 283]`, in the model's unit.
     truths: Vec<f32>,
-    samples: usize,
+    range: ScoreRange,
+}
+
+/// Light curves of a kind, measured.
+#[derive(Debug)]
+pub struct Measured {
+    /// The planets, in ascending order.
+    pub planets: Vec<MeasuredPlanet>,
+    /// Time bins of their light curves.
+    pub bins: usize,
+    /// Of what kind those are.
+    pub kind: LightCurveKind,
 }
 
 impl SpectrumTask {
-    /// Splits labelled visits by planet and learns the scaling from the training part.
+    /// Splits labelled planets and learns the prior and the scaling from the training part.
     ///
     /// # Errors
     /// When a planet has no truth, or the shares leave nothing to train on.
     pub fn new(
-        measured: Vec<MeasuredVisit>,
+        measured: Measured,
         targets: &Targets,
         data: &DataConfig,
-        calib: &CalibConfig,
         model: &ModelConfig,
         loss: &LossConfig,
     ) -> Result<Self, SpectrumTaskError> {
-        let mut planets: Vec<i64> = measured.iter().map(|visit| visit.planet).collect();
-        planets.dedup();
-        let split_of = split_planets(&planets, data)?;
-        let mut splits = [Visits::default(), Visits::default(), Visits::default()];
-        for visit in measured {
-            let planet = visit.planet;
+        let Measured { planets, bins, kind } = measured;
+        let numbers: Vec<i64> = planets.iter().map(|planet| planet.planet).collect();
+        let split_of = split_planets(&numbers, data)?;
+        let mut splits = [Planets::default(), Planets::default(), Planets::default()];
+        for (&planet, split) in numbers.iter().zip(&split_of) {
             let row = targets.planet_ids.binary_search(&planet).map_err(|_| SpectrumTaskError::NoTruth { planet })?;
-            let place = planets.binary_search(&planet).expect("planets were collected from the visits");
-            let part = &mut splits[split_of[place] as usize];
-            part.ids.push(format!("{planet}/{}", visit.visit));
+            let part = &mut splits[*split as usize];
+            part.numbers.push(planet);
+            part.ids.push(planet.to_string());
             part.truths.extend(&targets.depths[row * WAVELENGTHS..(row + 1) * WAVELENGTHS]);
-            part.visits.push(visit);
         }
+        let of_split = |split: Split| {
+            let chosen = planets.iter().zip(&split_of).filter(move |(_, of)| **of == split);
+            chosen.map(|(planet, _)| planet).collect::<Vec<_>>()
+        };
         let train = &splits[Split::Train as usize];
         let truths: Vec<&[f64]> = train.truths.chunks_exact(WAVELENGTHS).collect();
-        let predictor = Predictor::learn(
-            model.clone(),
-            LightCurveKind::of(calib),
-            &train.visits.iter().collect::<Vec<_>>(),
-            &truths,
-        );
+        let predictor = Predictor::learn(model.clone(), kind, bins, &of_split(Split::Train), &truths);
         let naive = NaivePrediction::of_training_targets(&train.truths)?;
+        for split in [Split::Train, Split::Val, Split::Test] {
+            splits[split as usize].inputs =
+                of_split(split).par_iter().map(|planet| predictor.inputs(planet)).collect();
+        }
         Ok(Self { predictor, loss: loss.clone(), naive, splits })
     }
 
-    fn part(&self, split: Split) -> &Visits {
+    fn part(&self, split: Split) -> &Planets {
         &self.splits[split as usize]
+    }
+
+    /// What was learned before any step.
+    pub fn predictor(&self) -> &Predictor {
+        &self.predictor
+    }
+
+    /// What σ is multiplied by: fitted on the planets held out to stop by, if there are any.
+    pub fn sigma_scale<B: AutodiffBackend>(
+        &self,
+        model: &SpectrumModel<B::InnerBackend>,
+        device: &B::Device,
+    ) -> SigmaScale {
+        let part = self.part(Split::Val);
+        if part.numbers.is_empty() {
+            return SigmaScale::NONE;
+        }
+        let all: Vec<usize> = (0..part.numbers.len()).collect();
+        SigmaScale::fit(&self.unscaled::<B>(model, Split::Val, &all, device), &part.truths)
     }
 
     /// Predicts samples of a split.
     pub fn predict<B: AutodiffBackend>(
         &self,
-        model: &RatioMlp<B::InnerBackend>,
+        model: &SpectrumModel<B::InnerBackend>,
         split: Split,
         samples: &[usize],
         device: &B::Device,
     ) -> Submission {
-        let visits: Vec<_> = samples.iter().map(|&sample| &self.part(split).visits[sample]).collect();
-        self.predictor.predict(model, &visits, device)
+        let mut submission = self.unscaled::<B>(model, split, samples, device);
+        self.sigma_scale::<B>(model, device).apply(&mut submission);
+        submission
+    }
+
+    fn unscaled<B: AutodiffBackend>(
+        &self,
+        model: &SpectrumModel<B::InnerBackend>,
+        split: Split,
+        samples: &[usize],
+        device: &B::Device,
+    ) -> Submission {
+        let part = self.part(split);
+        let planets: Vec<_> = samples.iter().map(|&sample| (part.numbers[sample], &part.inputs[sample])).collect();
+        self.predictor.predict(model, &planets, device)
+    }
+
+    /// Scores samples of a split.
+    ///
+    /// # Errors
+    /// When a prediction is none that the official score takes.
+    pub fn evaluation<B: AutodiffBackend>(
+        &self,
+        model: &SpectrumModel<B::InnerBackend>,
+        split: Split,
+        samples: &[usize],
+        device: &B::Device,
+    ) -> Result<Evaluation, metric::MetricError> {
+        let submission = self.predict::<B>(model, split, samples, device);
+        let part = self.part(split);
+        let truth: Vec<f64> = samples.iter().flat_map(|&sample| part.truth(sample)).copied().collect();
+        Evaluation::of(&truth, &submission, self.naive)
     }
 
     /// Mean loss over samples of a split, summed in their order.
     fn mean_loss<B: AutodiffBackend>(
         &self,
-        model: &RatioMlp<B::InnerBackend>,
+        model: &SpectrumModel<B::InnerBackend>,
         split: Split,
         samples: &[usize],
         device: &B::Device,
     ) -> f64 {
         let sum_of = |chunk: &[usize]| {
-            let SpectrumBatch { inputs, truths, samples } = self.prepared(split, chunk);
-            let truths = matrix(&truths, samples, WAVELENGTHS, device);
-            f64::from(to_host(&self.loss.sum(inputs.forward(model, device), truths))[0])
+            let SpectrumBatch { inputs, truths, range } = self.prepared(split, chunk);
+            let truths = matrix(truths, chunk.len(), WAVELENGTHS, device);
+            let seen = self.predictor.seen(&inputs.iter().collect::<Vec<_>>(), device);
+            f64::from(to_host(&self.loss.sum(model.forward(seen), truths, &range))[0])
         };
         samples.chunks(LOSS_CHUNK).fold(0.0, |sum, chunk| sum + sum_of(chunk)) / samples.len() as f64
     }
 
     fn prepared(&self, split: Split, samples: &[usize]) -> SpectrumBatch {
         let part = self.part(split);
-        let visits: Vec<_> = samples.iter().map(|&sample| &part.visits[sample]).collect();
-        let truths: Vec<_> = samples.iter().map(|&sample| part.truth(sample)).collect();
+        let truths: Vec<f64> = samples.iter().flat_map(|&sample| part.truth(sample)).copied().collect();
         SpectrumBatch {
-            inputs: self.predictor.inputs(&visits),
-            truths: self.predictor.scaled_truths(&truths),
-            samples: samples.len(),
+            inputs: samples.iter().map(|&sample| part.inputs[sample].clone()).collect(),
+            truths: self.predictor.scaled(&truths),
+            range: ScoreRange::of(&truths, self.naive, self.predictor.depth_unit),
         }
     }
 }
 
 impl Task for SpectrumTask {
-    type Model<B: AutodiffBackend> = RatioMlp<B>;
+    type Model<B: AutodiffBackend> = SpectrumModel<B>;
     type Batch = SpectrumBatch;
 
-    fn init<B: AutodiffBackend>(&self, device: &B::Device) -> RatioMlp<B> {
+    fn init<B: AutodiffBackend>(&self, device: &B::Device) -> SpectrumModel<B> {
         self.predictor.init(device)
     }
 
@@ -193,39 +260,27 @@ impl Task for SpectrumTask {
 
     fn loss<B: AutodiffBackend>(
         &self,
-        model: &RatioMlp<B>,
+        model: &SpectrumModel<B>,
         batch: &SpectrumBatch,
         _: Moment,
         device: &B::Device,
     ) -> Tensor<B, 1> {
-        let truths = matrix(&batch.truths, batch.samples, WAVELENGTHS, device);
-        self.loss.sum(batch.inputs.forward(model, device), truths)
+        let truths = matrix(batch.truths.clone(), batch.inputs.len(), WAVELENGTHS, device);
+        let seen = self.predictor.seen(&batch.inputs.iter().collect::<Vec<_>>(), device);
+        self.loss.sum(model.forward(seen), truths, &batch.range)
     }
 
     fn evaluate<B: AutodiffBackend>(
         &self,
-        model: &RatioMlp<B::InnerBackend>,
+        model: &SpectrumModel<B::InnerBackend>,
         split: Split,
         samples: &[usize],
         _: Draws,
         device: &B::Device,
     ) -> Result<Vec<Metric>, TaskError> {
-        let prediction = self.predict::<B>(model, split, samples, device);
-        let part = self.part(split);
-        // One truth per planet, in the prediction's order.
-        let mut planets: Vec<_> = samples.iter().map(|&s| (part.visits[s].planet, part.truth(s))).collect();
-        planets.dedup_by_key(|(planet, _)| *planet);
-        let truth: Vec<f64> = planets.iter().flat_map(|(_, truth)| truth.iter().copied()).collect();
-        let score = metric::score(&truth, &prediction.mean, &prediction.sigma, self.naive)?;
-        let squares: f64 = truth.iter().zip(&prediction.mean).map(|(t, m)| (t - m) * (t - m)).sum();
-        let figures = [
-            score.official,
-            score.unclipped,
-            score.fgs1,
-            score.airs,
-            (squares / truth.len() as f64).sqrt() * 1e6,
-            self.mean_loss::<B>(model, split, samples, device),
-        ];
+        let Evaluation { score, rmse_ppm, .. } = self.evaluation::<B>(model, split, samples, device)?;
+        let loss = self.mean_loss::<B>(model, split, samples, device);
+        let figures = [score.official, score.unclipped, score.fgs1, score.airs, rmse_ppm, loss];
         Ok(METRICS.iter().zip(figures).map(|(&(name, _), value)| Metric { name: name.into(), value }).collect())
     }
 
@@ -243,7 +298,7 @@ impl Task for SpectrumTask {
     }
 }
 
-impl Visits {
+impl Planets {
     fn truth(&self, sample: usize) -> &[f64] {
         &self.truths[sample * WAVELENGTHS..(sample + 1) * WAVELENGTHS]
     }

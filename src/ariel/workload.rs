@@ -1,15 +1,21 @@
 //! The Ariel workload as a [`Workload`]: a raw data set, the light curves that are made of it, a task, a submission.
 
+use std::path::PathBuf;
+
 use burn::tensor::backend::AutodiffBackend;
+use serde::{Deserialize, Serialize};
 
 use super::calibration::CalibConfig;
-use super::config::ArielConfig;
+use super::config::{ArielConfig, DataLevel};
 use super::dataset::DataError;
-use super::predictor::{MeasureError, measure};
+use super::features::{MeasureError, measure};
+use super::light_curve_kind::LightCurveKind;
+use super::predictor::SigmaScale;
 use super::preparation::{self, Labels, PreparationError};
 use super::simulator::SimConfig;
 use super::subcommands;
-use super::task::{SpectrumTask, SpectrumTaskError};
+use super::task::{Measured, SpectrumTask, SpectrumTaskError};
+use crate::engine::run_dir::CHECKPOINTS;
 use crate::engine::task::{Metric, Split, Task};
 use crate::failure::{Advice, Failure, FailureKind};
 use crate::provenance::data::ListedFiles;
@@ -19,6 +25,22 @@ use crate::workload::{
 
 /// Predictions for the held-out planets, inside the run directory.
 pub const PREDICTIONS: &str = "predictions.csv";
+
+/// How good they are, inside the run directory.
+pub const EVALUATION: &str = "evaluation.json";
+
+/// What σ is multiplied by, inside the run directory.
+pub const SIGMA_SCALE: &str = "sigma_scale.json";
+
+/// What σ is multiplied by, and of which checkpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct FittedScale {
+    /// Inside the run directory.
+    pub checkpoint: PathBuf,
+    /// The scale.
+    pub scale: SigmaScale,
+}
 
 /// The Ariel Data Challenge 2025.
 #[derive(Debug, Clone, Copy, Default)]
@@ -83,8 +105,12 @@ impl Workload for Ariel {
     fn data_sets(&self, ArielConfig { data, calib, .. }: &ArielConfig) -> Vec<DataSet> {
         // What is simulated is made again by a replay, like what is calibrated.
         let role = if data.simulation.is_some() { DataRole::Derived } else { DataRole::Raw };
+        let given = DataSet { name: data.name.clone(), role, root: data.root.clone() };
+        if data.level == DataLevel::Binned {
+            return vec![given];
+        }
         vec![
-            DataSet { name: data.name.clone(), role, root: data.root.clone() },
+            given,
             DataSet { name: format!("{}-calibrated", data.name), role: DataRole::Derived, root: calib.out.clone() },
         ]
     }
@@ -118,7 +144,15 @@ impl Workload for Ariel {
         outputs: &mut Outputs<'_>,
     ) -> Result<(), Failure> {
         let held_out: Vec<_> = (0..task.sample_ids(Split::Test).len()).collect();
-        outputs.write(PREDICTIONS, &task.predict::<B>(model, Split::Test, &held_out, device).to_csv())
+        outputs.write(PREDICTIONS, &task.predict::<B>(model, Split::Test, &held_out, device).to_csv())?;
+        let scale = task.sigma_scale::<B>(model, device);
+        let checkpoint = PathBuf::from(CHECKPOINTS).join("final.safetensors");
+        outputs.write(SIGMA_SCALE, &json(&FittedScale { checkpoint, scale }))?;
+        if held_out.is_empty() {
+            return Ok(());
+        }
+        let evaluation = task.evaluation::<B>(model, Split::Test, &held_out, device).map_err(|error| Failure::new(error.to_string()))?;
+        outputs.write(EVALUATION, &json(&evaluation))
     }
 
     fn summary(&self, metrics: &[Metric]) -> String {
@@ -136,6 +170,13 @@ impl Workload for Ariel {
     }
 }
 
+/// A document for a person as well as a program.
+fn json(document: &impl Serialize) -> Vec<u8> {
+    let mut text = serde_json::to_string_pretty(document).expect("plain data");
+    text.push('\n');
+    text.into_bytes()
+}
+
 fn derive(
     ArielConfig { data, sim, calib, .. }: &ArielConfig,
     Derivation { number, before, out, progress }: Derivation<'_>,
@@ -151,10 +192,13 @@ fn derive(
 fn task(config: &ArielConfig, listed: &[ListedFiles]) -> Result<SpectrumTask, ArielError> {
     let ArielConfig { model, data, sim, calib, loss } = config;
     let data_set = preparation::listed_data_set(data, sim, &listed[RAW])?;
-    let curves = preparation::listed_light_curves(&data_set, data, calib, &listed[RAW + 1])?;
-    let measured = measure(&curves, &data_set.stars(data.split)?)?;
-    let targets = data_set.targets(data.split)?;
-    Ok(SpectrumTask::new(measured, &targets, data, calib, model, loss)?)
+    let curves = match data.level {
+        DataLevel::Raw => preparation::listed_light_curves(&data_set, data, calib, &listed[RAW + 1])?,
+        DataLevel::Binned => preparation::binned_light_curves(&data_set, data)?,
+    };
+    let planets = measure(&curves, &data_set.stars(data.split)?, &data_set.wavelengths_um()?)?;
+    let measured = Measured { planets, bins: curves.bins, kind: LightCurveKind::of(data.level, &curves.settings) };
+    Ok(SpectrumTask::new(measured, &data_set.targets(data.split)?, data, model, loss)?)
 }
 
 #[cfg(test)]
@@ -170,7 +214,7 @@ mod tests {
 
     fn config(folder: &Path) -> ArielConfig {
         let mut config = example(folder);
-        (config.sim.airs_frames, config.sim.fgs1_frames) = (24, 24);
+        (config.sim.airs_frames, config.sim.fgs1_frames) = (48, 48);
         config.sim.noise.photon = true;
         config.sim.spectrum.depth_sd = 0.01;
         config

@@ -130,9 +130,9 @@ fn lies_about_how_the_config_was_composed_are_found_or_change_nothing() {
 #[test]
 fn a18b_a_config_of_impossible_sizes_is_a_finding_and_leaves_the_others() {
     for setting in [
-        "model.hidden=18446744073709551615",
-        "model.hidden=2000000000",
-        "model.hidden=40000000",
+        "model.network.hidden=18446744073709551615",
+        "model.network.hidden=2000000000",
+        "model.network.hidden=40000000",
         "trainer.micro_shards=4000000000",
         "trainer.dataloader={workers: 1, prefetch: 4000000000}",
         "sim.planets=1000000000",

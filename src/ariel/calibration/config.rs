@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{CalibrationError, output};
 use crate::ariel::dataset::{DataSet, Split};
 use crate::ariel::instrument::Instrument;
-use crate::digest::Blake3Digest;
+use crate::digest::{Blake3Digest, DomainHasher};
 use crate::engine::settings::{UnsupportedSetting, within};
 
 /// What a calibration writes.
@@ -33,6 +33,25 @@ pub struct CalibSteps {
     pub dark: bool,
     /// Divide by the flat field.
     pub flat: bool,
+    /// Replace bins of a pixel that stand out of their neighbours by 20 standard deviations.
+    pub cosmic_rays: bool,
+    /// Subtract what pixels without the star see, from light curves.
+    pub background: bool,
+    /// Sum only the pixels that the star falls on, in light curves.
+    pub aperture: bool,
+}
+
+impl CalibSteps {
+    /// What the official notebook does, and its linearity, which that leaves out.
+    pub const OFFICIAL: Self = Self {
+        mask: true,
+        linearity: true,
+        dark: true,
+        flat: true,
+        cosmic_rays: false,
+        background: false,
+        aperture: false,
+    };
 }
 
 /// The `calib` config group.
@@ -88,7 +107,23 @@ pub struct CalibSettings {
 }
 
 impl CalibSettings {
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
+
+    /// What light curves say that were never frames, but made by a simulation with this record: the steps are those of the
+    /// default calibration.
+    pub fn of_simulation(split: Split, airs_bin: usize, fgs1_bin: usize, record: &str) -> Self {
+        let mut hasher = DomainHasher::new("spectramind/ariel/simulated-light-curves/v1");
+        hasher.field(record.as_bytes());
+        Self {
+            version: Self::VERSION,
+            output: CalibOutput::LightCurve,
+            airs_bin,
+            fgs1_bin,
+            steps: CalibSteps { background: true, aperture: true, ..CalibSteps::OFFICIAL },
+            split,
+            inputs: hasher.finish(),
+        }
+    }
 
     /// What files that `config` makes from this split of `data` say.
     ///

@@ -1,14 +1,16 @@
 //! The official calibration, from raw reads to electrons per time bin, in float64.
 //!
 //! Seven steps, in this order: electrons from counts; mask of dead and hot pixels; linearity; dark current; difference
-//! of the two reads of a pair (CDS); sum of pairs in time bins; flat field. Every pixel is on its own until a light
-//! curve sums them, so pixels are spread over threads and the result is the same on any number of them. One visit is
+//! of the two reads of a pair (CDS); sum of pairs in time bins; flat field. Then, where they are asked for, cosmic rays are
+//! taken out. Every pixel is on its own until a [light curve](photometry) sums them, so pixels are spread over threads and the result is the same on any number of them. One visit is
 //! in memory at a time: its files as they are, packed, and of its unpacked reads only a few pixels'.
 
 mod config;
+mod cosmic_rays;
 mod error;
 mod hot_pixels;
 mod output;
+mod photometry;
 mod pixel;
 
 use std::ops::Range;
@@ -17,9 +19,11 @@ use std::path::{Path, PathBuf};
 pub use config::{CalibConfig, CalibOutput, CalibSettings, CalibSteps};
 pub use error::CalibrationError;
 pub use hot_pixels::hot_pixels;
-pub use output::{LIGHT_CURVES, LightCurves, cube_path, light_curves_path, read_settings};
+pub(super) use photometry::weights as photometry_weights;
+pub use output::{LIGHT_CURVES, LightCurves, cube_path, light_curves_path, read_settings, write_light_curves};
 
 use super::dataset::{AdcInfo, AxisInfo, CalibrationFrames, DataError, DataSet, FrameTable, Split, Visit};
+use super::extraction::{BinTimes, InstrumentTimes};
 use super::instrument::{AIRS_WAVELENGTHS, Instrument, ROWS, WAVELENGTHS};
 use pixel::{PixelCorrection, PixelSeries};
 
@@ -76,7 +80,8 @@ pub fn calibrate(
         }
         CalibOutput::LightCurve => {
             let path = light_curves_path(&config.out);
-            output::write_light_curves(&path, &settings, &visits, |done, visit| {
+            let times = calibrator.times();
+            write_light_curves(&path, &settings, &times, &visits, |done, visit| -> Result<_, CalibrationError> {
                 let curve = calibrator.light_curve(visit)?;
                 progress(Progress { visit, done: done + 1, total });
                 Ok(curve)
@@ -139,6 +144,19 @@ impl<'a> Calibrator<'a> {
         Ok(Cube { airs, airs_bins, fgs1, fgs1_bins })
     }
 
+    /// When the bins of a visit of full length are.
+    pub fn times(&self) -> BinTimes {
+        // The second read of a pair stands for it.
+        let of = |hours: &[f64], per_bin: usize| {
+            let seconds: Vec<f64> = hours.iter().skip(1).step_by(2).copied().collect();
+            InstrumentTimes::of_reads(&seconds, per_bin)
+        };
+        BinTimes {
+            airs: of(&self.axis.airs_hours, self.airs_bin),
+            fgs1: of(&self.axis.fgs1_hours, self.fgs1_bin),
+        }
+    }
+
     /// Calibrates one visit and sums its good pixels: `[bins, 283]` in the order of `wavelengths.csv`.
     ///
     /// # Errors
@@ -154,14 +172,14 @@ impl<'a> Calibrator<'a> {
                 got: cube.fgs1_bins,
             });
         }
+        let fgs1 = photometry::fgs1(&cube.fgs1, &self.steps);
+        let airs = photometry::airs(&cube.airs, &self.steps);
         let mut curve = Vec::with_capacity(cube.airs_bins * WAVELENGTHS);
-        let airs_bins = cube.airs.chunks_exact(AIRS_WAVELENGTHS * ROWS);
-        for (fgs1, airs) in cube.fgs1.chunks_exact(Instrument::Fgs1.pixels()).zip(airs_bins) {
-            curve.push(sum_of_good(fgs1));
-            let columns = airs.chunks_exact(ROWS).map(sum_of_good);
+        for (fgs1, airs) in fgs1.into_iter().zip(airs.chunks_exact(AIRS_WAVELENGTHS)) {
+            curve.push(fgs1);
             match self.order {
-                ColumnOrder::Ascending => curve.extend(columns),
-                ColumnOrder::Descending => curve.extend(columns.rev()),
+                ColumnOrder::Ascending => curve.extend(airs),
+                ColumnOrder::Descending => curve.extend(airs.iter().rev()),
             }
         }
         match curve.iter().position(|sum| sum.is_nan()) {
@@ -198,7 +216,11 @@ impl<'a> Calibrator<'a> {
         let mut cube = vec![f64::NAN; bins * columns * ROWS];
         for (index, series) in series.iter().enumerate() {
             let (row, column) = (index / columns, index % columns);
-            for (bin, value) in series.finish().into_iter().enumerate() {
+            let mut finished = series.finish();
+            if self.steps.cosmic_rays {
+                cosmic_rays::remove(&mut finished);
+            }
+            for (bin, value) in finished.into_iter().enumerate() {
                 cube[(bin * columns + column) * ROWS + row] = value;
             }
         }
@@ -241,7 +263,7 @@ impl<'a> Calibrator<'a> {
         kept.iter()
             .zip(hot)
             .map(|(&pixel, hot)| {
-                if self.steps.mask && (hot || frames.dead[pixel]) {
+                if self.steps.mask && (hot || frames.dead[pixel] || !PLAUSIBLE_FLAT.contains(&frames.flat[pixel])) {
                     return None;
                 }
                 let correction = PixelCorrection {
@@ -256,14 +278,9 @@ impl<'a> Calibrator<'a> {
     }
 }
 
-/// The sum of the values that are not NaN, in their order; NaN when there is none.
-fn sum_of_good(values: &[f64]) -> f64 {
-    let mut good = values.iter().copied().filter(|value| !value.is_nan());
-    match good.next() {
-        None => f64::NAN,
-        Some(first) => good.fold(first, |sum, value| sum + value),
-    }
-}
+/// What a pixel's sensitivity may be, relative to the mean: the real ones go down to 0.57, and a pixel of nearly none would
+/// be blown up to outshine all others.
+const PLAUSIBLE_FLAT: std::ops::RangeInclusive<f64> = 0.2..=5.0;
 
 /// Finds which way the kept AIRS columns run along the spectrum, and that they do.
 fn column_order(axis_um: &[f64], wavelengths_um: &[f64]) -> Result<ColumnOrder, CalibrationError> {

@@ -14,6 +14,7 @@ use super::{CalibSettings, CalibrationError, Cube};
 use crate::ariel::dataset::{
     CalibrationFrames, DataError, DataSet, DataSource, LoadedFile, Split, Visit, write_atomically,
 };
+use crate::ariel::extraction::{BinTimes, InstrumentTimes};
 use crate::ariel::instrument::{AIRS_WAVELENGTHS, Instrument, ROWS, WAVELENGTHS};
 use crate::digest::{Blake3Digest, DomainHasher};
 
@@ -46,6 +47,8 @@ pub struct LightCurves {
     pub values: Vec<f64>,
     /// Time bins.
     pub bins: usize,
+    /// When they are: the same in every visit.
+    pub times: BinTimes,
     /// The visit of each row.
     pub visits: Vec<Visit>,
     /// How they were made.
@@ -53,13 +56,12 @@ pub struct LightCurves {
 }
 
 impl LightCurves {
-    /// Reads `light_curves.safetensors` of a folder of calibrated files.
+    /// Reads a file of light curves.
     ///
     /// # Errors
     /// When the file is missing or does not hold light curves; see [`DataSource::read`].
-    pub fn read(source: &DataSource) -> Result<Self, CalibrationError> {
-        let path = light_curves_path(source.root());
-        let loaded = source.read("file of light curves", &path, MAX_CALIBRATED_BYTES)?;
+    pub fn read(source: &DataSource, path: &Path) -> Result<Self, CalibrationError> {
+        let loaded = source.read("file of light curves", path, MAX_CALIBRATED_BYTES)?;
         let file = CalibratedFile::parse(&loaded.path, &loaded.bytes)?;
         let (shape, values) = file.tensor("light_curves", Dtype::F64, f64::from_le_bytes)?;
         let (_, planets) = file.tensor("planet_ids", Dtype::I64, i64::from_le_bytes)?;
@@ -75,6 +77,11 @@ impl LightCurves {
             let got = format!("expected {rows} planet_ids and visits, got {} and {}", planets.len(), numbers.len());
             return Err(file.refuse(got));
         }
+        let (times_shape, times) = file.tensor("times", Dtype::F64, f64::from_le_bytes)?;
+        let times = match times_shape == [TIMES, bins] {
+            true => times_of(&times, bins).ok_or_else(|| file.refuse("expected times that increase".into()))?,
+            false => return Err(file.refuse(format!("expected times [{TIMES}, {bins}], got {times_shape:?}"))),
+        };
         let visits: Vec<Visit> = planets
             .into_iter()
             .zip(numbers)
@@ -86,8 +93,23 @@ impl LightCurves {
         if let Some(pair) = visits.windows(2).find(|pair| pair[0] >= pair[1]) {
             return Err(file.refuse(format!("expected visits in ascending order, got {} after {}", pair[1], pair[0])));
         }
-        Ok(Self { values, bins, visits, settings: file.settings()? })
+        Ok(Self { values, bins, times, visits, settings: file.settings()? })
     }
+}
+
+/// Rows of the tensor of times: middles and widths of AIRS-CH0's bins, then of FGS1's, in hours.
+const TIMES: usize = 4;
+
+fn times_of(times: &[f64], bins: usize) -> Option<BinTimes> {
+    let mut rows = times.chunks_exact(bins).map(<[f64]>::to_vec);
+    let mut instrument = || Some(InstrumentTimes { middles: rows.next()?, widths: rows.next()? });
+    let times = BinTimes { airs: instrument()?, fgs1: instrument()? };
+    let sensible = [&times.airs, &times.fgs1].into_iter().all(|InstrumentTimes { middles, widths }| {
+        middles.windows(2).all(|pair| pair[0] < pair[1])
+            && middles.iter().chain(widths).all(|hours| hours.is_finite())
+            && widths.iter().all(|width| *width >= 0.0)
+    });
+    sensible.then_some(times)
 }
 
 /// Reads the settings of a calibrated file and nothing else of it, to tell whether it is still current.
@@ -165,34 +187,42 @@ pub(super) fn read_cube(path: &Path) -> Result<(Cube, CalibSettings), Calibratio
 }
 
 /// Writes the light curve of each visit as `next` delivers it.
-pub(super) fn write_light_curves(
+///
+/// # Errors
+/// Those of `next`; when two light curves differ in their bins, or the file cannot be written.
+pub fn write_light_curves<E: From<DataError> + From<CalibrationError>>(
     path: &Path,
     settings: &CalibSettings,
+    times: &BinTimes,
     visits: &[Visit],
-    mut next: impl FnMut(usize, Visit) -> Result<Vec<f64>, CalibrationError>,
-) -> Result<(), CalibrationError> {
+    mut next: impl FnMut(usize, Visit) -> Result<Vec<f64>, E>,
+) -> Result<(), E> {
     let rows = visits.len();
     write_atomically(path, |file| {
-        let refuse = |source| DataError::io("write", path, source);
+        let refuse = |source| E::from(DataError::io("write", path, source));
         let mut first_length = None;
         for (row, &visit) in visits.iter().enumerate() {
             let curve = next(row, visit)?;
             let length = *first_length.get_or_insert(curve.len());
             if curve.len() != length {
-                return Err(CalibrationError::UnequalBins {
-                    reference: visits[0].to_string(),
-                    expected: length / WAVELENGTHS,
-                    subject: visit.to_string(),
-                    got: curve.len() / WAVELENGTHS,
-                });
+                let (reference, subject) = (visits[0].to_string(), visit.to_string());
+                let (expected, got) = (length / WAVELENGTHS, curve.len() / WAVELENGTHS);
+                return Err(CalibrationError::UnequalBins { reference, expected, subject, got }.into());
             }
             if row == 0 {
+                // The bins of the longest visit's reads may be more than this split's have.
+                let bins = length / WAVELENGTHS;
+                let rows_of_times = [&times.airs, &times.fgs1].map(|times| [&times.middles[..bins], &times.widths[..bins]]);
                 let tensors = [
+                    ("times", Dtype::F64, vec![TIMES, bins]),
                     ("light_curves", Dtype::F64, vec![rows, length / WAVELENGTHS, WAVELENGTHS]),
                     ("planet_ids", Dtype::I64, vec![rows]),
                     ("visits", Dtype::I64, vec![rows]),
                 ];
                 file.write_all(&header(&tensors, settings)).map_err(refuse)?;
+                for row in rows_of_times.as_flattened() {
+                    write_f64(file, row).map_err(refuse)?;
+                }
             }
             write_f64(file, &curve).map_err(refuse)?;
         }

@@ -7,7 +7,7 @@ use crate::ariel::simulator::simulate;
 use crate::ariel::simulator::tests::quiet;
 use crate::provenance::data::{ListedFiles, ReadData};
 
-const ALL_STEPS: CalibSteps = CalibSteps { mask: true, linearity: true, dark: true, flat: true };
+const ALL_STEPS: CalibSteps = CalibSteps::OFFICIAL;
 
 /// One visit of one planet with `airs` and `fgs1` reads.
 fn data_set(folder: &Path, airs: usize, fgs1: usize) -> DataSet {
@@ -37,7 +37,7 @@ fn calibrator<'a>(data: &'a DataSet, config: &CalibConfig) -> Calibrator<'a> {
 }
 
 fn curves_in(folder: &Path) -> Result<LightCurves, CalibrationError> {
-    LightCurves::read(&DataSource::Folder(folder.to_owned()))
+    LightCurves::read(&DataSource::Folder(folder.to_owned()), &light_curves_path(folder))
 }
 
 fn folder() -> tempfile::TempDir {

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::binned;
 use super::detector::{FIRST_READ_SECONDS, Readout};
+use crate::ariel::config::DataLevel;
+use crate::ariel::extraction::FEWEST_BINS;
 use crate::ariel::dataset::{DataError, DataSet, MAX_TABLE_ROWS};
-use crate::ariel::instrument::Instrument;
+use crate::ariel::instrument::{Instrument, WAVELENGTHS};
 use crate::engine::settings::{UnsupportedSetting, within};
 
 /// The `sim` config group.
@@ -18,6 +21,8 @@ pub struct SimConfig {
     pub name: String,
     /// Folder of the data set.
     pub out: PathBuf,
+    /// Frames as the detectors read them, or light curves as a calibration gives them.
+    pub level: DataLevel,
     /// Training planets.
     #[schemars(range(min = 1, max = 100_000))]
     pub planets: usize,
@@ -48,6 +53,19 @@ pub struct SimConfig {
     pub noise: NoiseConfig,
     /// The detectors.
     pub detector: DetectorConfig,
+    /// How the test planets are seen otherwise than the training planets.
+    pub test_shift: TestShiftConfig,
+}
+
+/// How the detectors of the test planets differ: in the competition, too, what is tuned on the training planets alone meets
+/// other backgrounds and more hot pixels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TestShiftConfig {
+    /// What the background is multiplied by.
+    pub background: f64,
+    /// What the share of hot pixels is multiplied by.
+    pub hot_share: f64,
 }
 
 /// How deep transits are.
@@ -62,8 +80,8 @@ pub struct SpectrumConfig {
     pub depth_min: f64,
     /// Largest depth.
     pub depth_max: f64,
-    /// Standard deviation of an absorption band's strength, relative to the planet's depth.
-    pub band_sd: f64,
+    /// Largest scale height of an atmosphere, radii of the planet.
+    pub scale_height_max: f64,
 }
 
 /// When and how a planet passes.
@@ -74,8 +92,6 @@ pub struct TransitConfig {
     pub mid_hours_min: f64,
     /// Latest mid-transit.
     pub mid_hours_max: f64,
-    /// Largest impact parameter, radii of the star.
-    pub impact_max: f64,
     /// Largest linear limb-darkening coefficient at 0.7 µm; it falls with the wavelength.
     pub limb_u1_max: f64,
     /// Largest quadratic limb-darkening coefficient at 0.7 µm.
@@ -167,8 +183,8 @@ impl SimConfig {
             let got = format!("{} bytes", self.bytes());
             return refuse("sim.planets and sim.*_frames", "a data set of at most 2 TiB", got);
         }
-        let SpectrumConfig { depth_mean, depth_sd, depth_min, depth_max, band_sd } = self.spectrum;
-        let TransitConfig { mid_hours_min, mid_hours_max, impact_max, limb_u1_max, limb_u2_max } = self.transit;
+        let SpectrumConfig { depth_mean, depth_sd, depth_min, depth_max, scale_height_max } = self.spectrum;
+        let TransitConfig { mid_hours_min, mid_hours_max, limb_u1_max, limb_u2_max } = self.transit;
         let light = &self.light;
         let DetectorConfig { adc_gain, adc_offset, dark_median_per_second, dark_sd_per_second, .. } = self.detector;
         let detector = &self.detector;
@@ -182,10 +198,9 @@ impl SimConfig {
             ("sim.spectrum.depth_sd", depth_sd, 0.0, largest),
             ("sim.spectrum.depth_min", depth_min, above_zero, depth_max),
             ("sim.spectrum.depth_max", depth_max, depth_min, 0.5),
-            ("sim.spectrum.band_sd", band_sd, 0.0, 0.2),
+            ("sim.spectrum.scale_height_max", scale_height_max, 0.0, 0.03),
             ("sim.transit.mid_hours_min", mid_hours_min, any, mid_hours_max),
             ("sim.transit.mid_hours_max", mid_hours_max, mid_hours_min, largest),
-            ("sim.transit.impact_max", impact_max, 0.0, 1.0),
             ("sim.transit.limb_u1_max", limb_u1_max, 0.0, 1.0),
             ("sim.transit.limb_u2_max", limb_u2_max, 0.0, 1.0 - limb_u1_max.min(0.5)),
             ("sim.light.brightness_log_sd", light.brightness_log_sd, 0.0, 1.0),
@@ -208,9 +223,15 @@ impl SimConfig {
             ("sim.detector.fgs1_flat_mean", detector.fgs1_flat_mean, above_zero, largest),
             ("sim.detector.fgs1_flat_sd", detector.fgs1_flat_sd, 0.0, largest),
             ("sim.detector.linearity_sd", detector.linearity_sd, 0.0, 0.2),
+            ("sim.test_shift.background", self.test_shift.background, 0.0, 100.0),
+            ("sim.test_shift.hot_share", self.test_shift.hot_share, 0.0, 100.0),
         ];
         for (key, value, smallest, largest) in ranges {
             within(key, smallest..=largest, value)?;
+        }
+        if self.level == DataLevel::Binned && binned::bins(self) < FEWEST_BINS {
+            let got = format!("{} and {}, {} bins", self.airs_frames, self.fgs1_frames, binned::bins(self));
+            return refuse("sim.airs_frames and sim.fgs1_frames", "reads for 12 bins at sim.level=binned", got);
         }
         for instrument in Instrument::ALL {
             let readout = Readout::new(self, instrument);
@@ -223,11 +244,15 @@ impl SimConfig {
         Ok(())
     }
 
-    /// Bytes that the counts of the data set take at most: two for each. What is written is about half of it, in packed
+    /// Bytes that the numbers of the data set take at most: two for each count. What is written is about half of it, in packed
     /// differences, and calibration frames and tables add little.
     pub fn bytes(&self) -> u64 {
         let visits = |planets: usize| planets as u64 + self.second_visits.min(planets) as u64;
         let counts = |frames: usize, instrument: Instrument| frames as u64 * instrument.pixels() as u64;
+        if self.level == DataLevel::Binned {
+            let visit = (binned::bins(self) * WAVELENGTHS * size_of::<f64>()) as u64;
+            return (visits(self.planets) + visits(self.test_planets)).saturating_mul(visit);
+        }
         let visit = counts(self.airs_frames, Instrument::AirsCh0) + counts(self.fgs1_frames, Instrument::Fgs1);
         (visits(self.planets) + visits(self.test_planets)).saturating_mul(2 * visit)
     }
@@ -264,4 +289,4 @@ const MAX_COSMICS_PER_HOUR: f64 = 1e4;
 const MAX_NUMBER: f64 = 1e9;
 
 /// Raised when equal settings give other bytes.
-const SIMULATOR_VERSION: u32 = 1;
+const SIMULATOR_VERSION: u32 = 2;

@@ -59,7 +59,13 @@ impl Readout {
 }
 
 /// Draws the calibration frames of an instrument for a visit.
-pub(super) fn draw_frames(config: &SimConfig, instrument: Instrument, step: u32, visit: u32) -> CalibrationFrames {
+pub(super) fn draw_frames(
+    config: &SimConfig,
+    test: bool,
+    instrument: Instrument,
+    step: u32,
+    visit: u32,
+) -> CalibrationFrames {
     let DetectorConfig {
         dark_median_per_second,
         dark_sd_per_second,
@@ -69,6 +75,7 @@ pub(super) fn draw_frames(config: &SimConfig, instrument: Instrument, step: u32,
         linearity_sd,
         ..
     } = config.detector;
+    let hot_share = if test { (hot_share * config.test_shift.hot_share).min(0.5) } else { hot_share };
     let (purpose, flat_mean, flat_sd, bend) = match instrument {
         Instrument::AirsCh0 => {
             (Purpose::AirsFrames, config.detector.airs_flat_mean, config.detector.airs_flat_sd, AIRS_BEND)
@@ -208,8 +215,10 @@ pub(super) fn point_spread(instrument: Instrument) -> Vec<f64> {
     };
     match instrument {
         Instrument::AirsCh0 => {
-            let rows = profile(15.6, 0.95, 0.25);
-            (0..instrument.pixels()).map(|pixel| rows[pixel / columns]).collect()
+            // The trace of a real planet is wider at long wavelengths, which lie at low columns.
+            let width = |column: usize| 1.5 - 0.5 * column as f64 / columns as f64;
+            let rows: Vec<_> = (0..columns).map(|column| profile(15.6, width(column), 0.15)).collect();
+            (0..instrument.pixels()).map(|pixel| rows[pixel % columns][pixel / columns]).collect()
         }
         Instrument::Fgs1 => {
             let (rows, across) = (profile(15.3, 1.15, 0.06), profile(15.7, 1.15, 0.06));

@@ -25,6 +25,8 @@ pub(super) enum Purpose {
     AirsCosmics = 8,
     /// The same for FGS1.
     Fgs1Cosmics = 9,
+    /// Noise of every bin of a light curve.
+    Bins = 10,
 }
 
 /// Visits of one planet that have streams of their own.

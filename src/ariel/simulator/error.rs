@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::ariel::calibration::CalibrationError;
 use crate::ariel::dataset::DataError;
 use crate::engine::settings::UnsupportedSetting;
 use crate::failure::{Advice, FailureKind};
@@ -12,6 +13,9 @@ pub enum SimulationError {
     /// A file that cannot be written.
     #[error("{0}")]
     Data(#[from] DataError),
+    /// Light curves that cannot be written.
+    #[error("{0}")]
+    LightCurves(#[from] CalibrationError),
     /// A setting that makes no sense.
     #[error("{0}")]
     Setting(#[from] UnsupportedSetting),
@@ -27,6 +31,7 @@ impl Advice for SimulationError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Data(error) => error.hint(),
+            Self::LightCurves(error) => error.hint(),
             Self::Setting(error) => error.hint(),
             Self::OutputExists { .. } => Some("choose another folder with sim.out=DIR, or delete that one".into()),
         }
@@ -35,6 +40,7 @@ impl Advice for SimulationError {
     fn kind(&self) -> FailureKind {
         match self {
             Self::Data(error) => error.kind(),
+            Self::LightCurves(error) => error.kind(),
             Self::Setting(error) => error.kind(),
             Self::OutputExists { .. } => FailureKind::Failed,
         }

@@ -1,18 +1,22 @@
 //! A simulated data set in the competition's own layout: known spectra, seen through every detector effect that the
 //! calibration undoes.
 //!
-//! Simple physics, honestly done: a black-body-tinted star, an exact overlap of disks with quadratic limb darkening,
-//! slow drift, jitter common to both instruments, a point spread, background, Poisson noise, dark current, flat field,
+//! Simple physics, honestly done: stars and orbits as in the real table, spectra of absorbing atmospheres, a
+//! black-body-tinted star, exact transits with quadratic limb darkening, slow drift, jitter common to both instruments, a point spread, background, Poisson noise, dark current, flat field,
 //! dead and hot pixels, non-linearity, read noise, and 16-bit counts in pairs of reads. Every calibration frame that is
 //! written is the one that was used. All numbers come from the counter RNG by (purpose, planet, visit, pixel, read), so
 //! the bytes depend on the settings alone: not on threads, not on how many planets there are besides.
+//!
+//! At `sim.level=binned` no frames are written, but the light curves that a calibration would make of them.
 
+mod binned;
 mod config;
 mod detector;
 mod draws;
 mod error;
+mod population;
+mod spectrum;
 mod star;
-mod transit;
 mod visit;
 
 use std::fs;
@@ -24,15 +28,20 @@ use rayon::prelude::*;
 use crate::durable::{folder_of, sync_folder};
 use crate::engine::settings::UnsupportedSetting;
 
-pub use config::{DetectorConfig, LightConfig, NoiseConfig, SimConfig, SpectrumConfig, TransitConfig};
+pub use config::{
+    DetectorConfig, LightConfig, NoiseConfig, SimConfig, SpectrumConfig, TestShiftConfig, TransitConfig,
+};
 pub use error::SimulationError;
 
+use super::calibration::{CalibSettings, light_curves_path, write_light_curves};
+use super::config::DataLevel;
 use super::dataset::{
     AdcInfo, AxisInfo, DataError, FrameWriteOptions, Layout, ReadoutConversion, Split, Star, Targets, Visit,
     write_atomically, write_frames, write_wavelengths,
 };
 use super::instrument::{Instrument, WAVELENGTHS};
 use super::submission::Submission;
+use binned::{AIRS_PAIRS, FGS1_PAIRS, Observatory};
 use detector::{Detector, FIRST_READ_SECONDS, Light, Readout, draw_frames, point_spread};
 use draws::planet_step;
 use star::{Planet, airs_column_um, wavelengths_um};
@@ -63,17 +72,9 @@ pub fn simulate(config: &SimConfig, progress: &mut dyn FnMut(SimProgress)) -> Re
 
     let layout = Layout::new(&partial);
     write_tables(config, &layout)?;
-    let jobs: Vec<(bool, usize)> = (0..config.planets)
-        .map(|index| (false, index))
-        .chain((0..config.test_planets).map(|index| (true, index)))
-        .collect();
-    let mut done = 0;
-    for batch in jobs.chunks(rayon::current_num_threads().max(1)) {
-        let results: Vec<Result<(), SimulationError>> =
-            batch.par_iter().map(|&(test, index)| write_planet(config, &layout, test, index)).collect();
-        results.into_iter().collect::<Result<(), _>>()?;
-        done += batch.len();
-        progress(SimProgress { done, total: jobs.len() });
+    match config.level {
+        DataLevel::Raw => write_frames_of_all(config, &layout, progress)?,
+        DataLevel::Binned => write_light_curves_of_all(config, &layout, progress)?,
     }
 
     let refuse = |source| DataError::io("rename to", out, source);
@@ -84,6 +85,75 @@ pub fn simulate(config: &SimConfig, progress: &mut dyn FnMut(SimProgress)) -> Re
     fs::rename(&partial, out).map_err(refuse)?;
     sync_folder(folder_of(out)).map_err(refuse)?;
     Ok(())
+}
+
+/// Every planet's folder of frames.
+fn write_frames_of_all(
+    config: &SimConfig,
+    layout: &Layout,
+    progress: &mut dyn FnMut(SimProgress),
+) -> Result<(), SimulationError> {
+    let jobs: Vec<(bool, usize)> = (0..config.planets)
+        .map(|index| (false, index))
+        .chain((0..config.test_planets).map(|index| (true, index)))
+        .collect();
+    let mut done = 0;
+    for batch in jobs.chunks(rayon::current_num_threads().max(1)) {
+        let results: Vec<Result<(), SimulationError>> =
+            batch.par_iter().map(|&(test, index)| write_planet(config, layout, test, index)).collect();
+        results.into_iter().collect::<Result<(), _>>()?;
+        done += batch.len();
+        progress(SimProgress { done, total: jobs.len() });
+    }
+    Ok(())
+}
+
+/// A file of light curves per split.
+fn write_light_curves_of_all(
+    config: &SimConfig,
+    layout: &Layout,
+    progress: &mut dyn FnMut(SimProgress),
+) -> Result<(), SimulationError> {
+    let total = config.planets + config.test_planets;
+    let observatory = Observatory::new(config);
+    let mut done = 0;
+    for (split, count) in [(Split::Train, config.planets), (Split::Test, config.test_planets)] {
+        if count == 0 {
+            continue;
+        }
+        let test = split == Split::Test;
+        let planets: Vec<Planet> = (0..count).into_par_iter().map(|index| planet(config, test, index)).collect();
+        let visits: Vec<(usize, Visit)> = (0..count)
+            .flat_map(|index| (0..visits_of(config, index)).map(move |number| (index, number)))
+            .map(|(index, number)| (index, Visit { planet: planets[index].star.planet_id, number }))
+            .collect();
+        let light_curves = |&(index, Visit { number, .. }): &(usize, Visit)| {
+            let step = planet_step(test, index);
+            let conditions = Conditions::draw(config, test, step, number);
+            observatory.light_curves(&planets[index], &conditions, step, number)
+        };
+        // As many at once as threads: of a competition's worth all would take half a gigabyte.
+        let at_once = 4 * rayon::current_num_threads().max(1);
+        let mut ready = std::collections::VecDeque::new();
+        let path = light_curves_path(&layout.split(split));
+        let settings = CalibSettings::of_simulation(split, AIRS_PAIRS, FGS1_PAIRS, &config.record());
+        let listed: Vec<Visit> = visits.iter().map(|(_, visit)| *visit).collect();
+        write_light_curves(&path, &settings, observatory.times(), &listed, |row, _| {
+            if ready.is_empty() {
+                let next = &visits[row..(row + at_once).min(visits.len())];
+                ready.extend(next.par_iter().map(light_curves).collect::<Vec<_>>());
+            }
+            progress(SimProgress { done: done + visits[row].0 + 1, total });
+            Ok::<_, SimulationError>(ready.pop_front().expect("as many as were asked for"))
+        })?;
+        done += count;
+    }
+    Ok(())
+}
+
+/// Visits of a planet.
+fn visits_of(config: &SimConfig, index: usize) -> u32 {
+    if index < config.second_visits { 2 } else { 1 }
 }
 
 fn refuse_existing(out: &Path) -> Result<(), SimulationError> {
@@ -173,14 +243,13 @@ fn write_planet(config: &SimConfig, layout: &Layout, test: bool, index: usize) -
     let planet = planet(config, test, index);
     let step = planet_step(test, index);
     let split = if test { Split::Test } else { Split::Train };
-    let visits = if index < config.second_visits { 2 } else { 1 };
-    for number in 0..visits {
+    for number in 0..visits_of(config, index) {
         let visit = Visit { planet: planet.star.planet_id, number };
-        let conditions = Conditions::draw(config, step, number);
+        let conditions = Conditions::draw(config, test, step, number);
         for instrument in Instrument::ALL {
             let folder = layout.calibration_folder(split, visit, instrument);
             create_folder(&folder)?;
-            let frames = draw_frames(config, instrument, step, number);
+            let frames = draw_frames(config, test, instrument, step, number);
             frames.write(&folder, instrument)?;
 
             let readout = Readout::new(config, instrument);

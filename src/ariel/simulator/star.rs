@@ -1,10 +1,12 @@
 //! Stars and planets as they might be: tables, spectra, electrons.
 
-use super::config::{SimConfig, SpectrumConfig};
+use super::config::SimConfig;
 use super::draws::{Draws, Purpose};
-use super::transit::Orbit;
+use super::population::System;
+use super::spectrum::Spectrum;
 use crate::ariel::dataset::Star;
 use crate::ariel::instrument::{Instrument, WAVELENGTHS};
+use crate::ariel::transit::Orbit;
 
 /// Wavelength of FGS1, µm.
 pub(super) const FGS1_UM: f64 = 0.7;
@@ -38,30 +40,33 @@ impl Planet {
         /// Ids of a split are drawn from disjoint intervals, in ascending order, odd ones for test planets.
         const ID_INTERVAL: u64 = 1 << 21;
         let id = (index as u64 * ID_INTERVAL + draws.below(ID_INTERVAL)) * 2 + u64::from(test);
-        let mass_solar = draws.between(0.75, 1.45);
-        let radius_solar = libm::pow(mass_solar, 0.9) * libm::exp(0.12 * draws.normal());
-        let temperature_kelvin = 5772.0 * libm::pow(mass_solar, 0.55) * libm::exp(0.02 * draws.normal());
-        let period_days = draws.between(2.8, 7.6);
-        // Kepler's third law; 4.2083 solar radii are the semi-major axis of one day around one solar mass.
-        let semi_major_axis_radii = 4.2083 * libm::cbrt(mass_solar * period_days * period_days) / radius_solar;
-        let impact = draws.between(0.0, config.transit.impact_max);
-        let inclination_degrees = libm::acos(impact / semi_major_axis_radii).to_degrees();
+        let mut spectrum_draws = Draws::new(config.seed, Purpose::Spectrum, step, 0);
+        /// How far, in radii of the star, a planet reaches onto its disk at least: the table holds planets that transit.
+        const REACH: f64 = 0.02;
+        let (system, spectrum) = loop {
+            let system = System::draw(&mut draws);
+            let spectrum = Spectrum::draw(&config.spectrum, &system, &mut spectrum_draws);
+            if system.orbit.impact() < 1.0 + spectrum.depth(FGS1_UM).sqrt() - REACH {
+                break (system, spectrum);
+            }
+        };
+        let System { mass_solar, radius_solar, temperature_kelvin, planet_mass_jupiter, orbit } = system;
         let star = Star {
             planet_id: id as i64,
             radius_solar,
             mass_solar,
             temperature_kelvin,
-            planet_mass_jupiter: libm::exp(draws.normal() - 0.2),
+            planet_mass_jupiter,
             eccentricity: 0.0,
-            period_days,
-            semi_major_axis_radii,
-            inclination_degrees,
+            period_days: orbit.period_days,
+            semi_major_axis_radii: orbit.semi_major_axis_radii,
+            inclination_degrees: orbit.inclination_degrees,
         };
         Self {
             star,
-            orbit: Orbit { period_days, semi_major_axis_radii, inclination_degrees },
+            orbit,
             brightness: libm::exp(config.light.brightness_log_sd * draws.normal()),
-            spectrum: Spectrum::draw(&config.spectrum, &mut Draws::new(config.seed, Purpose::Spectrum, step, 0)),
+            spectrum,
         }
     }
 
@@ -114,43 +119,6 @@ fn reference_electrons_per_second(column: usize) -> f64 {
     let (from, to) = (POINTS[right - 1], POINTS[right]);
     let share = (channel - from.0) / (to.0 - from.0);
     libm::exp(libm::log(from.1) * (1.0 - share) + libm::log(to.1) * share) / 4.5
-}
-
-/// Absorption bands: centre and width in µm. Toy shapes at the places where water, methane, ammonia, carbon dioxide and
-/// carbon monoxide absorb, and a slope for haze.
-const BANDS: [(f64, f64); 6] = [(1.90, 0.12), (2.70, 0.20), (3.35, 0.18), (2.30, 0.15), (4.30, 0.30), (3.00, 0.12)];
-
-#[derive(Debug, Clone)]
-struct Spectrum {
-    depth: f64,
-    haze: f64,
-    bands: [f64; BANDS.len()],
-}
-
-impl Spectrum {
-    fn draw(config: &SpectrumConfig, draws: &mut Draws) -> Self {
-        // The log-normal distribution with the mean and standard deviation asked for.
-        let relative = config.depth_sd / config.depth_mean;
-        let log_variance = libm::log1p(relative * relative);
-        let depth = config.depth_mean * libm::exp(log_variance.sqrt() * draws.normal() - log_variance / 2.0);
-        Self {
-            depth: depth.clamp(config.depth_min, config.depth_max),
-            haze: config.band_sd * draws.normal(),
-            bands: std::array::from_fn(|_| config.band_sd * draws.normal()),
-        }
-    }
-
-    fn depth(&self, wavelength_um: f64) -> f64 {
-        /// What no atmosphere undercuts, relative to the planet's depth.
-        const FLOOR: f64 = 0.2;
-        // Haze scatters the visible: 1 at FGS1, and next to nothing at 2 µm.
-        let mut relative = 1.0 + self.haze * libm::pow(FGS1_UM / wavelength_um, 3.0);
-        for (strength, (centre, width)) in self.bands.iter().zip(BANDS) {
-            let distance = (wavelength_um - centre) / width;
-            relative += strength * libm::exp(-0.5 * distance * distance);
-        }
-        self.depth * relative.max(FLOOR)
-    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub(crate) fn quiet(out: &Path) -> SimConfig {
     SimConfig {
         name: "test".into(),
         out: out.to_owned(),
+        level: DataLevel::Raw,
         planets: 1,
         test_planets: 0,
         second_visits: 0,
@@ -18,11 +19,10 @@ pub(crate) fn quiet(out: &Path) -> SimConfig {
         airs_frames: 40,
         fgs1_frames: 40,
         visit_hours: 7.5,
-        spectrum: SpectrumConfig { depth_mean: 0.05, depth_sd: 0.0, depth_min: 5e-4, depth_max: 0.08, band_sd: 0.03 },
+        spectrum: SpectrumConfig { depth_mean: 0.05, depth_sd: 0.0, depth_min: 5e-4, depth_max: 0.08, scale_height_max: 0.012 },
         transit: TransitConfig {
             mid_hours_min: 3.75,
             mid_hours_max: 3.75,
-            impact_max: 0.3,
             limb_u1_max: 0.0,
             limb_u2_max: 0.0,
         },
@@ -49,6 +49,7 @@ pub(crate) fn quiet(out: &Path) -> SimConfig {
             fgs1_flat_sd: 0.047,
             linearity_sd: 0.05,
         },
+        test_shift: TestShiftConfig { background: 1.0, hot_share: 1.0 },
     }
 }
 
@@ -96,7 +97,7 @@ fn the_injected_depth_of_a_quiet_planet_comes_back_through_calibration() {
         output: CalibOutput::LightCurve,
         airs_bin: 1,
         fgs1_bin: 1,
-        steps: CalibSteps { mask: true, linearity: true, dark: true, flat: true },
+        steps: CalibSteps::OFFICIAL,
     };
     let visit = data.visits(Split::Train).expect("listed")[0];
     let calibrator = Calibrator::new(&data, Split::Train, &calib).expect("tables");
@@ -129,7 +130,7 @@ fn without_linearity_the_injected_depth_is_missed() {
     let data = DataSet::open(&config.out).expect("opened");
     let visit = data.visits(Split::Train).expect("listed")[0];
     let white = |linearity| {
-        let steps = CalibSteps { mask: true, linearity, dark: true, flat: true };
+        let steps = CalibSteps { linearity, ..CalibSteps::OFFICIAL };
         let output = CalibOutput::LightCurve;
         let calib = CalibConfig { out: PathBuf::new(), output, airs_bin: 1, fgs1_bin: 1, steps };
         let curve =
@@ -167,7 +168,7 @@ fn simulated_and_calibrated_numbers_are_the_same_on_every_machine() {
     config.light.airs_background_per_second = 8.0;
     run(&config);
     let data = DataSet::open(&config.out).expect("opened");
-    let steps = CalibSteps { mask: true, linearity: true, dark: true, flat: true };
+    let steps = CalibSteps::OFFICIAL;
     let (output, out) = (CalibOutput::LightCurve, PathBuf::new());
     let calib = CalibConfig { out, output, airs_bin: 2, fgs1_bin: 3, steps };
     let calibrator = Calibrator::new(&data, Split::Train, &calib).expect("tables");
