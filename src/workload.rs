@@ -36,10 +36,12 @@ pub use self::settings::{
 pub use self::subcommand::{Answer, Subcommand, Work};
 pub use crate::manifest::predicate::{DataRole, DataSet};
 
-/// A model at the end of its training.
+/// A model at the end of its training: of its best validated state, if any was validated, else of its last one.
 pub struct TrainedModel<'a, T: Task, B: AutodiffBackend> {
     /// What was trained.
     pub task: &'a T,
+    /// The checkpoint with its parameters, inside the run directory.
+    pub checkpoint: &'static str,
     /// The model, in inference mode.
     pub model: &'a InferenceModel<T, B>,
     /// Where it is.

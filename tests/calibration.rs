@@ -5,14 +5,7 @@ use std::process::Command;
 
 use safetensors::SafeTensors;
 
-use crate::sandbox::{Outcome, Sandbox, present, repository, shared, trained};
-
-/// A Python with numpy and pyarrow: `SPECTRAMIND_PYTHON`, or `python3`.
-fn python() -> Option<PathBuf> {
-    let python = std::env::var_os("SPECTRAMIND_PYTHON").map_or_else(|| "python3".into(), PathBuf::from);
-    let works = Command::new(&python).args(["-c", "import numpy, pyarrow"]).output().is_ok_and(|o| o.status.success());
-    present("python", works, "a Python with numpy and pyarrow (SPECTRAMIND_PYTHON)").then_some(python)
-}
+use crate::sandbox::{Outcome, Sandbox, python_with, repository, shared, trained};
 
 fn f64s(bytes: &[u8]) -> Vec<f64> {
     bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("8 bytes"))).collect()
@@ -52,15 +45,7 @@ fn compare(case: &Case<'_>, python: &Path) -> [usize; 2] {
     }
     sandbox.done(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
 
-    let oracle = sandbox.path("oracle");
-    let outcome = Outcome::of(
-        Command::new(python)
-            .arg(repository().join("tests/oracle/calibrate.py"))
-            .arg(case.root)
-            .args(["train", case.planet, "0", &airs_bin, &fgs1_bin, &case.steps.join(",")])
-            .arg(&oracle),
-    );
-    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let oracle = by_oracle(case, python, &sandbox);
 
     let bytes = std::fs::read(sandbox.path(format!("cubes/{}_0.safetensors", case.planet))).expect("a cube");
     let cube = SafeTensors::deserialize(&bytes).expect("safetensors");
@@ -74,11 +59,26 @@ fn compare(case: &Case<'_>, python: &Path) -> [usize; 2] {
     })
 }
 
+/// The folder in which the independent implementation leaves its arrays.
+fn by_oracle(case: &Case<'_>, python: &Path, sandbox: &Sandbox) -> PathBuf {
+    let [airs_bin, fgs1_bin] = case.bins.map(|bin| bin.to_string());
+    let oracle = sandbox.path("oracle");
+    let outcome = Outcome::of(
+        Command::new(python)
+            .arg(repository().join("tests/oracle/calibrate.py"))
+            .arg(case.root)
+            .args(["train", case.planet, "0", &airs_bin, &fgs1_bin, &case.steps.join(",")])
+            .arg(&oracle),
+    );
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    oracle
+}
+
 const ALL: [&str; 4] = ["mask", "linearity", "dark", "flat"];
 
 #[test]
 fn the_real_planet_is_calibrated_as_by_the_independent_implementation() {
-    let (Some(root), Some(python)) = (shared("ariel/sample"), python()) else { return };
+    let (Some(root), Some(python)) = (shared("ariel/sample"), python_with("numpy, pyarrow")) else { return };
     let root = root.canonicalize().expect("a path");
     let case = Case { root: &root, planet: "342072318", bins: [5, 5], steps: &ALL };
     let masked = compare(&case, &python);
@@ -91,7 +91,7 @@ fn the_real_planet_is_calibrated_as_by_the_independent_implementation() {
 
 #[test]
 fn a_simulated_planet_with_dead_and_hot_pixels_is_calibrated_as_by_the_independent_implementation() {
-    let Some(python) = python() else { return };
+    let Some(python) = python_with("numpy, pyarrow") else { return };
     let root = trained().path("data/sim_tiny");
     let mut planets: Vec<_> = std::fs::read_dir(root.join("train"))
         .expect("list")
@@ -102,4 +102,25 @@ fn a_simulated_planet_with_dead_and_hot_pixels_is_calibrated_as_by_the_independe
         let masked = compare(&Case { root: &root, planet, bins: [1, 2], steps: &ALL }, &python);
         assert!(masked[0] > 0, "dead and hot pixels are simulated: {masked:?}");
     }
+}
+
+#[test]
+fn light_curves_less_their_background_are_those_of_the_independent_implementation() {
+    let Some(python) = python_with("numpy, pyarrow") else { return };
+    let root = trained().path("data/sim_tiny");
+    let bytes = std::fs::read(trained().path("data/sim_tiny-calibrated/train/light_curves.safetensors")).expect("read");
+    let file = SafeTensors::deserialize(&bytes).expect("safetensors");
+    let planets = file.tensor("planet_ids").expect("planets").data().to_vec();
+    let planet = i64::from_le_bytes(planets[..8].try_into().expect("8 bytes")).to_string();
+    let steps = ["mask", "linearity", "dark", "flat", "background", "aperture"];
+    let sandbox = Sandbox::new();
+    let oracle = by_oracle(&Case { root: &root, planet: &planet, bins: [1, 2], steps: &steps }, &python, &sandbox);
+    let theirs = f64s(&std::fs::read(oracle.join("light_curve.f64")).expect("oracle's values"));
+    let curves = file.tensor("light_curves").expect("light curves");
+    assert_eq!(curves.shape()[1..], [60, 283]);
+    assert_close("light curve", &f64s(&curves.data()[..theirs.len() * 8]), &theirs);
+    // Without the two steps it is another one, by more than rounding.
+    let plain = by_oracle(&Case { root: &root, planet: &planet, bins: [1, 2], steps: &ALL }, &python, &Sandbox::new());
+    let plain = f64s(&std::fs::read(plain.join("light_curve.f64")).expect("oracle's values"));
+    assert!(plain.iter().zip(&theirs).all(|(a, b)| a > b), "a background is positive");
 }

@@ -160,6 +160,14 @@ pub fn present(need: &str, is_there: bool, what: &str) -> bool {
     is_there
 }
 
+/// A Python that can import these modules, `a, b`: `SPECTRAMIND_PYTHON`, or `python3`.
+pub fn python_with(modules: &str) -> Option<PathBuf> {
+    let python = std::env::var_os("SPECTRAMIND_PYTHON").map_or_else(|| "python3".into(), PathBuf::from);
+    let import = Command::new(&python).args(["-c", &format!("import {modules}")]).output();
+    let works = import.is_ok_and(|output| output.status.success());
+    present("python", works, &format!("a Python with {modules} (SPECTRAMIND_PYTHON)")).then_some(python)
+}
+
 /// Copies a folder with everything in it.
 pub fn copy_tree(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("create folder");

@@ -120,10 +120,38 @@ pub struct PredictConfig {
     pub calib: CalibConfig,
     /// Where to compute: auto, cpu, wgpu, cuda.
     pub accelerator: Accelerator,
-    /// The checkpoint to predict with.
-    pub checkpoint: PathBuf,
+    /// What to predict with: checkpoints or run directories, several of which are averaged.
+    pub checkpoint: Checkpoints,
     /// Where the submission goes.
     pub out: PathBuf,
+}
+
+/// One checkpoint, or several.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Checkpoints {
+    /// One.
+    One(PathBuf),
+    /// Several, at least one.
+    Several(#[schemars(length(min = 1))] Vec<PathBuf>),
+}
+
+impl Checkpoints {
+    /// All of them.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn paths(&self) -> Result<&[PathBuf], UnsupportedSetting> {
+        match self {
+            Self::One(path) => Ok(std::slice::from_ref(path)),
+            Self::Several(paths) if paths.is_empty() => Err(UnsupportedSetting::Invalid {
+                key: "checkpoint",
+                expected: "at least one checkpoint or run directory",
+                got: "[]".into(),
+            }),
+            Self::Several(paths) => Ok(paths),
+        }
+    }
 }
 
 /// `evaluate.yaml`.
@@ -164,8 +192,22 @@ pub struct DataConfig {
     /// Share of the labelled planets held out to judge by.
     #[schemars(range(min = 0, max = 1))]
     pub test_fraction: f64,
+    /// One of several equal parts of the labelled planets to judge by, in place of `test_fraction`; `null` is none.
+    #[serde(deserialize_with = "required")]
+    pub fold: Option<Fold>,
     /// Seed that draws the held-out planets.
     pub split_seed: u64,
+}
+
+/// A part of the labelled planets, drawn so that the parts of one `split_seed` share no planet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fold {
+    /// Parts in all.
+    #[schemars(range(min = 2, max = 100_000))]
+    pub of: usize,
+    /// Which of them, from 0.
+    pub number: usize,
 }
 
 /// What a data set holds.
@@ -201,6 +243,18 @@ impl DataConfig {
             let got = format!("{} in all", self.val_fraction + self.test_fraction);
             return refuse("data.val_fraction and data.test_fraction", "shares that leave planets to train on", got);
         }
+        if let Some(Fold { of, number }) = self.fold {
+            within("data.fold.of", 2..=MAX_TABLE_ROWS as usize, of)?;
+            within("data.fold.number", 0..=of - 1, number)?;
+            if self.test_fraction != 0.0 {
+                let expected = "0 with data.fold, which says what is held out to judge by";
+                return refuse("data.test_fraction", expected, self.test_fraction.to_string());
+            }
+            if self.val_fraction + 1.0 / of as f64 >= 1.0 {
+                let (expected, got) = ("less than what a fold leaves", self.val_fraction.to_string());
+                return refuse("data.val_fraction", expected, got);
+            }
+        }
         match shares.into_iter().find(|(_, share)| !(0.0..1.0).contains(share)) {
             Some((key, share)) => refuse(key, "a share from 0 to below 1", share.to_string()),
             None => Ok(()),
@@ -231,6 +285,7 @@ pub(crate) mod tests {
                 batch_size: 2,
                 val_fraction: 0.0,
                 test_fraction: 0.0,
+                fold: None,
                 split_seed: 7,
             },
             sim: SimConfig { planets: 2, ..quiet(&data) },
@@ -239,7 +294,7 @@ pub(crate) mod tests {
                 output: CalibOutput::LightCurve,
                 airs_bin: 1,
                 fgs1_bin: 1,
-                steps: CalibSteps::ALL,
+                steps: CalibSteps::OFFICIAL,
             },
             loss: LossConfig {
                 name: LossName::OfficialScore,

@@ -10,8 +10,7 @@ use super::submission::Submission;
 const WORST: usize = 5;
 
 /// A submission, held against true spectra.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
     /// The official score, and by instrument.
     pub score: Score,
@@ -60,7 +59,8 @@ impl Evaluation {
         let errors = truth.iter().zip(mean).map(|(truth, mean)| truth - mean);
         let z = || errors.clone().zip(sigma).map(|(error, sigma)| error / sigma);
         let cells = truth.len() as f64;
-        let mean_square = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>() / cells;
+        let mean_square =
+            |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>() / cells;
         scored.sort_by(|a, b| a.score.total_cmp(&b.score).then(a.planet.cmp(&b.planet)));
         scored.truncate(WORST);
         Ok(Self {
@@ -71,6 +71,23 @@ impl Evaluation {
             coverage_68: z().filter(|z| z.abs() <= 1.0).count() as f64 / cells,
             worst: scored,
             planets: planet_ids.len(),
+        })
+    }
+
+    /// The figures for a program.
+    pub fn json(&self) -> serde_json::Value {
+        let Self { score, standard_error, rmse_ppm, z_sd, coverage_68, worst, planets } = self;
+        serde_json::json!({
+            "score": score.official,
+            "unclipped": score.unclipped,
+            "standardError": standard_error,
+            "fgs1": score.fgs1,
+            "airs": score.airs,
+            "rmsePpm": rmse_ppm,
+            "zSd": z_sd,
+            "coverage68": coverage_68,
+            "planets": planets,
+            "worst": worst,
         })
     }
 
@@ -103,7 +120,8 @@ mod tests {
         let error = |cell: usize| 1e-4 * if cell.is_multiple_of(2) { 1.0 } else { -1.0 };
         let mut mean: Vec<f64> = truth.iter().enumerate().map(|(cell, truth)| truth + error(cell)).collect();
         let sigma = vec![1e-4 + 1e-12; truth.len()];
-        let submission = |mean: &[f64]| Submission { planet_ids: vec![4, 5, 6, 7], mean: mean.to_vec(), sigma: sigma.clone() };
+        let submission =
+            |mean: &[f64]| Submission { planet_ids: vec![4, 5, 6, 7], mean: mean.to_vec(), sigma: sigma.clone() };
         let honest = Evaluation::of(&truth, &submission(&mean), naive).expect("scored");
         assert!((honest.z_sd - 1.0).abs() < 1e-6 && honest.coverage_68 == 1.0, "{honest:?}");
         assert!((honest.rmse_ppm - 100.0).abs() < 1e-6 && honest.standard_error < 1e-3, "{honest:?}");

@@ -3,8 +3,6 @@
 //! For each planet and wavelength: s = (L(prediction) − L(naive)) / (L(ideal) − L(naive)), where L is the Gaussian
 //! log-density of the truth. Works on plain slices, FGS1's wavelength first in each spectrum.
 
-use serde::Serialize;
-
 use crate::ariel::instrument::WAVELENGTHS;
 use crate::failure::Advice;
 
@@ -84,7 +82,7 @@ impl NaivePrediction {
 }
 
 /// The score of a submission.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Score {
     /// The official number: the weighted mean, clipped to [0, 1].
     pub official: f64,

@@ -209,7 +209,10 @@ impl Predictor {
         let network = self.model.network.is_some().then(|| NetworkSeen {
             depth: matrix(inputs.iter().map(|planet| planet.depth).collect(), rows, 1, device),
             scalars: matrix(gather(|planet| &planet.scalars), rows, self.scalars(), device),
-            curves: Tensor::from_data(TensorData::new(gather(|planet| &planet.curves), [rows, CURVES, self.bins]), device),
+            curves: Tensor::from_data(
+                TensorData::new(gather(|planet| &planet.curves), [rows, CURVES, self.bins]),
+                device,
+            ),
             components: (!self.prior.components.is_empty())
                 .then(|| matrix(self.shapes(), self.prior.components.len(), WAVELENGTHS, device)),
             bumps: matrix(bumps(), BUMPS, WAVELENGTHS, device),

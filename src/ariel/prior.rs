@@ -63,7 +63,8 @@ impl SpectrumPrior {
         let (variances, components): (Vec<f64>, Vec<Vec<f64>>) = found.into_iter().unzip();
         let rest = (0..WAVELENGTHS).map(|w| {
             let all = rows.iter().map(|row| row[w] * row[w]).sum::<f64>() / count;
-            let kept: f64 = components.iter().zip(&variances).map(|(unit, variance)| variance * unit[w] * unit[w]).sum();
+            let kept: f64 =
+                components.iter().zip(&variances).map(|(unit, variance)| variance * unit[w] * unit[w]).sum();
             (all - kept).max(LEAST_REST)
         });
         Self { rest: rest.collect(), mean, components, variances }
@@ -101,7 +102,9 @@ impl SpectrumPrior {
             let (row, weight) = (row(w), 1.0 / variance(w));
             for (place, value) in row.iter().enumerate() {
                 right[place] += weight * value * transit.depths[w];
-                row.iter().enumerate().for_each(|(other, times)| normal[place * size + other] += weight * value * times);
+                row.iter()
+                    .enumerate()
+                    .for_each(|(other, times)| normal[place * size + other] += weight * value * times);
             }
         }
         let cholesky = Cholesky::of(normal, size)?;
@@ -132,7 +135,9 @@ fn principal(rows: &[Vec<f64>], count: usize) -> Vec<(f64, Vec<f64>)> {
     // Waves of growing frequency, no two alike: a start that no spectrum is orthogonal to.
     let start = |order: usize| -> Vec<f64> {
         let step = std::f64::consts::PI * order as f64 / WAVELENGTHS as f64;
-        (0..WAVELENGTHS).map(|w| libm::cos(step * (w as f64 + 0.5)) + 0.1 * libm::sin((order + 1) as f64 * w as f64)).collect()
+        (0..WAVELENGTHS)
+            .map(|w| libm::cos(step * (w as f64 + 0.5)) + 0.1 * libm::sin((order + 1) as f64 * w as f64))
+            .collect()
     };
     let mut basis: Vec<Vec<f64>> = (0..count).map(start).collect();
     orthonormalise(&mut basis);

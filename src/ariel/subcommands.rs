@@ -21,6 +21,7 @@ use super::workload::{FittedScale, SIGMA_SCALE};
 use crate::config::Config;
 use crate::engine::device::{self, Job};
 use crate::engine::repro::with_arithmetic;
+use crate::engine::run_dir::{BEST_CHECKPOINT, FINAL_CHECKPOINT};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::state::load_parameters;
 use crate::failure::{Advice, Failure};
@@ -100,51 +101,75 @@ fn calibrate(config: &Config, progress: &mut dyn FnMut(Progress<'_>)) -> Result<
 fn predict(config: &Config, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Answer, Failure> {
     let config: PredictConfig = config.extract()?;
     config.data.check()?;
-    let (checkpoint, scale) = trained(&config.checkpoint)?;
-    let snapshot = Snapshot::read(&checkpoint)?;
-    let predictor = Predictor::parse(&snapshot.progress.task)
-        .map_err(|reason| CommandError::Foreign { path: checkpoint.clone(), reason })?;
-    let choice = device::choose(config.accelerator, snapshot.progress.arithmetic.numerics)?;
+    let models = config.checkpoint.paths()?.iter().map(|path| Trained::read(path)).collect::<Result<Vec<_>, _>>()?;
     if config.data.level == DataLevel::Raw {
-        predictor.light_curves.expect(&LightCurveKind::of_frames(&config.calib))?;
+        let kind = LightCurveKind::of_frames(&config.calib);
+        models.iter().try_for_each(|model| model.predictor.light_curves.expect(&kind))?;
     }
     preparation::check_tables(&config.data, Labels::NotNeeded)?;
     if config.data.level == DataLevel::Raw {
         preparation::ensure_light_curves(&config.data, &config.calib, progress)?;
     }
     let (data_set, curves) = read_light_curves(&config.data, &config.calib)?;
-    predictor.light_curves.expect(&LightCurveKind::of(config.data.level, &curves.settings))?;
-    if curves.bins != predictor.bins {
-        let (expected, got) = (predictor.bins, curves.bins);
-        return Err(CommandError::Bins { checkpoint, expected, got }.into());
+    let kind = LightCurveKind::of(config.data.level, &curves.settings);
+    for Trained { checkpoint, predictor, .. } in &models {
+        predictor.light_curves.expect(&kind)?;
+        if curves.bins != predictor.bins {
+            let (checkpoint, expected, got) = (checkpoint.clone(), predictor.bins, curves.bins);
+            return Err(CommandError::Bins { checkpoint, expected, got }.into());
+        }
     }
     let measured = measure(&curves, &data_set.stars(config.data.split)?, &data_set.wavelengths_um()?)?;
-    let stage = format!("computing on {}: chosen because {}", choice.device, choice.why);
-    progress(Progress { stage: &stage, done: 0, total: 1, unit: "" });
-    let mut submission =
-        choice.device.run(Prediction { predictor: &predictor, snapshot: &snapshot, measured: &measured })?;
-    scale.apply(&mut submission);
-    submission.write(&config.out)?;
+    let mut predictions = Vec::with_capacity(models.len());
+    for (number, model) in models.iter().enumerate() {
+        let choice = device::choose(config.accelerator, model.snapshot.progress.arithmetic.numerics)?;
+        let stage = format!("computing on {}: chosen because {}", choice.device, choice.why);
+        progress(Progress { stage: &stage, done: number as u64, total: models.len() as u64, unit: "" });
+        let mut prediction = choice.device.run(Prediction { model, measured: &measured })?;
+        model.scale.apply(&mut prediction);
+        predictions.push(prediction);
+    }
+    Submission::mixture(&predictions).write(&config.out)?;
     Ok(written(&[config.out]))
 }
 
-/// The checkpoint to predict with, and what its σ is multiplied by: of a run directory the best one, if any was validated,
-/// else the final one, with the scale that the run fitted; of a file what it says itself.
-fn trained(path: &Path) -> Result<(PathBuf, SigmaScale), Failure> {
-    if !path.is_dir() {
-        return Ok((path.to_owned(), SigmaScale::NONE));
+/// A model to predict with.
+struct Trained {
+    checkpoint: PathBuf,
+    snapshot: Snapshot,
+    predictor: Predictor,
+    scale: SigmaScale,
+}
+
+impl Trained {
+    /// Of a run directory the checkpoint that was tested, with the scale that was fitted to it; of a file what it says itself.
+    fn read(path: &Path) -> Result<Self, Failure> {
+        let (checkpoint, scale) = match path.is_dir() {
+            false => (path.to_owned(), SigmaScale::NONE),
+            true => {
+                let scale = path.join(SIGMA_SCALE);
+                let bytes = std::fs::read(&scale);
+                let bytes = bytes.map_err(|source| DataError::reading("scale of sigma", &scale, source))?;
+                let foreign = |reason| CommandError::Foreign { path: scale.clone(), reason };
+                let FittedScale { checkpoint, scale: fitted } =
+                    serde_json::from_slice(&bytes).map_err(|error| foreign(error.to_string()))?;
+                // A file that a stranger may have written says which of two names, and no path.
+                if ![BEST_CHECKPOINT, FINAL_CHECKPOINT].contains(&checkpoint.as_str()) {
+                    return Err(foreign(format!("checkpoint {checkpoint}")).into());
+                }
+                (path.join(checkpoint), fitted)
+            }
+        };
+        let snapshot = Snapshot::read(&checkpoint)?;
+        let predictor = Predictor::parse(&snapshot.progress.task)
+            .map_err(|reason| CommandError::Foreign { path: checkpoint.clone(), reason })?;
+        Ok(Self { checkpoint, snapshot, predictor, scale })
     }
-    let scale = path.join(SIGMA_SCALE);
-    let read = std::fs::read(&scale).map_err(|source| DataError::reading("scale of sigma", &scale, source))?;
-    let fitted: FittedScale = serde_json::from_slice(&read)
-        .map_err(|error| CommandError::Foreign { path: scale, reason: error.to_string() })?;
-    Ok((path.join(&fitted.checkpoint), fitted.scale))
 }
 
 /// Prediction with the arithmetic that the checkpoint was trained in, on any backend.
 struct Prediction<'a> {
-    predictor: &'a Predictor,
-    snapshot: &'a Snapshot,
+    model: &'a Trained,
     measured: &'a [MeasuredPlanet],
 }
 
@@ -152,12 +177,12 @@ impl Job for Prediction<'_> {
     type Output = Result<Submission, Failure>;
 
     fn run<B: AutodiffBackend>(self, device: &B::Device) -> Self::Output {
-        let model = load_parameters::<B, _>(self.predictor.init(device), self.snapshot, device)?;
+        let Trained { predictor, snapshot, .. } = self.model;
+        let model = load_parameters::<B, _>(predictor.init(device), snapshot, device)?;
         let model = AutodiffModule::<B>::valid(&model);
-        let inputs: Vec<_> = self.measured.iter().map(|planet| self.predictor.inputs(planet)).collect();
+        let inputs: Vec<_> = self.measured.iter().map(|planet| predictor.inputs(planet)).collect();
         let planets: Vec<_> = self.measured.iter().map(|planet| planet.planet).zip(&inputs).collect();
-        let predict = || self.predictor.predict(&model, &planets, device);
-        Ok(with_arithmetic(self.snapshot.progress.arithmetic, predict))
+        Ok(with_arithmetic(snapshot.progress.arithmetic, || predictor.predict(&model, &planets, device)))
     }
 }
 
@@ -170,6 +195,5 @@ fn evaluate(config: &Config, _: &mut dyn FnMut(Progress<'_>)) -> Result<Answer, 
         submission.for_planets(&truths.planet_ids).map_err(|source| CommandError::Planets { truth, source })?;
     let submission = Submission { planet_ids: truths.planet_ids, mean, sigma };
     let evaluation = Evaluation::of(&truths.depths, &submission, naive)?;
-    let json = serde_json::to_value(&evaluation).expect("plain data");
-    Ok(Answer { text: evaluation.text(), json })
+    Ok(Answer { text: evaluation.text(), json: evaluation.json() })
 }

@@ -66,6 +66,30 @@ impl Submission {
         Ok((mean, sigma))
     }
 
+    /// Several predictions of the same planets as one: the mean and the standard deviation of their mixture.
+    ///
+    /// # Panics
+    /// Without a prediction, or when they are of other planets.
+    pub fn mixture(predictions: &[Self]) -> Self {
+        let first = predictions.first().expect("a prediction");
+        assert!(predictions.iter().all(|prediction| prediction.planet_ids == first.planet_ids), "the same planets");
+        if predictions.len() == 1 {
+            return first.clone();
+        }
+        let count = predictions.len() as f64;
+        let average = |of: &dyn Fn(&Self) -> f64| predictions.iter().map(of).sum::<f64>() / count;
+        let cells = 0..first.mean.len();
+        let mean: Vec<f64> = cells.clone().map(|cell| average(&|prediction| prediction.mean[cell])).collect();
+        let sigma = cells.map(|cell| {
+            let spread = |prediction: &Self| {
+                let off = prediction.mean[cell] - mean[cell];
+                prediction.sigma[cell] * prediction.sigma[cell] + off * off
+            };
+            average(&spread).sqrt()
+        });
+        Self { planet_ids: first.planet_ids.clone(), sigma: sigma.collect(), mean }
+    }
+
     /// Writes a submission.
     ///
     /// # Errors
@@ -132,6 +156,17 @@ mod tests {
         let text = std::fs::read_to_string(&path).expect("readable");
         assert!(text.starts_with("planet_id,wl_1,wl_2,") && text.contains(",wl_283,sigma_1,"), "{}", &text[..40]);
         assert_eq!(Submission::read(&path).expect("read"), submission());
+    }
+
+    #[test]
+    fn a_mixture_has_the_mean_of_the_means_and_is_wider_where_they_differ() {
+        let (one, mut other) = (submission(), submission());
+        other.mean[0] += 2e-3;
+        let both = Submission::mixture(&[one.clone(), other]);
+        assert!((both.mean[0] - one.mean[0] - 1e-3).abs() < 1e-15);
+        assert!((both.sigma[0].powi(2) - one.sigma[0].powi(2) - 1e-6).abs() < 1e-15);
+        assert!((both.sigma[1] - one.sigma[1]).abs() < 1e-18 && both.planet_ids == one.planet_ids);
+        assert_eq!(Submission::mixture(std::slice::from_ref(&one)), one);
     }
 
     #[test]

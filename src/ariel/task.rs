@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 use rayon::prelude::*;
 
-use super::config::DataConfig;
+use super::config::{DataConfig, Fold};
 use super::dataset::Targets;
 use super::evaluation::Evaluation;
 use super::features::MeasuredPlanet;
@@ -143,8 +143,7 @@ impl SpectrumTask {
         let predictor = Predictor::learn(model.clone(), kind, bins, &of_split(Split::Train), &truths);
         let naive = NaivePrediction::of_training_targets(&train.truths)?;
         for split in [Split::Train, Split::Val, Split::Test] {
-            splits[split as usize].inputs =
-                of_split(split).par_iter().map(|planet| predictor.inputs(planet)).collect();
+            splits[split as usize].inputs = of_split(split).par_iter().map(|planet| predictor.inputs(planet)).collect();
         }
         Ok(Self { predictor, loss: loss.clone(), naive, splits })
     }
@@ -308,17 +307,65 @@ impl Planets {
 fn split_planets(planets: &[i64], data: &DataConfig) -> Result<Vec<Split>, SpectrumTaskError> {
     let count = planets.len();
     let [val, test] = [data.val_fraction, data.test_fraction].map(|share| (share * count as f64).round() as usize);
-    if val + test >= count {
-        return Err(SpectrumTaskError::Shares { got: val + test, planets: count });
+    // Ranks to judge by: a part of them, after which those to stop by come.
+    let judged = match data.fold {
+        Some(Fold { of, number }) => number * count / of..(number + 1) * count / of,
+        None => val..val + test,
+    };
+    let held_out = val + judged.len();
+    if held_out >= count {
+        return Err(SpectrumTaskError::Shares { got: held_out, planets: count });
     }
+    let stopped_by = |rank: usize| match data.fold {
+        Some(_) => (rank + count - judged.end) % count < val,
+        None => rank < val,
+    };
     let mut split_of = vec![Split::Train; count];
     let order = CounterRng::new(data.split_seed, Stream::SPLIT, 0).permutation(count);
     for (rank, place) in order.into_iter().enumerate() {
-        if rank < val {
-            split_of[place] = Split::Val;
-        } else if rank < val + test {
+        if judged.contains(&rank) {
             split_of[place] = Split::Test;
+        } else if stopped_by(rank) {
+            split_of[place] = Split::Val;
         }
     }
     Ok(split_of)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ariel::config::tests::example;
+
+    fn data(change: impl Fn(&mut DataConfig)) -> DataConfig {
+        let mut data = example(std::path::Path::new("x")).data;
+        change(&mut data);
+        data
+    }
+
+    fn places(data: &DataConfig, split: Split) -> Vec<usize> {
+        let planets: Vec<i64> = (0..23).collect();
+        let split_of = split_planets(&planets, data).expect("planets to train on");
+        (0..23).filter(|&place| split_of[place] == split).collect()
+    }
+
+    #[test]
+    fn shares_are_held_out_and_something_has_to_be_left() {
+        let shared = data(|data| (data.val_fraction, data.test_fraction) = (0.2, 0.1));
+        assert_eq!((places(&shared, Split::Val).len(), places(&shared, Split::Test).len()), (5, 2));
+        let all = data(|data| (data.val_fraction, data.test_fraction) = (0.5, 0.5));
+        assert!(split_planets(&[1, 2], &all).is_err());
+    }
+
+    #[test]
+    fn every_planet_is_judged_by_in_exactly_one_fold_and_never_stopped_by_there() {
+        let mut judged = Vec::new();
+        for number in 0..5 {
+            let fold = data(|data| (data.val_fraction, data.fold) = (0.2, Some(Fold { of: 5, number })));
+            assert_eq!(places(&fold, Split::Val).len(), 5);
+            judged.extend(places(&fold, Split::Test));
+        }
+        judged.sort_unstable();
+        assert_eq!(judged, (0..23).collect::<Vec<_>>());
+    }
 }

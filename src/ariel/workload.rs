@@ -1,7 +1,5 @@
 //! The Ariel workload as a [`Workload`]: a raw data set, the light curves that are made of it, a task, a submission.
 
-use std::path::PathBuf;
-
 use burn::tensor::backend::AutodiffBackend;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +13,6 @@ use super::preparation::{self, Labels, PreparationError};
 use super::simulator::SimConfig;
 use super::subcommands;
 use super::task::{Measured, SpectrumTask, SpectrumTaskError};
-use crate::engine::run_dir::CHECKPOINTS;
 use crate::engine::task::{Metric, Split, Task};
 use crate::failure::{Advice, Failure, FailureKind};
 use crate::provenance::data::ListedFiles;
@@ -37,7 +34,7 @@ pub const SIGMA_SCALE: &str = "sigma_scale.json";
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct FittedScale {
     /// Inside the run directory.
-    pub checkpoint: PathBuf,
+    pub checkpoint: String,
     /// The scale.
     pub scale: SigmaScale,
 }
@@ -140,19 +137,20 @@ impl Workload for Ariel {
 
     fn write<B: AutodiffBackend>(
         &self,
-        TrainedModel { task, model, device }: TrainedModel<'_, SpectrumTask, B>,
+        TrainedModel { task, checkpoint, model, device }: TrainedModel<'_, SpectrumTask, B>,
         outputs: &mut Outputs<'_>,
     ) -> Result<(), Failure> {
         let held_out: Vec<_> = (0..task.sample_ids(Split::Test).len()).collect();
         outputs.write(PREDICTIONS, &task.predict::<B>(model, Split::Test, &held_out, device).to_csv())?;
         let scale = task.sigma_scale::<B>(model, device);
-        let checkpoint = PathBuf::from(CHECKPOINTS).join("final.safetensors");
-        outputs.write(SIGMA_SCALE, &json(&FittedScale { checkpoint, scale }))?;
+        outputs.write(SIGMA_SCALE, &json(&FittedScale { checkpoint: checkpoint.into(), scale }))?;
         if held_out.is_empty() {
             return Ok(());
         }
-        let evaluation = task.evaluation::<B>(model, Split::Test, &held_out, device).map_err(|error| Failure::new(error.to_string()))?;
-        outputs.write(EVALUATION, &json(&evaluation))
+        let evaluation = task
+            .evaluation::<B>(model, Split::Test, &held_out, device)
+            .map_err(|error| Failure::new(error.to_string()))?;
+        outputs.write(EVALUATION, &json(&evaluation.json()))
     }
 
     fn summary(&self, metrics: &[Metric]) -> String {

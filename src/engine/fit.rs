@@ -22,7 +22,7 @@ use super::monitor::{Monitor, MonitorError, MonitorKeys};
 use super::observer::{Look, Observer};
 use super::repro::{Arithmetic, NUMERICS_VERSION, REFUSED, with_arithmetic, with_random};
 use super::rng::{CounterRng, Stream};
-use super::run_dir::{CHECKPOINTS, FINAL_CHECKPOINT, RunDirectory};
+use super::run_dir::{BEST_CHECKPOINT, CHECKPOINTS, FINAL_CHECKPOINT, RunDirectory};
 use super::schedule;
 use super::settings::{
     AuditSettings, BatchLimit, EmaSettings, OptimizerSettings, ScheduleSettings, SupportedTrainer, within,
@@ -108,7 +108,7 @@ pub enum Exit {
 /// What a run ended with.
 #[derive(Debug)]
 pub struct FitOutcome<M> {
-    /// The model in inference mode.
+    /// The model in inference mode, of [`FitEnd::checkpoint`].
     pub model: M,
     /// How it ended.
     pub end: FitEnd,
@@ -131,7 +131,10 @@ pub struct FitEnd {
     pub steps: u64,
     /// Digest of the final state.
     pub state_digest: Blake3Digest,
-    /// Figures of the final test.
+    /// The checkpoint, inside the run directory, whose state was tested and is used: the best validated one, if any was
+    /// validated, else the final one.
+    pub checkpoint: &'static str,
+    /// Figures of the final test: `test/…`; where the last state is another one, its own as `last/…`.
     pub metrics: Vec<Metric>,
     /// Number of samples that they were computed over.
     pub test_samples: u64,
@@ -321,7 +324,7 @@ fn train<B: AutodiffBackend, T: Task>(
         exit => exit.unwrap_or(Exit::Completed),
     };
     member.end(state.progress.position.step)?;
-    finish(task, plan, state, exit, run, device)
+    finish(task, plan, ranking, state, exit, run, device)
 }
 
 fn begin<B: AutodiffBackend, T: Task>(
@@ -350,6 +353,7 @@ fn begin<B: AutodiffBackend, T: Task>(
 fn finish<B: AutodiffBackend, T: Task>(
     task: &T,
     plan: &FitPlan<'_>,
+    ranking: &Ranking,
     state: TrainState<B, T::Model<B>>,
     exit: Exit,
     run: &mut RunDirectory,
@@ -360,14 +364,47 @@ fn finish<B: AutodiffBackend, T: Task>(
     // The steps that a checkpoint stands on must be there whenever the checkpoint is.
     run.sync()?;
     run.write_file(FINAL_CHECKPOINT, &snapshot.to_bytes())?;
-    let metrics = evaluate(task, &state, plan, Split::Test, usize::MAX, device)?;
+    let test = |state: &_| evaluate(task, state, plan, Split::Test, usize::MAX, device);
+    let last = test(&state)?;
+    let (metrics, model, checkpoint) = match best_state(task, plan, ranking, &snapshot, run, device)? {
+        None => (last, state.inference(), FINAL_CHECKPOINT),
+        Some(best) => {
+            let of_last = last.into_iter().map(|Metric { name, value }| Metric { name: of_last_state(&name), value });
+            let metrics = test(&best)?.into_iter().chain(of_last).collect();
+            (metrics, best.inference(), BEST_CHECKPOINT)
+        }
+    };
     let test_samples = plan.evaluated(Split::Test, task.sample_ids(Split::Test).len()) as u64;
     run.append_metrics(step, snapshot.progress.position.epoch, &metrics)?;
     run.append_event("finished", step, plan.seconds())?;
     run.sync()?;
-    let model = state.inference();
-    let end = FitEnd { exit, steps: step, state_digest: snapshot.state_digest(), metrics, test_samples };
+    let state_digest = snapshot.state_digest();
+    let end = FitEnd { exit, steps: step, state_digest, checkpoint, metrics, test_samples };
     Ok(FitOutcome { model, end })
+}
+
+/// The best validated state, if there is one and it is not the last one.
+fn best_state<B: AutodiffBackend, T: Task>(
+    task: &T,
+    plan: &FitPlan<'_>,
+    ranking: &Ranking,
+    last: &Snapshot,
+    run: &RunDirectory,
+    device: &B::Device,
+) -> Result<Option<TrainState<B, T::Model<B>>>, FitError> {
+    let Some(file) = ranking.best(&last.progress.kept) else { return Ok(None) };
+    if file == checkpoint_file(last.progress.position.step) {
+        return Ok(None);
+    }
+    let Some((path, bytes)) = run.read_checkpoint(file)? else { return Ok(None) };
+    let best = Snapshot::from_bytes(&bytes, &path)?;
+    begin(task, plan, Some(best), device).map(Some)
+}
+
+/// `test/score` of the last state, where the best one is another: `last/score`.
+fn of_last_state(name: &str) -> String {
+    let name = name.strip_prefix("test/").expect("a figure of the final test");
+    format!("last/{name}")
 }
 
 /// The name of the checkpoint after a step.

@@ -350,6 +350,19 @@ impl RunDirectory {
         }
     }
 
+    /// A step checkpoint and its path; none in a part of a run that did not write it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read_checkpoint(&self, file: &str) -> Result<Option<(PathBuf, Vec<u8>)>, RunDirError> {
+        let path = self.root().join(CHECKPOINTS).join(file);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Some((path, bytes))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_part => Ok(None),
+            Err(error) => Err(at(&path)(error)),
+        }
+    }
+
     /// Removes the step checkpoints that are not among `kept`.
     ///
     /// # Errors

@@ -523,7 +523,7 @@ impl<W: Workload> Job for Leading<'_, W> {
         let mut watching = Watching { workload: is_watched.then_some(workload), observer };
         let done = lead::<B, _>(task, plan, &mut member, checkpoint, run, &mut watching, device)?;
         let mut outputs = Outputs::new(run);
-        let trained = TrainedModel { task, model: &done.model, device };
+        let trained = TrainedModel { task, checkpoint: done.end.checkpoint, model: &done.model, device };
         with_arithmetic(plan.arithmetic(), || workload.write::<B>(trained, &mut outputs))?;
         Ok((done.end, outputs.into_paths()))
     }

@@ -6,7 +6,7 @@ nothing is streamed. One visit of one planet at a time:
 
     calibrate.py ROOT SPLIT PLANET VISIT AIRS_BIN FGS1_BIN STEPS OUT
 
-STEPS is a comma-separated list out of mask, linearity, dark, flat, or "none". OUT becomes a folder with
+STEPS is a comma-separated list out of mask, linearity, dark, flat, background, aperture, or "none". OUT becomes a folder with
 
     airs.f64         [airs_bins, 282, 32]   electrons; columns 39..320 in the frame's order, then rows
     fgs1.f64         [fgs1_bins, 32, 32]    electrons; columns, then rows
@@ -82,7 +82,8 @@ def calibrate(root, split, planet, visit, instrument, bin_size, steps):
     dark = frame("dark")[0]
     masked = np.zeros(dark.shape, dtype=bool)
     if "mask" in steps:
-        masked = frame("dead")[0].astype(bool) | hot_mask(dark)
+        flat = frame("flat")[0]
+        masked = frame("dead")[0].astype(bool) | hot_mask(dark) | ~((flat >= 0.2) & (flat <= 5))
     signal[:, masked] = np.nan
 
     # 3. linearity
@@ -118,28 +119,54 @@ def calibrate(root, split, planet, visit, instrument, bin_size, steps):
     return np.ascontiguousarray(binned.transpose(0, 2, 1))
 
 
-def light_curve(root, airs, fgs1):
+def photometry(airs, fgs1, steps):
+    """[bins, 282] and [bins]: sums over good pixels, of the aperture, less the background of each."""
+    rows = slice(9, 23) if "aperture" in steps else slice(0, ROWS)
+    star = np.nansum(airs[:, :, rows], axis=2)
+    if "background" in steps:
+        edges = airs[:, :, list(range(8)) + list(range(24, ROWS))]
+        sums, counts = np.nansum(edges, axis=2), np.isfinite(edges).sum(axis=2)
+        columns = airs.shape[1]
+        level = np.empty_like(star)
+        for column in range(columns):
+            near = slice(max(column - 7, 0), min(column + 8, columns))
+            level[:, column] = sums[:, near].sum(axis=1) / counts[:, near].sum(axis=1)
+        star = star - level * np.isfinite(airs[:, :, rows]).sum(axis=2)
+
+    centre = slice(10, 23) if "aperture" in steps else slice(0, ROWS)
+    inside = fgs1[:, centre, centre]
+    light = np.nansum(inside, axis=(1, 2))
+    if "background" in steps:
+        pixels = fgs1.reshape(len(fgs1), -1)
+        total = pixels.sum(axis=0)
+        good = np.flatnonzero(np.isfinite(total))
+        darkest = good[np.argsort(total[good], kind="stable")[:100]]
+        light = light - pixels[:, darkest].mean(axis=1) * np.isfinite(inside).sum(axis=(1, 2))
+    return star, light
+
+
+def light_curve(root, airs, fgs1, steps):
     with open(root / "wavelengths.csv", newline="") as table:
         wavelengths = [float(value) for value in list(csv.reader(table))[1]]
     axis = read_axis(root, "AIRS-CH0-axis2-um")[INSTRUMENTS["AIRS-CH0"][1]]
     column_of = [int(np.argmin(np.abs(axis - wavelength))) for wavelength in wavelengths[1:]]
     assert np.allclose(axis[column_of], wavelengths[1:], rtol=0, atol=1e-6)
     assert sorted(column_of) == list(range(282))
-    columns = np.nansum(airs, axis=2)[:, column_of]
-    return np.concatenate([np.nansum(fgs1, axis=(1, 2))[:, None], columns], axis=1)
+    columns, star = photometry(airs, fgs1, steps)
+    return np.concatenate([star[:, None], columns[:, column_of]], axis=1)
 
 
 def main():
     root, split, planet, visit, airs_bin, fgs1_bin, steps, out = sys.argv[1:]
     root, out = pathlib.Path(root), pathlib.Path(out)
     steps = set(steps.split(",")) - {"none"}
-    assert steps <= {"mask", "linearity", "dark", "flat"}, steps
+    assert steps <= {"mask", "linearity", "dark", "flat", "background", "aperture"}, steps
     arrays = {
         "airs": calibrate(root, split, planet, visit, "AIRS-CH0", int(airs_bin), steps),
         "fgs1": calibrate(root, split, planet, visit, "FGS1", int(fgs1_bin), steps),
     }
     if len(arrays["airs"]) == len(arrays["fgs1"]):
-        arrays["light_curve"] = light_curve(root, arrays["airs"], arrays["fgs1"])
+        arrays["light_curve"] = light_curve(root, arrays["airs"], arrays["fgs1"], steps)
     out.mkdir(parents=True, exist_ok=True)
     for name, array in arrays.items():
         array.astype("<f8").tofile(out / f"{name}.f64")

@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 pub use config::{CalibConfig, CalibOutput, CalibSettings, CalibSteps};
 pub use error::CalibrationError;
 pub use hot_pixels::hot_pixels;
-pub(super) use photometry::weights as photometry_weights;
 pub use output::{LIGHT_CURVES, LightCurves, cube_path, light_curves_path, read_settings, write_light_curves};
+pub(super) use photometry::weights as photometry_weights;
 
 use super::dataset::{AdcInfo, AxisInfo, CalibrationFrames, DataError, DataSet, FrameTable, Split, Visit};
 use super::extraction::{BinTimes, InstrumentTimes};
@@ -151,10 +151,7 @@ impl<'a> Calibrator<'a> {
             let seconds: Vec<f64> = hours.iter().skip(1).step_by(2).copied().collect();
             InstrumentTimes::of_reads(&seconds, per_bin)
         };
-        BinTimes {
-            airs: of(&self.axis.airs_hours, self.airs_bin),
-            fgs1: of(&self.axis.fgs1_hours, self.fgs1_bin),
-        }
+        BinTimes { airs: of(&self.axis.airs_hours, self.airs_bin), fgs1: of(&self.axis.fgs1_hours, self.fgs1_bin) }
     }
 
     /// Calibrates one visit and sums its good pixels: `[bins, 283]` in the order of `wavelengths.csv`.

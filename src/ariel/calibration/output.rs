@@ -77,11 +77,6 @@ impl LightCurves {
             let got = format!("expected {rows} planet_ids and visits, got {} and {}", planets.len(), numbers.len());
             return Err(file.refuse(got));
         }
-        let (times_shape, times) = file.tensor("times", Dtype::F64, f64::from_le_bytes)?;
-        let times = match times_shape == [TIMES, bins] {
-            true => times_of(&times, bins).ok_or_else(|| file.refuse("expected times that increase".into()))?,
-            false => return Err(file.refuse(format!("expected times [{TIMES}, {bins}], got {times_shape:?}"))),
-        };
         let visits: Vec<Visit> = planets
             .into_iter()
             .zip(numbers)
@@ -93,6 +88,11 @@ impl LightCurves {
         if let Some(pair) = visits.windows(2).find(|pair| pair[0] >= pair[1]) {
             return Err(file.refuse(format!("expected visits in ascending order, got {} after {}", pair[1], pair[0])));
         }
+        let (times_shape, times) = file.tensor("times", Dtype::F64, f64::from_le_bytes)?;
+        let times = match times_shape == [TIMES, bins] {
+            true => times_of(&times, bins).ok_or_else(|| file.refuse("expected times that increase".into()))?,
+            false => return Err(file.refuse(format!("expected times [{TIMES}, {bins}], got {times_shape:?}"))),
+        };
         Ok(Self { values, bins, times, visits, settings: file.settings()? })
     }
 }
@@ -212,7 +212,8 @@ pub fn write_light_curves<E: From<DataError> + From<CalibrationError>>(
             if row == 0 {
                 // The bins of the longest visit's reads may be more than this split's have.
                 let bins = length / WAVELENGTHS;
-                let rows_of_times = [&times.airs, &times.fgs1].map(|times| [&times.middles[..bins], &times.widths[..bins]]);
+                let rows_of_times =
+                    [&times.airs, &times.fgs1].map(|times| [&times.middles[..bins], &times.widths[..bins]]);
                 let tensors = [
                     ("times", Dtype::F64, vec![TIMES, bins]),
                     ("light_curves", Dtype::F64, vec![rows, length / WAVELENGTHS, WAVELENGTHS]),

@@ -28,7 +28,8 @@ pub(super) fn airs(cube: &[f64], steps: &CalibSteps) -> Vec<f64> {
     for bin in cube.chunks_exact(AIRS_WAVELENGTHS * ROWS) {
         let columns: Vec<&[f64]> = bin.chunks_exact(ROWS).collect();
         let edges = |column: &[f64]| Sum::of(AIRS_EDGES.into_iter().flatten().map(|row| column[row]));
-        let edges: Vec<Sum> = if steps.background { columns.iter().map(|column| edges(column)).collect() } else { Vec::new() };
+        let edges: Vec<Sum> =
+            if steps.background { columns.iter().map(|column| edges(column)).collect() } else { Vec::new() };
         light.extend(columns.iter().enumerate().map(|(number, column)| {
             let star = Sum::of(column[aperture.clone()].iter().copied());
             if !steps.background {
@@ -45,8 +46,7 @@ pub(super) fn airs(cube: &[f64], steps: &CalibSteps) -> Vec<f64> {
 /// Light per bin of FGS1, of a cube `[bins, 32, 32]` of columns, then rows; NaN without a good pixel.
 pub(super) fn fgs1(cube: &[f64], steps: &CalibSteps) -> Vec<f64> {
     let pixels = Instrument::Fgs1.pixels();
-    let in_aperture =
-        |pixel: usize| FGS1_APERTURE.contains(&(pixel / ROWS)) && FGS1_APERTURE.contains(&(pixel % ROWS));
+    let in_aperture = |pixel: usize| FGS1_APERTURE.contains(&(pixel / ROWS)) && FGS1_APERTURE.contains(&(pixel % ROWS));
     let aperture: Vec<usize> = (0..pixels).filter(|&pixel| !steps.aperture || in_aperture(pixel)).collect();
     let dark = if steps.background { darkest(cube) } else { Vec::new() };
     cube.chunks_exact(pixels)
@@ -80,7 +80,9 @@ pub(in crate::ariel) fn weights(instrument: Instrument, column: usize) -> Vec<(u
             let share = (FGS1_APERTURE.len() * FGS1_APERTURE.len()) as f64 / (4 * side * side) as f64;
             pixels
                 .filter_map(|pixel| match (pixel / columns, pixel % columns) {
-                    (row, column) if FGS1_APERTURE.contains(&row) && FGS1_APERTURE.contains(&column) => Some((pixel, 1.0)),
+                    (row, column) if FGS1_APERTURE.contains(&row) && FGS1_APERTURE.contains(&column) => {
+                        Some((pixel, 1.0))
+                    }
                     (row, column) if far(row) && far(column) => Some((pixel, -share)),
                     _ => None,
                 })
@@ -108,7 +110,9 @@ struct Sum {
 
 impl Sum {
     fn of(values: impl Iterator<Item = f64>) -> Self {
-        values.filter(|value| !value.is_nan()).fold(Self::default(), |sum, value| sum.and(Self { sum: value, count: 1 }))
+        values
+            .filter(|value| !value.is_nan())
+            .fold(Self::default(), |sum, value| sum.and(Self { sum: value, count: 1 }))
     }
 
     fn and(self, other: Self) -> Self {

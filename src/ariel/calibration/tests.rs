@@ -215,7 +215,7 @@ fn settings_change_with_the_data_set() {
     assert_eq!(before, of());
     let simulation = data.layout().simulation();
     let text = fs::read_to_string(&simulation).expect("readable");
-    fs::write(&simulation, text.replace("\"seed\": 5", "\"seed\": 6")).expect("written");
+    fs::write(&simulation, text.replace("\"seed\": 7", "\"seed\": 8")).expect("written");
     assert_ne!(before, of());
 }
 

@@ -31,8 +31,12 @@ pub(super) fn fit(
     let grid = nodes.map(|radius| times.airs.covered(orbit, white.mid_hours, radius));
     let drift = times.airs.drift();
     let weights = relative.airs_weights();
-    // Wavelength, as a logarithm, that white light stands for.
-    let reference: f64 = wavelengths_um[1..].iter().zip(&weights).map(|(um, weight)| weight * libm::log(*um)).sum();
+    // Limb darkening is linear in light: white light has the mean of its channels'.
+    let mean = |of: &dyn Fn(f64) -> f64| -> f64 {
+        wavelengths_um[1..].iter().zip(&weights).map(|(um, weight)| weight * of(*um)).sum()
+    };
+    let mean_logarithm = mean(&libm::log);
+    let mean_power = mean(&|um| libm::pow(um, SLOPE));
 
     let fgs1 = white.fgs1;
     let (mut depths, mut errors) = (vec![fgs1.radius * fgs1.radius], Vec::with_capacity(WAVELENGTHS));
@@ -50,8 +54,8 @@ pub(super) fn fit(
     let mut modes: [Vec<f64>; MODES] = [vec![first], vec![second], vec![0.0], vec![0.0]];
 
     for (channel, curve) in relative.curves.iter().enumerate().skip(1) {
-        let logarithm = libm::log(wavelengths_um[channel]) - reference;
-        let factor = libm::exp(SLOPE * logarithm);
+        let logarithm = libm::log(wavelengths_um[channel]) - mean_logarithm;
+        let factor = libm::pow(wavelengths_um[channel], SLOPE) / mean_power;
         let limb = LimbDarkening { u1: white.airs.limb.u1 * factor, u2: white.airs.limb.u2 * factor };
         let problem = Channel { curve, scatter: relative.scatter[channel], nodes, grid: &grid, drift: &drift, limb };
         let smallest = smallest_radius(orbit);

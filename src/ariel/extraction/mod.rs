@@ -92,7 +92,9 @@ pub fn orbit(star: &Star) -> Result<Orbit, TransitError> {
         ("a semi-major axis sma above 1 radius of the star", star.semi_major_axis_radii, 1.0..1e5),
         ("an inclination i from 45 to 135 degrees", star.inclination_degrees, 45.0..135.0),
     ];
-    match checks.into_iter().find(|(_, value, range)| !(value.is_finite() && *value > range.start && *value < range.end))
+    match checks
+        .into_iter()
+        .find(|(_, value, range)| !(value.is_finite() && *value > range.start && *value < range.end))
     {
         Some((expected, got, _)) => Err(TransitError::NoOrbit { expected, got: got.to_string() }),
         None => Ok(Orbit {

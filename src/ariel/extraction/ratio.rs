@@ -127,4 +127,3 @@ impl Line {
         self.level + self.slope * (bin as f64 - self.middle)
     }
 }
-

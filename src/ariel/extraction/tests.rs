@@ -167,7 +167,8 @@ fn ratios_of_a_box_are_its_depth() {
     for bin in 0..BINS {
         let inside = (60..120).contains(&bin);
         let drift = 1.0 + 3e-4 * bin as f64 / BINS as f64;
-        curves.extend((0..WAVELENGTHS).map(|w| (1000.0 + w as f64) * drift * if inside { 1.0 - depth(w) } else { 1.0 }));
+        curves
+            .extend((0..WAVELENGTHS).map(|w| (1000.0 + w as f64) * drift * if inside { 1.0 - depth(w) } else { 1.0 }));
     }
     // Two and a half hours.
     let measured = Ratios::measure(&curves, &times(), &star(2.4, 8.0, 89.0)).expect("measured");
@@ -179,9 +180,8 @@ fn ratios_of_a_box_are_its_depth() {
 #[test]
 fn what_is_no_light_curve_is_named() {
     let mut curves = PLANET.curves(0.0, 1);
-    let refused = |curves: &[f64], star: &Star| {
-        Transit::measure(curves, &times(), &wavelengths_um(), star).expect_err("refused")
-    };
+    let refused =
+        |curves: &[f64], star: &Star| Transit::measure(curves, &times(), &wavelengths_um(), star).expect_err("refused");
     assert_eq!(refused(&curves[..4 * WAVELENGTHS], &PLANET.star), TransitError::TooFewBins { got: 4 });
     for (what, star) in [
         ("inclination", star(4.0, 9.0, 1.55)),

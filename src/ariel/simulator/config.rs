@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::binned;
 use super::detector::{FIRST_READ_SECONDS, Readout};
 use crate::ariel::config::DataLevel;
-use crate::ariel::extraction::FEWEST_BINS;
 use crate::ariel::dataset::{DataError, DataSet, MAX_TABLE_ROWS};
+use crate::ariel::extraction::FEWEST_BINS;
 use crate::ariel::instrument::{Instrument, WAVELENGTHS};
 use crate::engine::settings::{UnsupportedSetting, within};
 

@@ -28,9 +28,7 @@ use rayon::prelude::*;
 use crate::durable::{folder_of, sync_folder};
 use crate::engine::settings::UnsupportedSetting;
 
-pub use config::{
-    DetectorConfig, LightConfig, NoiseConfig, SimConfig, SpectrumConfig, TestShiftConfig, TransitConfig,
-};
+pub use config::{DetectorConfig, LightConfig, NoiseConfig, SimConfig, SpectrumConfig, TestShiftConfig, TransitConfig};
 pub use error::SimulationError;
 
 use super::calibration::{CalibSettings, light_curves_path, write_light_curves};

@@ -62,12 +62,7 @@ impl Planet {
             semi_major_axis_radii: orbit.semi_major_axis_radii,
             inclination_degrees: orbit.inclination_degrees,
         };
-        Self {
-            star,
-            orbit,
-            brightness: libm::exp(config.light.brightness_log_sd * draws.normal()),
-            spectrum,
-        }
+        Self { star, orbit, brightness: libm::exp(config.light.brightness_log_sd * draws.normal()), spectrum }
     }
 
     /// (Rp/Rs)² at a wavelength.

@@ -15,17 +15,18 @@ pub(crate) fn quiet(out: &Path) -> SimConfig {
         planets: 1,
         test_planets: 0,
         second_visits: 0,
-        seed: 5,
+        seed: 7,
         airs_frames: 40,
         fgs1_frames: 40,
         visit_hours: 7.5,
-        spectrum: SpectrumConfig { depth_mean: 0.05, depth_sd: 0.0, depth_min: 5e-4, depth_max: 0.08, scale_height_max: 0.012 },
-        transit: TransitConfig {
-            mid_hours_min: 3.75,
-            mid_hours_max: 3.75,
-            limb_u1_max: 0.0,
-            limb_u2_max: 0.0,
+        spectrum: SpectrumConfig {
+            depth_mean: 0.05,
+            depth_sd: 0.0,
+            depth_min: 5e-4,
+            depth_max: 0.08,
+            scale_height_max: 0.012,
         },
+        transit: TransitConfig { mid_hours_min: 3.75, mid_hours_max: 3.75, limb_u1_max: 0.0, limb_u2_max: 0.0 },
         light: LightConfig {
             brightness_log_sd: 0.0,
             airs_background_per_second: 0.0,
@@ -182,7 +183,7 @@ fn simulated_and_calibrated_numbers_are_the_same_on_every_machine() {
         add(&calibrator.light_curve(visit).expect("calibrated"));
     }
     add(&data.targets(Split::Test).expect("truths").depths);
-    assert_eq!(numbers.finish().to_string(), "227a0e4f08dc0f086f520dbf6f7ab9cc4f621baf3e5dc31215b4498201042692");
+    assert_eq!(numbers.finish().to_string(), "6ce5569b682db4cd001ef9ceaa119fd768741dadab9d10ec809eb8ff87d01d79");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::engine::monitor::{MonitorError, UnknownDirection, UnknownMonitor};
 use crate::engine::optimizer::group::UnmatchedGroup;
 use crate::engine::run_dir::RunDirError;
 use crate::engine::settings::UnsupportedSetting;
+use crate::engine::snapshot::CheckpointError;
 use crate::engine::state::SnapshotMismatch;
 use crate::engine::task::TaskError;
 use crate::engine::workers::WorkerError;
@@ -19,6 +20,9 @@ pub enum FitError {
     /// The checkpoint does not fit.
     #[error("{0}")]
     Snapshot(#[from] SnapshotMismatch),
+    /// The best checkpoint cannot be read again.
+    #[error("{0}")]
+    Checkpoint(#[from] CheckpointError),
     /// A group of the optimizer without parameters.
     #[error("{0}")]
     Group(#[from] UnmatchedGroup),
@@ -135,6 +139,7 @@ impl Advice for FitError {
         match self {
             Self::RunDir(error) => error.hint(),
             Self::Snapshot(error) => error.hint(),
+            Self::Checkpoint(error) => error.hint(),
             Self::Setting(error) => error.hint(),
             Self::Monitor(error) => error.hint(),
             Self::Direction(error) => error.hint(),
@@ -170,6 +175,7 @@ impl Advice for FitError {
         match self {
             Self::RunDir(error) => error.kind(),
             Self::Snapshot(error) => error.kind(),
+            Self::Checkpoint(error) => error.kind(),
             Self::Setting(error) => error.kind(),
             Self::Monitor(error) => error.kind(),
             Self::Direction(error) => error.kind(),

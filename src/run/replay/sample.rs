@@ -5,6 +5,7 @@
 //! are looked at must not be foreseeable for the trainer: the seed is the system's unless the checker names one.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::time::Duration;
 
 use super::compare::{compare_end, compare_file, compare_leaf};
@@ -13,7 +14,7 @@ use super::stop::{Stop, conclude, not_checked, stop, worst};
 use super::{Replay, Team, Training, plan};
 use crate::engine::fit::Event;
 use crate::engine::rng::{CounterRng, Stream};
-use crate::engine::run_dir::{CHECKPOINTS, FINAL_CHECKPOINT, RunDirectory};
+use crate::engine::run_dir::{BEST_CHECKPOINT, CHECKPOINTS, FINAL_CHECKPOINT, RunDirectory};
 use crate::engine::settings::LoggerSettings;
 use crate::engine::snapshot::Snapshot;
 use crate::verify::{Check, Verdict, VerifiedRun, detection_probability};
@@ -124,6 +125,10 @@ fn replay_stretch<W: Workload>(
     };
     let folder = replay.scratch.join(format!("from-{}", stretch.first));
     let mut again = RunDirectory::create_part(&folder, LoggerSettings::NONE).map_err(not_checked)?;
+    let ends = stretch.last == training.steps.count;
+    if ends {
+        bring_best(run, &folder)?;
+    }
     let mut difference = None;
     let mut observer = |event: Event<'_>| {
         if let Event::Step { leaf, .. } = event {
@@ -141,7 +146,7 @@ fn replay_stretch<W: Workload>(
     if trained.steps != stretch.last {
         return Err(Stop::Failed(format!("expected to come to step {}, came to {}", stretch.last, trained.steps)));
     }
-    if stretch.last == training.steps.count {
+    if ends {
         compare_end(run.claim(), training, &trained)?;
         compare_file(run, again.root(), FINAL_CHECKPOINT)?;
         return outputs.iter().try_for_each(|output| compare_file(run, again.root(), output.as_str()));
@@ -156,6 +161,20 @@ fn replay_stretch<W: Workload>(
             Err(Stop::Failed(format!("state after step {}: expected digest {expected}, got {got}", stretch.last)))
         }
     }
+}
+
+/// Puts the signed best checkpoint, if there is one, where the end of a run looks for it: it may be of an earlier stretch.
+fn bring_best(run: &VerifiedRun, folder: &Path) -> Result<(), Stop> {
+    let subjects = &run.manifest().statement().subject;
+    if !subjects.iter().any(|subject| subject.name.as_str() == BEST_CHECKPOINT) {
+        return Ok(());
+    }
+    let mut check = Check::new("checkpoint");
+    let Some(bytes) = run.read_subject(BEST_CHECKPOINT, &mut check) else { return Err(worst(check)) };
+    let snapshot = Snapshot::from_bytes(&bytes, &run.root().join(BEST_CHECKPOINT))
+        .map_err(|error| Stop::Failed(error.to_string()))?;
+    let path = folder.join(checkpoint_of(snapshot.progress.position.step));
+    std::fs::write(&path, bytes).map_err(|error| Stop::NotChecked(format!("{}: {error}", path.display())))
 }
 
 /// A checkpoint's state, if it is the one that the signed leaf of its step names.
