@@ -120,7 +120,7 @@ fn light_curves_less_their_background_are_those_of_the_independent_implementatio
     assert_eq!(curves.shape()[1..], [60, 283]);
     assert_close("light curve", &f64s(&curves.data()[..theirs.len() * 8]), &theirs);
     // Without the two steps it is another one, by more than rounding.
-    let plain = by_oracle(&Case { root: &root, planet: &planet, bins: [1, 2], steps: &ALL }, &python, &Sandbox::new());
+    let plain = by_oracle(&Case { root: &root, planet: &planet, bins: [1, 2], steps: &ALL }, &python, &sandbox);
     let plain = f64s(&std::fs::read(plain.join("light_curve.f64")).expect("oracle's values"));
     assert!(plain.iter().zip(&theirs).all(|(a, b)| a > b), "a background is positive");
 }

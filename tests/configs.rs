@@ -113,7 +113,7 @@ fn validation_reports_every_error_once_with_its_place() {
     let outcome = sandbox.run(&["config", "validate"]);
     assert_eq!(outcome.code, 1, "{}", outcome.stderr);
     for line in [
-        r#"data.batch_size (configs/data/sim_tiny.yaml:10:1): expected integer, got "two""#,
+        r#"data.batch_size (configs/data/sim_tiny.yaml:12:1): expected integer, got "two""#,
         r#"trainer.early_stopping.mode (configs/trainer/defaults.yaml:49:3): expected "max" or "min" or null, got "upp""#,
         r#"trainer.precision (configs/trainer/multi_gpu.yaml:8:1): expected 32, "32", "16-mixed", "bf16-mixed", got 17"#,
         r#"trainer.devices (configs/trainer/multi_gpu.yaml:7:1): expected integer or "auto", got [1]"#,

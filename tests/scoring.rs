@@ -47,3 +47,50 @@ fn past_runs_are_listed_with_their_scores() {
     assert!(listed.contains("score 0."), "{listed}");
     assert!(!listed.contains("not signed"), "{listed}");
 }
+
+#[test]
+fn a_planet_without_frames_and_one_that_nothing_can_be_measured_on_have_the_training_planets_mean_and_are_named() {
+    let sandbox = trained_copy();
+    let sample = std::fs::read_to_string(sandbox.path("data/sim_tiny/sample_submission.csv")).expect("read");
+    let planets: Vec<&str> = sample.lines().skip(1).map(|line| line.split(',').next().expect("an id")).collect();
+    std::fs::remove_dir_all(sandbox.path(format!("data/sim_tiny/test/{}", planets[1]))).expect("remove");
+    // An inclination in radians.
+    let stars = sandbox.path("data/sim_tiny/test_star_info.csv");
+    let table = std::fs::read_to_string(&stars).expect("read");
+    let radians = |line: &str| match line.starts_with(&format!("{},", planets[2])) {
+        true => format!("{},1.55", line.rsplit_once(',').expect("columns").0),
+        false => line.to_owned(),
+    };
+    std::fs::write(&stars, table.lines().map(radians).collect::<Vec<_>>().join("\n") + "\n").expect("write");
+    let outcome = sandbox.done(&["predict", "checkpoint=run"]);
+    for (planet, why) in [(planets[1], "no light curves"), (planets[2], "expected an inclination i")] {
+        let named = format!("planet {planet}: predicted as the mean of the training planets: ");
+        let line = outcome.stderr.lines().find(|line| line.contains(&named));
+        assert!(line.is_some_and(|line| line.contains(why)), "{planet}\n{}", outcome.stderr);
+    }
+    let submission = std::fs::read_to_string(sandbox.path("submission.csv")).expect("read");
+    let rows: Vec<Vec<&str>> = submission.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows.iter().map(|row| row[0]).collect::<Vec<_>>(), planets, "the order of the sample");
+    let is_flat = |row: &[&str]| row[1..284].iter().all(|cell| *cell == row[1]);
+    assert_eq!(rows.iter().map(|row| is_flat(row)).collect::<Vec<_>>(), [false, true, true, false]);
+    assert_eq!((rows[1][1], rows[1][284]), (rows[2][1], rows[2][284]));
+}
+
+#[test]
+fn several_runs_are_mixed_into_one_submission() {
+    let sandbox = trained_copy();
+    sandbox.done(&["train", "trainer=ci_fast", "trainer.seed=5", "run.dir=other"]);
+    for (checkpoint, out) in [("run", "a.csv"), ("other", "b.csv"), ("[run,other]", "both.csv")] {
+        sandbox.done(&["predict", &format!("checkpoint={checkpoint}"), &format!("out={out}")]);
+    }
+    let cell = |file: &str| -> f64 {
+        let text = std::fs::read_to_string(sandbox.path(file)).expect("read");
+        text.lines()
+            .nth(1)
+            .and_then(|line| line.split(',').nth(1))
+            .and_then(|cell| cell.parse().ok())
+            .expect("a number")
+    };
+    let (a, b, both) = (cell("a.csv"), cell("b.csv"), cell("both.csv"));
+    assert!(a != b && (both - (a + b) / 2.0).abs() < 1e-15, "{a} {b} {both}");
+}

@@ -67,33 +67,51 @@ pub fn measure(
     stars: &[Star],
     wavelengths_um: &[f64],
 ) -> Result<Vec<MeasuredPlanet>, MeasureError> {
+    measure_each(curves, stars, wavelengths_um).into_iter().map(|(_, measured)| measured).collect()
+}
+
+/// As [`measure`], with what came of each planet.
+pub fn measure_each(
+    curves: &LightCurves,
+    stars: &[Star],
+    wavelengths_um: &[f64],
+) -> Vec<(i64, Result<MeasuredPlanet, MeasureError>)> {
     let row_length = curves.bins * WAVELENGTHS;
     let rows: Vec<_> = curves.visits.iter().zip(curves.values.chunks_exact(row_length)).collect();
     let planets: Vec<_> = rows.chunk_by(|(a, _), (b, _)| a.planet == b.planet).collect();
-    let measured: Vec<Result<MeasuredPlanet, MeasureError>> = planets
-        .par_iter()
-        .map(|visits| {
-            let planet = visits[0].0.planet;
-            let row = stars.binary_search_by_key(&planet, |star| star.planet_id);
-            let star = row.map(|row| &stars[row]).map_err(|_| MeasureError::NoStar { planet })?;
-            let (mut transits, mut ratios) = (Vec::new(), Vec::new());
-            for (visit, curve) in *visits {
-                let named = |source| MeasureError::Transit { planet, visit: visit.number, source };
-                transits.push(Transit::measure(curve, &curves.times, wavelengths_um, star).map_err(named)?);
-                ratios.push(Ratios::measure(curve, &curves.times, star).map_err(named)?);
-            }
-            let transit = Transit::combine(&transits);
-            let orbit = extraction::orbit(star).expect("a transit of it was measured");
-            Ok(MeasuredPlanet {
-                planet,
-                scalars: scalars(&transit, star, &orbit, &curves.times),
-                curves: relative_curves(visits[0].1, &transits[0], &orbit, &curves.times),
-                ratios: Ratios::combine(&ratios),
-                transit,
-            })
-        })
-        .collect();
-    measured.into_iter().collect()
+    let measured = planets.par_iter().map(|visits| {
+        let planet = visits[0].0.planet;
+        let visits: Vec<_> = visits.iter().map(|(visit, curve)| (visit.number, *curve)).collect();
+        (planet, measure_planet(planet, &visits, &curves.times, stars, wavelengths_um))
+    });
+    measured.collect()
+}
+
+/// Measures the visits of a planet: number and light curves of each.
+fn measure_planet(
+    planet: i64,
+    visits: &[(u32, &[f64])],
+    times: &BinTimes,
+    stars: &[Star],
+    wavelengths_um: &[f64],
+) -> Result<MeasuredPlanet, MeasureError> {
+    let row = stars.binary_search_by_key(&planet, |star| star.planet_id);
+    let star = row.map(|row| &stars[row]).map_err(|_| MeasureError::NoStar { planet })?;
+    let (mut transits, mut ratios) = (Vec::new(), Vec::new());
+    for (visit, curve) in visits {
+        let named = |source| MeasureError::Transit { planet, visit: *visit, source };
+        transits.push(Transit::measure(curve, times, wavelengths_um, star).map_err(named)?);
+        ratios.push(Ratios::measure(curve, times, star).map_err(named)?);
+    }
+    let transit = Transit::combine(&transits);
+    let orbit = extraction::orbit(star).expect("a transit of it was measured");
+    Ok(MeasuredPlanet {
+        planet,
+        scalars: scalars(&transit, star, &orbit, times),
+        curves: relative_curves(visits[0].1, &transits[0], &orbit, times),
+        ratios: Ratios::combine(&ratios),
+        transit,
+    })
 }
 
 fn scalars(transit: &Transit, star: &Star, orbit: &Orbit, times: &BinTimes) -> Vec<f64> {

@@ -30,6 +30,8 @@ pub struct Predictor {
     pub scalar_means: Vec<f64>,
     /// Standard deviation of each scalar over the training planets, 1 where there is none.
     pub scalar_sds: Vec<f64>,
+    /// Mean of the training targets: with the next, what is predicted of a planet that nothing is known of.
+    pub depth_mean: f64,
     /// Unit of the model's outputs: the standard deviation of the training targets.
     pub depth_unit: f64,
     /// Scatter of the estimate on the training planets, in its own errors: FGS1, AIRS.
@@ -121,7 +123,7 @@ impl Predictor {
         truths: &[&[f64]],
     ) -> Self {
         let prior = SpectrumPrior::learn(truths, model.components);
-        let (_, depth_unit) = mean_and_sd(truths.iter().flat_map(|truth| truth.iter().copied()));
+        let (depth_mean, depth_unit) = mean_and_sd(truths.iter().flat_map(|truth| truth.iter().copied()));
         let mut predictor = Self {
             model,
             light_curves,
@@ -129,6 +131,7 @@ impl Predictor {
             prior,
             scalar_means: Vec::new(),
             scalar_sds: Vec::new(),
+            depth_mean,
             depth_unit,
             scales: [1.0; 2],
         };

@@ -1,5 +1,6 @@
 //! What the program does for this workload beside training: simulate, calibrate, predict, evaluate.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::module::AutodiffModule;
@@ -8,10 +9,11 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::config::{CalibrateConfig, DataLevel, EvaluateConfig, PredictConfig, SimulateConfig};
-use super::dataset::{DataError, Targets};
+use super::calibration::LightCurves;
+use super::config::{CalibrateConfig, DataConfig, DataLevel, EvaluateConfig, PredictConfig, SimulateConfig};
+use super::dataset::{DataError, DataSet, Split, Targets};
 use super::evaluation::Evaluation;
-use super::features::{MeasuredPlanet, measure};
+use super::features::{MeasuredPlanet, measure_each};
 use super::light_curve_kind::LightCurveKind;
 use super::metric::NaivePrediction;
 use super::predictor::{Predictor, SigmaScale};
@@ -119,7 +121,14 @@ fn predict(config: &Config, progress: &mut dyn FnMut(Progress<'_>)) -> Result<An
             return Err(CommandError::Bins { checkpoint, expected, got }.into());
         }
     }
-    let measured = measure(&curves, &data_set.stars(config.data.split)?, &data_set.wavelengths_um()?)?;
+    let stars = data_set.stars(config.data.split)?;
+    let (mut measured, mut left_out) = (Vec::new(), BTreeMap::new());
+    for (planet, of) in measure_each(&curves, &stars, &data_set.wavelengths_um()?) {
+        match of {
+            Ok(of) => measured.push(of),
+            Err(error) => _ = left_out.insert(planet, error.to_string()),
+        }
+    }
     let mut predictions = Vec::with_capacity(models.len());
     for (number, model) in models.iter().enumerate() {
         let choice = device::choose(config.accelerator, model.snapshot.progress.arithmetic.numerics)?;
@@ -129,8 +138,27 @@ fn predict(config: &Config, progress: &mut dyn FnMut(Progress<'_>)) -> Result<An
         model.scale.apply(&mut prediction);
         predictions.push(prediction);
     }
-    Submission::mixture(&predictions).write(&config.out)?;
+    let planets = asked_for(&data_set, &config.data, &curves)?;
+    for planet in planets.iter().filter(|planet| !measured.iter().any(|of| of.planet == **planet)) {
+        let why = left_out.get(planet).map_or("there are no light curves of it", String::as_str);
+        let stage = format!("planet {planet}: predicted as the mean of the training planets: {why}");
+        progress(Progress { stage: &stage, done: 0, total: 1, unit: "" });
+    }
+    let naive = &models[0].predictor;
+    Submission::mixture(&predictions).with_rows(planets, naive.depth_mean, naive.depth_unit).write(&config.out)?;
     Ok(written(&[config.out]))
+}
+
+/// The planets that a submission is to have, in its order: of test planets those of `sample_submission.csv`, if the data set
+/// has it, else those with light curves.
+fn asked_for(data_set: &DataSet, data: &DataConfig, curves: &LightCurves) -> Result<Vec<i64>, Failure> {
+    let sample = data_set.layout().sample_submission();
+    if data.split == Split::Test && sample.is_file() {
+        return Ok(Submission::read(&sample)?.planet_ids);
+    }
+    let mut planets: Vec<i64> = curves.visits.iter().map(|visit| visit.planet).collect();
+    planets.dedup();
+    Ok(planets)
 }
 
 /// A model to predict with.

@@ -66,6 +66,19 @@ impl Submission {
         Ok((mean, sigma))
     }
 
+    /// The rows of these planets, in their order; a planet that has none gets the same `mean` and `sigma` everywhere.
+    pub fn with_rows(&self, planet_ids: Vec<i64>, mean: f64, sigma: f64) -> Self {
+        let rows: BTreeMap<i64, usize> = self.planet_ids.iter().copied().zip(0..).collect();
+        let gather = |values: &[f64], instead: f64| {
+            let spectrum = |planet| match rows.get(planet) {
+                Some(row) => values[row * WAVELENGTHS..][..WAVELENGTHS].to_vec(),
+                None => vec![instead; WAVELENGTHS],
+            };
+            planet_ids.iter().flat_map(spectrum).collect()
+        };
+        Self { mean: gather(&self.mean, mean), sigma: gather(&self.sigma, sigma), planet_ids }
+    }
+
     /// Several predictions of the same planets as one: the mean and the standard deviation of their mixture.
     ///
     /// # Panics
@@ -156,6 +169,16 @@ mod tests {
         let text = std::fs::read_to_string(&path).expect("readable");
         assert!(text.starts_with("planet_id,wl_1,wl_2,") && text.contains(",wl_283,sigma_1,"), "{}", &text[..40]);
         assert_eq!(Submission::read(&path).expect("read"), submission());
+    }
+
+    #[test]
+    fn every_planet_that_is_asked_for_has_a_row_and_no_other() {
+        let submission = submission();
+        let rows = submission.with_rows(vec![9, 5], 0.02, 0.01);
+        assert_eq!(rows.planet_ids, [9, 5]);
+        assert!(rows.mean[..WAVELENGTHS].iter().all(|mean| *mean == 0.02));
+        assert!(rows.sigma[..WAVELENGTHS].iter().all(|sigma| *sigma == 0.01));
+        assert_eq!(rows.mean[WAVELENGTHS..], submission.mean[WAVELENGTHS..]);
     }
 
     #[test]

@@ -22,7 +22,7 @@ use super::monitor::{Monitor, MonitorError, MonitorKeys};
 use super::observer::{Look, Observer};
 use super::repro::{Arithmetic, NUMERICS_VERSION, REFUSED, with_arithmetic, with_random};
 use super::rng::{CounterRng, Stream};
-use super::run_dir::{BEST_CHECKPOINT, CHECKPOINTS, FINAL_CHECKPOINT, RunDirectory};
+use super::run_dir::{BEST_CHECKPOINT, CHECKPOINTS, FINAL_CHECKPOINT, FINAL_FIGURES, RunDirectory};
 use super::schedule;
 use super::settings::{
     AuditSettings, BatchLimit, EmaSettings, OptimizerSettings, ScheduleSettings, SupportedTrainer, within,
@@ -403,8 +403,8 @@ fn best_state<B: AutodiffBackend, T: Task>(
 
 /// `test/score` of the last state, where the best one is another: `last/score`.
 fn of_last_state(name: &str) -> String {
-    let name = name.strip_prefix("test/").expect("a figure of the final test");
-    format!("last/{name}")
+    let [test, last] = FINAL_FIGURES;
+    name.replacen(test, last, 1)
 }
 
 /// The name of the checkpoint after a step.

@@ -95,6 +95,9 @@ pub struct RunDirectory {
     is_part: bool,
 }
 
+/// How the names of figures of the final test begin: of the state that was tested, and of the last one.
+pub(super) const FINAL_FIGURES: [&str; 2] = ["test/", "last/"];
+
 impl RunDirectory {
     /// Creates the directory and its empty logs.
     ///
@@ -169,7 +172,8 @@ impl RunDirectory {
             let is_kept = |line: &String| {
                 let mut fields = line.split(',');
                 let is_reached = fields.next().and_then(|s| s.parse::<u64>().ok()).is_some_and(|s| s <= step);
-                is_reached && !fields.nth(1).is_some_and(|metric| metric.starts_with("test/"))
+                let of_the_end = |metric: &str| FINAL_FIGURES.iter().any(|begin| metric.starts_with(begin));
+                is_reached && !fields.nth(1).is_some_and(of_the_end)
             };
             let kept: Vec<String> = complete_lines(&root.join(METRICS))?.into_iter().filter(is_kept).collect();
             run.begin_again(METRICS, &format!("{METRICS_HEADER}{}", whole(&kept)))?;

@@ -10,7 +10,8 @@ use crate::sandbox::{Sandbox, copy_tree};
 /// Moves what was computed by one run into another, which claims the first one's config.
 fn pass_off(sandbox: &Sandbox, from: &str, reason: ExitReason) {
     let computed = statement(sandbox, from).predicate;
-    for name in ["steps.jsonl", "steps.leaves", "predictions.csv", "logs/metrics.csv", "logs/events.jsonl"] {
+    let outputs = ["predictions.csv", "evaluation.json", "sigma_scale.json"];
+    for name in ["steps.jsonl", "steps.leaves", "logs/metrics.csv", "logs/events.jsonl"].into_iter().chain(outputs) {
         std::fs::copy(sandbox.path(from).join(name), sandbox.path("run").join(name)).expect("copy");
     }
     std::fs::remove_dir_all(sandbox.path("run/checkpoints")).expect("remove");

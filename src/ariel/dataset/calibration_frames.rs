@@ -63,13 +63,23 @@ impl CalibrationFrames {
                 }
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self {
+        let frames = Self {
             dark: matrix(open("dark.parquet")?, ROWS)?,
             dead,
             flat: matrix(open("flat.parquet")?, ROWS)?,
             read: matrix(open("read.parquet")?, ROWS)?,
             linear_corr: matrix(open("linear_corr.parquet")?, ROWS * LINEARITY_COEFFICIENTS)?,
-        })
+        };
+        // A detector counts nearly what there is: in another order the coefficients would make noise of it.
+        let mut linear: Vec<f64> = (0..frames.dark.len()).map(|pixel| frames.linearity_of(pixel)[1]).collect();
+        linear.sort_by(f64::total_cmp);
+        let median = linear[linear.len() / 2];
+        if !(0.5..=2.0).contains(&median) {
+            let expected = "coefficients in ascending power, the second of which is about 1";
+            let got = format!("a median of {median}");
+            return Err(DataError::value(&folder.join("linear_corr.parquet"), "second coefficient", expected, got));
+        }
+        Ok(frames)
     }
 
     /// Writes the five files into an existing folder.

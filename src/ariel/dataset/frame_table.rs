@@ -33,7 +33,12 @@ pub struct FrameTable {
     width: usize,
     /// For each element of a frame, the file's column that holds it.
     column_of_element: Vec<usize>,
+    /// What its numbers are, in words and as a range.
+    expected: (&'static str, std::ops::RangeInclusive<f64>),
 }
+
+/// What any number is: finite.
+const FINITE: (&str, std::ops::RangeInclusive<f64>) = ("a finite number in every row", f64::MIN..=f64::MAX);
 
 /// Elements that one thread reads at once.
 const ELEMENTS_PER_TASK: usize = 64;
@@ -49,6 +54,15 @@ impl FrameTable {
     /// When the file is not parquet, holds frames of another width or more of them, or columns that are not numbers.
     pub fn parse(file: LoadedFile, width: usize, most_frames: usize) -> Result<Self, DataError> {
         Self::parse_kind(file, width, most_frames, ColumnKind::Numbers)
+    }
+
+    /// A table of what 16-bit converters count.
+    ///
+    /// # Errors
+    /// See [`parse`](Self::parse); reading it refuses other numbers.
+    pub fn parse_counts(file: LoadedFile, width: usize, most_frames: usize) -> Result<Self, DataError> {
+        let table = Self::parse(file, width, most_frames)?;
+        Ok(Self { expected: ("a count from 0 to 65535 in every row", 0.0..=f64::from(u16::MAX)), ..table })
     }
 
     /// A table of booleans, which read as 0 and 1.
@@ -84,7 +98,7 @@ impl FrameTable {
             return Err(DataError::shape(file.path(), "at least one frame", "none"));
         }
         DataError::within(file.path(), "frames", most_frames as u64, frames as u64)?;
-        Ok(Self { file, layout, frames, width, column_of_element })
+        Ok(Self { file, layout, frames, width, column_of_element, expected: FINITE })
     }
 
     /// How the table lies in its file.
@@ -224,12 +238,12 @@ impl FrameTable {
     fn check(&self, batch: &Batch<'_>, column: usize) -> Result<(), DataError> {
         let refuse = |got: String| {
             let place = format!("column {}", self.file.columns()[column].path());
-            Err(DataError::value(self.path(), place, "a finite number in every row", got))
+            Err(DataError::value(self.path(), place, self.expected.0, got))
         };
         if batch.has_null() {
             return refuse("null".to_owned());
         }
-        match batch.values.iter().find(|value| !value.is_finite()) {
+        match batch.values.iter().find(|value| !self.expected.1.contains(value)) {
             Some(value) => refuse(value.to_string()),
             None => Ok(()),
         }

@@ -104,7 +104,7 @@ impl DataSet {
     pub fn signal(&self, split: Split, visit: Visit, instrument: Instrument) -> Result<FrameTable, DataError> {
         let path = self.layout.signal(split, visit, instrument);
         let file = self.source.read("table of frames", &path, MAX_SIGNAL_BYTES)?;
-        FrameTable::parse(file, instrument.pixels(), instrument.most_reads())
+        FrameTable::parse_counts(file, instrument.pixels(), instrument.most_reads())
     }
 
     /// The calibration frames of one instrument for one visit.

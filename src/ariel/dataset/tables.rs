@@ -109,6 +109,20 @@ impl AxisInfo {
             let expected = format!("{} values of {AIRS_INTEGRATION_SECONDS}", info.airs_hours.len());
             return Err(DataError::shape(path, expected, info.airs_integration_seconds.len().to_string()));
         }
+        /// Real ones are 0.1 and 4.5 s: milliseconds would be taken for seconds.
+        const INTEGRATION_SECONDS: std::ops::RangeInclusive<f64> = 1e-3..=100.0;
+        let odd = |seconds: &f64| !INTEGRATION_SECONDS.contains(seconds);
+        if let Some(read) = info.airs_integration_seconds.iter().position(odd) {
+            let (place, expected) = (format!("{AIRS_INTEGRATION_SECONDS}, row {read}"), "0.001 to 100 s");
+            return Err(DataError::value(path, place, expected, info.airs_integration_seconds[read].to_string()));
+        }
+        for (name, hours) in [(AIRS_HOURS, &info.airs_hours), (FGS1_HOURS, &info.fgs1_hours)] {
+            if let Some(read) = hours.windows(2).position(|pair| pair[0] >= pair[1]) {
+                let (place, got) =
+                    (format!("{name}, row {}", read + 1), format!("{} after {}", hours[read + 1], hours[read]));
+                return Err(DataError::value(path, place, "times that increase", got));
+            }
+        }
         Ok(info)
     }
 
@@ -248,6 +262,9 @@ impl Star {
     }
 }
 
+/// What a planet can take from its star's light: more than half of it no planet does.
+const DEPTHS: std::ops::RangeInclusive<f64> = 0.0..=0.5;
+
 /// True spectra: `train.csv`, and the simulator's `test.csv`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Targets {
@@ -278,7 +295,12 @@ impl Targets {
         for (planet, row) in rows {
             targets.planet_ids.push(planet);
             for &column in &columns {
-                targets.depths.push(table.number(row, column)?);
+                let depth = table.number(row, column)?;
+                if !DEPTHS.contains(&depth) {
+                    let expected = "a depth (Rp/Rs)^2 from 0 to 0.5, neither in per cent nor in ppm";
+                    return Err(table.bad_value(row, column, expected));
+                }
+                targets.depths.push(depth);
             }
         }
         Ok(targets)

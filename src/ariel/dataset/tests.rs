@@ -189,18 +189,21 @@ fn calibration_frames_read_back_and_wrong_ones_are_named() {
         dead: (0..pixels).map(|pixel| pixel % 100 == 3).collect(),
         flat: ramp(0.5, pixels),
         read: ramp(2.0, pixels),
-        linear_corr: ramp(1.0, pixels * LINEARITY_COEFFICIENTS),
+        linear_corr: ramp(1e-3, pixels * LINEARITY_COEFFICIENTS),
     };
     frames.write(folder.path(), instrument).expect("written");
     let source = DataSource::Folder(folder.path().to_owned());
     assert_eq!(CalibrationFrames::read(&source, folder.path(), instrument).expect("read"), frames);
-    assert_eq!(frames.linearity_of(7), [7.0, 1031.0, 2055.0, 3079.0, 4103.0, 5127.0]);
+    assert_eq!(frames.linearity_of(7), [7.0, 1031.0, 2055.0, 3079.0, 4103.0, 5127.0].map(|c: f64| c * 1e-3));
 
     let refused = || CalibrationFrames::read(&source, folder.path(), instrument).expect_err("refused");
     let file = |name: &str| folder.path().join(name);
     write_matrix(&file("linear_corr.parquet"), 32, &frames.linear_corr[..5 * pixels]).expect("written");
     let error = text(refused());
     assert!(error.contains("linear_corr.parquet") && error.contains("192 rows") && error.contains("160"), "{error}");
+    let reversed: Vec<f64> = frames.linear_corr.iter().rev().copied().collect();
+    write_matrix(&file("linear_corr.parquet"), 32, &reversed).expect("written");
+    assert!(text(refused()).contains("ascending power"), "the highest power first");
     write_bool_matrix(&file("flat.parquet"), 32, &frames.dead).expect("written");
     assert!(matches!(refused(), DataError::Dtype { got, .. } if got == "BOOLEAN"));
     write_matrix(&file("dead.parquet"), 32, &frames.flat).expect("written");
@@ -378,4 +381,52 @@ fn a_table_of_too_many_rows_columns_or_bytes_is_refused() {
     assert_eq!(excess(Targets::read(&path)), "columns");
     fs::File::create(&path).expect("created").set_len(1 << 40).expect("sparse");
     assert_eq!(excess(Targets::read(&path)), "bytes");
+}
+
+#[test]
+fn labels_in_another_unit_and_negative_ones_are_refused_with_their_line() {
+    let folder = folder();
+    let path = folder.path().join("train.csv");
+    let header: Vec<String> = (1..=WAVELENGTHS).map(|number| format!("wl_{number}")).collect();
+    for (what, depth) in [("per cent", "1.47"), ("ppm", "14700"), ("negative", "-0.0147")] {
+        let row = vec![depth; WAVELENGTHS].join(",");
+        fs::write(&path, format!("planet_id,{}\n7,{row}\n", header.join(","))).expect("written");
+        let error = text(Targets::read(&path).expect_err(what));
+        assert!(error.contains("line 2, column wl_1") && error.contains("(Rp/Rs)^2"), "{what}: {error}");
+    }
+}
+
+#[test]
+fn counts_that_no_converter_gives_are_refused() {
+    let folder = folder();
+    let path = folder.path().join("signal.parquet");
+    for odd in [-1.0, 65_536.0] {
+        write_matrix(&path, 2, &[1.0, 2.0, odd, 4.0]).expect("written");
+        let table = FrameTable::parse_counts(loaded(&path), 2, 2).expect("opened");
+        let error = text(table.read_all().expect_err("no count"));
+        assert!(error.contains("a count from 0 to 65535") && error.contains("column_0"), "{error}");
+        assert!(FrameTable::parse(loaded(&path), 2, 2).expect("opened").read_all().is_ok());
+    }
+}
+
+#[test]
+fn integration_times_in_milliseconds_and_times_that_stand_still_are_refused() {
+    let folder = folder();
+    let path = folder.path().join("axis_info.parquet");
+    let axis = AxisInfo {
+        airs_hours: vec![0.1, 0.2],
+        airs_integration_seconds: vec![0.1, 4.5],
+        airs_wavelengths_um: vec![1.0; 356],
+        fgs1_hours: vec![0.1, 0.2],
+    };
+    let refused = |axis: &AxisInfo| {
+        axis.write(&path).expect("written");
+        text(AxisInfo::parse(loaded(&path)).expect_err("refused"))
+    };
+    let error = refused(&AxisInfo { airs_integration_seconds: vec![100.0, 4500.0], ..axis.clone() });
+    assert!(error.contains("row 1") && error.contains("0.001 to 100 s"), "{error}");
+    let error = refused(&AxisInfo { fgs1_hours: vec![0.2, 0.2], ..axis.clone() });
+    assert!(error.contains("FGS1-axis0-h, row 1") && error.contains("increase"), "{error}");
+    axis.write(&path).expect("written");
+    assert_eq!(AxisInfo::parse(loaded(&path)).expect("read"), axis);
 }

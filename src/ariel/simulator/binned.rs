@@ -102,6 +102,13 @@ impl<'a> Observatory<'a> {
         curves
     }
 
+    /// Standard deviation of a bin outside the transit, per wavelength.
+    #[cfg(test)]
+    pub fn standard_deviations(&self, planet: &Planet, conditions: &Conditions) -> Vec<f64> {
+        let lights = (0..WAVELENGTHS).map(|w| self.light(planet, conditions, w));
+        lights.map(|light| (light.variance_per_electron * light.electrons + light.variance).sqrt()).collect()
+    }
+
     fn light(&self, planet: &Planet, conditions: &Conditions, w: usize) -> Light {
         let config = self.config;
         let (instrument, pairs, um, per_second, background) = match w {

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::ariel::calibration::{CalibConfig, CalibOutput, CalibSteps, Calibrator};
+use crate::ariel::calibration::{CalibConfig, CalibOutput, CalibSteps, Calibrator, LightCurves, light_curves_path};
 use crate::ariel::dataset::DataSet;
 use crate::digest::DomainHasher;
 use crate::failure::{Advice, FailureKind};
@@ -184,6 +184,52 @@ fn simulated_and_calibrated_numbers_are_the_same_on_every_machine() {
     }
     add(&data.targets(Split::Test).expect("truths").depths);
     assert_eq!(numbers.finish().to_string(), "6ce5569b682db4cd001ef9ceaa119fd768741dadab9d10ec809eb8ff87d01d79");
+}
+
+#[test]
+fn binned_light_curves_have_the_mean_and_the_noise_of_calibrated_frames() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut config = noisy(&folder.path().join("raw"));
+    (config.planets, config.test_planets, config.second_visits) = (1, 0, 0);
+    // Twelve bins of thirty and of 360 pairs.
+    (config.airs_frames, config.fgs1_frames) = (720, 8640);
+    config.spectrum.depth_mean = 0.02;
+    (config.light.airs_background_per_second, config.light.fgs1_background_per_second) = (8.0, 20.0);
+    (config.light.drift_min, config.light.drift_max) = (1e-4, 4e-4);
+    // What no light curve without frames has.
+    (config.noise.jitter_ppm_in_24_seconds, config.noise.cosmics_per_hour) = (0.0, 0.0);
+    (config.detector.dead_share, config.detector.hot_share) = (0.0, 0.0);
+    run(&config);
+    let data = DataSet::open(&config.out).expect("opened");
+    let steps = CalibSteps { background: true, aperture: true, ..CalibSteps::OFFICIAL };
+    let output = CalibOutput::LightCurve;
+    let calib = CalibConfig { out: PathBuf::new(), output, airs_bin: 30, fgs1_bin: 360, steps };
+    let calibrator = Calibrator::new(&data, Split::Train, &calib).expect("tables");
+    let visit = data.visits(Split::Train).expect("listed")[0];
+    let calibrated = calibrator.light_curve(visit).expect("calibrated");
+
+    let binned = SimConfig { level: DataLevel::Binned, out: folder.path().join("binned"), ..config };
+    run(&binned);
+    let data = DataSet::open(&binned.out).expect("opened");
+    let path = light_curves_path(&data.layout().split(Split::Train));
+    let curves = LightCurves::read(data.source(), &path).expect("read");
+    assert_eq!((curves.bins, curves.visits.as_slice()), (12, &[visit][..]));
+    assert_eq!(curves.times, calibrator.times());
+
+    let planet = planet(&binned, false, 0);
+    let conditions = Conditions::draw(&binned, false, planet_step(false, 0), 0);
+    let sds = Observatory::new(&binned).standard_deviations(&planet, &conditions);
+    let z: Vec<f64> = calibrated
+        .iter()
+        .zip(&curves.values)
+        .enumerate()
+        .map(|(cell, (raw, binned))| (raw - binned) / (std::f64::consts::SQRT_2 * sds[cell % WAVELENGTHS]))
+        .collect();
+    let mean = z.iter().sum::<f64>() / z.len() as f64;
+    let sd = (z.iter().map(|z| z * z).sum::<f64>() / z.len() as f64).sqrt();
+    assert!(mean.abs() < 0.15 && (0.9..1.12).contains(&sd), "mean {mean}, standard deviation {sd}");
+    let fgs1: Vec<f64> = z.iter().step_by(WAVELENGTHS).copied().collect();
+    assert!(fgs1.iter().all(|z| z.abs() < 4.0), "{fgs1:?}");
 }
 
 #[test]

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# The table of scores in docs/ariel.md: every model, trained on 1,100 simulated planets with three seeds (of the split and of the
+# run), predicts 600 others, whose detectors have another background. Takes about ten minutes on two cores.
+#
+#   benches/ariel_scores.sh FOLDER     # of the data and the runs; made anew
+set -euo pipefail
+cd "$(dirname "$0")/.."
+folder=${1:?a folder for data and runs}
+mkdir "$folder"
+program=$PWD/target/release/spectramind
+[ -x "$program" ] || { echo "build it first: cargo build --release --workspace --features spectramind-verify/replay" >&2; exit 2; }
+
+echo '| model | seed | score | FGS1 | AIRS | z sd | within 1 sigma | step root |'
+echo '|---|---|---|---|---|---|---|---|'
+for model in white_light channel_ratio template template_pca bayes v50; do
+    for seed in 1 2 3; do
+        run=$folder/$model-$seed
+        # What has no network has two numbers to train.
+        epochs=10
+        [ "$model" = v50 ] && epochs=40
+        data=("data.root=$folder/data")
+        root=$("$program" train recipe=v50 "model=$model" "${data[@]}" data.test_fraction=0 "data.split_seed=$seed" "trainer.seed=$seed" \
+            "trainer.max_epochs=$epochs" "run.dir=$run" 2>/dev/null | sed -n 's/^step root  *//p')
+        "$program" predict data=sim_binned calib=default "${data[@]}" "checkpoint=$run" "out=$run.csv" >/dev/null 2>&1
+        "$program" evaluate "submission=$run.csv" "truth=$folder/data/test.csv" "naive=$folder/data/train.csv" --json |
+            python3 -c '
+import json, sys
+model, seed, root = sys.argv[1:]
+e = json.load(sys.stdin)
+score, error = e["unclipped"], e["standardError"]
+print(f"| {model} | {seed} | {score:.4f} ± {error:.4f} | {e["fgs1"]:.4f} | {e["airs"]:.4f} | {e["zSd"]:.3f} | {e["coverage68"]:.3f} | {root[:12]} |")' \
+            "$model" "$seed" "$root"
+    done
+done
