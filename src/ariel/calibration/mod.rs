@@ -10,6 +10,7 @@ mod cosmic_rays;
 mod error;
 mod hot_pixels;
 mod output;
+mod parts;
 mod photometry;
 mod pixel;
 
@@ -22,9 +23,10 @@ pub use hot_pixels::hot_pixels;
 pub use output::{LIGHT_CURVES, LightCurves, cube_path, light_curves_path, read_settings, write_light_curves};
 pub(super) use photometry::weights as photometry_weights;
 
-use super::dataset::{AdcInfo, AxisInfo, CalibrationFrames, DataError, DataSet, FrameTable, Split, Visit};
+use super::dataset::{AdcInfo, AxisInfo, CalibrationFrames, DataError, DataSet, DataSource, FrameTable, Split, Visit};
 use super::extraction::{BinTimes, InstrumentTimes};
 use super::instrument::{AIRS_WAVELENGTHS, Instrument, ROWS, WAVELENGTHS};
+use parts::Parts;
 use pixel::{PixelCorrection, PixelSeries};
 
 /// One visit, calibrated: electrons per time bin and pixel. Masked pixels are NaN.
@@ -52,7 +54,8 @@ pub struct Progress {
 }
 
 /// Calibrates every visit of a split and writes cubes or light curves under `config.out`, each file whole or not at
-/// all. Returns the paths of the files in the order of the visits.
+/// all; what was made before, of the same inputs with the same settings, is not made again. Returns the paths of the files
+/// in the order of the visits.
 ///
 /// # Errors
 /// When the data set or a setting is wrong, or a file cannot be written.
@@ -72,7 +75,9 @@ pub fn calibrate(
             let mut paths = Vec::with_capacity(total);
             for (done, &visit) in visits.iter().enumerate() {
                 let path = cube_path(&config.out, visit);
-                calibrator.cube(visit)?.write(&path, &settings)?;
+                if !read_settings(&path).is_ok_and(|made| made == settings) {
+                    calibrator.cube(visit)?.write(&path, &settings)?;
+                }
                 paths.push(path);
                 progress(Progress { visit, done: done + 1, total });
             }
@@ -80,12 +85,17 @@ pub fn calibrate(
         }
         CalibOutput::LightCurve => {
             let path = light_curves_path(&config.out);
-            let times = calibrator.times();
+            let made = LightCurves::read(&DataSource::Folder(config.out.clone()), &path);
+            if made.is_ok_and(|made| made.settings == settings) {
+                return Ok(vec![path]);
+            }
+            let (times, parts) = (calibrator.times(), Parts::open(config, &settings)?);
             write_light_curves(&path, &settings, &times, &visits, |done, visit| -> Result<_, CalibrationError> {
-                let curve = calibrator.light_curve(visit)?;
+                let curve = parts.of(visit, || calibrator.light_curve(visit))?;
                 progress(Progress { visit, done: done + 1, total });
                 Ok(curve)
             })?;
+            parts.remove()?;
             Ok(vec![path])
         }
     }

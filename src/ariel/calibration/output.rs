@@ -93,8 +93,27 @@ impl LightCurves {
             true => times_of(&times, bins).ok_or_else(|| file.refuse("expected times that increase".into()))?,
             false => return Err(file.refuse(format!("expected times [{TIMES}, {bins}], got {times_shape:?}"))),
         };
+        let (_, digest) = file.tensor("digest", Dtype::I64, i64::from_le_bytes)?;
+        let mut hasher = curve_hasher();
+        values.chunks_exact(bins * WAVELENGTHS).for_each(|curve| hash_curve(&mut hasher, curve));
+        let digest: Vec<u8> = digest.into_iter().flat_map(i64::to_le_bytes).collect();
+        if digest != hasher.finish().as_bytes() {
+            return Err(file.refuse("expected light curves with the digest at its end, got others".into()));
+        }
         Ok(Self { values, bins, times, visits, settings: file.settings()? })
     }
+}
+
+/// The digest of all light curves, as the words of a tensor at the end of the file: a bit that flipped on a disk is found.
+const DIGEST_WORDS: usize = 4;
+
+fn curve_hasher() -> DomainHasher {
+    DomainHasher::new("spectramind/ariel/light-curves/v1")
+}
+
+fn hash_curve(hasher: &mut DomainHasher, curve: &[f64]) {
+    let bytes: Vec<u8> = curve.iter().flat_map(|value| value.to_le_bytes()).collect();
+    hasher.field(&bytes);
 }
 
 /// Rows of the tensor of times: middles and widths of AIRS-CH0's bins, then of FGS1's, in hours.
@@ -200,7 +219,7 @@ pub fn write_light_curves<E: From<DataError> + From<CalibrationError>>(
     let rows = visits.len();
     write_atomically(path, |file| {
         let refuse = |source| E::from(DataError::io("write", path, source));
-        let mut first_length = None;
+        let (mut first_length, mut hasher) = (None, curve_hasher());
         for (row, &visit) in visits.iter().enumerate() {
             let curve = next(row, visit)?;
             let length = *first_length.get_or_insert(curve.len());
@@ -219,6 +238,7 @@ pub fn write_light_curves<E: From<DataError> + From<CalibrationError>>(
                     ("light_curves", Dtype::F64, vec![rows, length / WAVELENGTHS, WAVELENGTHS]),
                     ("planet_ids", Dtype::I64, vec![rows]),
                     ("visits", Dtype::I64, vec![rows]),
+                    ("digest", Dtype::I64, vec![DIGEST_WORDS]),
                 ];
                 file.write_all(&header(&tensors, settings)).map_err(refuse)?;
                 for row in rows_of_times.as_flattened() {
@@ -226,6 +246,7 @@ pub fn write_light_curves<E: From<DataError> + From<CalibrationError>>(
                 }
             }
             write_f64(file, &curve).map_err(refuse)?;
+            hash_curve(&mut hasher, &curve);
         }
         for planet in visits.iter().map(|visit| visit.planet) {
             file.write_all(&planet.to_le_bytes()).map_err(refuse)?;
@@ -233,7 +254,7 @@ pub fn write_light_curves<E: From<DataError> + From<CalibrationError>>(
         for number in visits.iter().map(|visit| i64::from(visit.number)) {
             file.write_all(&number.to_le_bytes()).map_err(refuse)?;
         }
-        Ok(())
+        file.write_all(hasher.finish().as_bytes()).map_err(refuse)
     })
 }
 

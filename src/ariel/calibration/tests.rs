@@ -430,3 +430,48 @@ fn memory_of_the_sample_planet_and_of_a_visit_of_the_real_size() {
         measure(&format!("{layout:?}"), &config.out, [30, 360]);
     }
 }
+
+#[test]
+fn a_bit_that_flipped_in_light_curves_is_found_and_they_are_made_again() {
+    let folder = folder();
+    let data = three_visits(folder.path(), 8, 8);
+    let config = config(folder.path(), CalibOutput::LightCurve, 1, 1);
+    let make = || calibrate(&data, Split::Train, &config, &mut |_| {}).expect("calibrated").remove(0);
+    let path = make();
+    let whole = fs::read(&path).expect("read");
+    let mut flipped = whole.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 4;
+    fs::write(&path, &flipped).expect("written");
+    let error = curves_in(&config.out).expect_err("another bit").to_string();
+    assert!(error.contains("digest"), "{error}");
+    make();
+    assert!(fs::read(&path).expect("read") == whole);
+    let made = fs::metadata(&path).and_then(|file| file.modified()).expect("a time");
+    make();
+    assert_eq!(
+        fs::metadata(&path).and_then(|file| file.modified()).expect("a time"),
+        made,
+        "what is there is left alone"
+    );
+}
+
+#[test]
+fn a_calibration_that_ended_in_the_middle_leaves_what_it_did_until_it_is_complete() {
+    let folder = folder();
+    let data = three_visits(folder.path(), 8, 8);
+    let config = config(folder.path(), CalibOutput::LightCurve, 1, 1);
+    let visits = data.visits(Split::Train).expect("listed");
+    let flat = data.layout().calibration_folder(Split::Train, visits[2], Instrument::Fgs1).join("flat.parquet");
+    let bytes = fs::read(&flat).expect("read");
+    fs::write(&flat, &bytes[..bytes.len() / 2]).expect("written");
+    let mut done = 0;
+    calibrate(&data, Split::Train, &config, &mut |_| done += 1).expect_err("half a file");
+    assert_eq!(done, 2);
+    let parts = folder.path().join("calibrated.parts");
+    assert_eq!(fs::read_dir(&parts).expect("parts").count(), 3, "two visits and the settings");
+    assert!(!light_curves_path(&config.out).exists());
+    fs::write(&flat, &bytes).expect("written");
+    calibrate(&data, Split::Train, &config, &mut |_| {}).expect("calibrated");
+    assert!(!parts.exists() && curves_in(&config.out).is_ok());
+}
