@@ -12,12 +12,12 @@ program=$PWD/target/release/spectramind
 
 echo '| model | seed | score | FGS1 | AIRS | z sd | within 1 sigma | step root |'
 echo '|---|---|---|---|---|---|---|---|'
-for model in white_light channel_ratio template template_pca bayes v50; do
+for model in white_light channel_ratio template template_pca bayes v50 v50_ssm; do
     for seed in 1 2 3; do
         run=$folder/$model-$seed
         # What has no network has two numbers to train.
         epochs=10
-        [ "$model" = v50 ] && epochs=40
+        case $model in v50*) epochs=40 ;; esac
         data=("data.root=$folder/data")
         root=$("$program" train recipe=v50 "model=$model" "${data[@]}" data.test_fraction=0 "data.split_seed=$seed" "trainer.seed=$seed" \
             "trainer.max_epochs=$epochs" "run.dir=$run" 2>/dev/null | sed -n 's/^step root  *//p')

@@ -358,7 +358,7 @@ pub(crate) mod tests {
             change(&mut config, &mut trainer);
             config.check(&trainer).expect_err("refused").to_string()
         };
-        let network = NetworkConfig { channels: 32, hidden: 96, dropout: 0.1 };
+        let network = NetworkConfig { channels: 32, states: 0, hidden: 96, dropout: 0.1 };
         let with_network = |config: &mut ArielConfig, network: NetworkConfig| {
             config.model = ModelConfig { name: ModelName::V50, components: 8, network: Some(network) };
         };

@@ -174,7 +174,7 @@ impl Predictor {
             ModelName::ChannelRatio => (ratios.depths.clone(), ratios.errors.clone()),
             ModelName::Template => (transit.depths.clone(), own_errors()),
             ModelName::TemplatePca => (posterior().map_or_else(|| transit.depths.clone(), |post| post.mean), even()),
-            ModelName::Bayes | ModelName::V50 => match posterior() {
+            ModelName::Bayes | ModelName::V50 | ModelName::V50Ssm => match posterior() {
                 Some(posterior) => (posterior.mean, posterior.sd),
                 None => (transit.depths.clone(), own_errors()),
             },

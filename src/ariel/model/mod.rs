@@ -7,6 +7,7 @@
 //! the scale of the estimate's scatter on the training planets, so that the first step starts from an honest one.
 
 mod hybrid;
+mod states;
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -28,7 +29,7 @@ pub struct ModelConfig {
     /// Principal components of the training spectra in the prior.
     #[schemars(range(min = 1, max = 64))]
     pub components: usize,
-    /// The network on top: of `v50`, and of no other.
+    /// The network on top: of `v50` and `v50_ssm`, and of no other.
     #[serde(deserialize_with = "required")]
     pub network: Option<NetworkConfig>,
 }
@@ -49,6 +50,8 @@ pub enum ModelName {
     Bayes,
     /// The same, corrected by a network on the light curves.
     V50,
+    /// The same, with a state-space encoder of FGS1's light curve.
+    V50Ssm,
 }
 
 /// Mean and log σ of the depths, in units of the training targets' standard deviation.
@@ -108,11 +111,13 @@ impl ModelConfig {
         let refuse = |expected, got: &str| {
             Err(UnsupportedSetting::Invalid { key: "model.network", expected, got: got.to_owned() })
         };
-        match (&self.network, self.name) {
-            (Some(network), ModelName::V50) => network.check(),
-            (None, ModelName::V50) => refuse("{channels, hidden, dropout} for model.name=v50", "null"),
-            (Some(_), _) => refuse("null for a model without a network", "a network"),
-            (None, _) => Ok(()),
+        let named = matches!(self.name, ModelName::V50 | ModelName::V50Ssm);
+        match &self.network {
+            Some(network) if named && (network.states > 0) == (self.name == ModelName::V50Ssm) => network.check(),
+            Some(_) if named => refuse("states above 0 for model.name=v50_ssm, and 0 for v50", "others"),
+            None if named => refuse("{channels, states, hidden, dropout} for a model with a network", "null"),
+            Some(_) => refuse("null for a model without a network", "a network"),
+            None => Ok(()),
         }
     }
 
