@@ -27,8 +27,8 @@ for model in white_light channel_ratio template template_pca bayes v50 v50_ssm; 
 import json, sys
 model, seed, root = sys.argv[1:]
 e = json.load(sys.stdin)
-score, error = e["unclipped"], e["standardError"]
-print(f"| {model} | {seed} | {score:.4f} ± {error:.4f} | {e["fgs1"]:.4f} | {e["airs"]:.4f} | {e["zSd"]:.3f} | {e["coverage68"]:.3f} | {root[:12]} |")' \
+figures = "{unclipped:.4f} ± {standardError:.4f} | {fgs1:.4f} | {airs:.4f} | {zSd:.3f} | {coverage68:.3f}".format(**e)
+print(f"| {model} | {seed} | {figures} | {root[:12]} |")' \
             "$model" "$seed" "$root"
     done
 done

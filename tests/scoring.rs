@@ -1,6 +1,6 @@
 //! From a checkpoint to a submission to a score.
 
-use crate::sandbox::{field, trained, trained_copy};
+use crate::sandbox::{Sandbox, field, trained, trained_copy};
 
 #[test]
 fn a_checkpoint_predicts_the_test_planets_and_the_submission_is_scored() {
@@ -93,4 +93,30 @@ fn several_runs_are_mixed_into_one_submission() {
     };
     let (a, b, both) = (cell("a.csv"), cell("b.csv"), cell("both.csv"));
     assert!(a != b && (both - (a + b) / 2.0).abs() < 1e-15, "{a} {b} {both}");
+}
+
+#[test]
+fn every_model_is_trained_signed_and_scored_and_the_better_ones_score_more() {
+    let sandbox = Sandbox::with_data();
+    let score = |model: &str| -> f64 {
+        let run = format!("run.dir={model}");
+        let outcome = sandbox.done(&["train", "trainer=ci_fast", &format!("model={model}"), &run]);
+        let text = std::fs::read_to_string(sandbox.path(model).join("evaluation.json")).expect("read");
+        let evaluation: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let score = evaluation["score"].as_f64().expect("a score");
+        assert!(field(&outcome.stdout, "score ").starts_with(&format!("{score:.4}")), "{model}: {}", outcome.stdout);
+        score
+    };
+    let scores = ["white_light", "channel_ratio", "template", "template_pca", "bayes", "v50", "v50_ssm"].map(score);
+    assert!(scores.iter().all(|score| (0.0..1.0).contains(score)), "{scores:?}");
+    // Four planets with a handful of photons tell the extremes apart, and no neighbours.
+    assert!(scores[4] > scores[1] + 0.05 && scores[5] > scores[1] + 0.05, "{scores:?}");
+    let audit = sandbox.verify(&["audit", "v50_ssm", "--program", "installed", "--replay"]);
+    assert_eq!(audit.code, 0, "{}{}", audit.stdout, audit.stderr);
+    let all = sandbox.done(&["train", "trainer=ci_fast", "data.test_fraction=0", "run.dir=all"]);
+    assert!(field(&all.stdout, "score ").starts_with("none: no planets were held out"), "{}", all.stdout);
+    sandbox.done(&["predict", "checkpoint=all"]);
+    let wrong = sandbox.run(&["train", "trainer=ci_fast", "model=v50_ssm", "model.network.states=0"]);
+    assert_eq!(wrong.code, 2, "{}", wrong.stdout);
+    assert!(wrong.stderr.contains("model.network: expected states above 0"), "{}", wrong.stderr);
 }

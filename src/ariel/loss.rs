@@ -148,3 +148,76 @@ fn difference<B: Backend>(tensor: Tensor<B, 2>) -> Tensor<B, 2> {
     let [rows, columns] = tensor.dims();
     tensor.clone().slice([0..rows, 1..columns]) - tensor.slice([0..rows, 0..columns - 1])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ariel::metric;
+    use crate::engine::PortableCpu;
+
+    const NAIVE: NaivePrediction = NaivePrediction { mean: 0.013, sigma: 0.01 };
+    const UNIT: f64 = 0.01;
+
+    fn config(name: LossName) -> LossConfig {
+        let (fgs1_weight, airs_weight) = (metric::FGS1_WEIGHT, 1.0);
+        LossConfig { name, fgs1_weight, airs_weight, smoothness: 0.0, non_negativity: 0.0, band_coherence: 0.0 }
+    }
+
+    /// Truths, means and deviations of two planets; errors in units of σ are `z` at most.
+    fn planets(z: f64) -> [Vec<f64>; 3] {
+        let wave = |cell: usize| libm::sin(cell as f64 * 2.399_963);
+        let truths: Vec<f64> = (0..2 * WAVELENGTHS).map(|cell| 0.012 + 2e-4 * wave(cell)).collect();
+        let sigmas: Vec<f64> = (0..2 * WAVELENGTHS).map(|cell| 1e-4 * (1.5 + wave(3 * cell))).collect();
+        let means = truths.iter().zip(&sigmas).enumerate();
+        [means.map(|(cell, (truth, sigma))| truth + z * sigma * wave(7 * cell)).collect(), truths, sigmas]
+    }
+
+    fn loss(config: &LossConfig, [means, truths, sigmas]: &[Vec<f64>; 3]) -> f64 {
+        let device = Default::default();
+        let scaled = |values: &[f64], map: fn(f64) -> f64| {
+            let values = values.iter().map(|value| map(value / UNIT) as f32).collect();
+            matrix::<PortableCpu>(values, truths.len() / WAVELENGTHS, WAVELENGTHS, &device)
+        };
+        let spectrum = Spectrum { mean: scaled(means, |mean| mean), log_sigma: scaled(sigmas, libm::log) };
+        let range = ScoreRange::of(truths, NAIVE, UNIT);
+        config.sum(spectrum, scaled(truths, |truth| truth), &range).into_data().to_vec::<f32>().expect("f32")[0].into()
+    }
+
+    #[test]
+    fn the_loss_of_good_predictions_is_the_negative_official_score() {
+        let planets = planets(1.5);
+        let [means, truths, sigmas] = &planets;
+        let score = metric::score(truths, means, sigmas, NAIVE).expect("scored").unclipped;
+        let got = -loss(&config(LossName::OfficialScore), &planets) / 2.0;
+        assert!((got - score).abs() < 1e-4, "{got} and {score}");
+    }
+
+    #[test]
+    fn a_prediction_that_is_far_off_counts_as_a_logarithm() {
+        let far = |z: f64| loss(&config(LossName::OfficialScore), &planets(z));
+        let [near, off, further] = [10.0, 1e3, 1e4].map(far);
+        assert!(near < off && off < further && further < 60.0, "{near} {off} {further}");
+        // The likelihood itself grows with the square.
+        assert!(loss(&config(LossName::GaussianNll), &planets(1e4)) > 1e6);
+    }
+
+    #[test]
+    fn what_is_added_is_nothing_of_a_true_and_smooth_spectrum_and_grows_with_its_fault() {
+        let base = config(LossName::GaussianNll);
+        let added = |change: &dyn Fn(&mut LossConfig), planets: &[Vec<f64>; 3]| {
+            let mut with = base.clone();
+            change(&mut with);
+            loss(&with, planets) - loss(&base, planets)
+        };
+        let smoothness: &dyn Fn(&mut LossConfig) = &|config| config.smoothness = 1e3;
+        let negativity: &dyn Fn(&mut LossConfig) = &|config| config.non_negativity = 1e3;
+        let coherence: &dyn Fn(&mut LossConfig) = &|config| config.band_coherence = 1e3;
+        let flat = [vec![0.012; WAVELENGTHS], vec![0.012; WAVELENGTHS], vec![1e-4; WAVELENGTHS]];
+        let mut below = flat.clone();
+        below[0][5] = -0.001;
+        for change in [smoothness, negativity, coherence] {
+            assert!(added(change, &flat).abs() < 1e-3 && added(change, &below) > 0.01);
+        }
+        assert!(added(negativity, &planets(1.0)).abs() < 1e-2);
+    }
+}

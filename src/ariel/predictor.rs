@@ -240,6 +240,10 @@ impl Predictor {
         planets: &[(i64, &PlanetInputs)],
         device: &B::Device,
     ) -> Submission {
+        // A tensor has no dimension of 0.
+        if planets.is_empty() {
+            return Submission { planet_ids: Vec::new(), mean: Vec::new(), sigma: Vec::new() };
+        }
         let inputs: Vec<_> = planets.iter().map(|(_, inputs)| *inputs).collect();
         let spectrum = model.forward(self.seen(&inputs, device));
         let host = |tensor: Tensor<B, 2>, map: &dyn Fn(f64) -> f64| {
@@ -283,4 +287,30 @@ fn mean_and_sd(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     let mean = values.clone().sum::<f64>() / count;
     let variance = values.map(|value| (value - mean) * (value - mean)).sum::<f64>() / count;
     (mean, variance.sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scale_makes_errors_honest_and_few_planets_move_it_little() {
+        let submission = |planets: usize| Submission {
+            planet_ids: (0..planets as i64).collect(),
+            mean: vec![0.01; planets * WAVELENGTHS],
+            sigma: vec![1e-4; planets * WAVELENGTHS],
+        };
+        // Twice as far off as sigma says in AIRS, and half as far in FGS1.
+        let truths = |planets: usize| -> Vec<f64> {
+            (0..planets * WAVELENGTHS).map(|cell| 0.01 + if cell % WAVELENGTHS == 0 { 5e-5 } else { -2e-4 }).collect()
+        };
+        let many = SigmaScale::fit(&submission(1000), &truths(1000));
+        assert!((many.airs - 2.0).abs() < 0.02 && (many.fgs1 - 0.5).abs() < 0.02, "{many:?}");
+        let few = SigmaScale::fit(&submission(1), &truths(1));
+        assert!((1.0..1.3).contains(&few.airs) && (0.9..1.0).contains(&few.fgs1), "{few:?}");
+        let mut scaled = submission(2);
+        many.apply(&mut scaled);
+        assert!((scaled.sigma[WAVELENGTHS] - 1e-4 * many.fgs1).abs() < 1e-18);
+        assert!((scaled.sigma[1] - 1e-4 * many.airs).abs() < 1e-18);
+    }
 }

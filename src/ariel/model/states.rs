@@ -57,17 +57,16 @@ impl<B: Backend> States<B> {
 
 #[cfg(test)]
 mod tests {
-    use burn_flex::{Flex, FlexDevice};
-
     use super::*;
+    use crate::engine::PortableCpu;
 
     #[test]
     fn states_are_exponential_averages_from_either_end() {
         let (bins, count) = (9, 3);
-        let device = FlexDevice;
-        let states = States::<Flex>::new(count, &device);
+        let device = Default::default();
+        let states = States::<PortableCpu>::new(count, &device);
         let curve: Vec<f32> = (0..2 * bins).map(|place| ((place * 5) % 7) as f32 - 3.0).collect();
-        let input = Tensor::<Flex, 2>::from_data(TensorData::new(curve.clone(), [2, bins]), &device);
+        let input = Tensor::<PortableCpu, 2>::from_data(TensorData::new(curve.clone(), [2, bins]), &device);
         let output = states.forward(input);
         assert_eq!(output.dims(), [2, 2 * count, bins]);
         let got: Vec<f32> = output.into_data().to_vec().expect("f32");
