@@ -372,7 +372,8 @@ fn listed_files_are_calibrated_like_a_folder_and_nothing_else_is() {
     let mut bytes = fs::read(&signal).expect("readable");
     bytes[100] ^= 1;
     fs::write(&signal, bytes).expect("written");
-    let error = calibrate(&listed, Split::Train, &again, &mut |_| {}).expect_err("refused");
+    let third = CalibConfig { out: folder.path().join("third"), ..again };
+    let error = calibrate(&listed, Split::Train, &third, &mut |_| {}).expect_err("refused");
     assert!(
         matches!(&error, CalibrationError::Data(DataError::NotAsListed { path, .. }) if *path == signal),
         "{error}"
