@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use safetensors::SafeTensors;
+use spectramind::digest::DomainHasher;
 use spectramind::manifest::predicate::{ExitReason, TrainingRun};
 use spectramind::manifest::statement::Statement;
 use spectramind::manifest::strict_json::ExactF64;
@@ -282,7 +284,19 @@ fn light_curves_that_were_edited_by_hand_do_not_survive_a_replay() {
     let sandbox = Sandbox::with_data();
     let curves = sandbox.path("data/sim_tiny-calibrated/train/light_curves.safetensors");
     let size = std::fs::metadata(&curves).expect("curves").len() as usize;
-    flip(&curves, size - 2000);
+    flip(&curves, size - 4000);
+    let refused = sandbox.run(&["train", "trainer=ci_fast", "run.dir=run"]);
+    assert_eq!(refused.code, 1, "a disk's error is found at once\n{}", refused.stderr);
+    assert!(refused.stderr.contains("expected light curves with the digest at its end"), "{}", refused.stderr);
+    // Whoever edits them on purpose writes another digest as well.
+    let mut bytes = std::fs::read(&curves).expect("read");
+    let mut hasher = DomainHasher::new("spectramind/ariel/light-curves/v1");
+    let file = SafeTensors::deserialize(&bytes).expect("safetensors");
+    let tensor = file.tensor("light_curves").expect("light curves");
+    let rows = tensor.data().chunks_exact(tensor.data().len() / tensor.shape()[0]);
+    rows.for_each(|row| _ = hasher.field(row));
+    bytes[size - 32..].copy_from_slice(hasher.finish().as_bytes());
+    std::fs::write(&curves, bytes).expect("write");
     sandbox.done(&["train", "trainer=ci_fast", "run.dir=run"]);
     assert_eq!(sandbox.audit(&[]).code, 0, "the record is true of what was trained on");
     let outcome = sandbox.verify(&["replay", "run"]);
