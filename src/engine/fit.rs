@@ -140,6 +140,9 @@ pub struct FitEnd {
     pub test_samples: u64,
 }
 
+/// The state of a task's training.
+type State<B, T> = TrainState<B, <T as Task>::Model<B>>;
+
 /// The part of an evaluation's random numbers that observers have; the parts before it are the splits'.
 const OBSERVER_PART: u32 = Split::Test as u32 + 1;
 
@@ -332,7 +335,7 @@ fn begin<B: AutodiffBackend, T: Task>(
     plan: &FitPlan<'_>,
     checkpoint: Option<Snapshot>,
     device: &B::Device,
-) -> Result<TrainState<B, T::Model<B>>, FitError> {
+) -> Result<State<B, T>, FitError> {
     let progress = Progress::start(NUMERICS_VERSION, plan.arithmetic(), task.describe());
     let rule = UpdateRule { optimizer: &plan.optimizer, ema: plan.ema };
     let fresh = TrainState::fresh(initial_model(task, plan.trainer.seed, device), rule, progress)?;
@@ -354,7 +357,7 @@ fn finish<B: AutodiffBackend, T: Task>(
     task: &T,
     plan: &FitPlan<'_>,
     ranking: &Ranking,
-    state: TrainState<B, T::Model<B>>,
+    state: State<B, T>,
     exit: Exit,
     run: &mut RunDirectory,
     device: &B::Device,
@@ -391,7 +394,7 @@ fn best_state<B: AutodiffBackend, T: Task>(
     last: &Snapshot,
     run: &RunDirectory,
     device: &B::Device,
-) -> Result<Option<TrainState<B, T::Model<B>>>, FitError> {
+) -> Result<Option<State<B, T>>, FitError> {
     let Some(file) = ranking.best(&last.progress.kept) else { return Ok(None) };
     if file == checkpoint_file(last.progress.position.step) {
         return Ok(None);
@@ -415,7 +418,7 @@ fn checkpoint_file(step: u64) -> String {
 /// Figures over a split's first samples, as many as its batch limit and `at_most` allow; none for an empty split.
 fn evaluate<B: AutodiffBackend, T: Task>(
     task: &T,
-    state: &TrainState<B, T::Model<B>>,
+    state: &State<B, T>,
     plan: &FitPlan<'_>,
     split: Split,
     at_most: usize,
@@ -438,7 +441,7 @@ fn evaluate<B: AutodiffBackend, T: Task>(
 /// Lets the observer look at a validated state.
 fn show<B: AutodiffBackend, T: Task>(
     task: &T,
-    state: &TrainState<B, T::Model<B>>,
+    state: &State<B, T>,
     plan: &FitPlan<'_>,
     metrics: &[Metric],
     observer: &mut (impl Observer<T> + ?Sized),
