@@ -470,3 +470,29 @@ fn a_sampled_replay_refuses_a_checkpoint_that_is_not_the_state_of_the_log() {
     assert_code(&outcome, 1);
     assert!(outcome.stdout.contains("checkpoints/step-00000008.safetensors: expected"), "{}", outcome.stdout);
 }
+
+#[test]
+fn a_sampled_replay_judges_by_the_best_state_that_was_signed_and_by_no_other() {
+    let sandbox = Sandbox::with_data();
+    // Nothing gets better, so the first validated state stays the best one.
+    let settings = ["trainer.max_epochs=3", "trainer.checkpoint.every_n_epochs=1", "trainer.checkpoint.save_top_k=3"];
+    let still = ["optimizer.lr=1.0e-12", "trainer.checkpoint.monitor=val/score"];
+    sandbox.done(&[&["train", "trainer=ci_fast", "run.dir=run"], &settings[..], &still].concat());
+    let best = "checkpoints/best.safetensors";
+    let bytes = |name: &str| std::fs::read(sandbox.path("run").join(name)).expect("read");
+    assert_eq!(bytes(best), bytes("checkpoints/step-00000008.safetensors"));
+    assert_code(&sandbox.verify(&["replay", "run", "--sample", "9"]), 0);
+
+    // Signed by the trainer as the best one: the last one, and then none.
+    std::fs::copy(sandbox.path("run/checkpoints/final.safetensors"), sandbox.path("run").join(best)).expect("copy");
+    forge(&sandbox, |statement| crate::forgery::put_digest(&sandbox, statement, best));
+    let expected = "checkpoints/best.safetensors: expected the state that the run is judged by";
+    let outcome = sandbox.verify(&["replay", "run", "--sample", "9"]);
+    assert_code(&outcome, 1);
+    assert!(outcome.stdout.contains(expected), "{}", outcome.stdout);
+    std::fs::remove_file(sandbox.path("run").join(best)).expect("remove");
+    forge(&sandbox, |statement| statement.subject.retain(|subject| subject.name.as_str() != best));
+    let outcome = sandbox.verify(&["replay", "run", "--sample", "9"]);
+    assert_code(&outcome, 1);
+    assert!(outcome.stdout.contains(expected), "{}", outcome.stdout);
+}

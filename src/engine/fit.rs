@@ -4,6 +4,7 @@
 //! decide when that is due; write the leaf, and the checkpoint that is due. Nothing here prints or reads a clock: time comes in through
 //! [`FitPlan::elapsed`], news go out through the observer.
 
+mod end;
 mod error;
 mod follow;
 mod step;
@@ -22,7 +23,7 @@ use super::monitor::{Monitor, MonitorError, MonitorKeys};
 use super::observer::{Look, Observer};
 use super::repro::{Arithmetic, NUMERICS_VERSION, REFUSED, with_arithmetic, with_random};
 use super::rng::{CounterRng, Stream};
-use super::run_dir::{BEST_CHECKPOINT, CHECKPOINTS, FINAL_CHECKPOINT, FINAL_FIGURES, RunDirectory};
+use super::run_dir::{CHECKPOINTS, RunDirectory};
 use super::schedule;
 use super::settings::{
     AuditSettings, BatchLimit, EmaSettings, OptimizerSettings, ScheduleSettings, SupportedTrainer, within,
@@ -35,6 +36,7 @@ use super::task::{Draws, InferenceModel, Metric, Moment, Split, Task};
 use super::workers::{Member, Share};
 use crate::digest::Blake3Digest;
 
+use self::end::finish;
 pub use self::error::FitError;
 pub use self::follow::follow;
 use self::step::{Epoch, Made, Maker, PlannedStep};
@@ -134,6 +136,9 @@ pub struct FitEnd {
     /// The checkpoint, inside the run directory, whose state was tested and is used: the best validated one, if any was
     /// validated, else the final one.
     pub checkpoint: &'static str,
+    /// Whether another state than the last one was the best and is not here: in a part of a run that begins after it. Then the
+    /// last one was tested in its place.
+    pub best_is_elsewhere: bool,
     /// Figures of the final test: `test/…`; where the last state is another one, its own as `last/…`.
     pub metrics: Vec<Metric>,
     /// Number of samples that they were computed over.
@@ -351,63 +356,6 @@ fn begin<B: AutodiffBackend, T: Task>(
         Some(snapshot) => Ok(fresh.restore(snapshot, device)?),
         None => Ok(fresh),
     }
-}
-
-fn finish<B: AutodiffBackend, T: Task>(
-    task: &T,
-    plan: &FitPlan<'_>,
-    ranking: &Ranking,
-    state: State<B, T>,
-    exit: Exit,
-    run: &mut RunDirectory,
-    device: &B::Device,
-) -> Result<FitOutcome<InferenceModel<T, B>>, FitError> {
-    let snapshot = state.snapshot();
-    let step = snapshot.progress.position.step;
-    // The steps that a checkpoint stands on must be there whenever the checkpoint is.
-    run.sync()?;
-    run.write_file(FINAL_CHECKPOINT, &snapshot.to_bytes())?;
-    let test = |state: &_| evaluate(task, state, plan, Split::Test, usize::MAX, device);
-    let last = test(&state)?;
-    let (metrics, model, checkpoint) = match best_state(task, plan, ranking, &snapshot, run, device)? {
-        None => (last, state.inference(), FINAL_CHECKPOINT),
-        Some(best) => {
-            let of_last = last.into_iter().map(|Metric { name, value }| Metric { name: of_last_state(&name), value });
-            let metrics = test(&best)?.into_iter().chain(of_last).collect();
-            (metrics, best.inference(), BEST_CHECKPOINT)
-        }
-    };
-    let test_samples = plan.evaluated(Split::Test, task.sample_ids(Split::Test).len()) as u64;
-    run.append_metrics(step, snapshot.progress.position.epoch, &metrics)?;
-    run.append_event("finished", step, plan.seconds())?;
-    run.sync()?;
-    let state_digest = snapshot.state_digest();
-    let end = FitEnd { exit, steps: step, state_digest, checkpoint, metrics, test_samples };
-    Ok(FitOutcome { model, end })
-}
-
-/// The best validated state, if there is one and it is not the last one.
-fn best_state<B: AutodiffBackend, T: Task>(
-    task: &T,
-    plan: &FitPlan<'_>,
-    ranking: &Ranking,
-    last: &Snapshot,
-    run: &RunDirectory,
-    device: &B::Device,
-) -> Result<Option<State<B, T>>, FitError> {
-    let Some(file) = ranking.best(&last.progress.kept) else { return Ok(None) };
-    if file == checkpoint_file(last.progress.position.step) {
-        return Ok(None);
-    }
-    let Some((path, bytes)) = run.read_checkpoint(file)? else { return Ok(None) };
-    let best = Snapshot::from_bytes(&bytes, &path)?;
-    begin(task, plan, Some(best), device).map(Some)
-}
-
-/// `test/score` of the last state, where the best one is another: `last/score`.
-fn of_last_state(name: &str) -> String {
-    let [test, last] = FINAL_FIGURES;
-    name.replacen(test, last, 1)
 }
 
 /// The name of the checkpoint after a step.

@@ -18,7 +18,7 @@ fn wavelengths_um() -> Vec<f64> {
     (0..WAVELENGTHS).map(|w| if w == 0 { 0.7 } else { 1.95 + 1.95 * (w - 1) as f64 / 281.0 }).collect()
 }
 
-fn star(period_days: f64, semi_major_axis_radii: f64, inclination_degrees: f64) -> Star {
+const fn star(period_days: f64, semi_major_axis_radii: f64, inclination_degrees: f64) -> Star {
     Star {
         planet_id: 1,
         radius_solar: 1.0,
@@ -43,17 +43,7 @@ struct Truth {
 }
 
 const PLANET: Truth = Truth {
-    star: Star {
-        planet_id: 1,
-        radius_solar: 1.0,
-        mass_solar: 1.0,
-        temperature_kelvin: 5800.0,
-        planet_mass_jupiter: 1.0,
-        eccentricity: 0.0,
-        period_days: 4.0,
-        semi_major_axis_radii: 9.0,
-        inclination_degrees: 88.0,
-    },
+    star: star(4.0, 9.0, 88.0),
     mid_hours: 3.6,
     depth: 0.014,
     limb: LimbDarkening { u1: 0.45, u2: 0.2 },

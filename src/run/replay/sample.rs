@@ -120,14 +120,14 @@ fn replay_stretch<W: Workload>(
 ) -> Result<(), Stop> {
     let (run, training) = (replay.run, stage.training);
     let checkpoint = match &stretch.checkpoint {
-        Some(name) => Some(signed_state(run, stage, name, stretch.first)?),
+        Some(name) => Some(signed_state(run, stage, name, Some(stretch.first))?),
         None => None,
     };
     let folder = replay.scratch.join(format!("from-{}", stretch.first));
     let mut again = RunDirectory::create_part(&folder, LoggerSettings::NONE).map_err(not_checked)?;
     let ends = stretch.last == training.steps.count;
     if ends {
-        bring_best(run, &folder)?;
+        bring_best(run, stage, &folder)?;
     }
     let mut difference = None;
     let mut observer = |event: Event<'_>| {
@@ -147,6 +147,11 @@ fn replay_stretch<W: Workload>(
         return Err(Stop::Failed(format!("expected to come to step {}, came to {}", stretch.last, trained.steps)));
     }
     if ends {
+        if trained.best_is_elsewhere {
+            return Err(Stop::Failed(format!(
+                "{BEST_CHECKPOINT}: expected the state that the run is judged by, signed, got none"
+            )));
+        }
         compare_end(run.claim(), training, &trained)?;
         compare_file(run, again.root(), FINAL_CHECKPOINT)?;
         return outputs.iter().try_for_each(|output| compare_file(run, again.root(), output.as_str()));
@@ -164,27 +169,31 @@ fn replay_stretch<W: Workload>(
 }
 
 /// Puts the signed best checkpoint, if there is one, where the end of a run looks for it: it may be of an earlier stretch.
-fn bring_best(run: &VerifiedRun, folder: &Path) -> Result<(), Stop> {
+fn bring_best<W: Workload>(run: &VerifiedRun, stage: &Stage<'_, W>, folder: &Path) -> Result<(), Stop> {
     let subjects = &run.manifest().statement().subject;
     if !subjects.iter().any(|subject| subject.name.as_str() == BEST_CHECKPOINT) {
         return Ok(());
     }
-    let mut check = Check::new("checkpoint");
-    let Some(bytes) = run.read_subject(BEST_CHECKPOINT, &mut check) else { return Err(worst(check)) };
-    let snapshot = Snapshot::from_bytes(&bytes, &run.root().join(BEST_CHECKPOINT))
-        .map_err(|error| Stop::Failed(error.to_string()))?;
-    let path = folder.join(checkpoint_of(snapshot.progress.position.step));
-    std::fs::write(&path, bytes).map_err(|error| Stop::NotChecked(format!("{}: {error}", path.display())))
+    let best = signed_state(run, stage, BEST_CHECKPOINT, None)?;
+    let path = folder.join(checkpoint_of(best.progress.position.step));
+    std::fs::write(&path, best.to_bytes()).map_err(|error| Stop::NotChecked(format!("{}: {error}", path.display())))
 }
 
-/// A checkpoint's state, if it is the one that the signed leaf of its step names.
-fn signed_state<W: Workload>(run: &VerifiedRun, stage: &Stage<'_, W>, name: &str, step: u64) -> Result<Snapshot, Stop> {
+/// A checkpoint's state, if it is the one that the signed leaf of its step names; `step` is that step, where it is known.
+fn signed_state<W: Workload>(
+    run: &VerifiedRun,
+    stage: &Stage<'_, W>,
+    name: &str,
+    step: Option<u64>,
+) -> Result<Snapshot, Stop> {
     let mut check = Check::new("checkpoint");
     let Some(bytes) = run.read_subject(name, &mut check) else { return Err(worst(check)) };
     let snapshot =
         Snapshot::from_bytes(&bytes, &run.root().join(name)).map_err(|error| Stop::Failed(error.to_string()))?;
-    let state = Some(snapshot.state_digest());
-    if snapshot.progress.position.step != step || stage.signed[step as usize - 1].state != state {
+    let at = snapshot.progress.position.step;
+    let leaf = usize::try_from(at).ok().and_then(|at| stage.signed.get(at.checked_sub(1)?));
+    if step.is_some_and(|step| step != at) || leaf.is_none_or(|leaf| leaf.state != Some(snapshot.state_digest())) {
+        let step = step.unwrap_or(at);
         return Err(Stop::Failed(format!("{name}: expected the state after step {step} that was signed, got another")));
     }
     Ok(snapshot)
