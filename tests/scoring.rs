@@ -77,6 +77,23 @@ fn a_planet_without_frames_and_one_that_nothing_can_be_measured_on_have_the_trai
 }
 
 #[test]
+fn a_run_that_has_not_ended_and_a_device_that_is_not_there_are_told_before_anything_is_calibrated() {
+    let sandbox = trained_copy();
+    let curves = sandbox.path("data/sim_tiny-calibrated/test");
+    // No machine of the tests has one.
+    let refused = sandbox.run(&["predict", "checkpoint=run", "accelerator=cuda"]);
+    assert!(refused.code != 0 && refused.stderr.contains("cuda"), "{}", refused.stderr);
+    assert!(!curves.exists());
+    std::fs::remove_file(sandbox.path("run/sigma_scale.json")).expect("remove");
+    let refused = sandbox.run(&["predict", "checkpoint=run"]);
+    assert_eq!(refused.code, 1, "{}", refused.stderr);
+    for piece in ["run: expected a run of the Ariel workload that came to its end", "checkpoints/last.safetensors"] {
+        assert!(refused.stderr.contains(piece), "{piece}\n{}", refused.stderr);
+    }
+    assert!(!curves.exists());
+}
+
+#[test]
 fn several_runs_are_mixed_into_one_submission() {
     let sandbox = trained_copy();
     sandbox.done(&["train", "trainer=ci_fast", "trainer.seed=5", "run.dir=other"]);

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::calibration::LightCurves;
 use super::config::{CalibrateConfig, DataConfig, DataLevel, EvaluateConfig, PredictConfig, SimulateConfig};
-use super::dataset::{DataError, DataSet, Split, Targets};
+use super::dataset::{DataSet, Split, Targets};
 use super::evaluation::Evaluation;
 use super::features::{MeasuredPlanet, measure_each};
 use super::light_curve_kind::LightCurveKind;
@@ -61,6 +61,12 @@ enum CommandError {
         /// Why it is thought so.
         reason: String,
     },
+    /// A run directory without the scale that the end of a run fits.
+    #[error("{run}: expected a run of the Ariel workload that came to its end, with {SIGMA_SCALE}, got none", run = run.display())]
+    Unfinished {
+        /// The directory.
+        run: PathBuf,
+    },
     /// Light curves of another length than the model was trained on.
     #[error("light curves: expected {expected} time bins, with which {checkpoint} was trained, got {got}", checkpoint = checkpoint.display())]
     Bins {
@@ -81,7 +87,18 @@ enum CommandError {
     },
 }
 
-impl Advice for CommandError {}
+impl Advice for CommandError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unfinished { run } => Some(format!(
+                "name a checkpoint in it, such as {}, or let it end: spectramind train --resume {}",
+                run.join("checkpoints/last.safetensors").display(),
+                run.display()
+            )),
+            Self::Foreign { .. } | Self::Bins { .. } | Self::Planets { .. } => None,
+        }
+    }
+}
 
 /// What was written, one path a line.
 fn written(paths: &[PathBuf]) -> Answer {
@@ -104,6 +121,9 @@ fn predict(config: &Config, progress: &mut dyn FnMut(Progress<'_>)) -> Result<An
     let config: PredictConfig = config.extract()?;
     config.data.check()?;
     let models = config.checkpoint.paths()?.iter().map(|path| Trained::read(path)).collect::<Result<Vec<_>, _>>()?;
+    // Before hours of calibration: a device that is not there.
+    let choose = |model: &Trained| device::choose(config.accelerator, model.snapshot.progress.arithmetic.numerics);
+    let choices = models.iter().map(choose).collect::<Result<Vec<_>, _>>()?;
     if config.data.level == DataLevel::Raw {
         let kind = LightCurveKind::of_frames(&config.calib);
         models.iter().try_for_each(|model| model.predictor.light_curves.expect(&kind))?;
@@ -130,8 +150,7 @@ fn predict(config: &Config, progress: &mut dyn FnMut(Progress<'_>)) -> Result<An
         }
     }
     let mut predictions = Vec::with_capacity(models.len());
-    for (number, model) in models.iter().enumerate() {
-        let choice = device::choose(config.accelerator, model.snapshot.progress.arithmetic.numerics)?;
+    for (number, (model, choice)) in models.iter().zip(&choices).enumerate() {
         let stage = format!("computing on {}: chosen because {}", choice.device, choice.why);
         progress(Progress { stage: &stage, done: number as u64, total: models.len() as u64, unit: "" });
         let mut prediction = choice.device.run(Prediction { model, measured: &measured })?;
@@ -176,8 +195,7 @@ impl Trained {
             false => (path.to_owned(), SigmaScale::NONE),
             true => {
                 let scale = path.join(SIGMA_SCALE);
-                let bytes = std::fs::read(&scale);
-                let bytes = bytes.map_err(|source| DataError::reading("scale of sigma", &scale, source))?;
+                let bytes = std::fs::read(&scale).map_err(|_| CommandError::Unfinished { run: path.to_owned() })?;
                 let foreign = |reason| CommandError::Foreign { path: scale.clone(), reason };
                 let FittedScale { checkpoint, scale: fitted } =
                     serde_json::from_slice(&bytes).map_err(|error| foreign(error.to_string()))?;
