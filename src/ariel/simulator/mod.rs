@@ -130,7 +130,7 @@ fn write_light_curves_of_all(
             let conditions = Conditions::draw(config, test, step, number);
             observatory.light_curves(&planets[index], &conditions, step, number)
         };
-        // As many at once as threads: of a competition's worth all would take half a gigabyte.
+        // A few for each thread at once: all of a competition would take half a gigabyte.
         let at_once = 4 * rayon::current_num_threads().max(1);
         let mut ready = std::collections::VecDeque::new();
         let path = light_curves_path(&layout.split(split));
