@@ -21,7 +21,7 @@ for model in white_light channel_ratio template template_pca bayes v50 v50_ssm; 
         data=("data.root=$folder/data")
         root=$("$program" train recipe=v50 "model=$model" "${data[@]}" data.test_fraction=0 "data.split_seed=$seed" "trainer.seed=$seed" \
             "trainer.max_epochs=$epochs" "run.dir=$run" 2>/dev/null | sed -n 's/^step root  *//p')
-        "$program" predict data=sim_binned calib=default "${data[@]}" "checkpoint=$run" "out=$run.csv" >/dev/null 2>&1
+        "$program" predict data=sim_binned "${data[@]}" "checkpoint=$run" "out=$run.csv" >/dev/null 2>&1
         "$program" evaluate "submission=$run.csv" "truth=$folder/data/test.csv" "naive=$folder/data/train.csv" --json |
             python3 -c '
 import json, sys

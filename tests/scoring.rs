@@ -29,6 +29,46 @@ fn a_checkpoint_predicts_the_test_planets_and_the_submission_is_scored() {
     std::fs::write(sandbox.path("some.csv"), some.join("\n") + "\n").expect("write");
     let refused = sandbox.run(&["evaluate", "submission=some.csv", "truth=data/sim_tiny/test.csv"]);
     assert_eq!(refused.code, 1, "no score for the planets one likes\n{}", refused.stdout);
+    assert!(
+        refused.stderr.contains("some.csv does not hold the planets of data/sim_tiny/test.csv"),
+        "{}",
+        refused.stderr
+    );
+    let own = ["evaluate", "submission=run/predictions.csv", "truth=data/sim_tiny/train.csv", "subset=true", "--json"];
+    let own: serde_json::Value = serde_json::from_str(&sandbox.done(&own).stdout).expect("JSON");
+    let signed = std::fs::read_to_string(sandbox.path("run/evaluation.json")).expect("read");
+    let signed: serde_json::Value = serde_json::from_str(&signed).expect("JSON");
+    assert_eq!(own["planets"], signed["planets"]);
+}
+
+#[test]
+fn a_planet_whose_frames_are_broken_has_a_row_and_stops_a_calibration_that_may_leave_nothing_out() {
+    let sandbox = trained_copy();
+    let sample = std::fs::read_to_string(sandbox.path("data/sim_tiny/sample_submission.csv")).expect("read");
+    let planets: Vec<&str> = sample.lines().skip(1).map(|line| line.split(',').next().expect("an id")).collect();
+    let signal = |planet: &str| sandbox.path(format!("data/sim_tiny/test/{planet}/FGS1_signal_0.parquet"));
+    let whole = std::fs::read(signal(planets[0])).expect("read");
+    std::fs::write(signal(planets[0]), &whole[..whole.len() / 2]).expect("write");
+    std::fs::remove_file(signal(planets[3])).expect("remove");
+    let refused = sandbox.run(&["predict", "checkpoint=run", "calib.broken=refuse"]);
+    assert_ne!(refused.code, 0);
+    assert!(refused.stderr.contains("FGS1_signal_0.parquet"), "{}", refused.stderr);
+    let outcome = sandbox.done(&["predict", "checkpoint=run"]);
+    for planet in [planets[0], planets[3]] {
+        assert!(outcome.stderr.contains(&format!("planet {planet} visit 0 is left out: ")), "{}", outcome.stderr);
+        let row =
+            format!("planet {planet}: predicted as the mean of the training planets: its files are missing or broken");
+        assert!(outcome.stderr.contains(&row), "{}", outcome.stderr);
+    }
+    let first = std::fs::read_to_string(sandbox.path("submission.csv")).expect("read");
+    assert_eq!(first.lines().count(), 5);
+    // From what was calibrated then.
+    let again = sandbox.done(&["predict", "checkpoint=run"]);
+    assert!(again.stderr.contains("its files are missing or broken"), "{}", again.stderr);
+    assert_eq!(first, std::fs::read_to_string(sandbox.path("submission.csv")).expect("read"));
+    // What was left out is not passed off as whole.
+    let refused = sandbox.run(&["predict", "checkpoint=run", "calib.broken=refuse"]);
+    assert_ne!(refused.code, 0, "{}", refused.stdout);
 }
 
 #[test]
@@ -122,6 +162,7 @@ fn every_model_is_trained_signed_and_scored_and_the_better_ones_score_more() {
         let evaluation: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         let score = evaluation["score"].as_f64().expect("a score");
         assert!(field(&outcome.stdout, "score ").starts_with(&format!("{score:.4}")), "{model}: {}", outcome.stdout);
+        assert!(field(&outcome.stdout, "weights ").starts_with("checkpoints/"), "{model}: {}", outcome.stdout);
         score
     };
     let scores = ["white_light", "channel_ratio", "template", "template_pca", "bayes", "v50", "v50_ssm"].map(score);

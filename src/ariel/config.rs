@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::calibration::CalibConfig;
+use super::calibration::{BrokenVisit, CalibConfig};
 use super::dataset::MAX_TABLE_ROWS;
 use super::features::SCALARS;
 use super::loss::LossConfig;
@@ -116,14 +116,24 @@ pub struct CalibrateConfig {
 pub struct PredictConfig {
     /// What to predict.
     pub data: DataConfig,
-    /// How raw frames become light curves.
-    pub calib: CalibConfig,
+    /// Where raw frames become light curves: how, the checkpoint says.
+    pub calib: PredictCalib,
     /// Where to compute: auto, cpu, wgpu, cuda.
     pub accelerator: Accelerator,
     /// What to predict with: checkpoints or run directories, several of which are averaged.
     pub checkpoint: Checkpoints,
     /// Where the submission goes.
     pub out: PathBuf,
+}
+
+/// What of a calibration is not the checkpoint's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PredictCalib {
+    /// Folder of the calibrated files.
+    pub out: PathBuf,
+    /// What becomes of a visit with files that are missing or broken.
+    pub broken: BrokenVisit,
 }
 
 /// One checkpoint, or several.
@@ -166,6 +176,8 @@ pub struct EvaluateConfig {
     pub truth: PathBuf,
     /// The targets whose mean and standard deviation are the score's zero.
     pub naive: PathBuf,
+    /// Whether the submission may have some of the truths' planets only, by which it is judged then.
+    pub subset: bool,
 }
 
 /// The `data` group.
@@ -265,7 +277,7 @@ impl DataConfig {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::ariel::calibration::{CalibOutput, CalibSteps};
+    use crate::ariel::calibration::{BrokenVisit, CalibOutput, CalibSteps};
     use crate::ariel::dataset::Split;
     use crate::ariel::loss::LossName;
     use crate::ariel::model::{ModelName, NetworkConfig};
@@ -294,6 +306,7 @@ pub(crate) mod tests {
                 output: CalibOutput::LightCurve,
                 airs_bin: 1,
                 fgs1_bin: 1,
+                broken: BrokenVisit::Refuse,
                 steps: CalibSteps::OFFICIAL,
             },
             loss: LossConfig {

@@ -1,9 +1,11 @@
 //! Of what kind light curves are: a model predicts nothing right on another kind than it was trained on.
 
+use std::path::{Path, PathBuf};
+
 use serde::{Deserialize, Serialize};
 
 use super::calibration::{CalibConfig, CalibOutput, CalibSettings, CalibSteps};
-use super::config::DataLevel;
+use super::config::{DataLevel, PredictCalib};
 use crate::failure::{Advice, FailureKind};
 
 /// How light curves were made, as far as a model depends on it: on others it would predict something, but nothing right.
@@ -24,20 +26,21 @@ pub struct LightCurveKind {
 
 /// Light curves of another kind than a model was trained on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key}={got}: expected {expected}, which the checkpoint was trained with")]
+#[error("{checkpoint}: expected a model that was trained with {key}={expected}, got one that was trained with {got}", checkpoint = checkpoint.display())]
 pub struct OtherLightCurves {
     /// The key that differs.
     pub key: &'static str,
-    /// What the checkpoint was trained with.
+    /// The light curves that are there, or the first checkpoint.
     pub expected: String,
-    /// What is composed now.
+    /// What the checkpoint was trained with.
     pub got: String,
+    /// The checkpoint.
+    pub checkpoint: PathBuf,
 }
 
 impl Advice for OtherLightCurves {
     fn hint(&self) -> Option<String> {
-        let Self { key, expected, .. } = self;
-        Some(format!("add {key}={expected}, and calib.out=DIR if the light curves there are of another kind"))
+        Some("runs that are mixed, and the data that they predict, need light curves of one kind".into())
     }
 
     fn kind(&self) -> FailureKind {
@@ -52,18 +55,17 @@ impl LightCurveKind {
         Self { level, output, airs_bin, fgs1_bin, steps }
     }
 
-    /// What `config` makes of frames.
-    pub fn of_frames(config: &CalibConfig) -> Self {
-        let level = DataLevel::Raw;
-        let CalibConfig { out: _, output, airs_bin, fgs1_bin, steps } = *config;
-        Self { level, output, airs_bin, fgs1_bin, steps }
+    /// The calibration that makes such light curves of frames.
+    pub fn calibration(&self, PredictCalib { out, broken }: &PredictCalib) -> CalibConfig {
+        let Self { level: _, output, airs_bin, fgs1_bin, steps } = *self;
+        CalibConfig { out: out.clone(), output, airs_bin, fgs1_bin, broken: *broken, steps }
     }
 
-    /// Refuses another kind.
+    /// Refuses a checkpoint of another kind.
     ///
     /// # Errors
     /// The first key that differs.
-    pub fn expect(&self, other: &Self) -> Result<(), OtherLightCurves> {
+    pub fn expect(&self, other: &Self, checkpoint: &Path) -> Result<(), OtherLightCurves> {
         let keys = |kind: &Self| {
             let output = match kind.output {
                 CalibOutput::Cube => "cube",
@@ -85,7 +87,9 @@ impl LightCurveKind {
         };
         let mut pairs = keys(self).into_iter().zip(keys(other));
         match pairs.find(|(expected, got)| expected != got) {
-            Some(((key, expected), (_, got))) => Err(OtherLightCurves { key, expected, got }),
+            Some(((key, expected), (_, got))) => {
+                Err(OtherLightCurves { key, expected, got, checkpoint: checkpoint.to_owned() })
+            }
             None => Ok(()),
         }
     }

@@ -184,7 +184,15 @@ fn calibrate_set(
         progress(Progress { stage: &stage, done: done as u64, total: total as u64, unit: "visits" })
     };
     shown(0, data_set.visits(data.split)?.len());
-    Ok(calibration::calibrate(data_set, data.split, calib, &mut |now| shown(now.done, now.total))?)
+    let mut broken = Vec::new();
+    let written = calibration::calibrate(data_set, data.split, calib, &mut |now| {
+        broken.extend(now.broken.map(|why| format!("{} is left out: {why}", now.visit)));
+        shown(now.done, now.total);
+    })?;
+    for (number, stage) in broken.iter().enumerate() {
+        progress(Progress { stage, done: number as u64, total: broken.len() as u64, unit: "" });
+    }
+    Ok(written)
 }
 
 /// Makes sure that the data set is there: simulates it when it is missing and a simulated one.
@@ -249,7 +257,7 @@ fn ensure_light_curves_of(
     let path = light_curves_path(&calib.out);
     if path.symlink_metadata().is_err() {
         calibrate_set(data_set, data, calib, progress)?;
-    } else if read_settings(&path)? != CalibSettings::of(data_set, data.split, calib)? {
+    } else if !read_settings(&path)?.are(&CalibSettings::of(data_set, data.split, calib)?, calib) {
         return Err(PreparationError::StaleCalibration { path });
     }
     Ok(())
@@ -387,7 +395,7 @@ pub fn listed_light_curves(
     }
     let path = light_curves_path(derived.root());
     let curves = LightCurves::read(&DataSource::Listed(derived.clone()), &path)?;
-    match curves.settings == CalibSettings::of(data_set, data.split, calib)? {
+    match curves.settings.are(&CalibSettings::of(data_set, data.split, calib)?, calib) {
         true => Ok(curves),
         false => Err(PreparationError::StaleCalibration { path }),
     }

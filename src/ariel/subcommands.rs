@@ -1,6 +1,6 @@
 //! What the program does for this workload beside training: simulate, calibrate, predict, evaluate.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use burn::module::AutodiffModule;
@@ -78,8 +78,10 @@ enum CommandError {
         got: usize,
     },
     /// A submission with other planets than the truth.
-    #[error("the submission does not hold the planets of {truth}: {source}", truth = truth.display())]
+    #[error("{submission} does not hold the planets of {truth}: {source}", submission = submission.display(), truth = truth.display())]
     Planets {
+        /// The submission.
+        submission: PathBuf,
         /// The table of truths.
         truth: PathBuf,
         /// Which planet.
@@ -95,6 +97,9 @@ impl Advice for CommandError {
                 run.join("checkpoints/last.safetensors").display(),
                 run.display()
             )),
+            Self::Planets { source: PlanetMismatch::Missing { .. }, .. } => {
+                Some("subset=true judges by the planets that the submission has".into())
+            }
             Self::Foreign { .. } | Self::Bins { .. } | Self::Planets { .. } => None,
         }
     }
@@ -124,18 +129,17 @@ fn predict(config: &Config, progress: &mut dyn FnMut(Progress<'_>)) -> Result<An
     // Before hours of calibration: a device that is not there.
     let choose = |model: &Trained| device::choose(config.accelerator, model.snapshot.progress.arithmetic.numerics);
     let choices = models.iter().map(choose).collect::<Result<Vec<_>, _>>()?;
-    if config.data.level == DataLevel::Raw {
-        let kind = LightCurveKind::of_frames(&config.calib);
-        models.iter().try_for_each(|model| model.predictor.light_curves.expect(&kind))?;
-    }
+    let kind = LightCurveKind { level: config.data.level, ..models[0].predictor.light_curves };
+    models.iter().try_for_each(|model| kind.expect(&model.predictor.light_curves, &model.checkpoint))?;
+    let calib = kind.calibration(&config.calib);
     preparation::check_tables(&config.data, Labels::NotNeeded)?;
     if config.data.level == DataLevel::Raw {
-        preparation::ensure_light_curves(&config.data, &config.calib, progress)?;
+        preparation::ensure_light_curves(&config.data, &calib, progress)?;
     }
-    let (data_set, curves) = read_light_curves(&config.data, &config.calib)?;
+    let (data_set, curves) = read_light_curves(&config.data, &calib)?;
     let kind = LightCurveKind::of(config.data.level, &curves.settings);
     for Trained { checkpoint, predictor, .. } in &models {
-        predictor.light_curves.expect(&kind)?;
+        kind.expect(&predictor.light_curves, checkpoint)?;
         if curves.bins != predictor.bins {
             let (checkpoint, expected, got) = (checkpoint.clone(), predictor.bins, curves.bins);
             return Err(CommandError::Bins { checkpoint, expected, got }.into());
@@ -158,8 +162,13 @@ fn predict(config: &Config, progress: &mut dyn FnMut(Progress<'_>)) -> Result<An
         predictions.push(prediction);
     }
     let planets = asked_for(&data_set, &config.data, &curves)?;
-    for planet in planets.iter().filter(|planet| !measured.iter().any(|of| of.planet == **planet)) {
-        let why = left_out.get(planet).map_or("there are no light curves of it", String::as_str);
+    let without_visit = |planet| curves.settings.left_out.iter().any(|visit| visit.planet == planet);
+    for &planet in planets.iter().filter(|planet| !measured.iter().any(|of| of.planet == **planet)) {
+        let why = match left_out.get(&planet) {
+            Some(why) => why,
+            None if without_visit(planet) => "its files are missing or broken",
+            None => "there are no light curves of it",
+        };
         let stage = format!("planet {planet}: predicted as the mean of the training planets: {why}");
         progress(Progress { stage: &stage, done: 0, total: 1, unit: "" });
     }
@@ -175,9 +184,8 @@ fn asked_for(data_set: &DataSet, data: &DataConfig, curves: &LightCurves) -> Res
     if data.split == Split::Test && sample.is_file() {
         return Ok(Submission::read(&sample)?.planet_ids);
     }
-    let mut planets: Vec<i64> = curves.visits.iter().map(|visit| visit.planet).collect();
-    planets.dedup();
-    Ok(planets)
+    let all = curves.visits.iter().chain(&curves.settings.left_out).map(|visit| visit.planet);
+    Ok(all.collect::<BTreeSet<_>>().into_iter().collect())
 }
 
 /// A model to predict with.
@@ -233,12 +241,18 @@ impl Job for Prediction<'_> {
 }
 
 fn evaluate(config: &Config, _: &mut dyn FnMut(Progress<'_>)) -> Result<Answer, Failure> {
-    let EvaluateConfig { data: _, submission, truth, naive } = config.extract()?;
-    let submission = Submission::read(&submission)?;
-    let truths = Targets::read(&truth)?;
+    let EvaluateConfig { data: _, submission: path, truth, naive, subset } = config.extract()?;
+    let submission = Submission::read(&path)?;
+    let mut truths = Targets::read(&truth)?;
+    if subset {
+        truths = truths.only(&submission.planet_ids);
+    }
     let naive = NaivePrediction::of_training_targets(&Targets::read(&naive)?.depths)?;
-    let (mean, sigma) =
-        submission.for_planets(&truths.planet_ids).map_err(|source| CommandError::Planets { truth, source })?;
+    let (mean, sigma) = submission.for_planets(&truths.planet_ids).map_err(|source| CommandError::Planets {
+        submission: path,
+        truth,
+        source,
+    })?;
     let submission = Submission { planet_ids: truths.planet_ids, mean, sigma };
     let evaluation = Evaluation::of(&truths.depths, &submission, naive)?;
     Ok(Answer { text: evaluation.text(), json: evaluation.json() })

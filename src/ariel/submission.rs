@@ -22,7 +22,8 @@ impl Submission {
     /// Reads a submission. Whether its values are acceptable is for the [`metric`](super::metric) to say.
     ///
     /// # Errors
-    /// When the file is missing or malformed, lacks a column, or holds one planet twice or a value that is no number.
+    /// When the file is missing or malformed, has other columns or has them in another order, or holds one planet twice or a
+    /// value that is no number.
     pub fn read(path: &Path) -> Result<Self, DataError> {
         let table = CsvTable::read("submission", path)?;
         let columns = header().skip(1).map(|name| table.column(&name)).collect::<Result<Vec<_>, _>>()?;
@@ -33,6 +34,11 @@ impl Submission {
                 expected,
                 got: format!("{} columns", table.column_count()),
             });
+        }
+        // The official code goes by places and would score one wavelength as another.
+        if let Some((place, name)) = (1..).zip(header().skip(1)).find(|(place, _)| columns[place - 1] != *place) {
+            let (expected, got) = (format!("{name} as column {}", place + 1), table.name(place).to_owned());
+            return Err(DataError::Shape { path: path.to_owned(), expected, got });
         }
         let mut submission = Self { planet_ids: table.planet_ids()?, mean: Vec::new(), sigma: Vec::new() };
         let (mean_columns, sigma_columns) = columns.split_at(WAVELENGTHS);
@@ -54,8 +60,8 @@ impl Submission {
     pub fn for_planets(&self, planet_ids: &[i64]) -> Result<(Vec<f64>, Vec<f64>), PlanetMismatch> {
         let rows: BTreeMap<i64, usize> = self.planet_ids.iter().copied().zip(0..).collect();
         let wanted: BTreeSet<i64> = planet_ids.iter().copied().collect();
-        if let Some(&planet) = rows.keys().find(|planet| !wanted.contains(planet)) {
-            return Err(PlanetMismatch::Unknown { planet });
+        if let Some((&planet, row)) = rows.iter().find(|(planet, _)| !wanted.contains(planet)) {
+            return Err(PlanetMismatch::Unknown { planet, line: row + 2 });
         }
         let (mut mean, mut sigma) = (Vec::new(), Vec::new());
         for &planet in planet_ids {
@@ -133,16 +139,18 @@ impl Submission {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PlanetMismatch {
     /// A planet without a prediction.
-    #[error("submission has no row for planet {planet}")]
+    #[error("it has no row for planet {planet}")]
     Missing {
         /// The planet.
         planet: i64,
     },
     /// A prediction without a planet.
-    #[error("submission has a row for planet {planet}, which is not to be predicted")]
+    #[error("line {line} is of planet {planet}, which is not to be predicted")]
     Unknown {
         /// The planet.
         planet: i64,
+        /// Its line in the file.
+        line: usize,
     },
 }
 
@@ -199,11 +207,11 @@ mod tests {
         assert_eq!(mean[..WAVELENGTHS], submission.mean[WAVELENGTHS..]);
         assert_eq!(sigma[WAVELENGTHS..], submission.sigma[..WAVELENGTHS]);
         assert_eq!(submission.for_planets(&[5, 6, 7]), Err(PlanetMismatch::Missing { planet: 6 }));
-        assert_eq!(submission.for_planets(&[5]), Err(PlanetMismatch::Unknown { planet: 7 }));
+        assert_eq!(submission.for_planets(&[5]), Err(PlanetMismatch::Unknown { planet: 7, line: 2 }));
     }
 
     #[test]
-    fn a_missing_column_an_extra_one_and_a_repeated_planet_are_refused() {
+    fn a_missing_column_an_extra_one_shuffled_ones_and_a_repeated_planet_are_refused() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("submission.csv");
         let mut twice = submission();
@@ -214,6 +222,9 @@ mod tests {
 
         submission().write(&path).expect("written");
         let text = std::fs::read_to_string(&path).expect("readable");
+        std::fs::write(&path, text.replacen("wl_1,wl_2,", "wl_2,wl_1,", 1)).expect("written");
+        let error = Submission::read(&path).expect_err("shuffled").to_string();
+        assert!(error.contains("expected wl_1 as column 2, got wl_2"), "{error}");
         std::fs::write(&path, text.replacen("sigma_283", "sigma_284", 1)).expect("written");
         let error = Submission::read(&path).expect_err("no sigma_283").to_string();
         assert!(error.contains("\"sigma_283\""), "{error}");

@@ -168,6 +168,7 @@ fn record(job: &Job, arguments: &Arguments, workloads: &Workloads, crew: Crew<'_
     outln!("run        {}", signed.root.display());
     outln!("exit       {}", exit(&end));
     outln!("score      {}", workload.summary(&end.metrics));
+    outln!("weights    {}", end.checkpoint);
     if let Some(root) = signed.step_root {
         outln!("step root  {root}");
     }

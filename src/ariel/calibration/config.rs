@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{CalibrationError, output};
-use crate::ariel::dataset::{DataSet, Split};
+use crate::ariel::dataset::{DataSet, Split, Visit};
 use crate::ariel::instrument::Instrument;
 use crate::digest::{Blake3Digest, DomainHasher};
 use crate::engine::settings::{UnsupportedSetting, within};
@@ -54,6 +54,16 @@ impl CalibSteps {
     };
 }
 
+/// What becomes of a visit with files that are missing or broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BrokenVisit {
+    /// The calibration ends with an error.
+    Refuse,
+    /// It is told of and left out, and the calibrated file says which.
+    LeaveOut,
+}
+
 /// The `calib` config group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -68,6 +78,8 @@ pub struct CalibConfig {
     /// FGS1 pairs of reads per time bin.
     #[schemars(range(min = 1, max = 131_072))]
     pub fgs1_bin: usize,
+    /// What becomes of a visit with files that are missing or broken.
+    pub broken: BrokenVisit,
     /// Which steps are taken.
     pub steps: CalibSteps,
 }
@@ -102,8 +114,11 @@ pub struct CalibSettings {
     pub steps: CalibSteps,
     /// The split.
     pub split: Split,
-    /// Digest of the tables and of the names and sizes of the split's signal files.
+    /// Digest of the tables and of every file of the split's visits.
     pub inputs: Blake3Digest,
+    /// The visits that could not be calibrated, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<Visit>,
 }
 
 impl CalibSettings {
@@ -122,16 +137,23 @@ impl CalibSettings {
             steps: CalibSteps { background: true, aperture: true, ..CalibSteps::OFFICIAL },
             split,
             inputs: hasher.finish(),
+            left_out: Vec::new(),
         }
     }
 
-    /// What files that `config` makes from this split of `data` say.
+    /// Whether a file with these settings is what `config` makes where `expected` is [what it says](Self::of).
+    pub fn are(&self, expected: &Self, config: &CalibConfig) -> bool {
+        let without = Self { left_out: Vec::new(), ..self.clone() };
+        without == *expected && (self.left_out.is_empty() || config.broken == BrokenVisit::LeaveOut)
+    }
+
+    /// What files that `config` makes from this split of `data` say, where no visit is broken.
     ///
     /// # Errors
     /// When the data set cannot be listed.
     pub fn of(data: &DataSet, split: Split, config: &CalibConfig) -> Result<Self, CalibrationError> {
-        let CalibConfig { out: _, output, airs_bin, fgs1_bin, steps } = *config;
-        let inputs = output::digest_inputs(data, split)?;
-        Ok(Self { version: Self::VERSION, output, airs_bin, fgs1_bin, steps, split, inputs })
+        let CalibConfig { out: _, output, airs_bin, fgs1_bin, broken, steps } = *config;
+        let inputs = output::digest_inputs(data, split, broken)?;
+        Ok(Self { version: Self::VERSION, output, airs_bin, fgs1_bin, steps, split, inputs, left_out: Vec::new() })
     }
 }

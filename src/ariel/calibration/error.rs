@@ -90,6 +90,22 @@ pub enum CalibrationError {
     },
 }
 
+impl CalibrationError {
+    /// Whether it is one visit's files that are missing or broken. A file that is not the one of the list is no such thing: then
+    /// the data changed.
+    pub fn is_of_a_visit(&self) -> bool {
+        match self {
+            Self::Data(error) => !matches!(error, DataError::NotAsListed { .. } | DataError::Foreign(_)),
+            Self::NoCompleteBin { .. }
+            | Self::OddReads { .. }
+            | Self::TooManyReads { .. }
+            | Self::NoGoodPixel { .. }
+            | Self::UnequalBins { .. } => true,
+            Self::AxisMismatch { .. } | Self::Setting(_) | Self::NotCalibrated { .. } => false,
+        }
+    }
+}
+
 impl Advice for CalibrationError {
     fn hint(&self) -> Option<String> {
         match self {

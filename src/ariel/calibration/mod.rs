@@ -14,10 +14,11 @@ mod parts;
 mod photometry;
 mod pixel;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-pub use config::{CalibConfig, CalibOutput, CalibSettings, CalibSteps};
+pub use config::{BrokenVisit, CalibConfig, CalibOutput, CalibSettings, CalibSteps};
 pub use error::CalibrationError;
 pub use hot_pixels::hot_pixels;
 pub use output::{LIGHT_CURVES, LightCurves, cube_path, light_curves_path, read_settings, write_light_curves};
@@ -43,11 +44,13 @@ pub struct Cube {
 }
 
 /// How far a calibration is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// The visit that was completed.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress<'a> {
+    /// The visit that was completed, or left out.
     pub visit: Visit,
-    /// Visits completed.
+    /// Why it was left out.
+    pub broken: Option<&'a CalibrationError>,
+    /// Visits completed or left out.
     pub done: usize,
     /// Visits in all.
     pub total: usize,
@@ -55,49 +58,124 @@ pub struct Progress {
 
 /// Calibrates every visit of a split and writes cubes or light curves under `config.out`, each file whole or not at
 /// all; what was made before, of the same inputs with the same settings, is not made again. Returns the paths of the files
-/// in the order of the visits.
+/// in the order of the visits, without those of visits that are left out.
 ///
 /// # Errors
-/// When the data set or a setting is wrong, or a file cannot be written.
+/// When the data set or a setting is wrong, a visit is broken that may not be left out, all of them are, or a file cannot be
+/// written.
 pub fn calibrate(
     data: &DataSet,
     split: Split,
     config: &CalibConfig,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Vec<PathBuf>, CalibrationError> {
     let calibrator = Calibrator::new(data, split, config)?;
     let settings = CalibSettings::of(data, split, config)?;
     let visits = data.visits(split)?;
     std::fs::create_dir_all(&config.out).map_err(|source| DataError::io("create", &config.out, source))?;
-    let total = visits.len();
+    let mut each = Visits { config, visits: &visits, progress };
     match config.output {
         CalibOutput::Cube => {
-            let mut paths = Vec::with_capacity(total);
-            for (done, &visit) in visits.iter().enumerate() {
+            let mut paths = Vec::with_capacity(visits.len());
+            each.make(|visit| {
                 let path = cube_path(&config.out, visit);
                 if !read_settings(&path).is_ok_and(|made| made == settings) {
-                    calibrator.cube(visit)?.write(&path, &settings)?;
+                    let cube = match calibrator.cube(visit) {
+                        Ok(cube) => cube,
+                        Err(broken) => return Ok(Err(broken)),
+                    };
+                    cube.write(&path, &settings)?;
                 }
                 paths.push(path);
-                progress(Progress { visit, done: done + 1, total });
-            }
+                Ok(Ok(()))
+            })?;
             Ok(paths)
         }
         CalibOutput::LightCurve => {
             let path = light_curves_path(&config.out);
             let made = LightCurves::read(&DataSource::Folder(config.out.clone()), &path);
-            if made.is_ok_and(|made| made.settings == settings) {
+            if made.is_ok_and(|made| made.settings.are(&settings, config)) {
                 return Ok(vec![path]);
             }
             let (times, parts) = (calibrator.times(), Parts::open(config, &settings)?);
-            write_light_curves(&path, &settings, &times, &visits, |done, visit| -> Result<_, CalibrationError> {
-                let curve = parts.of(visit, || calibrator.light_curve(visit))?;
-                progress(Progress { visit, done: done + 1, total });
-                Ok(curve)
+            let mut bins = BTreeMap::new();
+            let mut left_out = each.make(|visit| {
+                let curve = match parts.read(visit) {
+                    Some(curve) => curve,
+                    None => match calibrator.light_curve(visit) {
+                        Ok(curve) => {
+                            parts.write(visit, &curve)?;
+                            curve
+                        }
+                        Err(broken) => return Ok(Err(broken)),
+                    },
+                };
+                bins.insert(visit, curve.len() / WAVELENGTHS);
+                Ok(Ok(()))
+            })?;
+            if config.broken == BrokenVisit::LeaveOut {
+                left_out.extend(each.other_bins(&bins));
+                left_out.sort_unstable();
+            }
+            let kept: Vec<_> = visits.iter().copied().filter(|visit| !left_out.contains(visit)).collect();
+            let settings = CalibSettings { left_out, ..settings };
+            write_light_curves(&path, &settings, &times, &kept, |_, visit| match parts.read(visit) {
+                Some(curve) => Ok(curve),
+                // It was damaged since it was written.
+                None => calibrator.light_curve(visit),
             })?;
             parts.remove()?;
             Ok(vec![path])
         }
+    }
+}
+
+/// The visits of a split, one after the other.
+struct Visits<'a> {
+    config: &'a CalibConfig,
+    visits: &'a [Visit],
+    progress: &'a mut dyn FnMut(Progress<'_>),
+}
+
+impl Visits<'_> {
+    /// Makes what is made of each visit; what comes back within is an error of that visit. Returns the visits that were left out.
+    fn make(
+        &mut self,
+        mut make: impl FnMut(Visit) -> Result<Result<(), CalibrationError>, CalibrationError>,
+    ) -> Result<Vec<Visit>, CalibrationError> {
+        let (mut left_out, total) = (Vec::new(), self.visits.len());
+        for (done, &visit) in self.visits.iter().enumerate() {
+            let broken = match make(visit)? {
+                Ok(()) => None,
+                Err(broken) => {
+                    let may = self.config.broken == BrokenVisit::LeaveOut && broken.is_of_a_visit();
+                    // Of nothing at all no file is made.
+                    if !may || left_out.len() + 1 == total {
+                        return Err(broken);
+                    }
+                    left_out.push(visit);
+                    Some(broken)
+                }
+            };
+            (self.progress)(Progress { visit, broken: broken.as_ref(), done: done + 1, total });
+        }
+        Ok(left_out)
+    }
+
+    /// The visits that have not the number of time bins that most have: one file holds one number.
+    fn other_bins(&mut self, bins: &BTreeMap<Visit, usize>) -> Vec<Visit> {
+        let count = |wanted: usize| bins.values().filter(|bins| **bins == wanted).count();
+        let Some((&reference, &expected)) = bins.iter().max_by_key(|(_, bins)| (count(**bins), **bins)) else {
+            return Vec::new();
+        };
+        let (total, mut others) = (self.visits.len(), Vec::new());
+        for (&visit, &got) in bins.iter().filter(|(_, bins)| **bins != expected) {
+            let (reference, subject) = (reference.to_string(), visit.to_string());
+            let broken = CalibrationError::UnequalBins { reference, expected, subject, got };
+            (self.progress)(Progress { visit, broken: Some(&broken), done: total, total });
+            others.push(visit);
+        }
+        others
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo, TensorView};
 
-use super::{CalibSettings, CalibrationError, Cube};
+use super::{BrokenVisit, CalibSettings, CalibrationError, Cube};
 use crate::ariel::dataset::{
     CalibrationFrames, DataError, DataSet, DataSource, LoadedFile, Split, Visit, write_atomically,
 };
@@ -153,7 +153,11 @@ pub fn read_settings(path: &Path) -> Result<CalibSettings, CalibrationError> {
 }
 
 /// Digest of what a calibration reads: the bytes of the tables and of every frame of the split.
-pub(super) fn digest_inputs(data: &DataSet, split: Split) -> Result<Blake3Digest, CalibrationError> {
+pub(super) fn digest_inputs(
+    data: &DataSet,
+    split: Split,
+    broken: BrokenVisit,
+) -> Result<Blake3Digest, CalibrationError> {
     let (layout, source) = (data.layout(), data.source());
     let mut hasher = DomainHasher::new("spectramind/ariel/calibration-inputs/v1");
     for path in [layout.wavelengths(), layout.adc_info(), layout.axis_info()] {
@@ -169,7 +173,14 @@ pub(super) fn digest_inputs(data: &DataSet, split: Split) -> Result<Blake3Digest
             let frames = layout.calibration_folder(split, visit, instrument);
             let frames = CalibrationFrames::FILES.map(|name| frames.join(name));
             for path in [layout.signal(split, visit, instrument)].iter().chain(&frames) {
-                hasher.digest(&source.digest("file of frames", path)?);
+                match source.digest("file of frames", path) {
+                    Ok(digest) => hasher.digest(&digest),
+                    // Shorter than any digest.
+                    Err(DataError::Missing { .. } | DataError::NotListed { .. }) if broken == BrokenVisit::LeaveOut => {
+                        hasher.field(b"missing")
+                    }
+                    Err(error) => return Err(error.into()),
+                };
             }
         }
     }

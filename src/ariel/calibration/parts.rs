@@ -39,21 +39,21 @@ impl Parts {
         Ok(Self { folder })
     }
 
-    /// The light curves of a visit, made now unless they were made before.
-    pub fn of(
-        &self,
-        visit: Visit,
-        make: impl FnOnce() -> Result<Vec<f64>, CalibrationError>,
-    ) -> Result<Vec<f64>, CalibrationError> {
-        let path = self.folder.join(format!("{}_{}.f64", visit.planet, visit.number));
-        if let Some(curve) = fs::read(&path).ok().and_then(|bytes| whole(&bytes)) {
-            return Ok(curve);
-        }
-        let curve = make()?;
+    /// The light curves of a visit, if they were made before.
+    pub fn read(&self, visit: Visit) -> Option<Vec<f64>> {
+        whole(&fs::read(self.path(visit)).ok()?)
+    }
+
+    /// Keeps the light curves of a visit.
+    pub fn write(&self, visit: Visit, curve: &[f64]) -> Result<(), CalibrationError> {
+        let path = self.path(visit);
         let values: Vec<u8> = curve.iter().flat_map(|value| value.to_le_bytes()).collect();
         let bytes = [digest(&values).as_slice(), &values].concat();
-        fs::write(&path, bytes).map_err(|source| DataError::io("write", &path, source))?;
-        Ok(curve)
+        Ok(fs::write(&path, bytes).map_err(|source| DataError::io("write", &path, source))?)
+    }
+
+    fn path(&self, visit: Visit) -> PathBuf {
+        self.folder.join(format!("{}_{}.f64", visit.planet, visit.number))
     }
 
     /// All of them are in one file now.
@@ -87,19 +87,20 @@ mod tests {
         let settings = |record: &str| CalibSettings::of_simulation(Split::Train, 30, 360, record);
         let visit = Visit { planet: 7, number: 0 };
         let parts = Parts::open(&config, &settings("one")).expect("opened");
-        let make = |value: f64| move || Ok(vec![value, -0.0]);
-        assert_eq!(parts.of(visit, make(1.5)).expect("made"), [1.5, 0.0]);
+        assert_eq!(parts.read(visit), None);
+        parts.write(visit, &[1.5, -0.0]).expect("written");
         let again = Parts::open(&config, &settings("one")).expect("opened");
-        assert_eq!(again.of(visit, make(2.5)).expect("read"), [1.5, 0.0]);
+        assert_eq!(again.read(visit), Some(vec![1.5, -0.0]));
         let path = folder.path().join("calibrated.parts/7_0.f64");
         let mut bytes = fs::read(&path).expect("read");
         bytes[34] ^= 1;
         fs::write(&path, &bytes).expect("written");
-        assert_eq!(again.of(visit, make(2.5)).expect("made"), [2.5, 0.0]);
+        assert_eq!(again.read(visit), None);
         fs::write(&path, &bytes[..20]).expect("written");
-        assert_eq!(again.of(visit, make(3.5)).expect("made"), [3.5, 0.0]);
+        assert_eq!(again.read(visit), None);
+        again.write(visit, &[2.5]).expect("written");
         let other = Parts::open(&config, &settings("two")).expect("opened");
-        assert_eq!(other.of(visit, make(4.5)).expect("made"), [4.5, 0.0]);
+        assert_eq!(other.read(visit), None);
         other.remove().expect("removed");
         assert!(!folder.path().join("calibrated.parts").exists());
     }

@@ -29,7 +29,14 @@ fn data_set_of(folder: &Path, planets: usize, airs: usize, fgs1: usize) -> DataS
 }
 
 fn config(folder: &Path, output: CalibOutput, airs_bin: usize, fgs1_bin: usize) -> CalibConfig {
-    CalibConfig { out: folder.join("calibrated"), output, airs_bin, fgs1_bin, steps: ALL_STEPS }
+    CalibConfig {
+        out: folder.join("calibrated"),
+        output,
+        airs_bin,
+        fgs1_bin,
+        broken: BrokenVisit::Refuse,
+        steps: ALL_STEPS,
+    }
 }
 
 fn calibrator<'a>(data: &'a DataSet, config: &CalibConfig) -> Calibrator<'a> {

@@ -81,6 +81,11 @@ impl CsvTable {
         self.header.len()
     }
 
+    /// The name of a column.
+    pub(crate) fn name(&self, column: usize) -> &str {
+        self.header.get(column).unwrap_or_default()
+    }
+
     pub(crate) fn column(&self, name: &str) -> Result<usize, DataError> {
         self.header.iter().position(|column| column == name).ok_or_else(|| self.missing_column(name))
     }
@@ -114,7 +119,7 @@ impl CsvTable {
 
     pub(crate) fn bad_value(&self, row: &csv::StringRecord, column: usize, expected: &'static str) -> DataError {
         let line = row.position().map_or(0, csv::Position::line);
-        let name = self.header.get(column).unwrap_or_default();
+        let name = self.name(column);
         DataError::value(&self.path, format!("line {line}, column {name}"), expected, &row[column])
     }
 }

@@ -31,7 +31,8 @@ impl fmt::Display for Split {
 }
 
 /// One observation of one planet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Visit {
     /// The planet's id: the name of its folder.
     pub planet: i64,
@@ -118,7 +119,8 @@ impl Layout {
         self.planet(split, visit.planet).join(format!("{}_calibration_{}", instrument.name(), visit.number))
     }
 
-    /// Every visit of a split that has signal files, in numeric order of planet, then visit.
+    /// Every visit of a split, in numeric order of planet, then visit. A planet without any signal file lacks those of its first
+    /// visit.
     ///
     /// Entries whose names are not planet ids, as file browsers leave them, are passed over.
     pub(super) fn visits(&self, source: &DataSource, split: Split) -> Result<Vec<Visit>, DataError> {
@@ -141,7 +143,7 @@ impl Layout {
             numbers.sort_unstable();
             numbers.dedup();
             if numbers.is_empty() {
-                return Err(source.lacks("signal of a visit (FGS1_signal_<k>.parquet)", folder));
+                numbers.push(0);
             }
             visits.extend(numbers.into_iter().map(|number| Visit { planet, number }));
         }
@@ -188,14 +190,14 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_split_and_a_planet_without_signals_are_named() {
+    fn a_missing_split_is_named_and_a_planet_without_signals_lacks_its_first_visit() {
         let root = tempfile::tempdir().expect("a temporary folder");
         let layout = Layout::new(root.path());
         let source = DataSource::Folder(root.path().to_owned());
         let error = layout.visits(&source, Split::Test).expect_err("no test folder");
         assert!(matches!(&error, DataError::Missing { path, .. } if path.ends_with("test")), "{error}");
         fs::create_dir_all(layout.planet(Split::Test, 5)).expect("created");
-        let error = layout.visits(&source, Split::Test).expect_err("no signal");
-        assert!(matches!(&error, DataError::Missing { path, .. } if path.ends_with("test/5")), "{error}");
+        let visits = layout.visits(&source, Split::Test).expect("listed");
+        assert_eq!(visits, [Visit { planet: 5, number: 0 }]);
     }
 }

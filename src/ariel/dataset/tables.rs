@@ -322,6 +322,14 @@ impl Targets {
         write_csv(path, header, rows)
     }
 
+    /// Those of some planets; planets that are not among them are passed over.
+    pub fn only(&self, planets: &[i64]) -> Self {
+        let mut planet_ids = self.planet_ids.clone();
+        planet_ids.retain(|planet| planets.contains(planet));
+        let depths = planet_ids.iter().filter_map(|&planet| self.of(planet)).flatten().copied().collect();
+        Self { planet_ids, depths }
+    }
+
     /// The spectrum of one planet, `[283]`.
     pub fn of(&self, planet: i64) -> Option<&[f64]> {
         let row = self.planet_ids.binary_search(&planet).ok()?;

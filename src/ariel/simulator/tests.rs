@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::ariel::calibration::{CalibConfig, CalibOutput, CalibSteps, Calibrator, LightCurves, light_curves_path};
+use crate::ariel::calibration::{
+    BrokenVisit, CalibConfig, CalibOutput, CalibSteps, Calibrator, LightCurves, light_curves_path,
+};
 use crate::ariel::dataset::DataSet;
 use crate::digest::DomainHasher;
 use crate::failure::{Advice, FailureKind};
@@ -98,6 +100,7 @@ fn the_injected_depth_of_a_quiet_planet_comes_back_through_calibration() {
         output: CalibOutput::LightCurve,
         airs_bin: 1,
         fgs1_bin: 1,
+        broken: BrokenVisit::Refuse,
         steps: CalibSteps::OFFICIAL,
     };
     let visit = data.visits(Split::Train).expect("listed")[0];
@@ -133,7 +136,8 @@ fn without_linearity_the_injected_depth_is_missed() {
     let white = |linearity| {
         let steps = CalibSteps { linearity, ..CalibSteps::OFFICIAL };
         let output = CalibOutput::LightCurve;
-        let calib = CalibConfig { out: PathBuf::new(), output, airs_bin: 1, fgs1_bin: 1, steps };
+        let calib =
+            CalibConfig { out: PathBuf::new(), output, airs_bin: 1, fgs1_bin: 1, broken: BrokenVisit::Refuse, steps };
         let curve =
             Calibrator::new(&data, Split::Train, &calib).expect("tables").light_curve(visit).expect("calibrated");
         // The first AIRS wavelengths have the brightest pixels.
@@ -171,7 +175,7 @@ fn simulated_and_calibrated_numbers_are_the_same_on_every_machine() {
     let data = DataSet::open(&config.out).expect("opened");
     let steps = CalibSteps::OFFICIAL;
     let (output, out) = (CalibOutput::LightCurve, PathBuf::new());
-    let calib = CalibConfig { out, output, airs_bin: 2, fgs1_bin: 3, steps };
+    let calib = CalibConfig { out, output, airs_bin: 2, fgs1_bin: 3, broken: BrokenVisit::Refuse, steps };
     let calibrator = Calibrator::new(&data, Split::Train, &calib).expect("tables");
     // Of numbers, not of files, whose bytes are the parquet writer's.
     let mut numbers = DomainHasher::new("test");
@@ -203,7 +207,8 @@ fn binned_light_curves_have_the_mean_and_the_noise_of_calibrated_frames() {
     let data = DataSet::open(&config.out).expect("opened");
     let steps = CalibSteps { background: true, aperture: true, ..CalibSteps::OFFICIAL };
     let output = CalibOutput::LightCurve;
-    let calib = CalibConfig { out: PathBuf::new(), output, airs_bin: 30, fgs1_bin: 360, steps };
+    let calib =
+        CalibConfig { out: PathBuf::new(), output, airs_bin: 30, fgs1_bin: 360, broken: BrokenVisit::Refuse, steps };
     let calibrator = Calibrator::new(&data, Split::Train, &calib).expect("tables");
     let visit = data.visits(Split::Train).expect("listed")[0];
     let calibrated = calibrator.light_curve(visit).expect("calibrated");
