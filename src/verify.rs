@@ -7,6 +7,7 @@ mod commitment;
 mod config;
 mod coverage;
 mod data;
+mod draw;
 mod end;
 mod envelope;
 mod expectation;
@@ -17,7 +18,6 @@ mod policy;
 mod program;
 mod record;
 mod report;
-mod sampling;
 pub mod text;
 mod verdict;
 
@@ -34,6 +34,7 @@ use crate::manifest::verified::{VerifiedManifest, verify_bundle};
 pub use self::config::{ConfigsPlace, KnownWorkloads, command_configs};
 pub use self::coverage::{COMMAND_CONFIG_JSON, COMMAND_CONFIG_YAML, COMMAND_END, COMMAND_STDERR, COMMAND_STDOUT};
 pub use self::data::{DataPlaces, Derived, SignedData};
+pub use self::draw::{Draw, detection_probability};
 pub use self::expectation::Expectation;
 pub use self::files::{STEP_LEAVES, Unsigned};
 pub use self::git::GitEvidence;
@@ -44,7 +45,6 @@ pub use self::report::{
     Check, Finding, NOT_PROVED, NamedCommit, NamedData, Report, SelfAssertedFigures, SelfAssertedTimes, SignedRun,
     SigningParty, TrainedAgain, Verdict,
 };
-pub use self::sampling::detection_probability;
 pub use self::verdict::{Audit, VerdictError, VerdictReport, Verifiers, check_verdict};
 
 /// Name of the manifest inside a run directory.

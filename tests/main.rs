@@ -30,6 +30,7 @@ mod profiles;
 mod ranks;
 mod sandbox;
 mod scoring;
+mod segments;
 mod suites;
 mod training;
 mod verifier;

@@ -7,6 +7,8 @@
 mod end;
 mod error;
 mod follow;
+pub mod ledger;
+mod points;
 mod step;
 
 use std::any::Any;
@@ -39,6 +41,7 @@ use crate::digest::Blake3Digest;
 use self::end::finish;
 pub use self::error::FitError;
 pub use self::follow::follow;
+use self::points::AuditPoints;
 use self::step::{Epoch, Made, Maker, PlannedStep};
 
 /// Everything a run is a function of, beside the task.
@@ -239,6 +242,7 @@ fn train<B: AutodiffBackend, T: Task>(
     }
 
     let layout = state.layout();
+    let points = AuditPoints::of(&plan.audit, planned, state.tensor_bytes());
     let maker = Maker { task, plan, planned, layout: &layout, device };
     while exit.is_none() && state.progress.position.epoch < trainer.max_epochs {
         let mut epoch = Epoch::of(&state, plan, ids.len());
@@ -269,7 +273,7 @@ fn train<B: AutodiffBackend, T: Task>(
                 ranking.keep(&mut state.progress, file);
             }
             // Ranking improves at a validation only.
-            let digest_due = plan.digest_due(step, number, done_in_epoch, epoch.steps());
+            let digest_due = plan.digest_due(step, number, done_in_epoch, epoch.steps()) || points.is_due(step);
             let snapshot = digest_due.then(|| state.snapshot());
             if let Some(snapshot) = snapshot.as_ref().filter(|_| member.size() > 1) {
                 member.remember(snapshot.tensors_digest());
@@ -302,10 +306,14 @@ fn train<B: AutodiffBackend, T: Task>(
                 run.append_metrics(step, number, metrics)?;
                 run.append_event("validated", step, plan.seconds())?;
             }
+            let bytes = snapshot.filter(|_| points.is_due(step) || is_due).map(|snapshot| snapshot.to_bytes());
+            if let Some(bytes) = bytes.as_deref().filter(|_| points.is_due(step)) {
+                run.write_audit_point(step, bytes)?;
+            }
             if let Some(file) = &checkpoint {
-                let snapshot = snapshot.expect("a checkpoint that is due comes with a digest");
+                let bytes = bytes.expect("a checkpoint that is due comes with a digest");
                 let best = ranking.best(&state.progress.kept);
-                run.write_checkpoint(file, &snapshot.to_bytes(), &state.progress.kept, best)?;
+                run.write_checkpoint(file, &bytes, &state.progress.kept, best)?;
                 run.append_event("checkpoint", step, plan.seconds())?;
                 run.note(&format!("- step {step}: wrote {CHECKPOINTS}/{file}"))?;
                 let _ = observer.observe(Event::Checkpoint { file });
@@ -480,7 +488,7 @@ impl<'a> FitPlan<'a> {
         batch_size: usize,
         elapsed: &'a (dyn Fn() -> Duration + Sync),
     ) -> Self {
-        let audit = AuditSettings { state_digest_every: 10 };
+        let audit = AuditSettings { state_digest_every: 10, segments: 1, min_segment_steps: 1, max_bytes: 0 };
         let schedule = ScheduleSettings::default();
         Self { trainer, optimizer, schedule, ema: None, audit, batch_size, stop_after_steps: None, elapsed }
     }
@@ -557,6 +565,11 @@ impl<'a> FitPlan<'a> {
             || self.validation_due(done_in_epoch, steps)
             || self.checkpoint_due(step, epoch_done.then_some(epoch))
             || every != 0 && step.is_multiple_of(every.into())
+    }
+
+    /// Whether losses are scaled, which leaves then say.
+    fn is_loss_scaled(&self) -> bool {
+        Progress::start(NUMERICS_VERSION, self.arithmetic(), String::new()).loss_scale.is_some()
     }
 
     fn limit_reached(&self, step: u64) -> Option<Exit> {

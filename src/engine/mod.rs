@@ -13,6 +13,7 @@
 //! | which device computes, and how many | [`device`], [`workers`]: any conforming ones give the same bits |
 //! | what is written | [`step_log`], [`snapshot`], [`run_dir`] |
 
+pub mod audit_point;
 mod average;
 mod batches;
 pub mod device;

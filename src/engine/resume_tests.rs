@@ -4,18 +4,19 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
-use super::PortableCpu;
 use super::fit::{Event, FitError, FitPlan, fit};
 use super::repro::Arithmetic;
-use super::run_dir::{CHECKPOINTS, FINAL_CHECKPOINT, RunDirectory, STEP_LOG, complete_lines};
+use super::run_dir::{AUDIT_POINTS, CHECKPOINTS, FINAL_CHECKPOINT, RunDirectory, STEP_LOG, complete_lines};
 use super::schedule::learning_rate;
 use super::settings::{
-    AdamSettings, CheckpointSettings, Decay, EmaSettings, LionSettings, LoggerSettings, LookaheadSettings, MonitorMode,
-    OptimizerSettings, ParameterGroup, Precision, Rule, ScheduleSettings, SgdSettings, TrainerSettings,
+    AdamSettings, AuditSettings, CheckpointSettings, Decay, EmaSettings, LionSettings, LoggerSettings,
+    LookaheadSettings, MonitorMode, OptimizerSettings, ParameterGroup, Precision, Rule, ScheduleSettings, SgdSettings,
+    TrainerSettings,
 };
 use super::snapshot::Snapshot;
 use super::step_log::{StepLeaf, f64_bits};
 use super::training_tests::Curve;
+use super::{PortableCpu, audit_point};
 
 /// Three epochs of four steps.
 const STEPS: u64 = 12;
@@ -86,6 +87,8 @@ fn train(task: &Curve, recipe: &Recipe, checkpoint: Option<Snapshot>, root: &Pat
     let plan = FitPlan {
         schedule: recipe.schedule,
         ema: recipe.ema,
+        // After steps 3, 6 and 9.
+        audit: AuditSettings { state_digest_every: 10, segments: 4, min_segment_steps: 1, max_bytes: 1 << 20 },
         ..FitPlan::new(&trainer, recipe.optimizer.clone(), 13, &|| Duration::ZERO)
     };
     let mut run = match &checkpoint {
@@ -110,6 +113,18 @@ fn leave_behind(whole: &Path, killed: &Path, step: u64) {
     for file in (1..=step).map(name).chain([STEP_LOG.to_owned()]) {
         std::fs::copy(whole.join(&file), killed.join(&file)).expect("copied");
     }
+    std::fs::create_dir_all(killed.join(AUDIT_POINTS)).expect("a folder");
+    for point in [3, 6, 9] {
+        let name = audit_point::name(point);
+        // One of a later step may be there, and is not what the run comes to.
+        let bytes = if point <= step { std::fs::read(whole.join(&name)).expect("read") } else { b"later".to_vec() };
+        std::fs::write(killed.join(&name), bytes).expect("written");
+    }
+}
+
+fn audit_points(root: &Path) -> Vec<Vec<u8>> {
+    let read = |step| std::fs::read(root.join(audit_point::name(step))).expect("an audit point");
+    [3, 6, 9].map(read).into()
 }
 
 #[test]
@@ -130,6 +145,7 @@ fn killed_at_any_step_and_resumed_a_run_has_the_bits_of_one_that_was_not() {
             assert_eq!(again, leaves, "{recipe:?}, killed after {killed}");
             let bytes = |root: &Path| std::fs::read(root.join(FINAL_CHECKPOINT)).expect("a checkpoint");
             assert!(bytes(&resumed) == bytes(&whole), "{recipe:?}, killed after {killed}");
+            assert!(audit_points(&resumed) == audit_points(&whole), "{recipe:?}, killed after {killed}");
         }
     }
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::audit_point;
 use super::settings::LoggerSettings;
 use super::snapshot::KeptCheckpoint;
 use super::step_log::StepLeaf;
@@ -29,6 +30,9 @@ pub const LAST_CHECKPOINT: &str = "checkpoints/last.safetensors";
 pub const BEST_CHECKPOINT: &str = "checkpoints/best.safetensors";
 /// The state the run ended with, relative to the run directory.
 pub const FINAL_CHECKPOINT: &str = "checkpoints/final.safetensors";
+
+/// Folder of the audit points inside a run directory.
+pub const AUDIT_POINTS: &str = "audit";
 
 const EVENTS: &str = "logs/events.jsonl";
 const METRICS: &str = "logs/metrics.csv";
@@ -157,7 +161,11 @@ impl RunDirectory {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             removed => removed.and_then(|()| durable::sync_folder(root)).map_err(at(&description))?,
         }
-        for folder in ["", CHECKPOINTS, "logs", "provenance", ".hydra"].map(|name| root.join(name)) {
+        for later in run.audit_points()?.into_iter().filter(|point| *point > step) {
+            let path = root.join(audit_point::name(later));
+            fs::remove_file(&path).map_err(at(&path))?;
+        }
+        for folder in ["", CHECKPOINTS, AUDIT_POINTS, "logs", "provenance", ".hydra"].map(|name| root.join(name)) {
             if folder.is_dir() {
                 durable::remove_leftovers(&folder).map_err(at(&folder))?;
             }
@@ -330,6 +338,36 @@ impl RunDirectory {
         // Last, because a run goes on from it: what is missing before it is made again.
         self.write_file(LAST_CHECKPOINT, bytes)?;
         self.keep_checkpoints(kept)
+    }
+
+    /// Writes the audit point after a step: a checkpoint's bytes, compressed.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_audit_point(&self, step: u64, bytes: &[u8]) -> Result<(), RunDirError> {
+        let folder = self.root().join(AUDIT_POINTS);
+        fs::create_dir_all(&folder).map_err(at(&folder))?;
+        let name = audit_point::name(step);
+        let compressed = audit_point::compress(bytes).map_err(at(&self.root().join(&name)))?;
+        self.write_file(&name, &compressed)
+    }
+
+    /// The steps of the audit points that are there, in order.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn audit_points(&self) -> Result<Vec<u64>, RunDirError> {
+        let folder = self.root().join(AUDIT_POINTS);
+        if !folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let mut steps = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(at(&folder))? {
+            let name = entry.map_err(at(&folder))?.file_name();
+            steps.extend(audit_point::step_of(&format!("{AUDIT_POINTS}/{}", name.to_string_lossy())));
+        }
+        steps.sort_unstable();
+        Ok(steps)
     }
 
     /// Makes `best` the checkpoint of that name, or makes it nothing.

@@ -221,6 +221,16 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
         Snapshot { tensors, integers, progress: self.progress.clone() }
     }
 
+    /// Bytes of the tensors of a state with all that the optimizer and the average will hold.
+    pub fn tensor_bytes(&self) -> u64 {
+        let shapes = parameter::shapes::<B, _>(&self.model);
+        let elements = |path: &str| shapes[path].iter().product::<usize>() as u64;
+        let all: u64 = shapes.keys().map(|path| elements(path)).sum();
+        let copies = self.optimizer.slots().len() + usize::from(self.average.is_some());
+        let trained: u64 = self.trained.iter().map(|path| elements(path)).sum();
+        4 * (all + copies as u64 * trained)
+    }
+
     /// Paths of the parameters that a loss should reach: those that require a gradient.
     pub fn trained(&self) -> &BTreeSet<String> {
         &self.trained

@@ -45,7 +45,7 @@ fn plan(trainer: &SupportedTrainer) -> FitPlan<'_> {
     let optimizer = OptimizerSettings { lr: 0.01, ..OptimizerSettings::default() };
     FitPlan {
         ema: Some(EmaSettings { decay: 0.5, from_step: 2 }),
-        audit: AuditSettings { state_digest_every: 2 },
+        audit: AuditSettings { state_digest_every: 2, segments: 3, min_segment_steps: 1, max_bytes: 1 << 20 },
         ..FitPlan::new(trainer, optimizer, 13, &|| Duration::ZERO)
     }
 }

@@ -445,7 +445,7 @@ impl Predicate for TrainingRun {
         if self.data.iter().filter_map(|data| data.dvc.as_ref()).any(impossible) {
             return refuse("data.dvc", "no outputs, or more of them differ than there are".to_owned());
         }
-        if let Some(TrainingRecord { steps, checkpoints, stretches, .. }) = self.training() {
+        if let Some(TrainingRecord { steps, checkpoints, audit_points, stretches, .. }) = self.training() {
             let place = "computation.training.stretches";
             if let Some(first) = stretches.first().filter(|first| first.first_step.0 != 1) {
                 return refuse(place, format!("the first one begins with step {}", first.first_step));
@@ -459,6 +459,13 @@ impl Predicate for TrainingRun {
             if let Some(empty) = stretches.iter().find(|stretch| !stretch.workers.len().is_power_of_two()) {
                 let message = format!("{} workers from step {} on", empty.workers.len(), empty.first_step);
                 return refuse(place, format!("{message}: expected a power of two"));
+            }
+            let place = "computation.training.auditPoints";
+            if let Some(pair) = audit_points.windows(2).find(|pair| pair[0].step >= pair[1].step) {
+                return refuse(place, format!("step {} comes after step {}", pair[1].step, pair[0].step));
+            }
+            if let Some(late) = audit_points.iter().find(|point| !(1..=steps.count).contains(&point.step)) {
+                return refuse(place, format!("step {} of {} steps", late.step, steps.count));
             }
             if let Some(pair) = checkpoints.windows(2).find(|pair| pair[0].step > pair[1].step) {
                 let message = format!("step {} comes after step {}", pair[1].step, pair[0].step);

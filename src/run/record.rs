@@ -556,6 +556,7 @@ impl<W: Workload> Trained<'_, W> {
         run.check_unchanged().context("the run is not signed")?;
         let steps = sign::steps_record(&run, end.steps)?;
         let (checkpoints, step_root) = (vec![sign::checkpoint_record(&run, &end)?], steps.merkle_root);
+        let audit_points = sign::audit_point_records(&run)?;
         let ComputationOrigin::Training(training) = origin.computation.clone() else {
             return Err(Failure::new(format!("{ORIGIN}: expected a training, got a command")));
         };
@@ -570,6 +571,7 @@ impl<W: Workload> Trained<'_, W> {
                 seed,
                 steps,
                 checkpoints,
+                audit_points,
             }),
             outputs,
             metrics: end.metrics.iter().map(|metric| (metric.clone(), end.test_samples)).collect(),

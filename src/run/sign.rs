@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::Surroundings;
 use crate::digest::{Blake3Digest, FileDigest};
+use crate::engine::audit_point;
 use crate::engine::fit::{Exit, FitEnd};
 use crate::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory, STEP_LOG, complete_lines};
-use crate::engine::snapshot::Snapshot;
+use crate::engine::snapshot::{MAX_CHECKPOINT_BYTES, Snapshot};
 use crate::engine::task::Metric;
 use crate::engine::written::WrittenFiles;
 use crate::envelope::{Bounds, Enforcement, Figures, NetworkFigure};
@@ -142,6 +143,18 @@ pub(super) fn checkpoint_record(run: &RunDirectory, end: &FitEnd) -> Result<Chec
     }
     let file = RelativePath::parse(FINAL_CHECKPOINT).expect("a constant is a path");
     Ok(CheckpointRecord { file, step: end.steps, state_digest: end.state_digest })
+}
+
+/// Reads the audit points back: what the record says of each is what is on disk.
+pub(super) fn audit_point_records(run: &RunDirectory) -> Result<Vec<CheckpointRecord>, Failure> {
+    let record = |step: u64| -> Result<_, Failure> {
+        let name = audit_point::name(step);
+        let path = run.root().join(&name);
+        let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let state_digest = audit_point::read(&bytes, MAX_CHECKPOINT_BYTES, &path)?.state_digest();
+        Ok(CheckpointRecord { file: RelativePath::parse(&name)?, step, state_digest })
+    };
+    run.audit_points()?.into_iter().map(record).collect()
 }
 
 /// Every file of the run directory but the manifest and what a verifier says about an earlier one, in path order.

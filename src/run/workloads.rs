@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
-use super::replay::{self, Replay, Sample};
+use super::replay::{self, Replay, Segments};
 use super::{Ranks, Recording, Signed, assist, record};
 use crate::config::Config;
 use crate::engine::task::Metric;
@@ -59,7 +59,7 @@ pub trait AnyWorkload: Send + Sync {
     /// Trains a verified run again and compares.
     fn replay(&self, replay: &Replay<'_>) -> (Check, Option<ReplayRecord>);
     /// Trains a random part of a verified run again and compares.
-    fn sample(&self, replay: &Replay<'_>, sample: Sample) -> Check;
+    fn segments(&self, replay: &Replay<'_>, segments: &Segments) -> (Check, Option<ReplayRecord>);
     /// Makes a run in a scratch folder, derived data and all, and tells its digests.
     ///
     /// # Errors
@@ -110,8 +110,8 @@ impl<W: Workload> AnyWorkload for W {
         replay::check(self, replay)
     }
 
-    fn sample(&self, replay: &Replay<'_>, sample: Sample) -> Check {
-        replay::check_sample(self, replay, sample)
+    fn segments(&self, replay: &Replay<'_>, segments: &Segments) -> (Check, Option<ReplayRecord>) {
+        replay::check_segments(self, replay, segments)
     }
 
     fn rehearse(&self, rehearsal: &replay::Rehearsal<'_>) -> Result<replay::Digests, Failure> {

@@ -1,7 +1,7 @@
 //! Which signed files are looked into, and by what.
 
 use crate::manifest::origin::ORIGIN;
-use crate::manifest::predicate::TrainingRun;
+use crate::manifest::predicate::{CheckpointRecord, TrainingRun};
 
 use super::STEP_LEAVES;
 
@@ -12,6 +12,8 @@ pub(super) enum Coverage {
     Checked,
     /// A replay makes it again and compares.
     ByReplay,
+    /// A replay compares the state that it holds, of one that is here.
+    AuditPoint,
     /// Nothing: what it says is the trainer's own word.
     NotChecked,
     /// Nothing can: no run writes such a file.
@@ -51,6 +53,7 @@ pub(super) fn coverage(name: &str, claim: &TrainingRun) -> Coverage {
         // Times, and the same figures for a person.
         EVENTS_LOG | "v50_debug_log.md" => Coverage::NotChecked,
         _ if claim.outputs.iter().any(|output| output.as_str() == name) => Coverage::ByReplay,
+        _ if of_training(claim).any(|point| point.file.as_str() == name) => Coverage::AuditPoint,
         _ => match name.split_once('/') {
             Some(("checkpoints", file)) if !file.contains('/') => Coverage::ByReplay,
             Some((".hydra", "config.yaml" | "overrides.yaml")) => Coverage::Checked,
@@ -59,6 +62,11 @@ pub(super) fn coverage(name: &str, claim: &TrainingRun) -> Coverage {
             _ => Coverage::Unknown,
         },
     }
+}
+
+/// The audit points of a training.
+fn of_training(claim: &TrainingRun) -> impl Iterator<Item = &CheckpointRecord> {
+    claim.training().into_iter().flat_map(|training| &training.audit_points)
 }
 
 /// What looks into a signed file of a command, whose files may have any names.

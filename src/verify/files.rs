@@ -54,7 +54,8 @@ impl VerifiedRun {
         }
         self.hash_subjects(subjects, &mut check);
         let training = claim.training().into_iter();
-        let claimed = training.flat_map(|t| t.checkpoints.iter().map(|c| &c.file).chain([&t.steps.file]));
+        let claimed =
+            training.flat_map(|t| t.checkpoints.iter().chain(&t.audit_points).map(|c| &c.file).chain([&t.steps.file]));
         for file in claimed.chain(claim.data.iter().map(|data| &data.list)).chain(&claim.outputs) {
             if !subjects.iter().any(|subject| subject.name == *file) {
                 check.fail(format!("{} is claimed and not among the signed files", file.as_str()));
@@ -108,6 +109,7 @@ impl VerifiedRun {
         };
         for (names, what) in [
             (of(Coverage::ByReplay), "signed, and compared by a replay only"),
+            (of(Coverage::AuditPoint), "signed, and compared by a replay of the whole or of a segment at one of them"),
             (of(Coverage::NotChecked), "signed, not checked: what they say is the trainer's own word"),
         ] {
             if !names.is_empty() {
@@ -123,6 +125,7 @@ impl VerifiedRun {
 
     /// Hashes the signed files, each of which has to be as large as the record says before it is read.
     pub(super) fn hash_subjects(&self, subjects: &[Subject], check: &mut Check) {
+        let mut elsewhere = 0;
         for subject in subjects {
             let name = subject.name.as_str();
             let path = self.root.join(name);
@@ -138,10 +141,22 @@ impl VerifiedRun {
                     check.fail_at(&path, format!("{name}: expected sha256 {expected}, got {}", found.sha256));
                 }
                 Ok(Err(got)) => check.fail_at(&path, format!("{name}: expected {size} bytes, got {got}")),
+                Err(error) if error.is_missing() && self.is_audit_point(name) => elsewhere += 1,
                 Err(error) => refuse(&path, error, check),
             }
         }
         check.note(format!("{} files are signed", subjects.len()));
+        if elsewhere > 0 {
+            check.note(format!(
+                "{elsewhere} audit points are not here and were not hashed: whoever trains a segment again that begins at one needs it"
+            ));
+        }
+    }
+
+    /// Whether a signed file is a state for a checker to begin at, which may be kept elsewhere.
+    pub fn is_audit_point(&self, name: &str) -> bool {
+        let points = self.claim().training().into_iter().flat_map(|training| &training.audit_points);
+        points.into_iter().any(|point| point.file.as_str() == name)
     }
 
     /// The size that the record gives a signed file; without one it is not read, and the check fails.

@@ -83,9 +83,11 @@ pub const MEANINGS: [(&str, &str); 18] = [
          looked at.",
     ),
     (
-        "sample",
-        "Some randomly chosen stretches between checkpoints, trained again, gave their signed steps and the signed \
-         checkpoints at their ends, bit for bit. The finding says with what probability a bad stretch would have been among them.",
+        "segments",
+        "Of all steps, samples, learning rates and the places of state digests are those that config and data give, and every \
+         audit point that is here holds the state that its signed leaf names. The first, the last and some randomly drawn segments, \
+         trained again, gave their signed steps and the states at their ends, bit for bit; with the last one the metrics, the final \
+         checkpoint and the predictions. The finding says with what probability a false segment would have been among them.",
     ),
     (
         "verdict",

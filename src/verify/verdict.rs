@@ -272,6 +272,13 @@ fn judge(verified: &VerifiedVerdict, check: &mut Check) {
         Some(ReplayRecord::Training(replay)) => {
             check.note(format!("{} steps replayed on {}", replay.steps, replay.device.name));
         }
+        Some(ReplayRecord::Segments(replay)) => {
+            let (drawn, all, nonce) = (replay.drawn.len(), replay.segments, &replay.nonce);
+            check.note(format!(
+                "{drawn} of {all} segments replayed on {}, drawn with nonce {nonce}",
+                replay.device.name
+            ));
+        }
         Some(ReplayRecord::Command(replay)) => check.note(format!("run again, with {} equal outputs", replay.outputs)),
         None => {}
     }

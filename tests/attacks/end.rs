@@ -1,4 +1,4 @@
-//! Ends that somebody picked, and samples that see less than they say.
+//! Ends that somebody picked, and segments that see less than they say.
 
 use spectramind::manifest::predicate::ExitReason;
 use spectramind::manifest::strict_json::ExactF64;
@@ -52,7 +52,7 @@ fn a3_an_end_picked_by_its_score_is_no_end_by_the_clock() {
 }
 
 #[test]
-fn a5_a_run_that_went_on_past_its_early_stop_fails_a_sample_of_all_its_stretches() {
+fn a5_a_run_that_went_on_past_its_early_stop_fails_when_all_its_segments_are_looked_at() {
     let sandbox = Sandbox::with_data();
     let base = [
         "train",
@@ -67,7 +67,7 @@ fn a5_a_run_that_went_on_past_its_early_stop_fails_a_sample_of_all_its_stretches
     sandbox.done(&[&base[..], &["trainer.early_stopping.patience=1", "run.dir=run"]].concat());
     let honest = statement(&sandbox, "run").predicate;
     assert_eq!(honest.exit.reason, ExitReason::EarlyStopped, "the test needs a run that stops early");
-    assert_eq!(sandbox.verify(&["replay", "run", "--sample", "99"]).code, 0);
+    assert_eq!(sandbox.verify(&["replay", "run", "--segments", "99"]).code, 0);
     sandbox.done(&[&base[..], &["trainer.early_stopping.patience=1000", "run.dir=long"]].concat());
     pass_off(&sandbox, "long", ExitReason::Completed);
     // The counters in the checkpoints are set back, as if every validation had been the first without an improvement.
@@ -78,12 +78,12 @@ fn a5_a_run_that_went_on_past_its_early_stop_fails_a_sample_of_all_its_stretches
         std::fs::write(&path, snapshot.to_bytes()).expect("write");
     }
     forge(&sandbox, |statement| claim_all(&sandbox, "run", statement));
-    let outcome = sandbox.verify(&["replay", "run", "--sample", "99"]);
-    assert_fails(&outcome, "sample: FAILED");
+    let outcome = sandbox.verify(&["replay", "run", "--segments", "99"]);
+    assert_fails(&outcome, "segments: FAILED");
 }
 
 #[test]
-fn a5_a_sample_with_the_last_stretch_compares_the_final_checkpoint() {
+fn a5_the_last_segment_compares_the_final_checkpoint() {
     let sandbox = Sandbox::with_data();
     sandbox.done(&["train", "trainer=ci_fast", "run.dir=run"]);
     let path = sandbox.path("run/checkpoints/final.safetensors");
@@ -93,7 +93,7 @@ fn a5_a_sample_with_the_last_stretch_compares_the_final_checkpoint() {
     std::fs::write(&path, bytes).expect("write");
     forge(&sandbox, |statement| claim_all(&sandbox, "run", statement));
     assert_fails(
-        &sandbox.verify(&["replay", "run", "--sample", "1"]),
+        &sandbox.verify(&["replay", "run", "--segments", "1"]),
         "checkpoints/final.safetensors: expected sha256",
     );
 }

@@ -7,7 +7,7 @@ use spectramind::manifest::verdict::ReplayRecord;
 use spectramind::verify::{Check, Report, SignedData, VerifiedRun};
 
 use crate::Workloads;
-use crate::arguments::Accelerator;
+use crate::arguments::{Accelerator, SegmentAmount};
 
 /// What a run is made again from.
 #[cfg_attr(not(feature = "replay"), expect(dead_code, reason = "without the engine nothing is trained"))]
@@ -43,7 +43,7 @@ mod with_engine {
     #[cfg(unix)]
     use spectramind::command::{self, CommandReplay, RunCommand};
     use spectramind::run::AnyWorkload;
-    use spectramind::run::replay::{Replay, Sample};
+    use spectramind::run::replay::{Amount, Replay, Segments};
 
     use super::*;
     use crate::arguments::composer;
@@ -90,17 +90,32 @@ mod with_engine {
         }
 
         /// Trains a random part of the run again.
-        pub fn sample(&self, count: u32, seed: Option<u64>) -> Check {
+        pub fn segments(&self, amount: SegmentAmount, draw: Option<&str>) -> (Check, Option<ReplayRecord>) {
+            let name = "segments";
             if self.run.claim().command().is_some() {
-                return not_checked("sample", "a command has no steps of which some could be done again: replay it");
+                return (
+                    not_checked(name, "a command has no steps of which some could be done again: replay it"),
+                    None,
+                );
             }
-            match seed.map_or_else(getrandom::u64, Ok) {
-                Ok(seed) => {
-                    let sample = Sample { stretches: count as usize, seed };
-                    self.with("sample", |workload, replay| workload.sample(&replay, sample))
-                }
-                Err(error) => not_checked("sample", format!("no random seed: {error}")),
-            }
+            let nonce = match draw {
+                Some(nonce) => nonce.to_owned(),
+                None => match getrandom::u64() {
+                    Ok(number) => format!("{number:016x}"),
+                    Err(error) => return (not_checked(name, format!("no random nonce: {error}")), None),
+                },
+            };
+            let amount = match amount {
+                SegmentAmount::Count(count) => Amount::Count(count),
+                SegmentAmount::Time(budget) => Amount::Time(budget),
+            };
+            let (segments, mut record) = (Segments { amount, nonce }, None);
+            let check = self.with(name, |workload, replay| {
+                let (check, again) = workload.segments(&replay, &segments);
+                record = again;
+                check
+            });
+            (check, record)
         }
 
         fn with(&self, name: &str, work: impl FnOnce(&dyn AnyWorkload, Replay<'_>) -> Check) -> Check {
@@ -160,8 +175,8 @@ mod without_engine {
         }
 
         /// Trains nothing.
-        pub fn sample(&self, _: u32, _: Option<u64>) -> Check {
-            not_checked("sample", WHY)
+        pub fn segments(&self, _: SegmentAmount, _: Option<&str>) -> (Check, Option<ReplayRecord>) {
+            (not_checked("segments", WHY), None)
         }
     }
 

@@ -1,8 +1,10 @@
 //! The command line, and what each part of it says about a run.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
 use spectramind::config::{Composer, Config, SearchPath};
 use spectramind::envelope::Bounds;
 use spectramind::manifest::dsse::Profile;
@@ -98,7 +100,7 @@ pub enum Command {
         #[arg(long)]
         run_command: bool,
         #[command(flatten)]
-        sample: SampleArguments,
+        segments: SegmentArguments,
     },
     /// All of the above
     Audit {
@@ -115,11 +117,13 @@ pub enum Command {
         #[command(flatten)]
         limits: LimitArguments,
         /// Make the run again and compare every step and file, too
-        #[arg(long)]
+        #[arg(long, conflicts_with_all = ["segments", "budget"])]
         replay: bool,
         /// Run the command of a run of `spectramind exec` again: it is the trainer's code, and has your rights
         #[arg(long, requires = "replay")]
         run_command: bool,
+        #[command(flatten)]
+        segments: SegmentArguments,
         #[command(flatten)]
         device: DeviceArguments,
         #[command(flatten)]
@@ -234,13 +238,38 @@ pub struct DeviceArguments {
 }
 
 #[derive(Args)]
-pub struct SampleArguments {
-    /// Train only so many randomly chosen stretches between kept checkpoints again; the report says what that finds
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
-    pub sample: Option<u32>,
-    /// Choose the stretches by this number, which the trainer must not know before signing [default: a random one]
-    #[arg(long, requires = "sample")]
-    pub seed: Option<u64>,
+pub struct SegmentArguments {
+    /// Train only so many segments between audit points again: the first, the last, and others drawn at random; the report says what
+    /// that finds
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "budget")]
+    pub segments: Option<u32>,
+    /// As many segments as take so long at the speed that the run recorded, such as 10m or 1h30m
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub budget: Option<Duration>,
+    /// Draw the segments by this text, which the trainer must not know before signing [default: a random one]
+    #[arg(long, value_name = "NONCE")]
+    pub draw: Option<String>,
+}
+
+impl SegmentArguments {
+    /// How many segments are asked for; none where nothing is.
+    pub fn amount(&self) -> Option<SegmentAmount> {
+        let count = self.segments.map(|count| SegmentAmount::Count(count as usize));
+        count.or(self.budget.map(SegmentAmount::Time))
+    }
+}
+
+/// The engine's own, but there without the engine, too.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(feature = "replay"), expect(dead_code, reason = "without the engine nothing is trained"))]
+pub enum SegmentAmount {
+    Count(usize),
+    Time(Duration),
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let span: SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    Duration::try_from(span).map_err(|error| error.to_string())
 }
 
 /// The engine's own, but there without the engine, too.

@@ -49,13 +49,15 @@ impl Found {
         }
     }
 
-    pub fn sampled(&mut self, sample: impl FnOnce() -> Check) {
-        match caught("sample", sample) {
-            Ok(check) => {
+    /// As [`replayed`](Self::replayed), of a part of the run.
+    pub fn replayed_in_part(&mut self, replay: impl FnOnce() -> (Check, Option<ReplayRecord>)) {
+        match caught("segments", replay) {
+            Ok((check, record)) => {
                 if check.verdict == Verdict::Passed {
                     self.trained_again = TrainedAgain::Part;
                 }
                 self.checks.push(check);
+                self.record = record;
             }
             Err(check) => self.failed(check),
         }

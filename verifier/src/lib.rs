@@ -139,7 +139,7 @@ fn checked(command: Command, workloads: &Workloads) -> anyhow::Result<Checked> {
             found.checks([run.check_data(data.places(&sources), Derived::NotLookedAt).0]);
         }),
         Command::Envelope { run, limits } => of_run(&run, |run, found| found.checks([limits.check(run)])),
-        Command::Replay { run, sources, data, device, run_command, sample } => of_run(&run, |run, found| {
+        Command::Replay { run, sources, data, device, run_command, segments } => of_run(&run, |run, found| {
             let (check, config) = sources.compose(run, &known);
             let (inputs, signed) = run.check_data(data.places(&sources), Derived::ByReplay);
             found.checks([check]);
@@ -148,13 +148,25 @@ fn checked(command: Command, workloads: &Workloads) -> anyhow::Result<Checked> {
             let work_tree = sources.repository.as_path();
             let (composed, accelerator) = (config.as_ref(), device.accelerator);
             let again = Again { run, config: composed, data: &signed, accelerator, workloads, work_tree, run_command };
-            match sample.sample {
-                Some(count) => found.sampled(|| again.sample(count, sample.seed)),
+            match segments.amount() {
+                Some(amount) => found.replayed_in_part(|| again.segments(amount, segments.draw.as_deref())),
                 None => found.replayed(|| again.replay()),
             }
             found.config = config;
         }),
-        Command::Audit { run: arguments, files, sources, program, data, limits, replay, run_command, device, sign } => {
+        Command::Audit {
+            run: arguments,
+            files,
+            sources,
+            program,
+            data,
+            limits,
+            replay,
+            run_command,
+            segments,
+            device,
+            sign,
+        } => {
             let Opened { mut report, run, demands, at } = open(&arguments)?;
             let Some((run, trust)) = run else {
                 sign.warn_unsigned();
@@ -167,18 +179,22 @@ fn checked(command: Command, workloads: &Workloads) -> anyhow::Result<Checked> {
             found.checks(run.check_steps());
             found.checks([run.check_record(), composed]);
             found.git(sources.git(&run, config.as_ref()));
-            let derived = if replay { Derived::ByReplay } else { Derived::NotLookedAt };
+            let trains = replay || segments.amount().is_some();
+            let derived = if trains { Derived::ByReplay } else { Derived::NotLookedAt };
             let (inputs, signed) = run.check_data(data.places(&sources), derived);
             found.checks([program.check(&run)]);
             found.checks(data.has_any(&run).then_some(inputs));
             found.checks(limits.has_any(&run).then(|| limits.check(&run)));
             found.checks([run.check_end(config.as_ref())]);
-            if replay {
+            if trains {
                 let (run, accelerator) = (&run, device.accelerator);
                 let work_tree = sources.repository.as_path();
                 let config = config.as_ref();
                 let again = Again { run, config, data: &signed, accelerator, workloads, work_tree, run_command };
-                found.replayed(|| again.replay());
+                match segments.amount() {
+                    Some(amount) => found.replayed_in_part(|| again.segments(amount, segments.draw.as_deref())),
+                    None => found.replayed(|| again.replay()),
+                }
             }
             found.config = config;
             let bug = found.judge(&demands, &run, &trust, at, arguments.profile.profile(), &mut report);

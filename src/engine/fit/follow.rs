@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use burn::tensor::backend::AutodiffBackend;
 
+use super::points::AuditPoints;
 use super::step::{Epoch, Maker, PlannedStep};
 use super::{FitError, FitPlan, begin, check, message, refusals_are_errors};
 use crate::engine::loader::prepared_in_order;
@@ -57,6 +58,7 @@ fn make_steps<B: AutodiffBackend, T: Task>(
     let mut state = begin::<B, T>(task, plan, checkpoint, device)?;
     let layout = state.layout();
     let maker = Maker::<B, T> { task, plan, planned, layout: &layout, device };
+    let points = AuditPoints::of(&plan.audit, planned, state.tensor_bytes());
     let share = member.share();
     while state.progress.position.epoch < plan.trainer.max_epochs {
         let mut epoch = Epoch::of(&state, plan, samples);
@@ -67,7 +69,8 @@ fn make_steps<B: AutodiffBackend, T: Task>(
                 return Ok(ControlFlow::Break(()));
             };
             let moment = planned.moment;
-            if plan.digest_due(moment.step, moment.epoch, made.done_in_epoch, epoch.steps()) {
+            let digest_due = plan.digest_due(moment.step, moment.epoch, made.done_in_epoch, epoch.steps());
+            if digest_due || points.is_due(moment.step) {
                 member.remember(state.snapshot().tensors_digest());
             }
             Ok(ControlFlow::Continue(()))

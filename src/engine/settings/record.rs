@@ -24,6 +24,13 @@ impl LoggerSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuditSettings {
-    /// Steps between two digests of the whole state; at checkpoints there always is one.
+    /// Steps between two digests of the whole state; at checkpoints and audit points there always is one.
     pub state_digest_every: u32,
+    /// Most segments that the run is cut into by audit points: states that it leaves behind for an auditor to begin at.
+    pub segments: u32,
+    /// Fewest steps of a segment: shorter runs have fewer.
+    #[schemars(range(min = 1))]
+    pub min_segment_steps: u32,
+    /// Most bytes of all audit points together, before they are compressed.
+    pub max_bytes: u64,
 }

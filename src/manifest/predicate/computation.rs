@@ -34,6 +34,9 @@ pub struct TrainingRecord {
     pub steps: StepsRecord,
     /// The checkpoints, in the order of their steps.
     pub checkpoints: Vec<CheckpointRecord>,
+    /// The audit points, in the order of their steps: states for a checker to begin at, which may be kept elsewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audit_points: Vec<CheckpointRecord>,
 }
 
 /// What is claimed of a program of the user's own.

@@ -115,6 +115,7 @@ pub(crate) fn example() -> TrainingRun {
                 step: 2,
                 state_digest: digest(9),
             }],
+            audit_points: Vec::new(),
         }),
         outputs: vec![path("predictions.csv")],
         files: vec![FileRecord { path: path("steps.jsonl"), size: DecimalU64(7) }],

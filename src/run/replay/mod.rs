@@ -5,16 +5,18 @@
 
 mod compare;
 mod rehearsal;
-mod sample;
+mod segments;
 mod stage;
+mod state;
 pub(crate) mod stop;
 
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
-use self::compare::{compare_checkpoints, compare_end, compare_leaf, compare_outputs};
+use self::compare::{compare_audit_points, compare_checkpoints, compare_end, compare_leaf, compare_outputs};
 use self::stage::Stage;
+use self::state::audit_points;
 use self::stop::{Stop, not_checked, stop};
 use super::Team;
 use super::origin::device_record;
@@ -30,7 +32,7 @@ use crate::verify::{Check, SignedData, VerifiedRun};
 use crate::workload::Workload;
 
 pub use self::rehearsal::{Digests, Rehearsal, rehearse};
-pub use self::sample::{Sample, check as check_sample};
+pub use self::segments::{Amount, Segments, check as check_segments};
 
 /// What a replay is made from: all of it verified.
 #[derive(Clone, Copy)]
@@ -101,9 +103,12 @@ fn train_again<W: Workload>(
     compare_end(claim, training, &end)?;
     let files = compare_outputs(run, again.root(), &outputs)?;
     compare_checkpoints(training, again.root())?;
+    compare_audit_points(training, &again)?;
+    let points = audit_points(run, &stage)?;
     Ok(vec![
         format!("data that were made, {} steps, metrics and {files} files are bit for bit the signed ones", end.steps),
         format!("step root {root}"),
+        points,
         time_taken(claim, (replay.elapsed)()),
         format!(
             "replayed on {}; the run says {}, {} (self-asserted)",

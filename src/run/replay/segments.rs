@@ -1,0 +1,228 @@
+//! Training a part of a run again: the first, the last and randomly drawn ones of the segments between its audit points.
+//!
+//! Every segment begins at a state whose digest a signed step leaf holds, or at the start, and ends where the next one
+//! begins. So a log of which any step was not computed has at least one segment that does not come out. What is cheap is checked of
+//! all steps every time.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use super::compare::{compare_end, compare_file, compare_leaf};
+use super::stage::Stage;
+use super::state::{audit_points, signed_state};
+use super::stop::{Stop, conclude, failed, not_checked, worst};
+use super::{Replay, Team, Training, plan, stop::stop, time_taken};
+use crate::engine::fit::{Event, ledger};
+use crate::engine::run_dir::{BEST_CHECKPOINT, CHECKPOINTS, FINAL_CHECKPOINT, RunDirectory};
+use crate::engine::settings::LoggerSettings;
+use crate::manifest::predicate::ExitReason;
+use crate::manifest::strict_json::DecimalU64;
+use crate::manifest::verdict::{ReplayRecord, SegmentsReplay};
+use crate::run::origin::device_record;
+use crate::verify::{Check, Draw, Verdict, VerifiedRun};
+use crate::workload::Workload;
+
+/// How much of a run to train again, and by which draw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segments {
+    /// How much.
+    pub amount: Amount,
+    /// What the trainer could not know when signing.
+    pub nonce: String,
+}
+
+/// How much of a run to train again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Amount {
+    /// So many segments, at least the first and the last.
+    Count(usize),
+    /// As many as take so long at the speed that the run recorded; at least two.
+    Time(Duration),
+}
+
+/// The steps after `first` up to and with `last`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Segment {
+    first: u64,
+    last: u64,
+    /// The state after step `first`, below the run directory; none at the start.
+    state: Option<String>,
+}
+
+/// Trains some segments of the run again.
+pub fn check<W: Workload>(workload: &W, replay: &Replay<'_>, segments: &Segments) -> (Check, Option<ReplayRecord>) {
+    let (mut check, mut record) = (Check::new("segments"), None);
+    conclude(train_again(workload, replay, segments, &mut record), &mut check);
+    (check, record)
+}
+
+fn train_again<W: Workload>(
+    workload: &W,
+    replay: &Replay<'_>,
+    Segments { amount, nonce }: &Segments,
+    record: &mut Option<ReplayRecord>,
+) -> Result<Vec<String>, Stop> {
+    let run = replay.run;
+    // The leaves that the segments are compared with must be the signed ones, those that are not drawn as well.
+    if let Some(log) = run.check_steps().filter(|log| log.verdict != Verdict::Passed) {
+        return Err(worst(log));
+    }
+    let stage = Stage::set(workload, replay)?;
+    let mut findings = vec![check_plan(workload, replay, &stage)?];
+    findings.push(audit_points(run, &stage)?);
+    let steps = stage.training.steps.count;
+    let all = segments(run, steps);
+    let count = match *amount {
+        Amount::Count(count) => count,
+        Amount::Time(budget) => affordable(budget, run.claim().envelope.figures.wall_seconds.get(), all.len()),
+    };
+    let draw = Draw::of(all.len(), count, stage.training.steps.merkle_root, nonce);
+    let trained: u64 = draw.chosen.iter().map(|&number| all[number].last - all[number].first).sum();
+    *record = Some(ReplayRecord::Segments(SegmentsReplay {
+        device: device_record(&stage.choice),
+        numerics: stage.training.numerics,
+        nonce: nonce.clone(),
+        segments: DecimalU64(all.len() as u64),
+        drawn: draw.chosen.iter().map(|&number| DecimalU64(number as u64)).collect(),
+        steps: DecimalU64(trained),
+    }));
+    for &number in &draw.chosen {
+        let segment = &all[number];
+        replay_segment(workload, replay, &stage, segment)?;
+        findings.push(format!("steps {} to {} are bit for bit the signed ones", segment.first + 1, segment.last));
+    }
+    findings.push(format!(
+        "{} of {} segments, {trained} of {steps} steps, drawn by BLAKE3 of step root and nonce {nonce}, on {}",
+        draw.chosen.len(),
+        all.len(),
+        stage.choice.device
+    ));
+    findings.push(draw.odds());
+    findings.push(time_taken(run.claim(), (replay.elapsed)()));
+    Ok(findings)
+}
+
+/// How many segments a budget pays for, of a run that took so long; nobody knows what data and tests take of that, so it is all put
+/// down to the steps.
+fn affordable(budget: Duration, took_seconds: f64, all: usize) -> usize {
+    let of_one = took_seconds / all.max(1) as f64;
+    (budget.as_secs_f64() / of_one.max(1e-9)) as usize
+}
+
+/// Holds every leaf against the plan, drawn or not: steps, samples, learning rates, and that a run which says it is complete is.
+fn check_plan<W: Workload>(workload: &W, replay: &Replay<'_>, stage: &Stage<'_, W>) -> Result<String, Stop> {
+    let (run, training) = (replay.run, stage.training);
+    let plan = plan(workload, &stage.config, None, &|| Duration::ZERO);
+    let points: Vec<_> = training.audit_points.iter().map(|point| point.step).collect();
+    let (planned, difference) = ledger::audit(&stage.task, &plan, &points, &stage.signed).map_err(failed)?;
+    if let Some(difference) = difference {
+        return Err(Stop::Failed(difference));
+    }
+    let steps = training.steps.count;
+    if run.claim().exit.reason == ExitReason::Completed && steps != planned {
+        return Err(Stop::Failed(format!("completed: expected {planned} steps, as the config says, got {steps}")));
+    }
+    Ok(format!("samples, learning rates and digests of states of all {steps} steps are where the config puts them"))
+}
+
+/// The name of the checkpoint after a step, below the run directory.
+fn checkpoint_of(step: u64) -> String {
+    format!("{CHECKPOINTS}/step-{step:08}.safetensors")
+}
+
+/// The run, cut at the audit points and the step checkpoints that are signed.
+fn segments(run: &VerifiedRun, count: u64) -> Vec<Segment> {
+    let step_of = |name: &str| {
+        let digits = name.strip_prefix(CHECKPOINTS)?.strip_prefix("/step-")?.strip_suffix(".safetensors")?;
+        digits.parse::<u64>().ok()
+    };
+    let subjects = run.manifest().statement().subject.iter().map(|subject| subject.name.as_str());
+    let checkpoints = subjects.filter_map(|name| Some((step_of(name)?, 0, Some(name.to_owned()))));
+    let points = run.claim().training().into_iter().flat_map(|training| &training.audit_points);
+    let points = points.map(|point| (point.step, 1, Some(point.file.as_str().to_owned())));
+    let mut cuts: Vec<_> = checkpoints.chain(points).filter(|(step, ..)| (1..count).contains(step)).collect();
+    cuts.push((0, 0, None));
+    // Of two states after one step the checkpoint, which is in the run directory for sure.
+    cuts.sort();
+    cuts.dedup_by_key(|(step, ..)| *step);
+    let lasts: Vec<_> = cuts.iter().skip(1).map(|(step, ..)| *step).chain([count]).collect();
+    cuts.into_iter().zip(lasts).map(|((first, _, state), last)| Segment { first, last, state }).collect()
+}
+
+fn replay_segment<W: Workload>(
+    workload: &W,
+    replay: &Replay<'_>,
+    stage: &Stage<'_, W>,
+    segment: &Segment,
+) -> Result<(), Stop> {
+    let (run, training) = (replay.run, stage.training);
+    let checkpoint = match &segment.state {
+        Some(name) => Some(signed_state(run, stage, name, Some(segment.first))?),
+        None => None,
+    };
+    let folder = replay.scratch.join(format!("from-{}", segment.first));
+    let mut again = RunDirectory::create_part(&folder, LoggerSettings::NONE).map_err(not_checked)?;
+    let ends = segment.last == training.steps.count;
+    let best = if ends { bring_best(run, stage, &folder)? } else { None };
+    let mut difference = None;
+    let mut observer = |event: Event<'_>| {
+        if let Event::Step { leaf, .. } = event {
+            difference = compare_leaf(stage.signed.get(leaf.step as usize - 1), leaf);
+        }
+        if difference.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let plan = plan(workload, &stage.config, Some(segment.last), &|| Duration::ZERO);
+    let trained = Training { workload, task: &stage.task, plan: &plan, checkpoint, run: &mut again, is_watched: false };
+    let trained = trained.on(&Team::alone(stage.choice.clone()), &mut observer);
+    if let Some(difference) = difference {
+        return Err(Stop::Failed(difference));
+    }
+    let (trained, outputs) = trained.map_err(stop)?;
+    if trained.steps != segment.last {
+        return Err(Stop::Failed(format!("expected to come to step {}, came to {}", segment.last, trained.steps)));
+    }
+    if ends {
+        if trained.best_is_elsewhere {
+            return Err(Stop::Failed(format!(
+                "{BEST_CHECKPOINT}: expected the state that the run is judged by, signed, got {}",
+                best.map_or("none".to_owned(), |step| format!("that after step {step}"))
+            )));
+        }
+        compare_end(run.claim(), training, &trained)?;
+        compare_file(run, again.root(), FINAL_CHECKPOINT)?;
+        return outputs.iter().try_for_each(|output| compare_file(run, again.root(), output.as_str()));
+    }
+    // Where a checkpoint was signed, its every byte, counters included, is what the next segment starts from.
+    let end = checkpoint_of(segment.last);
+    if run.manifest().statement().subject.iter().any(|subject| subject.name.as_str() == end) {
+        compare_file(run, again.root(), &end)?;
+    }
+    match stage.signed[segment.last as usize - 1].state {
+        Some(state) if state == trained.state_digest => Ok(()),
+        state => {
+            let expected = state.map_or("none".to_owned(), |state| state.to_string());
+            let got = trained.state_digest;
+            Err(Stop::Failed(format!("state after step {}: expected digest {expected}, got {got}", segment.last)))
+        }
+    }
+}
+
+/// Puts the signed best checkpoint, if there is one, where the end of a run looks for it: it may be of an earlier segment. Returns
+/// its step.
+fn bring_best<W: Workload>(
+    run: &VerifiedRun,
+    stage: &Stage<'_, W>,
+    folder: &std::path::Path,
+) -> Result<Option<u64>, Stop> {
+    let subjects = &run.manifest().statement().subject;
+    if !subjects.iter().any(|subject| subject.name.as_str() == BEST_CHECKPOINT) {
+        return Ok(None);
+    }
+    let best = signed_state(run, stage, BEST_CHECKPOINT, None)?;
+    let step = best.progress.position.step;
+    let path = folder.join(checkpoint_of(step));
+    match std::fs::write(&path, best.to_bytes()) {
+        Ok(()) => Ok(Some(step)),
+        Err(error) => Err(Stop::NotChecked(format!("{}: {error}", path.display()))),
+    }
+}
