@@ -5,7 +5,7 @@ use std::process::Command;
 
 use safetensors::SafeTensors;
 
-use crate::sandbox::{Outcome, Sandbox, python_with, repository, shared, trained};
+use crate::sandbox::{Outcome, Sandbox, python_with, repository, shared, trained, trained_copy};
 
 fn f64s(bytes: &[u8]) -> Vec<f64> {
     bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("8 bytes"))).collect()
@@ -123,4 +123,40 @@ fn light_curves_less_their_background_are_those_of_the_independent_implementatio
     let plain = by_oracle(&Case { root: &root, planet: &planet, bins: [1, 2], steps: &ALL }, &python, &sandbox);
     let plain = f64s(&std::fs::read(plain.join("light_curve.f64")).expect("oracle's values"));
     assert!(plain.iter().zip(&theirs).all(|(a, b)| a > b), "a background is positive");
+}
+
+#[test]
+fn files_of_other_tools_read_alike_in_every_codec_and_a_page_with_a_flipped_bit_is_refused() {
+    let Some(python) = python_with("pyarrow") else { return };
+    let sandbox = trained_copy();
+    let planets = sandbox.path("data/sim_tiny/test");
+    let planet = std::fs::read_dir(&planets).expect("list").next().expect("a planet").expect("an entry").path();
+    let signal = planet.join("FGS1_signal_0.parquet");
+    let rewrite = |arguments: &[&str]| {
+        let script = repository().join("tests/oracle/recompress.py");
+        let outcome = Outcome::of(Command::new(&python).arg(script).arg(&signal).args(arguments));
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    };
+    let calibrate = |out: &str| {
+        let out = format!("calib.out={out}");
+        sandbox.run(&["calibrate", "data.split=test", "calib=tiny", "calib.output=cube", &out])
+    };
+    let cube = |out: &str| {
+        let name = format!("{}_0.safetensors", planet.file_name().expect("a name").to_string_lossy());
+        let bytes = std::fs::read(sandbox.path(out).join(name)).expect("read");
+        // Without the settings, which have a digest of the files as they are.
+        let header = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
+        bytes[8 + header..].to_vec()
+    };
+    assert_eq!(calibrate("first").code, 0);
+    for codec in ["gzip", "lz4", "brotli", "zstd", "none"] {
+        rewrite(&[codec]);
+        let outcome = calibrate(codec);
+        assert_eq!(outcome.code, 0, "{codec}: {}", outcome.stderr);
+        assert!(cube(codec) == cube("first"), "{codec}");
+    }
+    rewrite(&["none", "flip"]);
+    let outcome = calibrate("flipped");
+    assert_eq!(outcome.code, 1, "{}", outcome.stdout);
+    assert!(outcome.stderr.contains("FGS1_signal_0.parquet cannot be read as parquet"), "{}", outcome.stderr);
 }

@@ -23,6 +23,13 @@ pub struct Outcome {
 }
 
 impl Sandbox {
+    /// A copy of it, key and all.
+    pub fn copy(&self) -> Self {
+        let sandbox = Self { folder: tempfile::tempdir().expect("temp dir") };
+        copy_tree(self.folder.path(), sandbox.folder.path());
+        sandbox
+    }
+
     /// One with nothing in it, and no repository.
     pub fn empty() -> Self {
         let sandbox = Self { folder: tempfile::tempdir().expect("temp dir") };
@@ -205,9 +212,7 @@ pub fn simulated() -> &'static Sandbox {
 
 /// A copy of the trained sandbox, key and all, for tests that break something.
 pub fn trained_copy() -> Sandbox {
-    let sandbox = Sandbox { folder: tempfile::tempdir().expect("temp dir") };
-    copy_tree(trained().folder.path(), sandbox.folder.path());
-    sandbox
+    trained().copy()
 }
 
 /// The line of a program's output that begins with `name`, without it.

@@ -47,8 +47,14 @@ fn a_planet_whose_frames_are_broken_has_a_row_and_stops_a_calibration_that_may_l
     let sample = std::fs::read_to_string(sandbox.path("data/sim_tiny/sample_submission.csv")).expect("read");
     let planets: Vec<&str> = sample.lines().skip(1).map(|line| line.split(',').next().expect("an id")).collect();
     let signal = |planet: &str| sandbox.path(format!("data/sim_tiny/test/{planet}/FGS1_signal_0.parquet"));
-    let whole = std::fs::read(signal(planets[0])).expect("read");
-    std::fs::write(signal(planets[0]), &whole[..whole.len() / 2]).expect("write");
+    // Every visit of the one is cut, the only one of the other has no file.
+    for entry in std::fs::read_dir(signal(planets[0]).parent().expect("a folder")).expect("list") {
+        let path = entry.expect("an entry").path();
+        if path.is_file() {
+            let whole = std::fs::read(&path).expect("read");
+            std::fs::write(&path, &whole[..whole.len() / 2]).expect("write");
+        }
+    }
     std::fs::remove_file(signal(planets[3])).expect("remove");
     let refused = sandbox.run(&["predict", "checkpoint=run", "calib.broken=refuse"]);
     assert_ne!(refused.code, 0);

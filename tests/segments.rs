@@ -1,5 +1,7 @@
 //! Segments of a run, trained again: the draw, what it finds, and what is checked of every step anyway.
 
+use std::sync::OnceLock;
+
 use serde_json::Value;
 use spectramind::engine::snapshot::Snapshot;
 use spectramind::manifest::predicate::ExitReason;
@@ -7,12 +9,19 @@ use spectramind::manifest::predicate::ExitReason;
 use crate::forgery::{claim_all, forge, forge_step, put_digest, put_steps, training};
 use crate::sandbox::{Outcome, Sandbox, copy_tree};
 
-/// A run of three epochs of 8 steps, in six segments of 4.
+const SETTINGS: [&str; 5] =
+    ["train", "trainer=ci_fast", "trainer.max_epochs=3", "audit.segments=6", "audit.min_segment_steps=4"];
+
+/// A run of three epochs of 8 steps, in six segments of 4, and one with another seed.
 fn run_with_points() -> Sandbox {
-    let sandbox = Sandbox::with_data();
-    let settings = ["trainer.max_epochs=3", "audit.segments=6", "audit.min_segment_steps=4"];
-    sandbox.done(&[&["train", "trainer=ci_fast", "run.dir=run"], &settings[..]].concat());
-    sandbox
+    static TRAINED: OnceLock<Sandbox> = OnceLock::new();
+    let trained = TRAINED.get_or_init(|| {
+        let sandbox = Sandbox::with_data();
+        sandbox.done(&[&SETTINGS[..], &["run.dir=run"]].concat());
+        sandbox.done(&[&SETTINGS[..], &["run.dir=other", "trainer.seed=5"]].concat());
+        sandbox
+    });
+    trained.copy()
 }
 
 fn replay(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
@@ -88,7 +97,12 @@ fn forge_leaves(sandbox: &Sandbox, change: impl FnOnce(&mut Vec<Value>)) {
     let mut leaves: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("a leaf")).collect();
     change(&mut leaves);
     let lines: String = leaves.iter().map(|leaf| format!("{leaf}\n")).collect();
-    forge(sandbox, |statement| put_steps(sandbox, statement, &lines));
+    forge(sandbox, |statement| {
+        let (training, count) = (training(statement), leaves.len() as u64);
+        training.checkpoints.iter_mut().for_each(|checkpoint| checkpoint.step = checkpoint.step.min(count));
+        training.audit_points.retain(|point| point.step <= count);
+        put_steps(sandbox, statement, &lines);
+    });
 }
 
 /// Numbers the leaves anew.
@@ -147,8 +161,6 @@ fn a_truncated_log_is_found_whatever_is_drawn() {
 #[test]
 fn a_log_from_another_seed_is_found_whatever_is_drawn() {
     let sandbox = run_with_points();
-    let settings = ["trainer.max_epochs=3", "audit.segments=6", "audit.min_segment_steps=4", "trainer.seed=5"];
-    sandbox.done(&[&["train", "trainer=ci_fast", "run.dir=other"], &settings[..]].concat());
     let steps = std::fs::read_to_string(sandbox.path("other/steps.jsonl")).expect("read");
     forge(&sandbox, |statement| put_steps(&sandbox, statement, &steps));
     assert_says(&replay(&sandbox, &["--segments", "2"]), 1, "step 1, samples: expected");
@@ -229,8 +241,6 @@ fn fewer_audit_points_than_the_config_asks_for_are_found_by_the_whole_replay() {
 #[test]
 fn inflated_metrics_and_predictions_of_another_checkpoint_do_not_pass_the_last_segment() {
     let sandbox = run_with_points();
-    let settings = ["trainer.max_epochs=3", "audit.segments=6", "audit.min_segment_steps=4", "trainer.seed=5"];
-    sandbox.done(&[&["train", "trainer=ci_fast", "run.dir=other"], &settings[..]].concat());
     std::fs::copy(sandbox.path("other/predictions.csv"), sandbox.path("run/predictions.csv")).expect("copy");
     forge(&sandbox, |statement| put_digest(&sandbox, statement, "predictions.csv"));
     assert_says(&replay(&sandbox, &["--segments", "2"]), 1, "predictions.csv: expected sha256");

@@ -65,7 +65,7 @@ pub enum DataError {
         /// How many there are, or are said to be.
         got: u64,
     },
-    /// A file that is not a whole, well-formed parquet file, or of a codec other than Snappy and Zstd.
+    /// A file that is not a whole, well-formed parquet file, or of a codec that no such file has (LZO).
     #[error("{} cannot be read as parquet", path.display())]
     Parquet {
         /// The file.

@@ -2,7 +2,7 @@
 //!
 //! What is not here: what the numbers mean (see [`calibration`](super::calibration)) and where simulated ones come
 //! from (see [`simulator`](super::simulator)). Readers accept what real tools write (several writers, integer widths,
-//! Snappy and Zstd, one column per pixel or one flattened column) and name path, expected and got for anything else.
+//! every codec but LZO, one column per pixel or one flattened column) and name path, expected and got for anything else.
 
 mod atomic_file;
 mod calibration_frames;

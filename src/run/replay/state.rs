@@ -16,6 +16,12 @@ pub(super) fn signed_state<W: Workload>(
     name: &str,
     step: Option<u64>,
 ) -> Result<Snapshot, Stop> {
+    if run.is_audit_point(name) && !run.root().join(name).exists() {
+        return Err(Stop::NotChecked(format!(
+            "{name} is not in {}: fetch it from where the run's audit points are kept",
+            run.root().display()
+        )));
+    }
     let mut check = Check::new("state");
     let Some(bytes) = run.read_subject(name, &mut check) else { return Err(worst(check)) };
     let path = run.root().join(name);
