@@ -92,7 +92,12 @@ impl Team {
 
     /// One device, and nobody else.
     pub fn alone(choice: Choice) -> Self {
-        Self { computing: Computing::Threads(vec![choice]), timeout: Duration::MAX }
+        Self::of_equals(choice, 1)
+    }
+
+    /// So many workers in this process, at least one, on the same device.
+    pub(super) fn of_equals(choice: Choice, workers: usize) -> Self {
+        Self { computing: Computing::Threads(vec![choice; workers.max(1)]), timeout: Duration::MAX }
     }
 
     /// The device of worker 0; of another rank its own.

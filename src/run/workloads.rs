@@ -64,7 +64,7 @@ pub trait AnyWorkload: Send + Sync {
     ///
     /// # Errors
     /// What keeps it from being made.
-    fn rehearse(&self, rehearsal: &replay::Rehearsal<'_>) -> Result<replay::Digests, Failure>;
+    fn rehearse(&self, rehearsal: &replay::Rehearsal<'_>) -> Result<replay::Rehearsed, Failure>;
 }
 
 impl<W: Workload> AnyWorkload for W {
@@ -114,7 +114,7 @@ impl<W: Workload> AnyWorkload for W {
         replay::check_segments(self, replay, segments)
     }
 
-    fn rehearse(&self, rehearsal: &replay::Rehearsal<'_>) -> Result<replay::Digests, Failure> {
+    fn rehearse(&self, rehearsal: &replay::Rehearsal<'_>) -> Result<replay::Rehearsed, Failure> {
         replay::rehearse(self, rehearsal)
     }
 }

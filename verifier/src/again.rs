@@ -7,7 +7,7 @@ use spectramind::manifest::verdict::ReplayRecord;
 use spectramind::verify::{Check, Report, SignedData, VerifiedRun};
 
 use crate::Workloads;
-use crate::arguments::{Accelerator, SegmentAmount};
+use crate::arguments::{Accelerator, CaseArguments, SegmentAmount};
 
 /// What a run is made again from.
 #[cfg_attr(not(feature = "replay"), expect(dead_code, reason = "without the engine nothing is trained"))]
@@ -144,10 +144,10 @@ mod with_engine {
         golden: &Path,
         configs: &Path,
         accelerator: Accelerator,
-        update: bool,
+        cases: &CaseArguments,
         workloads: &Workloads,
     ) -> Report {
-        crate::golden::report(golden, &composer(configs), accelerator.into(), update, workloads)
+        crate::golden::report(golden, &composer(configs), accelerator.into(), cases, workloads)
     }
 
     impl From<Accelerator> for spectramind::engine::settings::Accelerator {
@@ -181,7 +181,7 @@ mod without_engine {
     }
 
     /// Runs nothing.
-    pub fn golden(golden: &Path, _: &Path, _: Accelerator, _: bool, _: &Workloads) -> Report {
+    pub fn golden(golden: &Path, _: &Path, _: Accelerator, _: &CaseArguments, _: &Workloads) -> Report {
         let mut report = Report::new(golden.display().to_string(), false);
         report.checks.push(not_checked("golden", WHY));
         report

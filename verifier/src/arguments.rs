@@ -157,9 +157,8 @@ pub enum Command {
         configs: PathBuf,
         #[command(flatten)]
         device: DeviceArguments,
-        /// Write the digests instead of comparing them; a change needs a CHANGELOG line that says why
-        #[arg(long)]
-        update: bool,
+        #[command(flatten)]
+        cases: CaseArguments,
     },
 }
 
@@ -235,6 +234,19 @@ pub struct DeviceArguments {
     /// Where to train again: a run in portable numerics replays anywhere, one in native numerics where it was made
     #[arg(long, value_enum, default_value_t = Accelerator::Cpu)]
     pub accelerator: Accelerator,
+}
+
+#[derive(Args)]
+pub struct CaseArguments {
+    /// Only the case of this name; may be given several times [default: all of them]
+    #[arg(long = "case", value_name = "NAME")]
+    pub cases: Vec<String>,
+    /// Write the digests that differ instead of failing; the reason stays with them
+    #[arg(long, requires = "reason")]
+    pub update: bool,
+    /// Why the digests change: a sentence, which belongs into the CHANGELOG, too
+    #[arg(long, value_name = "TEXT", requires = "update")]
+    pub reason: Option<String>,
 }
 
 #[derive(Args)]

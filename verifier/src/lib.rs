@@ -210,8 +210,8 @@ fn checked(command: Command, workloads: &Workloads) -> anyhow::Result<Checked> {
             let believed = trust.resolve(Role::Verifier)?.with_trainer(trainer_key.as_deref());
             Ok(of_verdict(&run, believed, &files.unsigned(), profile.profile(), verdict.as_deref()).into())
         }
-        Command::Golden { golden, configs, device, update } => {
-            Ok(again::golden(&golden, &configs, device.accelerator, update, workloads).into())
+        Command::Golden { golden, configs, device, cases } => {
+            Ok(again::golden(&golden, &configs, device.accelerator, &cases, workloads).into())
         }
     }
 }

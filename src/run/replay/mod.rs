@@ -31,7 +31,7 @@ use crate::manifest::verdict::{ReplayRecord, TrainingReplay};
 use crate::verify::{Check, SignedData, VerifiedRun};
 use crate::workload::Workload;
 
-pub use self::rehearsal::{Digests, Rehearsal, rehearse};
+pub use self::rehearsal::{Digests, Manner, Rehearsal, Rehearsed, rehearse};
 pub use self::segments::{Amount, Segments, check as check_segments};
 
 /// What a replay is made from: all of it verified.

@@ -11,12 +11,15 @@ use crate::config::Config;
 use crate::digest::{Blake3Digest, FileDigest};
 use crate::engine::device;
 use crate::engine::repro::NUMERICS_VERSION;
-use crate::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory};
+use crate::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory, STEP_LOG};
 use crate::engine::settings::{Accelerator, LoggerSettings};
+use crate::engine::snapshot::Snapshot;
 use crate::failure::{Context, Failure};
 use crate::provenance::data::{ListedFiles, ReadData};
 use crate::run::Team;
+use crate::run::place::newest_checkpoint;
 use crate::run::record::{Training, plan};
+use crate::verify::MANIFEST;
 use crate::workload::{CheckedConfig, DataRole, Derivation, Workload};
 
 /// What is made for its digests.
@@ -27,6 +30,33 @@ pub struct Rehearsal<'a> {
     pub accelerator: Accelerator,
     /// A folder for what is made, of this rehearsal alone.
     pub scratch: &'a Path,
+    /// How it is made, which changes no bit of it.
+    pub manner: Manner,
+}
+
+/// How a run is made: no bit of it depends on that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Manner {
+    /// By so many workers.
+    pub workers: u32,
+    /// Ended after so many steps, and gone on with.
+    pub resumed_after: Option<u64>,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self { workers: 1, resumed_after: None }
+    }
+}
+
+/// A run that nobody signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rehearsed {
+    /// Its digests.
+    pub digests: Digests,
+    /// Its step log.
+    pub steps: String,
 }
 
 /// What came out of a run: what a golden case expects.
@@ -47,6 +77,8 @@ pub struct Digests {
     pub checkpoint: Blake3Digest,
     /// BLAKE3 of the files that the workload wrote.
     pub outputs: BTreeMap<String, Blake3Digest>,
+    /// The figures of the end, in the shortest text that is theirs alone.
+    pub metrics: BTreeMap<String, String>,
 }
 
 impl Digests {
@@ -61,6 +93,7 @@ impl Digests {
             ("checkpoint".to_owned(), self.checkpoint.to_string()),
         ]);
         named.extend(self.outputs.iter().map(|(name, digest)| (format!("outputs.{name}"), digest.to_string())));
+        named.extend(self.metrics.iter().map(|(name, value)| (format!("metrics.{name}"), value.clone())));
         named
     }
 }
@@ -69,8 +102,8 @@ impl Digests {
 ///
 /// # Errors
 /// What keeps it from being made.
-pub fn rehearse<W: Workload>(workload: &W, rehearsal: &Rehearsal<'_>) -> Result<Digests, Failure> {
-    let Rehearsal { config, accelerator, scratch } = *rehearsal;
+pub fn rehearse<W: Workload>(workload: &W, rehearsal: &Rehearsal<'_>) -> Result<Rehearsed, Failure> {
+    let Rehearsal { config, accelerator, scratch, manner } = *rehearsal;
     let checked = CheckedConfig::of(workload, config)?;
     let choice = device::choose(accelerator, checked.trainer().numerics)?;
     let (mut files, mut data) = (Vec::new(), BTreeMap::new());
@@ -89,14 +122,30 @@ pub fn rehearse<W: Workload>(workload: &W, rehearsal: &Rehearsal<'_>) -> Result<
         files.push(ListedFiles::new(root, list));
     }
     let task = workload.task(checked.own(), &files)?;
-    let mut run = RunDirectory::create(&scratch.join("run"), LoggerSettings::NONE)?;
-    let plan = plan(workload, &checked, None, &|| Duration::ZERO);
-    let training = Training { workload, task: &task, plan: &plan, checkpoint: None, run: &mut run, is_watched: false };
-    let (end, outputs) = training.on(&Team::alone(choice), &mut |_| ControlFlow::Continue(()))?;
+    checked.trainer().check_workers(manner.workers.into())?;
+    let team = Team::of_equals(choice, manner.workers as usize);
+    let root = scratch.join("run");
+    let mut run = RunDirectory::create(&root, LoggerSettings::NONE)?;
+    let train = |run: &mut RunDirectory, checkpoint: Option<Snapshot>, stop_after: Option<u64>| {
+        let plan = plan(workload, &checked, stop_after, &|| Duration::ZERO);
+        let training = Training { workload, task: &task, plan: &plan, checkpoint, run, is_watched: false };
+        training.on(&team, &mut |_| ControlFlow::Continue(()))
+    };
+    let mut checkpoint = None;
+    if let Some(steps) = manner.resumed_after {
+        train(&mut run, None, Some(steps))?;
+        drop(run);
+        checkpoint = newest_checkpoint(&root)?;
+        let step = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.progress.position.step);
+        run = RunDirectory::resume(&root, LoggerSettings::NONE, step, MANIFEST)?;
+    }
+    let (end, outputs) = train(&mut run, checkpoint, None)?;
+    let log = root.join(STEP_LOG);
+    let steps = std::fs::read_to_string(&log).with_context(|| format!("cannot read {}", log.display()))?;
     let blake3 = |name: &str| -> Result<_, Failure> {
         Ok(FileDigest::of_file(&run.root().join(name)).with_context(|| format!("cannot read {name}"))?.blake3)
     };
-    Ok(Digests {
+    let digests = Digests {
         numerics: NUMERICS_VERSION,
         data,
         steps: end.steps,
@@ -107,5 +156,7 @@ pub fn rehearse<W: Workload>(workload: &W, rehearsal: &Rehearsal<'_>) -> Result<
             .iter()
             .map(|path| Ok((path.as_str().to_owned(), blake3(path.as_str())?)))
             .collect::<Result<_, Failure>>()?,
-    })
+        metrics: end.metrics.iter().map(|metric| (metric.name.clone(), metric.value.to_string())).collect(),
+    };
+    Ok(Rehearsed { digests, steps })
 }
