@@ -19,13 +19,50 @@ fn the_golden_digests_hold_and_a_changed_one_is_named() {
     let at = text.find(r#""stepRoot": ""#).expect("a step root") + r#""stepRoot": ""#.len();
     let other = if &text[at..=at] == "0" { "1" } else { "0" };
     std::fs::write(&path, format!("{}{other}{}", &text[..at], &text[at + 1..])).expect("write");
-    let outcome = sandbox.verify(&["golden"]);
+    let case = ["golden", "--case", "ci_fast"];
+    let outcome = sandbox.verify(&case);
     assert_eq!(outcome.code, 1, "{}", outcome.stdout);
     assert!(outcome.stdout.contains("stepRoot: expected"), "{}", outcome.stdout);
 
     std::fs::remove_file(&path).expect("remove");
-    assert_eq!(sandbox.verify(&["golden"]).code, 3);
+    assert_eq!(sandbox.verify(&case).code, 3);
+    assert_eq!(sandbox.verify(&["golden", "--case", "none"]).code, 3);
 }
+
+#[test]
+fn another_seed_is_told_at_the_first_step_and_an_update_keeps_its_reason() {
+    let sandbox = Sandbox::new();
+    copy_tree(&repository().join("golden/v50"), &sandbox.path("golden/v50"));
+    let case = sandbox.path("golden/v50/case.json");
+    let text = std::fs::read_to_string(&case).expect("read");
+    std::fs::write(&case, text.replace("\"data.batch_size=4\"", "\"data.batch_size=4\", \"trainer.seed=9\""))
+        .expect("write");
+    let outcome = sandbox.verify(&["golden"]);
+    assert_eq!(outcome.code, 1, "{}", outcome.stdout);
+    let first = outcome.stdout.lines().find(|line| line.contains("FAILED: ")).expect("a first failure");
+    assert!(first.contains("step 1, samples: expected "), "{}", outcome.stdout);
+    assert_eq!(sandbox.verify(&["golden", "--update"]).code, 2, "a change needs a reason");
+    let outcome = sandbox.verify(&["golden", "--update", "--reason", "another seed"]);
+    assert!(outcome.code == 0 && outcome.stdout.contains("the CHANGELOG needs a line"), "{}", outcome.stdout);
+    let outcome = sandbox.verify(&["golden", "--update", "--reason", "nothing new"]);
+    assert!(outcome.code == 0 && outcome.stdout.contains("unchanged"), "{}", outcome.stdout);
+    let outcome = sandbox.verify(&["golden"]);
+    assert!(outcome.code == 0 && outcome.stdout.contains("expected since: another seed"), "{}", outcome.stdout);
+}
+
+#[test]
+fn a_resumed_run_and_runs_of_several_workers_have_the_digests_of_one_that_was_not() {
+    let digests = |case: &str| -> serde_json::Value {
+        let text = std::fs::read_to_string(repository().join("golden").join(case).join("expected.json")).expect("read");
+        serde_json::from_str::<serde_json::Value>(&text).expect("JSON")["digests"].take()
+    };
+    for case in ["resumed", "two_workers", "four_workers"] {
+        assert_eq!(digests(case), digests("v50"), "{case}");
+    }
+}
+
+/// From frames in f32, convolutions in bf16, scans: what kinds of arithmetic there are.
+const SOME: [&str; 6] = ["--case", "ci_fast", "--case", "bf16_mixed", "--case", "v50_ssm"];
 
 /// Runs `spectramind-verify golden` with the arguments and environment variables.
 #[track_caller]
@@ -43,13 +80,13 @@ fn the_golden_digests_are_one_for_every_instruction_set_and_number_of_threads() 
     let levels: Vec<_> = CpuLevel::available().into_iter().rev().collect();
     for place in 0..levels.len().max(3) {
         let (level, threads) = (levels[place % levels.len()].to_string(), ["1", "2", "5"][place % 3]);
-        golden_holds(&[], &[(CPU_LEVEL_VARIABLE, &level), ("RAYON_NUM_THREADS", threads)]);
+        golden_holds(&SOME, &[(CPU_LEVEL_VARIABLE, &level), ("RAYON_NUM_THREADS", threads)]);
     }
 }
 
 #[test]
 fn the_golden_digests_are_those_of_vulkan_too() {
     if !vulkan().is_empty() {
-        golden_holds(&["--accelerator", "wgpu"], &[]);
+        golden_holds(&[&SOME[..], &["--accelerator", "wgpu"]].concat(), &[]);
     }
 }

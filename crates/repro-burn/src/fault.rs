@@ -1,4 +1,4 @@
-//! Test builds only: makes one backend method wrong by one unit in the last place, to show that the probe notices.
+//! For tests only: makes one backend method wrong by one unit in the last place, to show that the probe, or a dispute, notices.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -12,12 +12,24 @@ use burn_flex::FlexTensor;
 use super::Cpu;
 
 thread_local! {
-    static FAULT: Cell<Option<&'static str>> = const { Cell::new(None) };
+    static FAULT: Cell<Option<Fault>> = const { Cell::new(None) };
+}
+
+#[derive(Clone, Copy)]
+struct Fault {
+    op: &'static str,
+    /// How many calls of it are still right; `None` where all are wrong.
+    right: Option<u64>,
 }
 
 /// Runs `body` with the method `op` of the CPU backend broken on this thread.
 pub fn with_fault<R>(op: &'static str, body: impl FnOnce() -> R) -> R {
-    scoped(Some(op), body)
+    scoped(Some(Fault { op, right: None }), body)
+}
+
+/// Runs `body` with one call of the method `op` of the CPU backend on this thread broken: the one after so many `right` ones.
+pub fn with_fault_after<R>(op: &'static str, right: u64, body: impl FnOnce() -> R) -> R {
+    scoped(Some(Fault { op, right: Some(right) }), body)
 }
 
 /// Runs `body` with nothing broken: what a probe compares a faulty device with.
@@ -25,8 +37,8 @@ pub fn without_fault<R>(body: impl FnOnce() -> R) -> R {
     scoped(None, body)
 }
 
-fn scoped<R>(fault: Option<&'static str>, body: impl FnOnce() -> R) -> R {
-    struct Restore(Option<&'static str>);
+fn scoped<R>(fault: Option<Fault>, body: impl FnOnce() -> R) -> R {
+    struct Restore(Option<Fault>);
     impl Drop for Restore {
         fn drop(&mut self) {
             FAULT.set(self.0);
@@ -42,8 +54,14 @@ fn scoped<R>(fault: Option<&'static str>, body: impl FnOnce() -> R) -> R {
 /// When the method is broken and its result is nothing that could be made wrong.
 pub fn disturbed<T: 'static>(op: &str, method: impl FnOnce() -> T) -> T {
     let result = method();
-    if FAULT.get() != Some(op) {
-        return result;
+    let Some(fault) = FAULT.get().filter(|fault| fault.op == op) else { return result };
+    match fault.right {
+        None => {}
+        Some(0) => FAULT.set(None),
+        Some(right) => {
+            FAULT.set(Some(Fault { right: Some(right - 1), ..fault }));
+            return result;
+        }
     }
     let result = wrong(Box::new(result)).unwrap_or_else(|| panic!("the result of `{op}` holds no tensor of the CPU"));
     *result.downcast().expect("a wrong result has the type of the right one")

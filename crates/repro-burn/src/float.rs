@@ -433,7 +433,7 @@ backend_ops! {
 }
 
 /// Gives every NaN the one bit pattern that leaves a tensor: which NaN an operation makes differs between processors.
-fn canonical_nans(mut data: TensorData) -> TensorData {
+pub(super) fn canonical_nans(mut data: TensorData) -> TensorData {
     macro_rules! canonical {
         ($float:ty, $nan:expr) => {{
             let values = data.as_mut_slice::<$float>().expect("a tensor reads as its dtype");

@@ -30,6 +30,7 @@
 //!   and `order.rs` make methods of the kernels.
 //! - `arithmetic.rs`: the modes of a run, native numerics and mixed precision.
 //! - `batch_norm.rs`, `graph.rs`, `norm.rs`, `statistics.rs`: a layer with an op of its own in the autodiff graph.
+//! - `trace.rs`: what each op gave, for whoever looks for the first one that differs.
 //! - `probe.rs` and `probe/`: whether a device computes these bits, asked before a run trusts it.
 //!
 //! # What is done with which ops
@@ -95,6 +96,7 @@ mod scatter;
 mod statistics;
 mod table;
 mod taps;
+mod trace;
 mod transaction;
 mod update;
 mod window;
@@ -105,8 +107,8 @@ mod accuracy;
 mod conformance;
 #[cfg(test)]
 mod convnet;
-#[cfg(test)]
-mod fault;
+#[cfg(any(test, feature = "fault"))]
+pub mod fault;
 #[cfg(test)]
 mod layers;
 #[cfg(test)]
@@ -120,6 +122,7 @@ pub use kernels::{Capabilities, Kernels};
 pub use random::with_random;
 pub use statistics::{BatchStatistics, with_batch_statistics};
 pub use table::REFUSED;
+pub use trace::{with_trace, without_trace};
 pub use update::AdamNumbers;
 
 /// Version of the bits this module specifies; every change of a bit anywhere is a change of it.

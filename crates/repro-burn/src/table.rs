@@ -87,19 +87,22 @@ macro_rules! backend_ops {
 }
 pub(super) use backend_ops;
 
-/// What a method returns.
-#[cfg(not(test))]
-macro_rules! outcome {
-    ($op:ident, $result:expr) => {
-        $result
-    };
-}
-/// What a method returns: in tests, the probe's own test may have broken it.
-#[cfg(test)]
+/// What a method returns, told to whoever listens.
+#[cfg(not(any(test, feature = "fault")))]
 macro_rules! outcome {
     ($op:ident, $result:expr) => {
         // A closure, because the body may return early.
-        $crate::fault::disturbed(stringify!($op), move || $result)
+        $crate::trace::traced::<B, _>(stringify!($op), move || $result)
+    };
+}
+/// The same: in tests, the method may have been broken on purpose.
+#[cfg(any(test, feature = "fault"))]
+macro_rules! outcome {
+    ($op:ident, $result:expr) => {
+        $crate::trace::traced::<B, _>(stringify!($op), move || {
+            // A closure, because the body may return early.
+            $crate::fault::disturbed(stringify!($op), move || $result)
+        })
     };
 }
 pub(super) use outcome;
