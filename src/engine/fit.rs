@@ -35,6 +35,7 @@ use super::snapshot::{EpochLoss, Progress, Snapshot};
 use super::state::{SnapshotMismatch, TrainState, UpdateRule, initial_model};
 use super::step_log::{ScaledStep, StepLeaf, f32_bits, f64_bits, samples_digest};
 use super::task::{Draws, InferenceModel, Metric, Moment, Split, Task};
+use super::trace::Tracer;
 use super::workers::{Member, Share};
 use crate::digest::Blake3Digest;
 
@@ -60,6 +61,8 @@ pub struct FitPlan<'a> {
     pub batch_size: usize,
     /// Stop after this many steps in all, whatever the clock says: how a run that hit its time limit is replayed.
     pub stop_after_steps: Option<u64>,
+    /// Hears of the ops of one step.
+    pub trace: Option<Tracer>,
     /// Wall-clock time since this process began the run.
     pub elapsed: &'a (dyn Fn() -> Duration + Sync),
 }
@@ -490,7 +493,17 @@ impl<'a> FitPlan<'a> {
     ) -> Self {
         let audit = AuditSettings { state_digest_every: 10, segments: 1, min_segment_steps: 1, max_bytes: 0 };
         let schedule = ScheduleSettings::default();
-        Self { trainer, optimizer, schedule, ema: None, audit, batch_size, stop_after_steps: None, elapsed }
+        Self {
+            trainer,
+            optimizer,
+            schedule,
+            ema: None,
+            audit,
+            batch_size,
+            stop_after_steps: None,
+            trace: None,
+            elapsed,
+        }
     }
 
     /// The arithmetic that the trainer profile asks for.

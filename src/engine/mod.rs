@@ -35,6 +35,7 @@ pub mod splits;
 pub mod state;
 pub mod step_log;
 pub mod task;
+pub mod trace;
 pub mod workers;
 pub mod written;
 

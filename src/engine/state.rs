@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use burn::module::AutodiffModule;
+use burn::tensor::TensorData;
 use burn::tensor::backend::AutodiffBackend;
 use rayon::prelude::*;
 
@@ -17,6 +18,7 @@ use super::settings::{EmaSettings, OptimizerSettings};
 use super::shard::{Shard, ShardGradient, StepShards, tree_sum};
 use super::snapshot::{HostIntegers, HostTensor, Progress, Snapshot};
 use super::task::{Moment, Task};
+use super::trace::{Part, Tracer};
 use super::workers::{Layout, Member, in_lockstep};
 
 /// Model, optimizer and progress.
@@ -251,7 +253,7 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
     ///
     /// `moment` is that of the step. With a loss scale the gradients are multiplied by its factor, and may not be finite. With
     /// `together`, the shards of a batch are in lockstep with each other and with those of other workers, and layers that ask for it
-    /// get the statistics of the whole batch.
+    /// get the statistics of the whole batch. With a tracer, it hears of every op.
     ///
     /// # Errors
     /// With `together`: when another worker fails, and when no layer asks although there are running statistics.
@@ -262,7 +264,7 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
         moment: Moment,
         seed: u64,
         device: &B::Device,
-        together: Option<&mut Member>,
+        (together, tracer): (Option<&mut Member>, Option<&Tracer>),
     ) -> Result<Vec<Option<ShardGradient<B::InnerBackend>>>, FitError>
     where
         T: Task<Model<B> = M>,
@@ -286,7 +288,11 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
                 let gradients = parameter::gradients::<B, _>(&model, &loss.backward());
                 ShardGradient { loss: value, gradients, running: running_sums::<B, M>(&model, running, samples) }
             };
-            with_arithmetic(arithmetic, || with_random(step_rng.part(index as u32), body))
+            let job = || with_arithmetic(arithmetic, || with_random(step_rng.part(index as u32), body));
+            match tracer {
+                Some(tracer) => tracer.hear(Part::Shard(index), job),
+                None => job(),
+            }
         };
         let mut parts = match together {
             None => jobs.into_par_iter().map(|job| job.map(compute)).collect(),
@@ -329,6 +335,15 @@ impl<B: AutodiffBackend, M: AutodiffModule<B>> TrainState<B, M> {
             paths.iter().map(|path| (path.clone(), shapes[path].iter().product())).collect()
         };
         Layout::new(&of(&self.trained), &of(&self.running))
+    }
+
+    /// The parameters, by path.
+    pub fn parameters(&self) -> Vec<(String, TensorData)> {
+        let shapes = parameter::shapes::<B, _>(&self.model);
+        let values = parameter::values::<B, _>(&self.model).into_iter();
+        values
+            .map(|(path, value)| (path.clone(), TensorData::new(parameter::to_host(&value), shapes[&path].clone())))
+            .collect()
     }
 
     /// Moves the parameters by one optimizer step at a learning rate, the running statistics to their new values, and the

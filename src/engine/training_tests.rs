@@ -248,7 +248,7 @@ fn gradient(
     let (samples, per_batch) = (shards.iter().flatten().map(|shard| shard.samples).sum(), shards.len());
     let numbered = shards.into_iter().enumerate().map(|(number, shard)| Some((number, shard?))).collect();
     let shards = StepShards { subtrees: vec![numbered], per_batch, samples };
-    let sums = state.sums(task, shards, FIRST, 7, &Default::default(), None);
+    let sums = state.sums(task, shards, FIRST, 7, &Default::default(), (None, None));
     let sum = sums.expect("nobody else").pop().flatten().expect("samples");
     state.mean(sum, samples)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
-use super::replay::{self, Replay, Segments};
+use super::replay::{self, Dispute, Replay, Segments, StepTrace};
 use super::{Ranks, Recording, Signed, assist, record};
 use crate::config::Config;
 use crate::engine::task::Metric;
@@ -60,6 +60,8 @@ pub trait AnyWorkload: Send + Sync {
     fn replay(&self, replay: &Replay<'_>) -> (Check, Option<ReplayRecord>);
     /// Trains a random part of a verified run again and compares.
     fn segments(&self, replay: &Replay<'_>, segments: &Segments) -> (Check, Option<ReplayRecord>);
+    /// Finds the first step, op and tensor at which a verified run parts from something else.
+    fn dispute(&self, replay: &Replay<'_>, dispute: &Dispute) -> (Check, Option<StepTrace>);
     /// Makes a run in a scratch folder, derived data and all, and tells its digests.
     ///
     /// # Errors
@@ -112,6 +114,10 @@ impl<W: Workload> AnyWorkload for W {
 
     fn segments(&self, replay: &Replay<'_>, segments: &Segments) -> (Check, Option<ReplayRecord>) {
         replay::check_segments(self, replay, segments)
+    }
+
+    fn dispute(&self, replay: &Replay<'_>, dispute: &Dispute) -> (Check, Option<StepTrace>) {
+        replay::check_dispute(self, replay, dispute)
     }
 
     fn rehearse(&self, rehearsal: &replay::Rehearsal<'_>) -> Result<replay::Rehearsed, Failure> {

@@ -10,6 +10,7 @@ use crate::engine::schedule;
 use crate::engine::shard::StepShards;
 use crate::engine::state::TrainState;
 use crate::engine::task::{Moment, Task};
+use crate::engine::trace::Part;
 use crate::engine::workers::{Layout, Member};
 
 /// One optimizer step before it is made.
@@ -107,7 +108,8 @@ impl<B: AutodiffBackend, T: Task> Maker<'_, B, T> {
             return Ok(None);
         }
         let together = plan.trainer.sync_batchnorm.then_some(&mut *member);
-        let own = state.sums(self.task, shards, moment, plan.trainer.seed, self.device, together)?;
+        let tracer = plan.trace.as_ref().and_then(|tracer| tracer.at(step));
+        let own = state.sums(self.task, shards, moment, plan.trainer.seed, self.device, (together, tracer))?;
         let Some(total) = member.total(step, self.layout, own, self.device)? else { return Ok(None) };
         let gradient = state.mean(total.sum, samples);
         let lr = schedule::learning_rate(&plan.schedule, plan.optimizer.lr, step, self.planned);
@@ -121,8 +123,19 @@ impl<B: AutodiffBackend, T: Task> Maker<'_, B, T> {
             return Err(FitError::Diverged { step, loss, norm, worker });
         }
         epoch.without_gradient.retain(|path| !gradient.gradients.contains_key(path));
+        if let Some(tracer) = tracer {
+            let tensors = gradient.gradients.iter().map(|(path, tensor)| (path.clone(), tensor.to_data()));
+            tracer.named(Part::Gradient, tensors);
+        }
         if !skipped {
-            state.apply(gradient.clip(norm, plan.trainer.gradient_clip_val), step, lr);
+            let update = || state.apply(gradient.clip(norm, plan.trainer.gradient_clip_val), step, lr);
+            match tracer {
+                Some(tracer) => tracer.hear(Part::Update, update),
+                None => update(),
+            }
+        }
+        if let Some(tracer) = tracer {
+            tracer.named(Part::State, state.parameters());
         }
 
         let position = &mut state.progress.position;

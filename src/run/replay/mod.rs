@@ -4,6 +4,7 @@
 //! read; derived data are made again here and have to be the signed ones, all of them and no more.
 
 mod compare;
+mod dispute;
 mod rehearsal;
 mod segments;
 mod stage;
@@ -31,6 +32,7 @@ use crate::manifest::verdict::{ReplayRecord, TrainingReplay};
 use crate::verify::{Check, SignedData, VerifiedRun};
 use crate::workload::Workload;
 
+pub use self::dispute::{Dispute, StepTrace, check as check_dispute};
 pub use self::rehearsal::{Digests, Manner, Rehearsal, Rehearsed, rehearse};
 pub use self::segments::{Amount, Segments, check as check_segments};
 

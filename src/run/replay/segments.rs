@@ -130,23 +130,29 @@ fn checkpoint_of(step: u64) -> String {
     format!("{CHECKPOINTS}/step-{step:08}.safetensors")
 }
 
-/// The run, cut at the audit points and the step checkpoints that are signed.
-fn segments(run: &VerifiedRun, count: u64) -> Vec<Segment> {
+/// The states that are signed, by their steps in order: step checkpoints and audit points before the last step.
+pub(super) fn states(run: &VerifiedRun, count: u64) -> Vec<(u64, String)> {
     let step_of = |name: &str| {
         let digits = name.strip_prefix(CHECKPOINTS)?.strip_prefix("/step-")?.strip_suffix(".safetensors")?;
         digits.parse::<u64>().ok()
     };
     let subjects = run.manifest().statement().subject.iter().map(|subject| subject.name.as_str());
-    let checkpoints = subjects.filter_map(|name| Some((step_of(name)?, 0, Some(name.to_owned()))));
+    let checkpoints = subjects.filter_map(|name| Some((step_of(name)?, 0, name.to_owned())));
     let points = run.claim().training().into_iter().flat_map(|training| &training.audit_points);
-    let points = points.map(|point| (point.step, 1, Some(point.file.as_str().to_owned())));
+    let points = points.map(|point| (point.step, 1, point.file.as_str().to_owned()));
     let mut cuts: Vec<_> = checkpoints.chain(points).filter(|(step, ..)| (1..count).contains(step)).collect();
-    cuts.push((0, 0, None));
     // Of two states after one step the checkpoint, which is in the run directory for sure.
     cuts.sort();
     cuts.dedup_by_key(|(step, ..)| *step);
-    let lasts: Vec<_> = cuts.iter().skip(1).map(|(step, ..)| *step).chain([count]).collect();
-    cuts.into_iter().zip(lasts).map(|((first, _, state), last)| Segment { first, last, state }).collect()
+    cuts.into_iter().map(|(step, _, name)| (step, name)).collect()
+}
+
+/// The run, cut at its signed states.
+fn segments(run: &VerifiedRun, count: u64) -> Vec<Segment> {
+    let states = states(run, count);
+    let lasts: Vec<_> = states.iter().map(|(step, _)| *step).chain([count]).collect();
+    let starts = std::iter::once((0, None)).chain(states.into_iter().map(|(step, name)| (step, Some(name))));
+    starts.zip(lasts).map(|((first, state), last)| Segment { first, last, state }).collect()
 }
 
 fn replay_segment<W: Workload>(

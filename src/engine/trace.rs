@@ -1,0 +1,117 @@
+//! What every op of one optimizer step gave, as digests: for whoever looks for the first one that differs on another device, or in
+//! another program.
+//!
+//! A step is cut into parts that follow each other: each shard's forward and backward pass, the mean gradient, the update, the state
+//! after it. Shards are computed side by side, and each has its own list.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use burn::tensor::TensorData;
+use serde::{Deserialize, Serialize};
+
+use super::repro::{with_trace, without_trace};
+use crate::digest::{Blake3Digest, DomainHasher};
+
+/// A part of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Part {
+    /// The passes of a micro-shard, by its number.
+    Shard(usize),
+    /// The mean gradient of the whole batch.
+    Gradient,
+    /// The optimizer's step.
+    Update,
+    /// The parameters after it.
+    State,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shard(number) => write!(f, "shard {number}"),
+            Self::Gradient => f.write_str("mean gradient"),
+            Self::Update => f.write_str("update"),
+            Self::State => f.write_str("state"),
+        }
+    }
+}
+
+/// A tensor that an op gave, or one that has a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Traced {
+    /// Where in the step.
+    pub part: Part,
+    /// The how manieth of the part, from 0.
+    pub place: usize,
+    /// The op's method, or the name of a parameter.
+    pub what: String,
+    /// The tensor's shape.
+    pub shape: Vec<usize>,
+    /// Digest of type, shape and elements.
+    pub digest: Blake3Digest,
+}
+
+/// Hears of the ops of one step.
+#[derive(Debug, Clone)]
+pub struct Tracer {
+    step: u64,
+    /// Whose elements are kept.
+    wanted: Option<(Part, usize)>,
+    found: Arc<Mutex<Found>>,
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    parts: BTreeMap<Part, Vec<Traced>>,
+    wanted: Option<TensorData>,
+}
+
+impl Tracer {
+    /// Of a step's ops; the elements of the wanted tensor are kept, too.
+    pub fn of(step: u64, wanted: Option<(Part, usize)>) -> Self {
+        Self { step, wanted, found: Arc::default() }
+    }
+
+    /// Itself, in that step.
+    pub(super) fn at(&self, step: u64) -> Option<&Self> {
+        (self.step == step).then_some(self)
+    }
+
+    /// Hears of the ops of a part.
+    pub(super) fn hear<R>(&self, part: Part, body: impl FnOnce() -> R) -> R {
+        let tracer = self.clone();
+        with_trace(move |op, data| tracer.note(part, op, data), body)
+    }
+
+    /// Takes note of tensors with names.
+    pub(super) fn named(&self, part: Part, tensors: impl IntoIterator<Item = (String, TensorData)>) {
+        without_trace(|| tensors.into_iter().for_each(|(name, data)| self.note(part, &name, data)));
+    }
+
+    fn note(&self, part: Part, what: &str, data: TensorData) {
+        let mut hasher = DomainHasher::new("spectramind/traced-tensor/v1");
+        hasher.field(format!("{:?}", data.dtype).as_bytes()).u64(data.shape.len() as u64);
+        let shape: Vec<usize> = data.shape.to_vec();
+        for &length in &shape {
+            hasher.u64(length as u64);
+        }
+        hasher.field(data.as_bytes());
+        let mut found = self.found.lock().expect("nothing panics while it is held");
+        let of_part = found.parts.entry(part).or_default();
+        let place = of_part.len();
+        of_part.push(Traced { part, place, what: what.to_owned(), shape, digest: hasher.finish() });
+        if self.wanted == Some((part, place)) {
+            found.wanted = Some(data);
+        }
+    }
+
+    /// All that was heard of, part by part, and the elements of the wanted tensor.
+    pub fn take(self) -> (Vec<Traced>, Option<TensorData>) {
+        let mut found = self.found.lock().expect("nothing panics while it is held");
+        (std::mem::take(&mut found.parts).into_values().flatten().collect(), found.wanted.take())
+    }
+}
