@@ -31,6 +31,9 @@ impl Bounds {
 pub enum NetworkMode {
     /// No network at all.
     None,
+    /// No network at all, and something that keeps it away: the program's own word will not do. A limit only; what a run had is
+    /// [`None`](Self::None) or not, and [`Enforcement`] says by what.
+    Denied,
     /// Any network the machine has.
     Unrestricted,
 }
@@ -57,6 +60,42 @@ pub struct NetworkFigure {
     pub mode: NetworkMode,
     /// How that was made so.
     pub enforcement: Enforcement,
+}
+
+impl NetworkFigure {
+    /// Whether it is no more than a limit allows. Where the network is to be denied, something has to have kept it away.
+    pub fn keeps(self, bound: NetworkMode) -> bool {
+        match bound {
+            NetworkMode::Unrestricted => true,
+            NetworkMode::None => self.mode == NetworkMode::None,
+            NetworkMode::Denied => self.mode == NetworkMode::None && self.enforcement != Enforcement::SelfAsserted,
+        }
+    }
+}
+
+/// What a config asks for: `envelope.network` of a training, `command.network` of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum NetworkRule {
+    /// No network: the kernel refuses it to the run and to all that it starts, or the run does not begin.
+    Deny,
+    /// No network, on the run's own word: nothing keeps it away, and the record says so.
+    Observe,
+    /// The name that [`Observe`](Self::Observe) had before.
+    None,
+    /// Any network the machine has.
+    Unrestricted,
+}
+
+impl NetworkRule {
+    /// The limit that it comes to.
+    pub fn bound(self) -> NetworkMode {
+        match self {
+            Self::Deny => NetworkMode::Denied,
+            Self::Observe | Self::None => NetworkMode::None,
+            Self::Unrestricted => NetworkMode::Unrestricted,
+        }
+    }
 }
 
 /// How a network mode was made so.
@@ -134,12 +173,12 @@ pub fn judge(bounds: &Bounds, figures: &Figures) -> Vec<Finding> {
             verdict: verdict(figures.peak_device_bytes.map(|bytes| bytes > bound)),
         });
     }
-    if bounds.network == NetworkMode::None {
+    if bounds.network != NetworkMode::Unrestricted {
         findings.push(Finding {
             limit: Limit::Network,
-            bound: NetworkMode::None.to_string(),
+            bound: bounds.network.to_string(),
             figure: Some(figures.network.to_string()),
-            verdict: verdict(Some(figures.network.mode != NetworkMode::None)),
+            verdict: verdict(Some(!figures.network.keeps(bounds.network))),
         });
     }
     findings
@@ -186,6 +225,7 @@ impl fmt::Display for NetworkMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::None => "none",
+            Self::Denied => "denied",
             Self::Unrestricted => "unrestricted",
         })
     }
@@ -264,6 +304,23 @@ mod tests {
         assert_eq!(judged(9_007_199_254_740_992.0, two_to_53 + 1), Verdict::Within);
         assert_eq!(judged(18_446_744_073_709_551_616.0, u64::MAX), Verdict::Exceeded);
         assert_eq!(judged(f64::INFINITY, u64::MAX), Verdict::Exceeded);
+    }
+
+    #[test]
+    fn a_network_that_was_to_be_denied_was_kept_away_by_something_else_than_a_word() {
+        let denied = Bounds { network: NetworkMode::Denied, ..KAGGLE };
+        let judged = |mode, enforcement| {
+            let network = NetworkFigure { mode, enforcement };
+            judge(&denied, &Figures { network, ..figures(1.0, None, mode) })[2].clone()
+        };
+        let word = judged(NetworkMode::None, Enforcement::SelfAsserted);
+        assert_eq!(word.verdict, Verdict::Exceeded);
+        assert_eq!(word.to_string(), "network: expected within denied, got none (self-asserted)");
+        for enforcement in [Enforcement::SyscallFilter, Enforcement::NetworkNamespace] {
+            assert_eq!(judged(NetworkMode::None, enforcement).verdict, Verdict::Within);
+            assert_eq!(judged(NetworkMode::Unrestricted, enforcement).verdict, Verdict::Exceeded);
+            assert_eq!(judged(NetworkMode::Denied, enforcement).verdict, Verdict::Exceeded, "a limit is no figure");
+        }
     }
 
     #[test]

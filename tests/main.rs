@@ -11,6 +11,7 @@ mod configs;
 mod docs;
 mod doctor;
 mod dvc;
+mod envelope;
 mod errors;
 mod example;
 mod exec;

@@ -360,6 +360,8 @@ impl Running {
             reports: reports_writer.as_raw_fd(),
             #[cfg(target_os = "linux")]
             ruleset: invocation.confinement.ruleset(),
+            #[cfg(target_os = "linux")]
+            filter: invocation.confinement.filter(),
             wall: invocation.limits.wall,
             grace: invocation.limits.grace,
             linger: invocation.limits.linger,

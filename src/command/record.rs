@@ -24,10 +24,12 @@ use crate::config::Config;
 use crate::engine::run_dir::RunDirectory;
 use crate::engine::task::Metric;
 use crate::engine::written::WrittenFiles;
+use crate::envelope::{Enforcement, NetworkFigure, NetworkRule};
 use crate::failure::{Advice, Context, Failure};
 use crate::manifest::key::SigningKey;
 use crate::manifest::origin::{CommandOrigin, ComputationOrigin, RunOrigin};
 use crate::manifest::predicate::{COMMAND_WORKLOAD, CommandRecord, Computation, ExitReason, RunRecord, SandboxRecord};
+use crate::network;
 use crate::provenance::data::DigestCache;
 use crate::provenance::path::RelativePath;
 use crate::run::{
@@ -276,6 +278,11 @@ pub fn record(recording: Recording<'_>) -> Result<Recorded, Failure> {
         // Over how many samples a command does not say.
         metrics: metrics.iter().map(|metric| (metric.clone(), 0)).collect(),
         bounds: command.bounds(),
+        network: match command.network {
+            // The stage has tried the filter, and the command has entered it, or it would not have begun.
+            NetworkRule::Deny => network::DENIED,
+            rule => NetworkFigure { mode: rule.bound(), enforcement: Enforcement::SelfAsserted },
+        },
         wall_seconds: finished.wall_seconds,
         peak_host_bytes: Some(finished.peak_bytes),
         peak_device_bytes: None,

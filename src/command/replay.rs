@@ -18,6 +18,7 @@ use super::sandbox::Sandbox;
 use super::stage::{Stage, passed};
 use crate::config::Config;
 use crate::difference::first_difference;
+use crate::envelope::NetworkRule;
 use crate::failure::{Context, Failure};
 use crate::manifest::predicate::{CommandRecord, SandboxRecord};
 use crate::manifest::strict_json::DecimalU64;
@@ -118,6 +119,9 @@ impl CommandReplay<'_> {
             here(confinement.in_force()),
             there(&claimed.sandbox)
         ));
+        if command.network == NetworkRule::Deny {
+            notes.push("the network was denied to it here, too (system-call filter)".into());
+        }
         notes.push(format!(
             "{} were this machine's, other variables as recorded; a difference may come from another version of what the command \
              uses",

@@ -9,7 +9,8 @@ use super::arguments::substitute;
 use super::config::CheckedCommand;
 use super::environment::{CommandEnvironment, PASSED};
 use super::process::{self, Finished, Invocation, Limits, Stream};
-use super::sandbox::Confinement;
+use super::sandbox::{Confinement, Network};
+use crate::envelope::NetworkRule;
 use crate::failure::{Context, Failure};
 use crate::verify::{COMMAND_CONFIG_YAML, COMMAND_STDERR, COMMAND_STDOUT};
 
@@ -33,7 +34,11 @@ impl Stage<'_> {
     pub fn confinement(&self) -> Result<Confinement, Failure> {
         let writes: Vec<PathBuf> = self.command.writes.iter().map(|path| self.folder.join(path)).collect();
         let writable: Vec<&Path> = [self.run, self.temporary].into_iter().chain(writes.iter().map(|p| &**p)).collect();
-        Ok(Confinement::to(&writable)?)
+        let network = match self.command.network {
+            NetworkRule::Deny => Network::Denied,
+            NetworkRule::Observe | NetworkRule::None | NetworkRule::Unrestricted => Network::Open,
+        };
+        Ok(Confinement::to(&writable, network)?)
     }
 
     /// Runs it to its end; its output is kept in the run directory.

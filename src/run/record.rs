@@ -23,11 +23,13 @@ use crate::engine::settings::Numerics;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::task::Task;
 use crate::engine::workers::Member;
+use crate::envelope::{Enforcement, NetworkFigure, NetworkMode, NetworkRule};
 use crate::failure::{Context, Failure};
 use crate::manifest::key::SigningKey;
 use crate::manifest::origin::{ComputationOrigin, ORIGIN, RunOrigin, TrainingOrigin};
 use crate::manifest::predicate::{Computation, RunRecord, StretchRecord, TrainingRecord};
 use crate::manifest::strict_json::DecimalU64;
+use crate::network;
 use crate::provenance::data::DigestCache;
 use crate::provenance::path::RelativePath;
 use crate::verify::MANIFEST;
@@ -167,16 +169,27 @@ pub struct Composed<'a, W: Workload> {
     config: &'a Config,
     checked: CheckedConfig<W>,
     team: Team,
+    /// What keeps the network away, if anything does.
+    denied: Option<NetworkFigure>,
 }
 
 impl<'a, W: Workload> Composed<'a, W> {
-    /// Reads a config, refuses by key what cannot be done, and chooses a device for every worker. `program` is this program's
-    /// file: several processes have to be of the same.
+    /// Reads a config, refuses by key what cannot be done, denies the network to this process for good where the config says so, and
+    /// chooses a device for every worker. `program` is this program's file: several processes have to be of the same.
     ///
     /// # Errors
-    /// What is wrong with the config, or that there is no such device; that another rank has another program or config.
+    /// What is wrong with the config, or that the network cannot be denied, or that there is no such device; that another rank has
+    /// another program or config.
     pub fn of(workload: &'a W, config: &'a Config, crew: Crew<'_>, program: &Path) -> Result<Self, Failure> {
-        let checked = CheckedConfig::of(workload, config);
+        let mut denied = None;
+        // Before any device is asked for, whose driver starts threads.
+        let checked = CheckedConfig::of(workload, config).and_then(|checked| {
+            if checked.settings().envelope.network == NetworkRule::Deny {
+                refuse_ranks(&crew)?;
+                denied = Some(network::deny()?);
+            }
+            Ok(checked)
+        });
         let team = match crew {
             Crew::Threads(workers) => Team::of(checked.as_ref().map_err(Clone::clone)?.trainer(), workers)?,
             Crew::Ranks(ranks) => {
@@ -194,7 +207,18 @@ impl<'a, W: Workload> Composed<'a, W> {
                 Team::among(ranks, program, config, trainer)?
             }
         };
-        Ok(Self { workload, config, checked: checked?, team })
+        Ok(Self { workload, config, checked: checked?, team, denied })
+    }
+
+    /// The network that the run had: what keeps it away, or this program's own word, which looks for sockets that are open. Those
+    /// that an MPI has between processes of one machine are not looked at.
+    fn network(&self) -> NetworkFigure {
+        let mode = match (self.checked.settings().envelope.network, self.team.hosts()) {
+            (NetworkRule::Unrestricted, _) | (_, 2..) => NetworkMode::Unrestricted,
+            (_, 1) if self.team.ranks().is_none() && network::is_open() => NetworkMode::Unrestricted,
+            _ => NetworkMode::None,
+        };
+        self.denied.unwrap_or(NetworkFigure { mode, enforcement: Enforcement::SelfAsserted })
     }
 
     /// Device and arithmetic, and why that device.
@@ -227,6 +251,21 @@ impl<'a, W: Workload> Composed<'a, W> {
         let task = self.workload.task(own, &data.listed())?;
         fit::check(&task, &plan(self.workload, &self.checked, None, &|| Duration::ZERO))?;
         Ok(Prepared { composed: self, data, task })
+    }
+}
+
+/// Processes that a launcher started talk through sockets that it opened before anything could be denied.
+fn refuse_ranks(crew: &Crew<'_>) -> Result<(), Failure> {
+    match crew {
+        Crew::Threads(_) => Ok(()),
+        Crew::Ranks(ranks) => Err(Failure::usage(
+            format!(
+                "envelope.network=deny: expected the workers of one process, got {} processes of an MPI launcher, which talk over the \
+                 network",
+                ranks.size()
+            ),
+            "let workers of this machine make the run, without a launcher (trainer=multi_gpu), or set envelope.network=observe",
+        )),
     }
 }
 
@@ -285,7 +324,7 @@ impl<'a, W: Workload> Prepared<'a, W> {
     }
 
     fn origin(&self, id: &str, name: &str, sources: &Sources, world: &Surroundings<'_>) -> Result<RunOrigin, Failure> {
-        let Composed { workload, config, checked, team } = &self.composed;
+        let Composed { workload, config, checked, team, .. } = &self.composed;
         let (settings, trainer) = (checked.settings(), checked.trainer());
         let about = About {
             run: RunRecord {
@@ -574,6 +613,7 @@ impl<W: Workload> Trained<'_, W> {
             outputs,
             metrics: end.metrics.iter().map(|metric| (metric.clone(), end.test_samples)).collect(),
             bounds: composed.checked.settings().envelope.bounds(),
+            network: composed.network(),
             wall_seconds: run.elapsed_before_seconds() + (surroundings.elapsed)().as_secs_f64(),
             peak_host_bytes: (surroundings.peak_host_bytes)(),
             peak_device_bytes,

@@ -9,7 +9,7 @@ use crate::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory, STEP_LOG, complete_
 use crate::engine::snapshot::Snapshot;
 use crate::engine::task::Metric;
 use crate::engine::written::WrittenFiles;
-use crate::envelope::{Bounds, Enforcement, Figures, NetworkFigure};
+use crate::envelope::{Bounds, Figures, NetworkFigure};
 use crate::failure::{Context, Failure};
 use crate::manifest::dsse::Envelope;
 use crate::manifest::key::SigningKey;
@@ -47,6 +47,8 @@ pub(crate) struct Outcome {
     pub metrics: Vec<(Metric, u64)>,
     /// The limits that were in force.
     pub bounds: Bounds,
+    /// The network that the run had, and by what.
+    pub network: NetworkFigure,
     /// Seconds from start to end.
     pub wall_seconds: f64,
     /// Most bytes of host memory.
@@ -70,7 +72,7 @@ pub(crate) fn sign(
         wall_seconds: outcome.wall_seconds,
         peak_host_bytes: outcome.peak_host_bytes,
         peak_device_bytes: outcome.peak_device_bytes,
-        network: NetworkFigure { mode: outcome.bounds.network, enforcement: Enforcement::SelfAsserted },
+        network: outcome.network,
     };
     let metric = |(metric, samples): &(Metric, u64)| -> Result<_, Failure> {
         Ok(MetricRecord {

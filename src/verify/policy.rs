@@ -317,7 +317,7 @@ impl LimitRules {
     fn is_empty(&self) -> bool {
         self.wall_seconds.is_none()
             && self.device_memory_bytes.is_none()
-            && !matches!(self.network, Some(NetworkMode::None))
+            && !matches!(self.network, Some(NetworkMode::None | NetworkMode::Denied))
     }
 }
 

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal};
 use super::Status;
 
 /// What a guardian is told before it starts.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Plan {
     /// Where [`Order`]s come from, one byte each.
     pub orders: RawFd,
@@ -22,6 +22,9 @@ pub(super) struct Plan {
     /// Landlock's rules for the command.
     #[cfg(target_os = "linux")]
     pub ruleset: Option<RawFd>,
+    /// What keeps the network from the command.
+    #[cfg(target_os = "linux")]
+    pub filter: Option<crate::network::Filter>,
     pub wall: Option<Duration>,
     pub grace: Duration,
     pub linger: Duration,
@@ -137,6 +140,10 @@ fn become_command(plan: &Plan, mask: &libc::sigset_t) -> io::Result<()> {
         rustix::thread::set_no_new_privs(true)?;
         if let Some(ruleset) = plan.ruleset {
             crate::command::sandbox::enter(ruleset)?;
+        }
+        // The guardian has none: it makes no socket, and a filter would cost its system calls.
+        if let Some(filter) = &plan.filter {
+            filter.enter()?;
         }
         // What some library opened without asking for it to be closed; older kernels cannot.
         const CLOSE_ON_EXEC: u32 = 4;

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
+use crate::command::sandbox::Network;
 
 struct Run {
     folder: tempfile::TempDir,
@@ -37,7 +38,7 @@ impl Run {
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
         let (run, tmp) = (self.path("run"), self.path("tmp"));
         let confinement = match self.sandboxed {
-            true => Confinement::to(&[&run, &tmp]).expect("rules"),
+            true => Confinement::to(&[&run, &tmp], Network::Open).expect("rules"),
             false => Confinement::none("not wanted"),
         };
         let path = std::env::var_os("PATH").expect("a path");
@@ -157,7 +158,9 @@ fn it_cannot_write_outside_its_folders() {
          ln -s \"$PWD/outside\" \"$RUN/way\"; echo x > \"$RUN/way/new\"; rm \"$RUN/way\"; \
          echo x > \"$RUN/own\" && echo x > \"$TMPDIR/own\" && echo x > /dev/null && mkdir -p \"$RUN/a/b\" && mv \"$RUN/own\" \"$RUN/a/b\"",
     );
-    if let crate::command::sandbox::Sandbox::None { .. } = Confinement::to(&[]).expect("rules").in_force() {
+    if let crate::command::sandbox::Sandbox::None { .. } =
+        Confinement::to(&[], Network::Open).expect("rules").in_force()
+    {
         return;
     }
     assert_eq!(finished.end, End::Exited(0), "{}", run.text("run/stderr.txt"));
@@ -361,7 +364,7 @@ fn it_sees_no_file_that_the_caller_has_open() {
 #[test]
 fn it_can_neither_signal_nor_look_into_its_guardian() {
     let run = Run::new();
-    match Confinement::to(&[]).expect("rules").in_force() {
+    match Confinement::to(&[], Network::Open).expect("rules").in_force() {
         crate::command::sandbox::Sandbox::Landlock { abi } if *abi >= 6 => {}
         _ => return,
     }
