@@ -20,6 +20,7 @@ mod forgery;
 mod git;
 mod golden;
 mod hydra;
+mod interruption;
 mod keys;
 mod layers;
 mod live;

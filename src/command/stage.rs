@@ -12,6 +12,7 @@ use super::process::{self, Finished, Invocation, Limits, Stream};
 use super::sandbox::{Confinement, Network};
 use crate::envelope::NetworkRule;
 use crate::failure::{Context, Failure};
+use crate::run::Interruption;
 use crate::verify::{COMMAND_CONFIG_YAML, COMMAND_STDERR, COMMAND_STDOUT};
 
 /// A command and all that it gets.
@@ -41,8 +42,13 @@ impl Stage<'_> {
         Ok(Confinement::to(&writable, network)?)
     }
 
-    /// Runs it to its end; its output is kept in the run directory.
-    pub fn run(&self, confinement: &Confinement, output: &mut dyn FnMut(Stream, &[u8])) -> Result<Finished, Failure> {
+    /// Runs it to its end, or until `stop` says that it is to end; its output is kept in the run directory.
+    pub fn run(
+        &self,
+        confinement: &Confinement,
+        output: &mut dyn FnMut(Stream, &[u8]),
+        stop: &dyn Fn() -> Option<Interruption>,
+    ) -> Result<Finished, Failure> {
         let config = self.run.join(COMMAND_CONFIG_YAML);
         let (config, run) = (text(&config)?, text(self.run)?);
         let words: Vec<OsString> =
@@ -63,7 +69,7 @@ impl Stage<'_> {
             limits,
             confinement,
         };
-        Ok(process::run(&invocation, output, &|| false)?)
+        Ok(process::run(&invocation, output, stop)?)
     }
 }
 

@@ -316,17 +316,19 @@ fn train<B: AutodiffBackend, T: Task>(
                     exit = exit.or(Some(Exit::Interrupted));
                 }
             }
-            // A run that is over anyway did not meet a limit.
-            if give_up && exit != Some(Exit::Interrupted) {
+            // A run that is over anyway did not meet a limit, nor was it interrupted: its replay ends there by itself.
+            if give_up {
                 exit = Some(Exit::EarlyStopped);
             }
             Ok(if exit.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         };
         let _ = prepared_in_order(trainer.dataloader, &remaining, prepare, train_step)?;
     }
-    // The last step may meet the time limit as well as the end of the plan: a finished run is a finished run.
+    // The last step may meet the time limit, or be interrupted, at the end of the plan: a finished run is a finished run.
     let exit = match exit {
-        Some(Exit::MaxTime | Exit::StepLimit) | None if state.progress.position.epoch >= trainer.max_epochs => {
+        Some(Exit::MaxTime | Exit::StepLimit | Exit::Interrupted) | None
+            if state.progress.position.epoch >= trainer.max_epochs =>
+        {
             Exit::Completed
         }
         exit => exit.unwrap_or(Exit::Completed),

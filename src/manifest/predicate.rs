@@ -478,8 +478,9 @@ impl Predicate for TrainingRun {
             if words.is_empty() {
                 return refuse("computation.command.words", "empty".to_owned());
             }
-            if *exit_code != 0 {
-                return refuse("computation.command.exitCode", format!("{exit_code}: only success is signed"));
+            if *exit_code != 0 && self.exit.reason != ExitReason::Interrupted {
+                let message = format!("{exit_code}: only success is signed, and what somebody stopped");
+                return refuse("computation.command.exitCode", message);
             }
         }
         if self.envelope.figures.wall_seconds.get() < 0.0 {

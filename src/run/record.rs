@@ -105,8 +105,14 @@ pub fn record<W: Workload>(workload: &W, recording: Recording<'_>) -> Result<Sig
     }
     news(News::Begun(started.origin()));
     let trained = started.train(surroundings.elapsed, &mut |event| {
+        let is_step = matches!(event, Event::Step { .. });
         news(News::Event(event));
-        ControlFlow::Continue(())
+        // After a step, and not before the first: a run without steps is none.
+        if is_step && (surroundings.interruption)().is_some() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     })?;
     news(News::Trained(trained.end()));
     trained.sign(&surroundings, key)

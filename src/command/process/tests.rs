@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::command::sandbox::Network;
+use crate::run::Interruption;
 
 struct Run {
     folder: tempfile::TempDir,
@@ -57,7 +58,7 @@ impl Run {
             limits: Limits { wall: self.wall, ..self.limits.clone() },
             confinement: &confinement,
         };
-        super::run(&invocation, &mut |_, _| {}, stop)
+        super::run(&invocation, &mut |_, _| {}, &|| stop().then_some(Interruption::Terminate))
     }
 
     fn shell(&self, script: &str) -> Finished {
@@ -109,11 +110,11 @@ fn its_output_is_passed_on_as_it_comes() {
         limits: Limits::of_output(100),
         confinement: &confinement,
     };
-    super::run(&invocation, &mut |stream, bytes| seen.push((stream, bytes.to_vec())), &|| false).expect("runs");
+    super::run(&invocation, &mut |stream, bytes| seen.push((stream, bytes.to_vec())), &|| None).expect("runs");
     assert!(seen.contains(&(Stream::Stdout, b"one\n".to_vec())), "{seen:?}");
     assert!(seen.contains(&(Stream::Stderr, b"two\n".to_vec())), "{seen:?}");
     // What is there is not overwritten.
-    let again = super::run(&invocation, &mut |_, _| {}, &|| false).expect_err("refused").to_string();
+    let again = super::run(&invocation, &mut |_, _| {}, &|| None).expect_err("refused").to_string();
     assert_eq!(again, format!("cannot write {}", stdout.display()));
 }
 
@@ -306,7 +307,7 @@ fn the_wall_limit_holds_while_nobody_takes_the_output() {
             run.assert_gone("run/pid");
         }
     };
-    assert_eq!(super::run(&invocation, &mut output, &|| false).expect("runs").end, End::WallLimit);
+    assert_eq!(super::run(&invocation, &mut output, &|| None).expect("runs").end, End::WallLimit);
 }
 
 #[test]
@@ -400,7 +401,7 @@ fn a_caller_to_be_killed() {
         limits: Limits::of_output(100),
         confinement: &Confinement::none("not wanted"),
     };
-    let _ = super::run(&invocation, &mut |_, _| {}, &|| false);
+    let _ = super::run(&invocation, &mut |_, _| {}, &|| None);
 }
 
 #[cfg(target_os = "linux")]
