@@ -170,3 +170,82 @@ fn without_filters(command: &mut std::process::Command) -> &mut std::process::Co
     // SAFETY: applying a filter allocates nothing and takes no lock.
     unsafe { command.pre_exec(move || apply_filter(&program).map_err(|_| std::io::ErrorKind::Other.into())) }
 }
+
+/// A training that would take hours.
+const ENDLESS: [&str; 7] = [
+    "train",
+    "trainer=ci_fast",
+    "run.dir=run",
+    "trainer.max_epochs=1000000",
+    "trainer.early_stopping=null",
+    "trainer.max_time=null",
+    "trainer.checkpoint.every_n_steps=50",
+];
+
+#[test]
+fn a_run_that_would_take_longer_ends_in_time_signed_with_predictions_and_goes_on() {
+    let sandbox = Sandbox::with_data();
+    let began = std::time::Instant::now();
+    let limited = sandbox.done(&[&ENDLESS[..], &["envelope.wall_seconds=6"]].concat());
+    let took = began.elapsed().as_secs_f64();
+    assert!(
+        crate::sandbox::field(&limited.stdout, "exit ").starts_with("stopped in time for envelope.wall_seconds, "),
+        "{}",
+        limited.stdout
+    );
+    let shown = shown(&sandbox);
+    assert_eq!(shown["exit"]["reason"], "wallLimit");
+    let said = shown["envelope"]["figures"]["wallSeconds"]["value"].as_f64().expect("a number");
+    // Not long before, either: half of the limit went into steps.
+    assert!(said <= 6.0 && said > 3.0 && said < took, "{said} of {took}");
+    assert!(sandbox.path("run/predictions.csv").exists());
+    let audit = sandbox.audit(&["--replay"]);
+    assert_eq!(audit.code, 0, "{}", audit.stdout);
+    assert!(
+        audit.stdout.contains("exit         wallLimit") && audit.stdout.contains("in time for the limit of 6 s"),
+        "{}",
+        audit.stdout
+    );
+
+    // Whoever goes on gives it as much time again, and the record then says that both together were too much.
+    let before = crate::training::steps_written(&sandbox.path("run"));
+    sandbox.done(&["train", "--resume", "run"]);
+    assert!(crate::training::steps_written(&sandbox.path("run")) > before + 1);
+    let audit = sandbox.audit(&[]);
+    assert!(audit.code == 1 && audit.stdout.contains("wall time: expected within 6 s, got "), "{}", audit.stdout);
+}
+
+#[test]
+fn a_plan_that_cannot_keep_its_limits_is_refused_before_anything_is_made() {
+    let sandbox = Sandbox::new();
+    let outcome = sandbox.run(&["train", "trainer=ci_fast", "run.dir=run", "envelope.wall_seconds=1199"]);
+    assert_eq!(outcome.code, 2, "{}", outcome.stderr);
+    let said =
+        "trainer.max_time: expected at most envelope.wall_seconds, or null, got 1200 s with envelope.wall_seconds=1199";
+    assert!(outcome.stderr.contains(said), "{}", outcome.stderr);
+    assert!(!sandbox.path("run").exists() && !sandbox.path("data").exists());
+
+    let judged = |arguments: &[&str], code: i32, said: &[&str]| {
+        let outcome = sandbox.verify(&[&["envelope", "--static", "configs"], arguments].concat());
+        assert_eq!(outcome.code, code, "{arguments:?}\n{}{}", outcome.stdout, outcome.stderr);
+        for said in said {
+            assert!(outcome.stdout.contains(said), "{said}\n{}", outcome.stdout);
+        }
+    };
+    judged(&["trainer=kaggle_safe"], 0, &["trainer.max_time: within 32400 s, 30600 s", "envelope.network: observe"]);
+    judged(&["envelope.wall_seconds=60"], 1, &["trainer.max_time: expected within 60 s, got 32400 s"]);
+    judged(
+        &["--kaggle", "envelope=none"],
+        1,
+        &[
+            "envelope.wall_seconds: expected within 32400 s, got none",
+            "envelope.network: expected within none, got unrestricted",
+        ],
+    );
+    judged(&["--kaggle", "envelope.network=deny"], 0, &["envelope.network: deny"]);
+    judged(&["envelope=none"], 3, &["the config sets no limits"]);
+    let wrong = sandbox.verify(&["envelope", "--static", "configs", "trainer=nothing"]);
+    assert_eq!(wrong.code, 2, "{}", wrong.stderr);
+    std::fs::write(sandbox.path("configs/exec.yaml"), "command: {wall_seconds: 60, network: deny}\n").expect("write");
+    judged(&["--config-name", "exec"], 0, &["command.wall_seconds: within 60 s, 60 s", "command.network: deny"]);
+}

@@ -190,7 +190,11 @@ fn a_command_gets_the_signal_and_its_record_says_interrupted() {
     // Twice: at once, with nothing signed and nothing left running.
     let _ = std::fs::remove_dir_all(sandbox.path("run"));
     let ended = signalled(sandbox.spectramind(&words), &["TERM", "INT"], || sandbox.path("run/begun.txt").exists());
-    assert!([130, 143].contains(&ended.code) && !sandbox.path("run/manifest.intoto.jsonl").exists(), "{}", ended.stderr);
+    assert!(
+        [130, 143].contains(&ended.code) && !sandbox.path("run/manifest.intoto.jsonl").exists(),
+        "{}",
+        ended.stderr
+    );
     std::fs::write(sandbox.path("go"), "").expect("write");
     sandbox.done(&["exec", "--resume", "run"]);
     assert_eq!(shown(&sandbox)["exit"]["reason"], "completed");

@@ -257,6 +257,9 @@ fn exit(end: &FitEnd) -> String {
         Exit::Completed => format!("completed, {} steps", end.steps),
         Exit::EarlyStopped => format!("stopped early, {} steps", end.steps),
         Exit::Interrupted => format!("interrupted, {} steps; go on with --resume", end.steps),
+        Exit::WallLimit => {
+            format!("stopped in time for envelope.wall_seconds, {} steps; go on with --resume", end.steps)
+        }
         Exit::MaxTime | Exit::StepLimit => {
             format!("stopped at trainer.max_time, {} steps; go on with --resume", end.steps)
         }

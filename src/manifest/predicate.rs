@@ -340,6 +340,8 @@ pub enum ExitReason {
     EarlyStopped,
     /// The time the config allowed was over.
     MaxTime,
+    /// It ended early so that all of it, the signature too, kept the wall time of its limits.
+    WallLimit,
     /// Somebody stopped it; it can be resumed.
     Interrupted,
     /// A value was no longer finite.

@@ -8,14 +8,14 @@ use burn::tensor::backend::AutodiffBackend;
 
 use super::data::{DataSets, HashedSet};
 use super::origin::{self, About, read_origin};
-use super::place::{Place, newest_checkpoint, unused};
+use super::place::{Place, met_wall_limit, newest_checkpoint, unused};
 use super::ranks::Ranks;
 use super::sign::{self, Outcome, Signed};
 use super::{Crew, Sources, Surroundings, Team};
 use crate::config::Config;
 use crate::digest::FileDigest;
 use crate::engine::device::{Choice, Job, Kind};
-use crate::engine::fit::{self, Event, FitEnd, FitError, FitPlan, follow, lead};
+use crate::engine::fit::{self, Event, FitEnd, FitError, FitPlan, WallLimit, follow, lead};
 use crate::engine::observer::{Look, Observer};
 use crate::engine::repro::{NUMERICS_VERSION, with_arithmetic};
 use crate::engine::run_dir::RunDirectory;
@@ -80,7 +80,7 @@ pub fn record<W: Workload>(workload: &W, recording: Recording<'_>) -> Result<Sig
     let composed = Composed::of(workload, config, crew, surroundings.program)?;
     news(News::Computing(&composed.computing()));
     let ranks = composed.team.ranks().cloned();
-    let prepared = composed.prepare(cache, &mut |progress| news(News::Progress(progress)));
+    let prepared = composed.prepare(cache, surroundings.elapsed, &mut |progress| news(News::Progress(progress)));
     let prepared = match &ranks {
         Some(ranks) => {
             // Rank 0 makes the data that are missing here, then one rank of every other host there; then all read them.
@@ -134,13 +134,13 @@ pub fn assist<W: Workload>(
     ranks.agree(Ok(()))?;
     let prepared = match ranks.local_rank() {
         0 => {
-            let prepared = composed.prepare(cache, &mut |_| {});
+            let prepared = composed.prepare(cache, &|| Duration::ZERO, &mut |_| {});
             ranks.agree(prepared.as_ref().map(drop).map_err(Clone::clone))?;
             prepared
         }
         _ => {
             ranks.agree(Ok(()))?;
-            composed.prepare(cache, &mut |_| {})
+            composed.prepare(cache, &|| Duration::ZERO, &mut |_| {})
         }
     };
     let prepared = agreed_on_data(ranks, prepared)?;
@@ -238,25 +238,31 @@ impl<'a, W: Workload> Composed<'a, W> {
     }
 
     /// Makes the data sets that are missing and can be made, hashes each once, and builds the task from the lists made
-    /// then: each file is checked against them as it is read.
+    /// then: each file is checked against them as it is read. `elapsed` is a monotonic clock, by which hashing is measured: what is
+    /// signed is hashed again.
     ///
     /// # Errors
     /// When the data cannot be had, or the task cannot be trained with this config.
     pub fn prepare(
         self,
         cache: Option<&DigestCache>,
+        elapsed: &dyn Fn() -> Duration,
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Prepared<'a, W>, Failure> {
-        let (own, mut data) = (self.checked.own(), DataSets::default());
+        let (own, mut data, mut hashing) = (self.checked.own(), DataSets::default(), Duration::ZERO);
         for (number, set) in self.workload.data_sets(own).into_iter().enumerate() {
             self.workload.prepare(own, number, &data.listed(), progress)?;
             let stage = format!("hashing {}", set.root.display());
             progress(Progress { stage: &stage, done: 0, total: 1, unit: "" });
+            let began = elapsed();
             data.push(HashedSet::hash(set, self.checked.settings().provenance.dvc, cache)?);
+            hashing += elapsed().saturating_sub(began);
         }
         let task = self.workload.task(own, &data.listed())?;
         fit::check(&task, &plan(self.workload, &self.checked, None, &|| Duration::ZERO))?;
-        Ok(Prepared { composed: self, data, task })
+        // Digests that were remembered took no time, and what is in no memory is read from a disk.
+        let signing = SIGNING + hashing.max(Duration::from_secs(data.bytes() / READ_BYTES_PER_SECOND));
+        Ok(Prepared { composed: self, data, task, signing })
     }
 }
 
@@ -292,11 +298,18 @@ pub(super) fn plan<'a, W: Workload>(
     }
 }
 
+/// What signing takes beside reading the data again.
+const SIGNING: Duration = Duration::from_millis(500);
+/// Bytes of data that are read again in a second at least.
+const READ_BYTES_PER_SECOND: u64 = 256 << 20;
+
 /// A task, and the data that it was built from.
 pub struct Prepared<'a, W: Workload> {
     composed: Composed<'a, W>,
     data: DataSets,
     task: W::Task,
+    /// About how long signing takes.
+    signing: Duration,
 }
 
 impl<'a, W: Workload> Prepared<'a, W> {
@@ -381,7 +394,8 @@ impl<'a, W: Workload> Prepared<'a, W> {
         begin(&root)?;
         origin::write_beginning(run.files(), &origin, &self.data, &sources)?;
         run.note(&format!("# Run {id}\n\nconfig {digest}, {} overrides", origin.config.overrides.len()))?;
-        Ok(Started { prepared: self, run, origin, checkpoint: None, unmeasured: false, goes_on_after: None })
+        let wall = self.wall_limit(Duration::ZERO);
+        Ok(Started { prepared: self, run, origin, checkpoint: None, unmeasured: false, goes_on_after: None, wall })
     }
 
     fn resume(self, root: &Path, surroundings: &Surroundings<'_>) -> Result<Started<'a, W>, Failure> {
@@ -396,6 +410,7 @@ impl<'a, W: Workload> Prepared<'a, W> {
         if !logger.events {
             return refuse("logs/events.jsonl (logger.events=true) to count the time so far, got none".into());
         }
+        let met_its_limit = met_wall_limit(root);
         let checkpoint = newest_checkpoint(root)?;
         let step = checkpoint.as_ref().map_or(0, |snapshot| snapshot.progress.position.step);
         let mut run = RunDirectory::resume(root, logger, step, MANIFEST)?;
@@ -420,7 +435,16 @@ impl<'a, W: Workload> Prepared<'a, W> {
         let stretches = StretchRecord::listed(&now.device, stretches);
         let computation = ComputationOrigin::Training(TrainingOrigin { stretches, ..now });
         let origin = RunOrigin { environment: found.environment, computation, ..recorded };
-        Ok(Started { prepared: self, run, origin, checkpoint, unmeasured, goes_on_after: Some(step) })
+        // Whoever goes on with a run that had used its time up gives it as much again; the figure is the sum, and says so.
+        let before = if met_its_limit { 0.0 } else { run.elapsed_before_seconds() };
+        let wall = self.wall_limit(Duration::try_from_secs_f64(before).unwrap_or_default());
+        Ok(Started { prepared: self, run, origin, checkpoint, unmeasured, goes_on_after: Some(step), wall })
+    }
+
+    /// What is left of the limit on wall time, to a process that begins when so much is used up.
+    fn wall_limit(&self, before: Duration) -> Option<WallLimit> {
+        let limit = Duration::from_secs(self.composed.checked.settings().envelope.wall_seconds?);
+        Some(WallLimit { limit: limit.saturating_sub(before), signing: self.signing })
     }
 }
 
@@ -441,6 +465,7 @@ pub struct Started<'a, W: Workload> {
     /// Whether another process may have held device memory for this run, which nobody can measure any more.
     unmeasured: bool,
     goes_on_after: Option<u64>,
+    wall: Option<WallLimit>,
 }
 
 impl<'a, W: Workload> Started<'a, W> {
@@ -463,7 +488,7 @@ impl<'a, W: Workload> Started<'a, W> {
         elapsed: &(dyn Fn() -> Duration + Sync),
         observer: &mut (dyn FnMut(Event<'_>) -> ControlFlow<()> + Send),
     ) -> Result<Trained<'a, W>, Failure> {
-        let Self { prepared, mut run, origin, checkpoint, unmeasured, .. } = self;
+        let Self { prepared, mut run, origin, checkpoint, unmeasured, wall, .. } = self;
         let Composed { workload, checked, team, .. } = &prepared.composed;
         let in_lockstep = checked.trainer().sync_batchnorm;
         let mut peak = Some(0);
@@ -473,7 +498,7 @@ impl<'a, W: Workload> Started<'a, W> {
             }
             observer(event)
         };
-        let plan = plan(*workload, checked, None, elapsed);
+        let plan = FitPlan { wall, ..plan(*workload, checked, None, elapsed) };
         let training = Training {
             workload: *workload,
             task: &prepared.task,

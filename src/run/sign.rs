@@ -166,6 +166,7 @@ pub(super) fn exit_reason(exit: Exit) -> ExitReason {
         Exit::Completed => ExitReason::Completed,
         Exit::EarlyStopped => ExitReason::EarlyStopped,
         Exit::MaxTime => ExitReason::MaxTime,
+        Exit::WallLimit => ExitReason::WallLimit,
         Exit::StepLimit | Exit::Interrupted => ExitReason::Interrupted,
     }
 }

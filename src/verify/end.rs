@@ -105,6 +105,7 @@ impl VerifiedRun {
             }
             ExitReason::EarlyStopped => check.note("whether the metric had stopped improving is for a replay".into()),
             ExitReason::MaxTime => self.judge_time(plan, check),
+            ExitReason::WallLimit => self.judge_wall_limit(check),
             ExitReason::Interrupted => check.not_checked(
                 "interrupted: somebody chose this end, and nothing shows that it was not chosen by its score".into(),
             ),
@@ -134,6 +135,20 @@ impl VerifiedRun {
             Some(limit) => check.note(format!(
                 "stopped by the clock after {took} s of {limit} s (self-asserted): a trainer who lies about the time can pick \
                  the step to stop at"
+            )),
+        }
+    }
+
+    /// A run that says that it ended for its limit on wall time has to have one, and to have kept it: it ended for nothing else.
+    fn judge_wall_limit(&self, check: &mut Check) {
+        let envelope = &self.claim().envelope;
+        let took = envelope.figures.wall_seconds.get();
+        match &envelope.bounds.wall_seconds {
+            None => check.fail("wallLimit: expected envelope.wall_seconds in the config, got none".into()),
+            Some(limit) => check.note(format!(
+                "ended after {took} s, in time for the limit of {} s (self-asserted): a trainer who lies about the time can pick the step \
+                 to stop at",
+                limit.0
             )),
         }
     }

@@ -207,6 +207,13 @@ impl EnvelopeConfig {
                 "observe or unrestricted with trainer.num_nodes above 1, whose workers talk over the network";
             return Err(UnsupportedSetting::Invalid { key: "envelope.network", expected, got: "deny".into() });
         }
+        if let (Some(max_time), Some(limit)) = (trainer.max_time, self.wall_seconds)
+            && max_time.0.as_secs() > limit
+        {
+            let (key, expected) = ("trainer.max_time", "at most envelope.wall_seconds, or null");
+            let got = format!("{} s with envelope.wall_seconds={limit}", max_time.0.as_secs());
+            return Err(UnsupportedSetting::Invalid { key, expected, got });
+        }
         Ok(())
     }
 
