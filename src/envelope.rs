@@ -1,4 +1,4 @@
-//! The limits a run must keep, Kaggle's first of all: wall time, device memory, no network.
+//! The limits a run must keep, Kaggle's first of all: wall time, device and host memory, no network.
 //!
 //! Pure arithmetic over plain numbers: this module measures nothing and enforces nothing. Whoever measured says how in
 //! [`Enforcement`], and that is their own word, too: every figure that [`judge`] names is called self-asserted.
@@ -15,14 +15,28 @@ pub struct Bounds {
     pub wall_seconds: Option<u64>,
     /// Most bytes of device memory in use at one time.
     pub device_memory_bytes: Option<u64>,
+    /// Most bytes of host memory that the process holds at one time.
+    pub host_memory_bytes: Option<u64>,
     /// What of the network the run may use.
     pub network: NetworkMode,
 }
 
 impl Bounds {
     /// The limits of a Kaggle notebook: 9 hours, 16 GiB of device memory, no network.
-    pub const KAGGLE: Self =
-        Self { wall_seconds: Some(9 * 3600), device_memory_bytes: Some(16 << 30), network: NetworkMode::None };
+    pub const KAGGLE: Self = Self {
+        wall_seconds: Some(9 * 3600),
+        device_memory_bytes: Some(16 << 30),
+        host_memory_bytes: None,
+        network: NetworkMode::None,
+    };
+
+    /// No limits.
+    pub const NONE: Self = Self {
+        wall_seconds: None,
+        device_memory_bytes: None,
+        host_memory_bytes: None,
+        network: NetworkMode::Unrestricted,
+    };
 }
 
 /// What of the network a run may use, or did use.
@@ -118,6 +132,8 @@ pub enum Limit {
     WallSeconds,
     /// Bytes of device memory.
     DeviceMemoryBytes,
+    /// Bytes of host memory.
+    HostMemoryBytes,
     /// Use of the network.
     Network,
 }
@@ -149,7 +165,7 @@ pub struct Finding {
     pub verdict: Verdict,
 }
 
-/// Judges every limit that is set, in the order wall time, device memory, network.
+/// Judges every limit that is set, in the order wall time, device memory, host memory, network.
 ///
 /// A figure equal to its bound is within it. A wall time that is negative or not a number counts as not measured. An
 /// unrestricted network is no limit and yields no finding. Nobody but the trainer saw the figures, nor how the network was
@@ -165,13 +181,18 @@ pub fn judge(bounds: &Bounds, figures: &Figures) -> Vec<Finding> {
             verdict: verdict(seconds.map(|seconds| exceeds(seconds, bound))),
         });
     }
-    if let Some(bound) = bounds.device_memory_bytes {
-        findings.push(Finding {
-            limit: Limit::DeviceMemoryBytes,
-            bound: format!("{bound} bytes"),
-            figure: figures.peak_device_bytes.map(|bytes| format!("{bytes} bytes (self-asserted)")),
-            verdict: verdict(figures.peak_device_bytes.map(|bytes| bytes > bound)),
-        });
+    for (limit, bound, figure) in [
+        (Limit::DeviceMemoryBytes, bounds.device_memory_bytes, figures.peak_device_bytes),
+        (Limit::HostMemoryBytes, bounds.host_memory_bytes, figures.peak_host_bytes),
+    ] {
+        if let Some(bound) = bound {
+            findings.push(Finding {
+                limit,
+                bound: format!("{bound} bytes"),
+                figure: figure.map(|bytes| format!("{bytes} bytes (self-asserted)")),
+                verdict: verdict(figure.map(|bytes| bytes > bound)),
+            });
+        }
     }
     if bounds.network != NetworkMode::Unrestricted {
         findings.push(Finding {
@@ -204,6 +225,7 @@ impl fmt::Display for Finding {
         let name = match self.limit {
             Limit::WallSeconds => "wall time",
             Limit::DeviceMemoryBytes => "device memory",
+            Limit::HostMemoryBytes => "host memory",
             Limit::Network => "network",
         };
         let figure = self.figure.as_deref().unwrap_or("not measured");
@@ -254,8 +276,7 @@ mod tests {
         judge(bounds, figures).iter().map(|finding| (finding.limit, finding.verdict)).collect()
     }
 
-    const KAGGLE: Bounds =
-        Bounds { wall_seconds: Some(32_400), device_memory_bytes: Some(16 << 30), network: NetworkMode::None };
+    const KAGGLE: Bounds = Bounds::KAGGLE;
 
     #[test]
     fn a_figure_equal_to_its_bound_is_within_it_and_one_step_more_is_not() {
@@ -289,9 +310,23 @@ mod tests {
     }
 
     #[test]
+    fn host_memory_is_judged_where_there_is_a_limit() {
+        let judged = |bound, peak_host_bytes| {
+            let bounds = Bounds { host_memory_bytes: Some(bound), ..Bounds::NONE };
+            judge(&bounds, &Figures { peak_host_bytes, ..figures(1.0, None, NetworkMode::Unrestricted) })
+        };
+        let [finding] = &judged(7, Some(8))[..] else { panic!("one limit") };
+        assert_eq!(finding.to_string(), "host memory: expected within 7 bytes, got 8 bytes (self-asserted)");
+        assert_eq!((finding.limit, finding.verdict), (Limit::HostMemoryBytes, Verdict::Exceeded));
+        assert_eq!(
+            [judged(8, Some(8))[0].verdict, judged(8, None)[0].verdict],
+            [Verdict::Within, Verdict::NotMeasured]
+        );
+    }
+
+    #[test]
     fn an_absent_bound_yields_no_finding() {
-        let free = Bounds { wall_seconds: None, device_memory_bytes: None, network: NetworkMode::Unrestricted };
-        assert_eq!(judge(&free, &figures(f64::INFINITY, None, NetworkMode::Unrestricted)), []);
+        assert_eq!(judge(&Bounds::NONE, &figures(f64::INFINITY, None, NetworkMode::Unrestricted)), []);
     }
 
     #[test]

@@ -249,3 +249,30 @@ fn a_plan_that_cannot_keep_its_limits_is_refused_before_anything_is_made() {
     std::fs::write(sandbox.path("configs/exec.yaml"), "command: {wall_seconds: 60, network: deny}\n").expect("write");
     judged(&["--config-name", "exec"], 0, &["command.wall_seconds: within 60 s, 60 s", "command.network: deny"]);
 }
+
+#[test]
+fn a_run_that_holds_more_memory_than_it_may_ends_with_an_error_and_keeps_its_state() {
+    let sandbox = Sandbox::with_data();
+    let run = |limit: &str| {
+        let limit = format!("envelope.host_memory_bytes={limit}");
+        sandbox.run(&["train", "trainer=ci_fast", "run.dir=run", &limit])
+    };
+    let ended = run("1000000");
+    assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
+    let said = "envelope.host_memory_bytes: expected at most 1000000 bytes of main memory, got ";
+    assert!(ended.stderr.contains(said) && ended.stderr.contains("Hint: its state is kept"), "{}", ended.stderr);
+    assert!(!sandbox.path("run/manifest.intoto.jsonl").exists());
+    let kept = spectramind::engine::snapshot::Snapshot::read(&sandbox.path("run/checkpoints/final.safetensors"));
+    assert_eq!(kept.expect("a checkpoint").progress.position.step, 1);
+
+    std::fs::remove_dir_all(sandbox.path("run")).expect("remove");
+    assert_eq!(run("100000000000").code, 0);
+    assert_eq!(shown(&sandbox)["envelope"]["bounds"]["hostMemoryBytes"], "100000000000");
+    let audit = sandbox.audit(&[]);
+    assert!(
+        audit.code == 0 && audit.stdout.contains("host memory: expected within 100000000000 bytes, got "),
+        "{}",
+        audit.stdout
+    );
+    crate::training::assert_same_results(&crate::sandbox::trained().path("run"), &sandbox.path("run"));
+}

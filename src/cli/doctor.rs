@@ -186,7 +186,7 @@ fn network_denial() -> Result<String, String> {
 
 /// The limits of `envelope=kaggle`, which a run is judged by where its config sets no others.
 fn limits_as_text() -> String {
-    let Bounds { wall_seconds, device_memory_bytes, network } = Bounds::KAGGLE;
+    let Bounds { wall_seconds, device_memory_bytes, network, .. } = Bounds::KAGGLE;
     let wall = wall_seconds.map_or("none".into(), |seconds| format!("{seconds} s"));
     let memory = device_memory_bytes.map_or("none".into(), gibibytes);
     let denial = network_denial().unwrap_or_else(|why| format!("not here: {why}"));
@@ -197,7 +197,7 @@ fn limits_as_text() -> String {
 }
 
 fn limits_as_json() -> Value {
-    let Bounds { wall_seconds, device_memory_bytes, network } = Bounds::KAGGLE;
+    let Bounds { wall_seconds, device_memory_bytes, network, .. } = Bounds::KAGGLE;
     let denial = network_denial();
     let denial = json!({ "works": denial.is_ok(), "by": denial.as_ref().ok(), "why": denial.as_ref().err() });
     json!({

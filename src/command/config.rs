@@ -285,7 +285,7 @@ impl CheckedCommand {
 
     /// The limits that are signed.
     pub fn bounds(&self) -> Bounds {
-        Bounds { wall_seconds: self.wall_seconds, device_memory_bytes: None, network: self.network.bound() }
+        Bounds { wall_seconds: self.wall_seconds, network: self.network.bound(), ..Bounds::NONE }
     }
 
     /// What the command reads: in the order of the list, or by name.

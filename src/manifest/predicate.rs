@@ -302,6 +302,9 @@ pub struct BoundsRecord {
     /// Most bytes of device memory.
     #[serde(deserialize_with = "Option::deserialize")]
     pub device_memory_bytes: Option<DecimalU64>,
+    /// Most bytes of host memory; left out where there is no such limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_memory_bytes: Option<DecimalU64>,
     /// What of the network the run may use.
     pub network: NetworkMode,
 }
@@ -384,6 +387,7 @@ impl From<&Bounds> for BoundsRecord {
         Self {
             wall_seconds: bounds.wall_seconds.map(DecimalU64),
             device_memory_bytes: bounds.device_memory_bytes.map(DecimalU64),
+            host_memory_bytes: bounds.host_memory_bytes.map(DecimalU64),
             network: bounds.network,
         }
     }
@@ -394,6 +398,7 @@ impl From<&BoundsRecord> for Bounds {
         Self {
             wall_seconds: record.wall_seconds.map(|value| value.0),
             device_memory_bytes: record.device_memory_bytes.map(|value| value.0),
+            host_memory_bytes: record.host_memory_bytes.map(|value| value.0),
             network: record.network,
         }
     }

@@ -15,6 +15,7 @@
 //! Nothing here prints, reads a clock or the environment: they come in as [`Surroundings`].
 
 mod data;
+mod memory;
 mod origin;
 mod place;
 mod ranks;
@@ -27,6 +28,7 @@ mod team;
 mod workloads;
 
 pub use self::data::{DataSets, HashedSet};
+pub use self::memory::MemoryError;
 pub use self::origin::{audit_difference, config_record, read_origin};
 pub use self::place::{Place, is_complete};
 pub use self::ranks::Ranks;

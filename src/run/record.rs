@@ -7,6 +7,7 @@ use std::time::Duration;
 use burn::tensor::backend::AutodiffBackend;
 
 use super::data::{DataSets, HashedSet};
+use super::memory;
 use super::origin::{self, About, read_origin};
 use super::place::{Place, met_wall_limit, newest_checkpoint, unused};
 use super::ranks::Ranks;
@@ -104,7 +105,7 @@ pub fn record<W: Workload>(workload: &W, recording: Recording<'_>) -> Result<Sig
         news(News::GoingOn(step));
     }
     news(News::Begun(started.origin()));
-    let trained = started.train(surroundings.elapsed, &mut |event| {
+    let trained = started.train(&surroundings, &mut |event| {
         let is_step = matches!(event, Event::Step { .. });
         news(News::Event(event));
         // After a step, and not before the first: a run without steps is none.
@@ -482,21 +483,26 @@ impl<'a, W: Workload> Started<'a, W> {
     /// Trains to the end that the config plans, and writes the workload's files.
     ///
     /// # Errors
-    /// What training or writing fails with.
+    /// What training or writing fails with; [`MemoryError`](super::MemoryError) when it held more than it may, with its state written.
     pub fn train(
         self,
-        elapsed: &(dyn Fn() -> Duration + Sync),
+        surroundings: &Surroundings<'_>,
         observer: &mut (dyn FnMut(Event<'_>) -> ControlFlow<()> + Send),
     ) -> Result<Trained<'a, W>, Failure> {
+        let Surroundings { elapsed, peak_host_bytes, .. } = *surroundings;
         let Self { prepared, mut run, origin, checkpoint, unmeasured, wall, .. } = self;
         let Composed { workload, checked, team, .. } = &prepared.composed;
         let in_lockstep = checked.trainer().sync_batchnorm;
-        let mut peak = Some(0);
+        let bounds = checked.settings().envelope.bounds();
+        memory::check_measured(&bounds, peak_host_bytes())?;
+        let (mut peak, mut exceeded) = (Some(0), None);
         let mut watched = |event: Event<'_>| {
-            if let Event::Step { .. } = event {
+            if let Event::Step { leaf, .. } = event {
                 peak = peak.zip(team.held_bytes(in_lockstep)).map(|(peak, held)| peak.max(held));
+                exceeded = memory::exceeded(&bounds, leaf.step, peak_host_bytes, peak);
             }
-            observer(event)
+            let observed = observer(event);
+            if exceeded.is_some() { ControlFlow::Break(()) } else { observed }
         };
         let plan = FitPlan { wall, ..plan(*workload, checked, None, elapsed) };
         let training = Training {
@@ -508,6 +514,8 @@ impl<'a, W: Workload> Started<'a, W> {
             is_watched: true,
         };
         let (end, outputs) = training.on(team, &mut watched)?;
+        // The last state has been written.
+        exceeded.map_or(Ok(()), Err)?;
         // What another process held nobody knows any more.
         let peak_device_bytes = peak.filter(|_| !unmeasured);
         Ok(Trained { prepared, run, origin, end, outputs, peak_device_bytes })

@@ -331,6 +331,8 @@ struct Record {
 struct Envelope {
     wall_seconds: Option<u64>,
     device_memory_bytes: Option<u64>,
+    #[serde(default)]
+    host_memory_bytes: Option<u64>,
     network: NetworkRule,
 }
 
@@ -362,13 +364,13 @@ impl Repeated {
     fn of(claim: &TrainingRun, config: &Config) -> Result<Self, ConfigError> {
         if claim.command().is_some() {
             let Exec { command: Command { experiment, challenge, nonce, wall_seconds, network } } = config.extract()?;
-            let bounds = Bounds { wall_seconds, device_memory_bytes: None, network: network.bound() };
+            let bounds = Bounds { wall_seconds, network: network.bound(), ..Bounds::NONE };
             let workload = COMMAND_WORKLOAD.to_owned();
             return Ok(Self { workload, seed: None, bounds, experiment, challenge, nonce });
         }
         let Training { workload, trainer, envelope, experiment, record } = config.extract()?;
-        let Envelope { wall_seconds, device_memory_bytes, network } = envelope;
-        let bounds = Bounds { wall_seconds, device_memory_bytes, network: network.bound() };
+        let Envelope { wall_seconds, device_memory_bytes, host_memory_bytes, network } = envelope;
+        let bounds = Bounds { wall_seconds, device_memory_bytes, host_memory_bytes, network: network.bound() };
         let Record { challenge, nonce } = record;
         Ok(Self { workload, seed: Some(trainer.seed), bounds, experiment, challenge, nonce })
     }

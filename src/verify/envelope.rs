@@ -48,6 +48,8 @@ struct Plan {
 struct Envelope {
     wall_seconds: Option<u64>,
     device_memory_bytes: Option<u64>,
+    #[serde(default)]
+    host_memory_bytes: Option<u64>,
     network: NetworkRule,
 }
 
@@ -77,34 +79,39 @@ pub fn check_plan(config: &Config, bounds: Option<&Bounds>) -> Check {
 impl Plan {
     fn judge(self, bounds: Option<&Bounds>, check: &mut Check) {
         let max_time = self.trainer.and_then(|trainer| trainer.max_time).map(|time| time.0.as_secs());
-        let (keys, own) = match self.envelope {
-            Some(Envelope { wall_seconds, device_memory_bytes, network }) => {
-                ("envelope", (wall_seconds, device_memory_bytes, network))
-            }
+        let (keys, network, own) = match self.envelope {
+            Some(Envelope { wall_seconds, device_memory_bytes, host_memory_bytes, network }) => (
+                "envelope",
+                network,
+                Bounds { wall_seconds, device_memory_bytes, host_memory_bytes, network: network.bound() },
+            ),
             None => {
-                let network = self.command.network.unwrap_or(NetworkRule::Unrestricted);
-                ("command", (self.command.wall_seconds, None, network))
+                let (wall_seconds, network) = (self.command.wall_seconds, self.command.network);
+                let network = network.unwrap_or(NetworkRule::Unrestricted);
+                ("command", network, Bounds { wall_seconds, network: network.bound(), ..Bounds::NONE })
             }
         };
-        let (wall, memory, network) = own;
-        let recorded = Bounds { wall_seconds: wall, device_memory_bytes: memory, network: network.bound() };
-        let limits = bounds.unwrap_or(&recorded);
-        if *limits == (Bounds { wall_seconds: None, device_memory_bytes: None, network: NetworkMode::Unrestricted }) {
+        let limits = bounds.unwrap_or(&own);
+        if *limits == Bounds::NONE {
             return check.not_checked("the config sets no limits: judge it by Kaggle's with --kaggle".into());
         }
-        if let Some(limit) = limits.wall_seconds {
-            within(check, &format!("{keys}.wall_seconds"), "s", wall, limit);
-            match max_time {
-                Some(max_time) if max_time > limit => {
-                    check.fail(format!("trainer.max_time: expected within {limit} s, got {max_time} s"));
-                }
-                Some(max_time) => check.note(format!("trainer.max_time: within {limit} s, {max_time} s")),
-                None => {}
+        for (key, unit, own, limit) in [
+            ("wall_seconds", "s", own.wall_seconds, limits.wall_seconds),
+            ("device_memory_bytes", "bytes", own.device_memory_bytes, limits.device_memory_bytes),
+            ("host_memory_bytes", "bytes", own.host_memory_bytes, limits.host_memory_bytes),
+        ] {
+            let Some(limit) = limit else { continue };
+            match own {
+                Some(own) if own <= limit => check.note(format!("{keys}.{key}: within {limit} {unit}, {own} {unit}")),
+                Some(own) => check.fail(format!("{keys}.{key}: expected within {limit} {unit}, got {own} {unit}")),
+                None => check.fail(format!("{keys}.{key}: expected within {limit} {unit}, got none")),
             }
         }
-        if let Some(limit) = limits.device_memory_bytes {
-            within(check, &format!("{keys}.device_memory_bytes"), "bytes", memory, limit);
-            check.note("how much memory is used, a run shows".into());
+        if let (Some(limit), Some(max_time)) = (limits.wall_seconds, max_time) {
+            match max_time > limit {
+                true => check.fail(format!("trainer.max_time: expected within {limit} s, got {max_time} s")),
+                false => check.note(format!("trainer.max_time: within {limit} s, {max_time} s")),
+            }
         }
         let got = match network {
             NetworkRule::Deny => "deny: the kernel refuses it, or the run does not begin",
@@ -120,14 +127,6 @@ impl Plan {
             true => check.note(format!("{keys}.network: {got}")),
             false => check.fail(format!("{keys}.network: expected within {}, got {got}", limits.network)),
         }
-    }
-}
-
-/// Whether the config holds its run to a limit at least as tight.
-fn within(check: &mut Check, key: &str, unit: &str, got: Option<u64>, limit: u64) {
-    match got {
-        Some(got) if got <= limit => check.note(format!("{key}: within {limit} {unit}, {got} {unit}")),
-        Some(got) => check.fail(format!("{key}: expected within {limit} {unit}, got {got} {unit}")),
-        None => check.fail(format!("{key}: expected within {limit} {unit}, got none")),
+        check.note("how much memory is used, only a run shows".into());
     }
 }

@@ -192,6 +192,9 @@ pub struct EnvelopeConfig {
     /// Bytes of device memory at most.
     #[serde(deserialize_with = "required")]
     pub device_memory_bytes: Option<u64>,
+    /// Bytes of host memory at most: the largest resident set of the process.
+    #[serde(default)]
+    pub host_memory_bytes: Option<u64>,
     /// Whether the run may use the network, and whether it is kept from it.
     pub network: NetworkRule,
 }
@@ -222,6 +225,7 @@ impl EnvelopeConfig {
         Bounds {
             wall_seconds: self.wall_seconds,
             device_memory_bytes: self.device_memory_bytes,
+            host_memory_bytes: self.host_memory_bytes,
             network: self.network.bound(),
         }
     }
