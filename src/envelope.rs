@@ -1,4 +1,4 @@
-//! The limits a run must keep, Kaggle's first of all: wall time, device memory, no network.
+//! The limits a run must keep, Kaggle's first of all: wall time, device and host memory, no network.
 //!
 //! Pure arithmetic over plain numbers: this module measures nothing and enforces nothing. Whoever measured says how in
 //! [`Enforcement`], and that is their own word, too: every figure that [`judge`] names is called self-asserted.
@@ -15,14 +15,28 @@ pub struct Bounds {
     pub wall_seconds: Option<u64>,
     /// Most bytes of device memory in use at one time.
     pub device_memory_bytes: Option<u64>,
+    /// Most bytes of host memory that the process holds at one time.
+    pub host_memory_bytes: Option<u64>,
     /// What of the network the run may use.
     pub network: NetworkMode,
 }
 
 impl Bounds {
     /// The limits of a Kaggle notebook: 9 hours, 16 GiB of device memory, no network.
-    pub const KAGGLE: Self =
-        Self { wall_seconds: Some(9 * 3600), device_memory_bytes: Some(16 << 30), network: NetworkMode::None };
+    pub const KAGGLE: Self = Self {
+        wall_seconds: Some(9 * 3600),
+        device_memory_bytes: Some(16 << 30),
+        host_memory_bytes: None,
+        network: NetworkMode::None,
+    };
+
+    /// No limits.
+    pub const NONE: Self = Self {
+        wall_seconds: None,
+        device_memory_bytes: None,
+        host_memory_bytes: None,
+        network: NetworkMode::Unrestricted,
+    };
 }
 
 /// What of the network a run may use, or did use.
@@ -31,6 +45,9 @@ impl Bounds {
 pub enum NetworkMode {
     /// No network at all.
     None,
+    /// No network at all, and something that keeps it away: the program's own word will not do. A limit only; what a run had is
+    /// [`None`](Self::None) or not, and [`Enforcement`] says by what.
+    Denied,
     /// Any network the machine has.
     Unrestricted,
 }
@@ -59,6 +76,42 @@ pub struct NetworkFigure {
     pub enforcement: Enforcement,
 }
 
+impl NetworkFigure {
+    /// Whether it is no more than a limit allows. Where the network is to be denied, something has to have kept it away.
+    pub fn keeps(self, bound: NetworkMode) -> bool {
+        match bound {
+            NetworkMode::Unrestricted => true,
+            NetworkMode::None => self.mode == NetworkMode::None,
+            NetworkMode::Denied => self.mode == NetworkMode::None && self.enforcement != Enforcement::SelfAsserted,
+        }
+    }
+}
+
+/// What a config asks for: `envelope.network` of a training, `command.network` of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum NetworkRule {
+    /// No network: the kernel refuses it to the run and to all that it starts, or the run does not begin.
+    Deny,
+    /// No network, on the run's own word: nothing keeps it away, and the record says so.
+    Observe,
+    /// The name that [`Observe`](Self::Observe) had before.
+    None,
+    /// Any network the machine has.
+    Unrestricted,
+}
+
+impl NetworkRule {
+    /// The limit that it comes to.
+    pub fn bound(self) -> NetworkMode {
+        match self {
+            Self::Deny => NetworkMode::Denied,
+            Self::Observe | Self::None => NetworkMode::None,
+            Self::Unrestricted => NetworkMode::Unrestricted,
+        }
+    }
+}
+
 /// How a network mode was made so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -79,6 +132,8 @@ pub enum Limit {
     WallSeconds,
     /// Bytes of device memory.
     DeviceMemoryBytes,
+    /// Bytes of host memory.
+    HostMemoryBytes,
     /// Use of the network.
     Network,
 }
@@ -110,7 +165,7 @@ pub struct Finding {
     pub verdict: Verdict,
 }
 
-/// Judges every limit that is set, in the order wall time, device memory, network.
+/// Judges every limit that is set, in the order wall time, device memory, host memory, network.
 ///
 /// A figure equal to its bound is within it. A wall time that is negative or not a number counts as not measured. An
 /// unrestricted network is no limit and yields no finding. Nobody but the trainer saw the figures, nor how the network was
@@ -126,20 +181,25 @@ pub fn judge(bounds: &Bounds, figures: &Figures) -> Vec<Finding> {
             verdict: verdict(seconds.map(|seconds| exceeds(seconds, bound))),
         });
     }
-    if let Some(bound) = bounds.device_memory_bytes {
-        findings.push(Finding {
-            limit: Limit::DeviceMemoryBytes,
-            bound: format!("{bound} bytes"),
-            figure: figures.peak_device_bytes.map(|bytes| format!("{bytes} bytes (self-asserted)")),
-            verdict: verdict(figures.peak_device_bytes.map(|bytes| bytes > bound)),
-        });
+    for (limit, bound, figure) in [
+        (Limit::DeviceMemoryBytes, bounds.device_memory_bytes, figures.peak_device_bytes),
+        (Limit::HostMemoryBytes, bounds.host_memory_bytes, figures.peak_host_bytes),
+    ] {
+        if let Some(bound) = bound {
+            findings.push(Finding {
+                limit,
+                bound: format!("{bound} bytes"),
+                figure: figure.map(|bytes| format!("{bytes} bytes (self-asserted)")),
+                verdict: verdict(figure.map(|bytes| bytes > bound)),
+            });
+        }
     }
-    if bounds.network == NetworkMode::None {
+    if bounds.network != NetworkMode::Unrestricted {
         findings.push(Finding {
             limit: Limit::Network,
-            bound: NetworkMode::None.to_string(),
+            bound: bounds.network.to_string(),
             figure: Some(figures.network.to_string()),
-            verdict: verdict(Some(figures.network.mode != NetworkMode::None)),
+            verdict: verdict(Some(!figures.network.keeps(bounds.network))),
         });
     }
     findings
@@ -165,6 +225,7 @@ impl fmt::Display for Finding {
         let name = match self.limit {
             Limit::WallSeconds => "wall time",
             Limit::DeviceMemoryBytes => "device memory",
+            Limit::HostMemoryBytes => "host memory",
             Limit::Network => "network",
         };
         let figure = self.figure.as_deref().unwrap_or("not measured");
@@ -186,6 +247,7 @@ impl fmt::Display for NetworkMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::None => "none",
+            Self::Denied => "denied",
             Self::Unrestricted => "unrestricted",
         })
     }
@@ -214,8 +276,7 @@ mod tests {
         judge(bounds, figures).iter().map(|finding| (finding.limit, finding.verdict)).collect()
     }
 
-    const KAGGLE: Bounds =
-        Bounds { wall_seconds: Some(32_400), device_memory_bytes: Some(16 << 30), network: NetworkMode::None };
+    const KAGGLE: Bounds = Bounds::KAGGLE;
 
     #[test]
     fn a_figure_equal_to_its_bound_is_within_it_and_one_step_more_is_not() {
@@ -249,9 +310,23 @@ mod tests {
     }
 
     #[test]
+    fn host_memory_is_judged_where_there_is_a_limit() {
+        let judged = |bound, peak_host_bytes| {
+            let bounds = Bounds { host_memory_bytes: Some(bound), ..Bounds::NONE };
+            judge(&bounds, &Figures { peak_host_bytes, ..figures(1.0, None, NetworkMode::Unrestricted) })
+        };
+        let [finding] = &judged(7, Some(8))[..] else { panic!("one limit") };
+        assert_eq!(finding.to_string(), "host memory: expected within 7 bytes, got 8 bytes (self-asserted)");
+        assert_eq!((finding.limit, finding.verdict), (Limit::HostMemoryBytes, Verdict::Exceeded));
+        assert_eq!(
+            [judged(8, Some(8))[0].verdict, judged(8, None)[0].verdict],
+            [Verdict::Within, Verdict::NotMeasured]
+        );
+    }
+
+    #[test]
     fn an_absent_bound_yields_no_finding() {
-        let free = Bounds { wall_seconds: None, device_memory_bytes: None, network: NetworkMode::Unrestricted };
-        assert_eq!(judge(&free, &figures(f64::INFINITY, None, NetworkMode::Unrestricted)), []);
+        assert_eq!(judge(&Bounds::NONE, &figures(f64::INFINITY, None, NetworkMode::Unrestricted)), []);
     }
 
     #[test]
@@ -264,6 +339,23 @@ mod tests {
         assert_eq!(judged(9_007_199_254_740_992.0, two_to_53 + 1), Verdict::Within);
         assert_eq!(judged(18_446_744_073_709_551_616.0, u64::MAX), Verdict::Exceeded);
         assert_eq!(judged(f64::INFINITY, u64::MAX), Verdict::Exceeded);
+    }
+
+    #[test]
+    fn a_network_that_was_to_be_denied_was_kept_away_by_something_else_than_a_word() {
+        let denied = Bounds { network: NetworkMode::Denied, ..KAGGLE };
+        let judged = |mode, enforcement| {
+            let network = NetworkFigure { mode, enforcement };
+            judge(&denied, &Figures { network, ..figures(1.0, None, mode) })[2].clone()
+        };
+        let word = judged(NetworkMode::None, Enforcement::SelfAsserted);
+        assert_eq!(word.verdict, Verdict::Exceeded);
+        assert_eq!(word.to_string(), "network: expected within denied, got none (self-asserted)");
+        for enforcement in [Enforcement::SyscallFilter, Enforcement::NetworkNamespace] {
+            assert_eq!(judged(NetworkMode::None, enforcement).verdict, Verdict::Within);
+            assert_eq!(judged(NetworkMode::Unrestricted, enforcement).verdict, Verdict::Exceeded);
+            assert_eq!(judged(NetworkMode::Denied, enforcement).verdict, Verdict::Exceeded, "a limit is no figure");
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@
 //! | [`envelope`] | limits and verdicts over plain numbers | nothing |
 //! | [`merkle`] | an RFC 6962-shaped log over BLAKE3 | `digest` |
 //! | `wall_time` | the clock that limits are measured by | nothing |
+//! | `network` (feature `engine`) | no network for this process and all that it starts: a filter of system calls | `envelope`, `failure` |
 //! | [`config`] | Hydra-compatible composition: the crate `hydra-compose` | nothing |
 //! | `repro_burn` (feature `engine`) | reproducible numerics: a crate, too | nothing |
 //! | `repro_ranks` (feature `engine`) | bytes and sums between workers, over an MPI that is loaded at run time: a crate, too | nothing |
@@ -79,6 +80,8 @@ pub mod cli;
 pub mod command;
 #[cfg(feature = "engine")]
 pub mod engine;
+#[cfg(feature = "engine")]
+pub mod network;
 #[cfg(feature = "engine")]
 pub mod prelude;
 #[cfg(feature = "engine")]

@@ -35,6 +35,7 @@ pub use self::config::{ConfigsPlace, KnownWorkloads, command_configs};
 pub use self::coverage::{COMMAND_CONFIG_JSON, COMMAND_CONFIG_YAML, COMMAND_END, COMMAND_STDERR, COMMAND_STDOUT};
 pub use self::data::{DataPlaces, Derived, SignedData};
 pub use self::draw::{Draw, detection_probability};
+pub use self::envelope::check_plan;
 pub use self::expectation::Expectation;
 pub use self::files::{STEP_LEAVES, Unsigned};
 pub use self::git::GitEvidence;

@@ -18,6 +18,12 @@ fn the_cpu_passes_the_probe_and_every_op_is_listed_on_demand() {
     ] {
         assert!(short.contains(piece), "{piece:?} is not said:\n{short}");
     }
+    let denial = if cfg!(target_os = "linux") {
+        "network=deny        by a system-call filter"
+    } else {
+        "network=deny        not here"
+    };
+    assert!(short.contains(denial), "{short}");
     assert!(short.contains("wall time           32400 s") && !short.contains("float_exp"), "{short}");
     let long = sandbox.done(&["doctor", "--verbose"]).stdout;
     assert!(long.lines().any(|line| line.trim().starts_with("float_exp ") && line.ends_with("equal")), "{long}");

@@ -295,3 +295,44 @@ fn a_launcher_without_a_library_is_an_error_that_names_those_looked_for() {
     }
     assert!(!sandbox.path("data").exists());
 }
+
+#[test]
+fn ranks_that_get_a_signal_end_together_and_rank_0_signs() {
+    for mpi in mpis() {
+        let sandbox = Sandbox::with_data();
+        let mut command = mpi.spectramind(&sandbox, 2, &[&LONG[..], &["trainer.devices=2"]].concat());
+        let mut launched = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+        let begin = Instant::now();
+        while steps_written(&sandbox.path("run")) < 5 {
+            assert!(launched.try_wait().expect("wait").is_none() && begin.elapsed() < Duration::from_secs(120));
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // As Slurm does: each process of the step gets it.
+        let is_rank = |entry: &std::fs::DirEntry| {
+            std::fs::read_to_string(entry.path().join("comm")).is_ok_and(|name| name.trim() == "spectramind")
+        };
+        let ranks: Vec<_> = processes(&sandbox).into_iter().filter(is_rank).map(|entry| entry.file_name()).collect();
+        assert_eq!(ranks.len(), 2);
+        assert!(Command::new("kill").arg("-TERM").args(&ranks).status().expect("kill").success());
+        let output = launched.wait_with_output().expect("ended");
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert!(stdout.contains("exit       interrupted, "), "{stdout}{}", String::from_utf8_lossy(&output.stderr));
+        let audit = sandbox.audit(&["--replay"]);
+        assert!(audit.code == 3 && audit.stdout.contains("passed       replay"), "{}", audit.stdout);
+        assert_nothing_is_left(&sandbox);
+    }
+}
+
+#[test]
+fn ranks_and_a_network_that_is_denied_exclude_each_other() {
+    for mpi in mpis() {
+        let sandbox = Sandbox::with_data();
+        let arguments = [&RUN[..], &["trainer.devices=2", "envelope.network=deny"]].concat();
+        let outcome = Outcome::of(&mut mpi.spectramind(&sandbox, 2, &arguments));
+        assert_eq!(outcome.code, 2, "{}{}", outcome.stdout, outcome.stderr);
+        let said = "envelope.network=deny: expected the workers of one process, got 2 processes of an MPI launcher";
+        assert_eq!(outcome.stderr.matches(said).count(), 1, "{}", outcome.stderr);
+        assert!(!sandbox.path("run").exists());
+        assert_nothing_is_left(&sandbox);
+    }
+}

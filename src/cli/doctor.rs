@@ -8,6 +8,7 @@ use crate::engine::repro::probe::{Judged, Verdict, WrongProduct};
 use crate::engine::repro::{Capabilities, CpuLevel, NUMERICS_VERSION};
 use crate::envelope::Bounds;
 use crate::failure::{Context, Result};
+use crate::network;
 use crate::provenance::environment::machine_memory;
 use serde_json::{Value, json};
 
@@ -177,20 +178,31 @@ fn rounded(exact: bool) -> String {
     if exact { "its own" } else { "made of integer operations" }.into()
 }
 
+/// What `envelope.network=deny` would be enforced by here; tried, on a thread that ends with it.
+fn network_denial() -> Result<String, String> {
+    let by = format!("by a {}", network::DENIED.enforcement);
+    network::can_be_denied().map(|()| by).map_err(|error| error.to_string())
+}
+
 /// The limits of `envelope=kaggle`, which a run is judged by where its config sets no others.
 fn limits_as_text() -> String {
-    let Bounds { wall_seconds, device_memory_bytes, network } = Bounds::KAGGLE;
+    let Bounds { wall_seconds, device_memory_bytes, network, .. } = Bounds::KAGGLE;
     let wall = wall_seconds.map_or("none".into(), |seconds| format!("{seconds} s"));
     let memory = device_memory_bytes.map_or("none".into(), gibibytes);
+    let denial = network_denial().unwrap_or_else(|why| format!("not here: {why}"));
     format!(
-        "limits of Kaggle, recorded with every run\n  {:20}{wall}\n  {:20}{memory}\n  {:20}{network}\n",
-        "wall time", "device memory", "network",
+        "limits of Kaggle, recorded with every run\n  {:20}{wall}\n  {:20}{memory}\n  {:20}{network}\n  {:20}{denial}\n",
+        "wall time", "device memory", "network", "network=deny",
     )
 }
 
 fn limits_as_json() -> Value {
-    let Bounds { wall_seconds, device_memory_bytes, network } = Bounds::KAGGLE;
-    json!({ "wallSeconds": wall_seconds, "deviceMemoryBytes": device_memory_bytes, "network": network })
+    let Bounds { wall_seconds, device_memory_bytes, network, .. } = Bounds::KAGGLE;
+    let denial = network_denial();
+    let denial = json!({ "works": denial.is_ok(), "by": denial.as_ref().ok(), "why": denial.as_ref().err() });
+    json!({
+        "wallSeconds": wall_seconds, "deviceMemoryBytes": device_memory_bytes, "network": network, "networkDenial": denial,
+    })
 }
 
 fn gibibytes(bytes: u64) -> String {

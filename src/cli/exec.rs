@@ -7,10 +7,10 @@ use crate::cli::compose::warned;
 use crate::cli::digests::Digests;
 use crate::cli::job::Job;
 use crate::cli::output::outln;
-use crate::cli::train::{self, Signing, verify_command};
-use crate::cli::{compose, sweep, world};
+use crate::cli::train::{self, Signing, resume_command, verify_command};
+use crate::cli::{compose, interrupt, sweep, world};
 use crate::command::config::CheckedCommand;
-use crate::command::process::Finished;
+use crate::command::process::{End, Finished, Status};
 use crate::command::sandbox::Sandbox;
 use crate::command::{self, News, PRIMARY, Recorded, Recording};
 use crate::config::Config;
@@ -23,7 +23,8 @@ use crate::run::{self, Place};
 /// Run a program of your own under config, limits and record, and sign what it made
 ///
 /// Composes `configs/exec.yaml` (or -cp, -cn) of any keys as Hydra does, writes it resolved into the run directory, hashes
-/// command.inputs, runs the command kept from writing elsewhere, and signs when it exited with 0. {config} in its words stands
+/// command.inputs, runs the command kept from writing elsewhere, and signs when it exited with 0, or was stopped by a signal to this
+/// program, which it is handed on. {config} in its words stands
 /// for the resolved YAML, {run} for the run directory; it finds them in SPECTRAMIND_CONFIG and SPECTRAMIND_RUN_DIR, too. What
 /// it prints goes to standard error, and into logs/ of the run directory.
 #[derive(clap::Args)]
@@ -39,6 +40,7 @@ pub struct Arguments {
 
 /// Runs a command, or one for each job of a multirun, or again what was interrupted.
 pub fn run(arguments: &Arguments) -> Result<()> {
+    interrupt::listen()?;
     let compose = &arguments.compose;
     match &compose.resume {
         Some(root) if !sweep::is_sweep(root) => again(root, arguments),
@@ -121,6 +123,7 @@ fn exec(job: &Job, words: &[String], arguments: &Arguments) -> Result<()> {
             news: &mut |news| match news {
                 News::Hashing(root) => eprintln!("hashing {}", root.display()),
                 News::Begun(origin, sandbox) => {
+                    interrupt::gracefully();
                     digests.save();
                     if let Some(why) = run::audit_difference(origin, &composer) {
                         eprintln!("Warning: an audit will not compose the config that is signed: {why}");
@@ -135,6 +138,10 @@ fn exec(job: &Job, words: &[String], arguments: &Arguments) -> Result<()> {
         })
     })?;
     let Recorded { signed, finished, outputs, metrics, sandbox } = &recorded;
+    let is_interrupted = finished.end == End::Stopped;
+    if is_interrupted {
+        interrupt::honour();
+    }
     let figures: Vec<_> = metrics.iter().map(|metric| format!("{} {}", metric.name, metric.value)).collect();
     outln!("run        {}", signed.root.display());
     outln!("exit       {}", took(finished));
@@ -143,6 +150,9 @@ fn exec(job: &Job, words: &[String], arguments: &Arguments) -> Result<()> {
     outln!("kept by    {}", kept_by(sandbox));
     outln!("signed by  {}", key.public().keyid());
     outln!("verify     {}", verify_command(&signed.root, &arguments.compose, &arguments.signing, &signed.origin));
+    if is_interrupted {
+        outln!("resume     {}", resume_command(PRIMARY, &signed.root, &arguments.compose, &arguments.signing));
+    }
     Ok(())
 }
 
@@ -167,7 +177,12 @@ fn warn(origin: &RunOrigin, sandbox: &Sandbox, words: &[String]) {
 
 fn took(finished: &Finished) -> String {
     let mebibytes = finished.peak_bytes >> 20;
-    format!("0, after {:.1} s; at most {mebibytes} MiB in one process", finished.wall_seconds)
+    let end = match (&finished.end, finished.status) {
+        (End::Stopped, Some(Status::Exited(code))) => format!("interrupted, {code}"),
+        (End::Stopped, Some(Status::Signalled(signal))) => format!("interrupted, by signal {signal}"),
+        _ => "0".to_owned(),
+    };
+    format!("{end}, after {:.1} s; at most {mebibytes} MiB in one process", finished.wall_seconds)
 }
 
 fn kept_by(sandbox: &SandboxRecord) -> String {

@@ -13,6 +13,7 @@ mod doctor;
 mod exec;
 mod failure;
 mod info;
+mod interrupt;
 mod job;
 mod keys;
 mod new;
@@ -46,7 +47,8 @@ use self::failure::Told;
 /// Every command that works composes a primary config, `configs/<command>.yaml`, as Hydra does, and takes overrides:
 /// `group=option`, `key=value`, `+new.key=value`, `~key`.
 ///
-/// Exit codes: 0 done; 1 the work failed; 2 the arguments or the configuration are wrong; 70 a bug.
+/// Exit codes: 0 done; 1 the work failed; 2 the arguments or the configuration are wrong; 70 a bug; 130 or 143 ended by Ctrl-C or
+/// SIGTERM, of which a run that computes makes the best: it finishes its step and signs what there is, and the second one ends it.
 #[derive(Parser)]
 #[command(version, about, max_term_width = 120)]
 #[command(args_override_self = true, infer_long_args = true)]
@@ -104,7 +106,8 @@ pub fn main(workloads: &Workloads) -> ExitCode {
     // The panic's own message is on standard error already.
     let done = std::panic::catch_unwind(AssertUnwindSafe(|| run(asked, workloads)));
     let Ok(done) = done else { return ExitCode::from(failure::BUG) };
-    done.map(ExitCode::from).unwrap_or_else(|failure| {
+    let done_or_interrupted = |told| interrupt::exit_code().map_or_else(|| ExitCode::from(told), ExitCode::from);
+    done.map(done_or_interrupted).unwrap_or_else(|failure| {
         failure::tell(&failure);
         failure::exit_code(&failure)
     })

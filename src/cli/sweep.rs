@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::compose::{Sources, Which, composer, warnings};
 use crate::cli::job::{DirectoryKeys, Job};
-use crate::cli::{failure, info, program, world};
+use crate::cli::{failure, info, interrupt, program, world};
 
 const STATE: &str = "sweep.jsonl";
 
@@ -298,6 +298,10 @@ impl Multirun {
             eprintln!("\t#{number} : {}", jobs[number].join(" "));
             let job = self.job(number, directory, resumed.is_some());
             let result = job.inspect(|job| tell_new(warnings(job.config()), &mut told)).and_then(&mut work);
+            // It did not end, and is gone on with.
+            if result.is_ok() && interrupt::was_honoured() {
+                break;
+            }
             // As in Hydra, a job that fails does not keep the others from running.
             let outcome = match result {
                 Ok(()) => Outcome::Done,
@@ -308,6 +312,14 @@ impl Multirun {
                 }
             };
             state.append(&Ended { job: number, outcome })?;
+            if interrupt::heard().is_some() {
+                interrupt::honour();
+                break;
+            }
+        }
+        if interrupt::was_honoured() {
+            let directory = directory.display();
+            eprintln!("the multirun was interrupted; go on with --resume {directory}");
         }
         if failed > 0 {
             return Err(SweepError::Failed { failed, jobs: jobs.len(), directory: directory.to_owned() }.into());

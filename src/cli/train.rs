@@ -8,7 +8,7 @@ use crate::cli::digests::Digests;
 use crate::cli::job::Job;
 use crate::cli::output::outln;
 use crate::cli::progress::Stages;
-use crate::cli::{compose, keys, passphrase, program, ranks, sweep, world};
+use crate::cli::{compose, interrupt, keys, passphrase, program, ranks, sweep, world};
 use crate::engine::fit::{Event, Exit, FitEnd};
 use crate::engine::run_dir::RunDirectory;
 use crate::failure::{Failure, Result};
@@ -70,6 +70,7 @@ pub fn run(arguments: &Arguments, workloads: &Workloads) -> Result<()> {
         let hint = "of a new run the config says how many: trainer.devices=N";
         return Err(Failure::usage("--workers: expected --resume DIR as well, got a new run", hint));
     }
+    interrupt::listen()?;
     match ranks::started(arguments.mpi_library.as_deref())? {
         None => runs(arguments, workloads, None),
         Some(ranks) => ranks::work(ranks, |ranks| runs(arguments, workloads, Some(ranks))),
@@ -117,6 +118,8 @@ fn multirun_by_ranks() -> Failure {
 /// Computes a worker's part of a run that rank 0 records.
 fn assist(job: &Job, arguments: &Arguments, workloads: &Workloads, ranks: &Ranks) -> Result<()> {
     let digests = Digests::open(!arguments.signing.no_cache);
+    // Rank 0 hears of a signal, and ends all.
+    interrupt::gracefully();
     world::with(|surroundings| {
         workloads.of(job.config())?.assist(job.config(), ranks, digests.cache(), surroundings.program)
     })
@@ -165,6 +168,9 @@ fn record(job: &Job, arguments: &Arguments, workloads: &Workloads, crew: Crew<'_
     let Talk { mut stages, computing, end, .. } = talk;
     stages.finish();
     let end = end.expect("a run that was signed was trained");
+    if end.exit == Exit::Interrupted {
+        interrupt::honour();
+    }
     outln!("run        {}", signed.root.display());
     outln!("exit       {}", exit(&end));
     outln!("score      {}", workload.summary(&end.metrics));
@@ -176,6 +182,9 @@ fn record(job: &Job, arguments: &Arguments, workloads: &Workloads, crew: Crew<'_
     outln!("profile    {}", settings.trainer.name);
     outln!("device     {computing}");
     outln!("verify     {}", verify_command(&signed.root, &arguments.compose, &arguments.signing, &signed.origin));
+    if !matches!(end.exit, Exit::Completed | Exit::EarlyStopped) {
+        outln!("resume     {}", resume_command(PRIMARY, &signed.root, &arguments.compose, &arguments.signing));
+    }
     Ok(())
 }
 
@@ -222,6 +231,7 @@ impl Talk {
             News::GoingOn(step) => eprintln!("going on after step {step}"),
             News::Begun(_) => {}
             News::Event(Event::Started { done, planned }) => {
+                interrupt::gracefully();
                 self.planned = planned;
                 self.stages.show("training", done, planned, "");
             }
@@ -247,8 +257,25 @@ fn exit(end: &FitEnd) -> String {
     match end.exit {
         Exit::Completed => format!("completed, {} steps", end.steps),
         Exit::EarlyStopped => format!("stopped early, {} steps", end.steps),
-        _ => format!("stopped at trainer.max_time, {} steps; go on with --resume", end.steps),
+        Exit::Interrupted => format!("interrupted, {} steps; go on with --resume", end.steps),
+        Exit::WallLimit => {
+            format!("stopped in time for envelope.wall_seconds, {} steps; go on with --resume", end.steps)
+        }
+        Exit::MaxTime | Exit::StepLimit => {
+            format!("stopped at trainer.max_time, {} steps; go on with --resume", end.steps)
+        }
     }
+}
+
+/// The command that goes on with a run, to paste.
+pub fn resume_command(command: &str, run: &Path, compose: &compose::Arguments, signing: &Signing) -> String {
+    let mut words = vec![program::name().to_owned(), command.to_owned(), "--resume".into()];
+    words.push(quoted(&run.display().to_string()));
+    let folders = [("--config-path", compose.config_path()), ("--signing-key", signing.signing_key.as_deref())];
+    for (flag, folder) in folders {
+        words.extend(folder.into_iter().flat_map(|folder| [flag.to_owned(), quoted(&folder.display().to_string())]));
+    }
+    words.join(" ")
 }
 
 /// The command that re-checks the run here, to paste.

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use crate::cli::interrupt;
 use crate::failure::{Context, Result};
 use crate::manifest::timestamp::UtcTime;
 use crate::run::Surroundings;
@@ -35,6 +36,7 @@ pub fn with<T>(work: impl FnOnce(Surroundings<'_>) -> Result<T>) -> Result<T> {
         host: host.as_deref(),
         program: &program,
         peak_host_bytes: &peak_host_bytes,
+        interruption: &interrupt::heard,
     })
 }
 

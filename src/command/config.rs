@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::environment;
 use super::outputs::OutputPatterns;
 use crate::config::Config;
-use crate::envelope::{Bounds, NetworkMode};
+use crate::envelope::{Bounds, NetworkRule};
 use crate::failure::{Advice, Failure, FailureKind};
 use crate::manifest::predicate::{COMMAND_WORKLOAD, DataRole, DataSet};
 use crate::workload::DvcPolicy;
@@ -38,6 +38,8 @@ pub struct CommandConfig {
     pub metrics: Vec<String>,
     /// Most seconds that it may run. Null for no limit.
     pub wall_seconds: Option<u64>,
+    /// Whether it may use the network, and whether it is kept from it.
+    pub network: NetworkRule,
     /// Most bytes of its stdout and stderr together that are kept; beyond them it is ended.
     pub output_bytes: u64,
     /// Most bytes of the run directory; beyond them it is ended. Null for no limit.
@@ -62,6 +64,7 @@ impl Default for CommandConfig {
             writes: Vec::new(),
             metrics: vec!["metrics.json".to_owned(), "metrics.csv".to_owned()],
             wall_seconds: None,
+            network: NetworkRule::Unrestricted,
             output_bytes: DEFAULT_OUTPUT_BYTES,
             directory_bytes: None,
             challenge: None,
@@ -282,7 +285,7 @@ impl CheckedCommand {
 
     /// The limits that are signed.
     pub fn bounds(&self) -> Bounds {
-        Bounds { wall_seconds: self.wall_seconds, device_memory_bytes: None, network: NetworkMode::Unrestricted }
+        Bounds { wall_seconds: self.wall_seconds, network: self.network.bound(), ..Bounds::NONE }
     }
 
     /// What the command reads: in the order of the list, or by name.

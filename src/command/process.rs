@@ -37,6 +37,7 @@ use self::guardian::{Cause, Order, Plan, Report};
 use super::outputs::MAX_ENTRIES;
 use super::sandbox::Confinement;
 use crate::failure::{Advice, FailureKind};
+use crate::run::Interruption;
 
 /// How a command is run.
 #[derive(Debug)]
@@ -197,7 +198,7 @@ impl Advice for ProcessError {
 }
 
 /// Runs a command to its end. `output` gets what is kept of its output, as it comes; `stop` is asked ten times a second
-/// whether to end it.
+/// whether to end it, and by which signal.
 ///
 /// The command has a session of its own, so no Ctrl-C of the caller's terminal reaches it, an empty stdin, and no other
 /// open file. It cannot gain privileges. While `output` blocks, so does the command, and its wall limit holds.
@@ -207,7 +208,7 @@ impl Advice for ProcessError {
 pub fn run(
     invocation: &Invocation<'_>,
     output: &mut dyn FnMut(Stream, &[u8]),
-    stop: &dyn Fn() -> bool,
+    stop: &dyn Fn() -> Option<Interruption>,
 ) -> Result<Finished, ProcessError> {
     let limits = &invocation.limits;
     let mut stdout = Kept::create(invocation.stdout)?;
@@ -239,9 +240,14 @@ pub fn run(
         if ready {
             break running.report()?;
         }
-        if cause.is_none() && stop() {
+        if cause.is_none()
+            && let Some(interruption) = stop()
+        {
             cause = Some(End::Stopped);
-            running.order(Order::Terminate);
+            running.order(match interruption {
+                Interruption::Interrupt => Order::Interrupt,
+                Interruption::Terminate => Order::Terminate,
+            });
         }
         if cause.is_none() && looked.elapsed() > Duration::from_millis(500) {
             if is_over(limits.directory) {
@@ -360,6 +366,8 @@ impl Running {
             reports: reports_writer.as_raw_fd(),
             #[cfg(target_os = "linux")]
             ruleset: invocation.confinement.ruleset(),
+            #[cfg(target_os = "linux")]
+            filter: invocation.confinement.filter(),
             wall: invocation.limits.wall,
             grace: invocation.limits.grace,
             linger: invocation.limits.linger,

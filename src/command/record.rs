@@ -4,6 +4,7 @@
 //! inputs hashed → run directory: .hydra/, config, what the run starts from → the command runs → it ended with 0, left the
 //! directory, the inputs and the sources as they were → outputs and metrics found → signed
 //! ```
+//! One that somebody stopped, with a signal to this program that it was handed on, is signed as interrupted, whatever it exited with.
 //! Nothing else is signed. The run directory of a command that ended in another way stays, with its output and
 //! `logs/end.json`.
 
@@ -17,17 +18,19 @@ use super::config::CheckedCommand;
 use super::environment::CommandEnvironment;
 use super::metrics;
 use super::outputs::FilesBefore;
-use super::process::{End, Finished, Stream};
+use super::process::{End, Finished, Status, Stream};
 use super::sandbox::Sandbox;
 use super::stage::{Stage, passed};
 use crate::config::Config;
 use crate::engine::run_dir::RunDirectory;
 use crate::engine::task::Metric;
 use crate::engine::written::WrittenFiles;
+use crate::envelope::{Enforcement, NetworkFigure, NetworkRule};
 use crate::failure::{Advice, Context, Failure};
 use crate::manifest::key::SigningKey;
 use crate::manifest::origin::{CommandOrigin, ComputationOrigin, RunOrigin};
 use crate::manifest::predicate::{COMMAND_WORKLOAD, CommandRecord, Computation, ExitReason, RunRecord, SandboxRecord};
+use crate::network;
 use crate::provenance::data::DigestCache;
 use crate::provenance::path::RelativePath;
 use crate::run::{
@@ -242,7 +245,8 @@ pub fn record(recording: Recording<'_>) -> Result<Recorded, Failure> {
     let confinement = stage.confinement()?;
     news(News::Begun(&origin, confinement.in_force()));
     let before = FilesBefore::of(&root)?;
-    let finished = stage.run(&confinement, &mut |stream, bytes| news(News::Output(stream, bytes)))?;
+    let mut output = |stream: Stream, bytes: &[u8]| news(News::Output(stream, bytes));
+    let finished = stage.run(&confinement, &mut output, surroundings.interruption)?;
     news(News::Ended(&finished));
     judge(&finished, &command, &root_shown).inspect_err(|_| drop(write_end(&files, &finished)))?;
 
@@ -257,7 +261,8 @@ pub fn record(recording: Recording<'_>) -> Result<Recorded, Failure> {
     compare_sources(&sources, &Sources::read(&reads, false)?)?;
     let outputs: Vec<_> =
         made.into_iter().map(|made| made.path).filter(|path| command.outputs().matches(path)).collect();
-    if outputs.is_empty() && command.declares_outputs() {
+    let is_stopped = finished.end == End::Stopped;
+    if outputs.is_empty() && command.declares_outputs() && !is_stopped {
         return Err(RecordError::NoOutputs.into());
     }
     let metrics: Vec<_> = metrics::read(&root, &command.metrics)
@@ -269,17 +274,22 @@ pub fn record(recording: Recording<'_>) -> Result<Recorded, Failure> {
     let outcome = Outcome {
         computation: Computation::Command(CommandRecord {
             words: words.to_vec(),
-            exit_code: 0,
+            exit_code: exit_code(&finished),
             sandbox: sandbox.clone(),
         }),
         outputs: outputs.clone(),
         // Over how many samples a command does not say.
         metrics: metrics.iter().map(|metric| (metric.clone(), 0)).collect(),
         bounds: command.bounds(),
+        network: match command.network {
+            // The stage has tried the filter, and the command has entered it, or it would not have begun.
+            NetworkRule::Deny => network::DENIED,
+            rule => NetworkFigure { mode: rule.bound(), enforcement: Enforcement::SelfAsserted },
+        },
         wall_seconds: finished.wall_seconds,
         peak_host_bytes: Some(finished.peak_bytes),
         peak_device_bytes: None,
-        exit: ExitReason::Completed,
+        exit: if is_stopped { ExitReason::Interrupted } else { ExitReason::Completed },
     };
     let origin = sign(&files, origin, outcome, &surroundings, key)?;
     let signed = Signed { root: root_shown, origin, step_root: None };
@@ -311,13 +321,24 @@ fn directory(place: &Place, command: &CheckedCommand, id: &str) -> Result<PathBu
 fn judge(finished: &Finished, command: &CheckedCommand, run: &Path) -> Result<(), RecordError> {
     match &finished.end {
         _ if finished.survivors > 0 => Err(RecordError::Survived { count: finished.survivors }),
-        End::Exited(0) => Ok(()),
+        // What there is of it is signed as that of a run that somebody stopped.
+        End::Exited(0) | End::Stopped => Ok(()),
         end => Err(RecordError::Ended {
             end: end.clone(),
             command: Box::new(command.clone()),
             left: finished.left.clone(),
             run: run.to_owned(),
         }),
+    }
+}
+
+/// The code that a command exited with; of one that a signal ended, as shells have it.
+fn exit_code(finished: &Finished) -> i32 {
+    match finished.status {
+        Some(Status::Exited(code)) => code,
+        Some(Status::Signalled(signal)) => 128 + signal,
+        // Nothing is signed of what could not be ended.
+        None => 128 + libc::SIGKILL,
     }
 }
 

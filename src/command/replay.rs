@@ -18,8 +18,9 @@ use super::sandbox::Sandbox;
 use super::stage::{Stage, passed};
 use crate::config::Config;
 use crate::difference::first_difference;
+use crate::envelope::NetworkRule;
 use crate::failure::{Context, Failure};
-use crate::manifest::predicate::{CommandRecord, SandboxRecord};
+use crate::manifest::predicate::{CommandRecord, ExitReason, SandboxRecord};
 use crate::manifest::strict_json::DecimalU64;
 use crate::manifest::verdict::{CommandReplay as CommandReplayRecord, ReplayRecord};
 use crate::provenance::data::{Listed, ReadData, folder_of_set};
@@ -90,6 +91,12 @@ impl CommandReplay<'_> {
                 claimed.words.join(" ")
             )));
         }
+        if claim.exit.reason == ExitReason::Interrupted {
+            return Err(Stop::NotChecked(
+                "somebody stopped the command: it has no steps, so where it was then no run of it again can tell"
+                    .into(),
+            ));
+        }
         let command = CheckedCommand::of(self.config).map_err(failed)?;
         if claim.outputs.is_empty() {
             return Err(Stop::NotChecked("the run declares no outputs: there is nothing to compare".into()));
@@ -118,13 +125,16 @@ impl CommandReplay<'_> {
             here(confinement.in_force()),
             there(&claimed.sandbox)
         ));
+        if command.network == NetworkRule::Deny {
+            notes.push("the network was denied to it here, too (system-call filter)".into());
+        }
         notes.push(format!(
             "{} were this machine's, other variables as recorded; a difference may come from another version of what the command \
              uses",
             HERE.join(", ")
         ));
         let before = FilesBefore::of(&run).map_err(not_checked)?;
-        let finished = stage.run(&confinement, &mut |_, _| {}).map_err(not_checked)?;
+        let finished = stage.run(&confinement, &mut |_, _| {}, &|| None).map_err(not_checked)?;
         judge(&finished, &run)?;
         let made = before.outputs(&run, &[COMMAND_STDOUT, COMMAND_STDERR]).map_err(failed)?;
         let outputs: Vec<_> =

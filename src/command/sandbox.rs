@@ -5,8 +5,9 @@
 //! privilege by a set-user-id program, debugs no process but its own, and, from version 6 on, signals no other one.
 //!
 //! Landlock does not know of `chmod`, `chown`, `utime` and extended attributes, of sockets that already are there, nor of
-//! what a device does; and `/dev/shm`, which worker processes share memory through, is open. The network is not its matter
-//! here.
+//! what a device does; and `/dev/shm`, which worker processes share memory through, is open. Where the config denies the network, a
+//! filter of system calls keeps it from the command ([`crate::network`]), and Landlock, from version 6 on, abstract sockets of other
+//! processes.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Advice;
 use crate::manifest::predicate::SandboxRecord;
+use crate::network::{self, DenialError};
 
 /// What kept a command from writing elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +51,17 @@ pub struct Confinement {
     in_force: Sandbox,
     #[cfg(target_os = "linux")]
     ruleset: Option<std::os::fd::OwnedFd>,
+    #[cfg(target_os = "linux")]
+    filter: Option<network::Filter>,
+}
+
+/// Whether a command has a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// It has what the machine has.
+    Open,
+    /// It is kept from it.
+    Denied,
 }
 
 /// Rules that cannot be made.
@@ -68,6 +81,9 @@ pub enum SandboxError {
         /// What it says.
         message: String,
     },
+    /// The network cannot be kept away.
+    #[error("{0}")]
+    Network(#[from] DenialError),
 }
 
 impl Advice for SandboxError {
@@ -75,23 +91,28 @@ impl Advice for SandboxError {
         match self {
             Self::Unreachable { .. } => Some("make it, or take it out of command.writes".into()),
             Self::Refused { .. } => None,
+            Self::Network(error) => error.hint(),
         }
     }
 }
 
 impl Confinement {
     /// Rules that let a command write below `writable`, its run directory and its temporary folder among them: all must be
-    /// there. Where there is no Landlock there are no rules, and [`in_force`](Self::in_force) says why.
+    /// there. Where there is no Landlock there are no rules, and [`in_force`](Self::in_force) says why. A network that is to be
+    /// denied and cannot be is an error: the filter is tried here first.
     ///
     /// # Errors
     /// [`SandboxError`].
-    pub fn to(writable: &[&Path]) -> Result<Self, SandboxError> {
+    pub fn to(writable: &[&Path], network: Network) -> Result<Self, SandboxError> {
         for path in writable {
             if let Err(source) = std::fs::metadata(path) {
                 return Err(SandboxError::Unreachable { path: path.to_path_buf(), source });
             }
         }
-        Self::of(writable)
+        if network == Network::Denied {
+            network::can_be_denied()?;
+        }
+        Self::of(writable, network)
     }
 
     /// No rules, for the reason given.
@@ -100,6 +121,8 @@ impl Confinement {
             in_force: Sandbox::None { why: why.to_owned() },
             #[cfg(target_os = "linux")]
             ruleset: None,
+            #[cfg(target_os = "linux")]
+            filter: None,
         }
     }
 
@@ -109,14 +132,22 @@ impl Confinement {
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn of(_: &[&Path]) -> Result<Self, SandboxError> {
+    fn of(_: &[&Path], _: Network) -> Result<Self, SandboxError> {
         Ok(Self::none("this system has no Landlock"))
     }
 }
 
 #[cfg(target_os = "linux")]
 impl Confinement {
-    fn of(writable: &[&Path]) -> Result<Self, SandboxError> {
+    fn of(writable: &[&Path], network: Network) -> Result<Self, SandboxError> {
+        let filter = match network {
+            Network::Open => None,
+            Network::Denied => Some(network::Filter::new()?),
+        };
+        Ok(Self { filter, ..Self::of_writes(writable, network)? })
+    }
+
+    fn of_writes(writable: &[&Path], network: Network) -> Result<Self, SandboxError> {
         use landlock::{
             ABI, AccessFs, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, Scope, path_beneath_rules,
         };
@@ -127,10 +158,14 @@ impl Confinement {
         };
         // What the kernel is too old for is left out by the crate; the version that is recorded tells.
         let access = AccessFs::from_write(ABI::V3);
+        let scope = match network {
+            Network::Open => Scope::Signal.into(),
+            Network::Denied => Scope::Signal | Scope::AbstractUnixSocket,
+        };
         let rules = || -> Result<_, RulesetError> {
             Ruleset::default()
                 .handle_access(access)?
-                .scope(Scope::Signal)?
+                .scope(scope)?
                 .create()?
                 .add_rules(path_beneath_rules(writable, access))?
                 .add_rules(path_beneath_rules(devices(), access))
@@ -138,9 +173,14 @@ impl Confinement {
         let rules = rules().map_err(|error| SandboxError::Refused { message: error.to_string() })?;
         let ruleset: Option<std::os::fd::OwnedFd> = rules.into();
         match ruleset {
-            Some(ruleset) => Ok(Self { in_force: Sandbox::Landlock { abi }, ruleset: Some(ruleset) }),
+            Some(ruleset) => Ok(Self { in_force: Sandbox::Landlock { abi }, ruleset: Some(ruleset), filter: None }),
             None => Ok(Self::none("the kernel's Landlock is of no version that is known")),
         }
+    }
+
+    /// What keeps the network away.
+    pub(super) fn filter(&self) -> Option<network::Filter> {
+        self.filter.clone()
     }
 
     /// The rules as the kernel holds them.
@@ -190,14 +230,15 @@ mod tests {
 
     #[test]
     fn a_folder_that_is_not_there_is_named() {
-        let error = Confinement::to(&[Path::new("/nonexistent/folder")]).expect_err("refused").to_string();
+        let error =
+            Confinement::to(&[Path::new("/nonexistent/folder")], Network::Open).expect_err("refused").to_string();
         assert_eq!(error, "/nonexistent/folder: a command may write to it, but it cannot be reached");
     }
 
     #[test]
     fn what_is_in_force_is_said() {
         let folder = tempfile::tempdir().expect("a folder");
-        match Confinement::to(&[folder.path()]).expect("rules").in_force() {
+        match Confinement::to(&[folder.path()], Network::Open).expect("rules").in_force() {
             Sandbox::Landlock { abi } => assert!(*abi >= 1),
             Sandbox::None { why } => assert!(!why.is_empty()),
         }

@@ -9,8 +9,10 @@ use super::arguments::substitute;
 use super::config::CheckedCommand;
 use super::environment::{CommandEnvironment, PASSED};
 use super::process::{self, Finished, Invocation, Limits, Stream};
-use super::sandbox::Confinement;
+use super::sandbox::{Confinement, Network};
+use crate::envelope::NetworkRule;
 use crate::failure::{Context, Failure};
+use crate::run::Interruption;
 use crate::verify::{COMMAND_CONFIG_YAML, COMMAND_STDERR, COMMAND_STDOUT};
 
 /// A command and all that it gets.
@@ -33,11 +35,20 @@ impl Stage<'_> {
     pub fn confinement(&self) -> Result<Confinement, Failure> {
         let writes: Vec<PathBuf> = self.command.writes.iter().map(|path| self.folder.join(path)).collect();
         let writable: Vec<&Path> = [self.run, self.temporary].into_iter().chain(writes.iter().map(|p| &**p)).collect();
-        Ok(Confinement::to(&writable)?)
+        let network = match self.command.network {
+            NetworkRule::Deny => Network::Denied,
+            NetworkRule::Observe | NetworkRule::None | NetworkRule::Unrestricted => Network::Open,
+        };
+        Ok(Confinement::to(&writable, network)?)
     }
 
-    /// Runs it to its end; its output is kept in the run directory.
-    pub fn run(&self, confinement: &Confinement, output: &mut dyn FnMut(Stream, &[u8])) -> Result<Finished, Failure> {
+    /// Runs it to its end, or until `stop` says that it is to end; its output is kept in the run directory.
+    pub fn run(
+        &self,
+        confinement: &Confinement,
+        output: &mut dyn FnMut(Stream, &[u8]),
+        stop: &dyn Fn() -> Option<Interruption>,
+    ) -> Result<Finished, Failure> {
         let config = self.run.join(COMMAND_CONFIG_YAML);
         let (config, run) = (text(&config)?, text(self.run)?);
         let words: Vec<OsString> =
@@ -58,7 +69,7 @@ impl Stage<'_> {
             limits,
             confinement,
         };
-        Ok(process::run(&invocation, output, &|| false)?)
+        Ok(process::run(&invocation, output, stop)?)
     }
 }
 

@@ -8,6 +8,7 @@ mod end;
 mod error;
 mod follow;
 pub mod ledger;
+mod pace;
 mod points;
 mod step;
 
@@ -42,6 +43,8 @@ use crate::digest::Blake3Digest;
 use self::end::finish;
 pub use self::error::FitError;
 pub use self::follow::follow;
+pub use self::pace::WallLimit;
+use self::pace::{Ahead, Pace};
 use self::points::AuditPoints;
 use self::step::{Epoch, Made, Maker, PlannedStep};
 
@@ -63,6 +66,8 @@ pub struct FitPlan<'a> {
     pub stop_after_steps: Option<u64>,
     /// Hears of the ops of one step.
     pub trace: Option<Tracer>,
+    /// A limit on the time of everything, which the run ends early for.
+    pub wall: Option<WallLimit>,
     /// Wall-clock time since this process began the run.
     pub elapsed: &'a (dyn Fn() -> Duration + Sync),
 }
@@ -107,6 +112,8 @@ pub enum Exit {
     EarlyStopped,
     /// `trainer.max_time` was reached.
     MaxTime,
+    /// Another step would have left too little of [`FitPlan::wall`] for the rest.
+    WallLimit,
     /// [`FitPlan::stop_after_steps`] was reached.
     StepLimit,
     /// The observer broke the loop.
@@ -247,6 +254,7 @@ fn train<B: AutodiffBackend, T: Task>(
     let layout = state.layout();
     let points = AuditPoints::of(&plan.audit, planned, state.tensor_bytes());
     let maker = Maker { task, plan, planned, layout: &layout, device };
+    let mut pace = Pace::from((plan.elapsed)());
     while exit.is_none() && state.progress.position.epoch < trainer.max_epochs {
         let mut epoch = Epoch::of(&state, plan, ids.len());
         let (remaining, share) = (epoch.remaining(), member.share());
@@ -259,10 +267,14 @@ fn train<B: AutodiffBackend, T: Task>(
             let epoch_loss = EpochLoss::and(state.progress.epoch_loss.as_ref(), loss, step_samples);
             let mean_loss = epoch_done.then(|| epoch_loss.mean());
             state.progress.epoch_loss = (!epoch_done).then_some(epoch_loss);
+            let validation_began = (plan.elapsed)();
             let metrics = match plan.validation_due(done_in_epoch, epoch.steps()) {
                 true => Some(evaluate(task, &state, plan, Split::Val, usize::MAX, device)?),
                 false => None,
             };
+            if metrics.is_some() {
+                pace.judged(validation_began, (plan.elapsed)(), plan.samples_of(task, Split::Val));
+            }
             // Before the leaf: its digest covers what the end of the run and the next checkpoint depend on, too.
             let give_up = match &metrics {
                 Some(metrics) => early_stop::observe(&mut state.progress, stopping.as_ref(), metrics)?,
@@ -301,9 +313,18 @@ fn train<B: AutodiffBackend, T: Task>(
             if let Some(value) = mean_loss {
                 run.append_metrics(step, number, &[Metric { name: "train/loss_epoch".into(), value }])?;
             }
+            let now = (plan.elapsed)();
+            pace.stepped(now, step_samples);
+            let next_is_validated = plan.validation_due(if epoch_done { 1 } else { done_in_epoch + 1 }, epoch.steps());
+            let ahead = Ahead {
+                validated: if next_is_validated { plan.samples_of(task, Split::Val) } else { 0 },
+                tested: plan.samples_of(task, Split::Test),
+            };
             exit = exit.or(match observer.observe(Event::Step { leaf: &leaf, loss }) {
                 ControlFlow::Break(()) => Some(Exit::Interrupted),
-                ControlFlow::Continue(()) => plan.limit_reached(step),
+                ControlFlow::Continue(()) => {
+                    plan.limit_reached(step, || plan.wall.is_some_and(|wall| pace.is_over(&wall, now, ahead)))
+                }
             });
             if let Some(metrics) = &metrics {
                 run.append_metrics(step, number, metrics)?;
@@ -316,7 +337,9 @@ fn train<B: AutodiffBackend, T: Task>(
             if let Some(file) = &checkpoint {
                 let bytes = bytes.expect("a checkpoint that is due comes with a digest");
                 let best = ranking.best(&state.progress.kept);
+                let began = (plan.elapsed)();
                 run.write_checkpoint(file, &bytes, &state.progress.kept, best)?;
+                pace.checkpointed(began, (plan.elapsed)());
                 run.append_event("checkpoint", step, plan.seconds())?;
                 run.note(&format!("- step {step}: wrote {CHECKPOINTS}/{file}"))?;
                 let _ = observer.observe(Event::Checkpoint { file });
@@ -327,21 +350,17 @@ fn train<B: AutodiffBackend, T: Task>(
                     exit = exit.or(Some(Exit::Interrupted));
                 }
             }
-            // A run that is over anyway did not meet a limit.
-            if give_up && exit != Some(Exit::Interrupted) {
+            // A run that is over anyway did not meet a limit, nor was it interrupted: its replay ends there by itself.
+            if give_up {
                 exit = Some(Exit::EarlyStopped);
             }
             Ok(if exit.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         };
         let _ = prepared_in_order(trainer.dataloader, &remaining, prepare, train_step)?;
     }
-    // The last step may meet the time limit as well as the end of the plan: a finished run is a finished run.
-    let exit = match exit {
-        Some(Exit::MaxTime | Exit::StepLimit) | None if state.progress.position.epoch >= trainer.max_epochs => {
-            Exit::Completed
-        }
-        exit => exit.unwrap_or(Exit::Completed),
-    };
+    // The last step may meet the time limit, or be interrupted, at the end of the plan: a finished run is a finished run.
+    let is_done = state.progress.position.epoch >= trainer.max_epochs;
+    let exit = exit.filter(|exit| !is_done || *exit == Exit::EarlyStopped).unwrap_or(Exit::Completed);
     member.end(state.progress.position.step)?;
     finish(task, plan, ranking, state, exit, run, device)
 }
@@ -502,6 +521,7 @@ impl<'a> FitPlan<'a> {
             batch_size,
             stop_after_steps: None,
             trace: None,
+            wall: None,
             elapsed,
         }
     }
@@ -530,6 +550,11 @@ impl<'a> FitPlan<'a> {
         let (_, limit) = self.limit(split);
         let batches = samples.div_ceil(self.batch_size);
         samples.min(limit.map_or(batches, |limit| limit.of(batches)).saturating_mul(self.batch_size))
+    }
+
+    /// How many samples of a task's split are evaluated.
+    fn samples_of<T: Task>(&self, task: &T, split: Split) -> usize {
+        self.evaluated(split, task.sample_ids(split).len())
     }
 
     fn epoch(&self, epoch: u32, samples: usize) -> EpochPlan {
@@ -585,12 +610,15 @@ impl<'a> FitPlan<'a> {
         Progress::start(NUMERICS_VERSION, self.arithmetic(), String::new()).loss_scale.is_some()
     }
 
-    fn limit_reached(&self, step: u64) -> Option<Exit> {
+    fn limit_reached(&self, step: u64, wall_is_over: impl FnOnce() -> bool) -> Option<Exit> {
         // Whatever the clock says: with `max_time` 0 that of a replay would stop a resumed run at its first step.
         if let Some(limit) = self.stop_after_steps {
             return (step >= limit).then_some(Exit::StepLimit);
         }
-        self.trainer.max_time.is_some_and(|limit| (self.elapsed)() >= limit.0).then_some(Exit::MaxTime)
+        if self.trainer.max_time.is_some_and(|limit| (self.elapsed)() >= limit.0) {
+            return Some(Exit::MaxTime);
+        }
+        wall_is_over().then_some(Exit::WallLimit)
     }
 
     fn seconds(&self) -> f64 {

@@ -302,6 +302,9 @@ pub struct BoundsRecord {
     /// Most bytes of device memory.
     #[serde(deserialize_with = "Option::deserialize")]
     pub device_memory_bytes: Option<DecimalU64>,
+    /// Most bytes of host memory; left out where there is no such limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_memory_bytes: Option<DecimalU64>,
     /// What of the network the run may use.
     pub network: NetworkMode,
 }
@@ -340,6 +343,8 @@ pub enum ExitReason {
     EarlyStopped,
     /// The time the config allowed was over.
     MaxTime,
+    /// It ended early so that all of it, the signature too, kept the wall time of its limits.
+    WallLimit,
     /// Somebody stopped it; it can be resumed.
     Interrupted,
     /// A value was no longer finite.
@@ -382,6 +387,7 @@ impl From<&Bounds> for BoundsRecord {
         Self {
             wall_seconds: bounds.wall_seconds.map(DecimalU64),
             device_memory_bytes: bounds.device_memory_bytes.map(DecimalU64),
+            host_memory_bytes: bounds.host_memory_bytes.map(DecimalU64),
             network: bounds.network,
         }
     }
@@ -392,6 +398,7 @@ impl From<&BoundsRecord> for Bounds {
         Self {
             wall_seconds: record.wall_seconds.map(|value| value.0),
             device_memory_bytes: record.device_memory_bytes.map(|value| value.0),
+            host_memory_bytes: record.host_memory_bytes.map(|value| value.0),
             network: record.network,
         }
     }
@@ -485,8 +492,9 @@ impl Predicate for TrainingRun {
             if words.is_empty() {
                 return refuse("computation.command.words", "empty".to_owned());
             }
-            if *exit_code != 0 {
-                return refuse("computation.command.exitCode", format!("{exit_code}: only success is signed"));
+            if *exit_code != 0 && self.exit.reason != ExitReason::Interrupted {
+                let message = format!("{exit_code}: only success is signed, and what somebody stopped");
+                return refuse("computation.command.exitCode", message);
             }
         }
         if self.envelope.figures.wall_seconds.get() < 0.0 {

@@ -105,6 +105,11 @@ impl DataSets {
         self.0.iter().map(|set| set.record.clone()).collect()
     }
 
+    /// How large they are.
+    pub fn bytes(&self) -> u64 {
+        self.0.iter().fold(0, |bytes, set| bytes.saturating_add(set.record.bytes.0))
+    }
+
     /// Their names and digests, in a line.
     pub fn digests(&self) -> String {
         let digests: Vec<_> =

@@ -15,6 +15,7 @@
 //! Nothing here prints, reads a clock or the environment: they come in as [`Surroundings`].
 
 mod data;
+mod memory;
 mod origin;
 mod place;
 mod ranks;
@@ -27,13 +28,14 @@ mod team;
 mod workloads;
 
 pub use self::data::{DataSets, HashedSet};
+pub use self::memory::MemoryError;
 pub use self::origin::{audit_difference, config_record, read_origin};
 pub use self::place::{Place, is_complete};
 pub use self::ranks::Ranks;
 pub use self::record::{Composed, News, Prepared, Recording, Started, Trained, assist, record};
 pub use self::sign::{Signed, signed_line};
 pub use self::sources::Sources;
-pub use self::surroundings::Surroundings;
+pub use self::surroundings::{Interruption, Surroundings};
 pub use self::team::{Crew, Team};
 pub use self::workloads::{AnyWorkload, Workloads};
 

@@ -32,8 +32,17 @@ impl Place {
 
 /// Whether a run has a manifest that says it was completed.
 pub fn is_complete(root: &Path) -> bool {
-    let exit = std::fs::read(root.join(MANIFEST)).ok().and_then(|manifest| read_unverified(&manifest).ok());
-    exit.is_some_and(|claim| matches!(claim.predicate.exit.reason, ExitReason::Completed | ExitReason::EarlyStopped))
+    matches!(signed_exit(root), Some(ExitReason::Completed | ExitReason::EarlyStopped))
+}
+
+/// Whether it has one that says it ended in time for its limit on wall time.
+pub(super) fn met_wall_limit(root: &Path) -> bool {
+    signed_exit(root) == Some(ExitReason::WallLimit)
+}
+
+fn signed_exit(root: &Path) -> Option<ExitReason> {
+    let manifest = std::fs::read(root.join(MANIFEST)).ok()?;
+    Some(read_unverified(&manifest).ok()?.predicate.exit.reason)
 }
 
 /// The one of `last` and `final` with more steps; none when the run ended before its first checkpoint.

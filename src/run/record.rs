@@ -7,15 +7,16 @@ use std::time::Duration;
 use burn::tensor::backend::AutodiffBackend;
 
 use super::data::{DataSets, HashedSet};
+use super::memory;
 use super::origin::{self, About, read_origin};
-use super::place::{Place, newest_checkpoint, unused};
+use super::place::{Place, met_wall_limit, newest_checkpoint, unused};
 use super::ranks::Ranks;
 use super::sign::{self, Outcome, Signed};
 use super::{Crew, Sources, Surroundings, Team};
 use crate::config::Config;
 use crate::digest::FileDigest;
 use crate::engine::device::{Choice, Job, Kind};
-use crate::engine::fit::{self, Event, FitEnd, FitError, FitPlan, follow, lead};
+use crate::engine::fit::{self, Event, FitEnd, FitError, FitPlan, WallLimit, follow, lead};
 use crate::engine::observer::{Look, Observer};
 use crate::engine::repro::{NUMERICS_VERSION, with_arithmetic};
 use crate::engine::run_dir::RunDirectory;
@@ -23,11 +24,13 @@ use crate::engine::settings::Numerics;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::task::Task;
 use crate::engine::workers::Member;
+use crate::envelope::{Enforcement, NetworkFigure, NetworkMode, NetworkRule};
 use crate::failure::{Context, Failure};
 use crate::manifest::key::SigningKey;
 use crate::manifest::origin::{ComputationOrigin, ORIGIN, RunOrigin, TrainingOrigin};
 use crate::manifest::predicate::{Computation, RunRecord, StretchRecord, TrainingRecord};
 use crate::manifest::strict_json::DecimalU64;
+use crate::network;
 use crate::provenance::data::DigestCache;
 use crate::provenance::path::RelativePath;
 use crate::verify::MANIFEST;
@@ -78,7 +81,7 @@ pub fn record<W: Workload>(workload: &W, recording: Recording<'_>) -> Result<Sig
     let composed = Composed::of(workload, config, crew, surroundings.program)?;
     news(News::Computing(&composed.computing()));
     let ranks = composed.team.ranks().cloned();
-    let prepared = composed.prepare(cache, &mut |progress| news(News::Progress(progress)));
+    let prepared = composed.prepare(cache, surroundings.elapsed, &mut |progress| news(News::Progress(progress)));
     let prepared = match &ranks {
         Some(ranks) => {
             // Rank 0 makes the data that are missing here, then one rank of every other host there; then all read them.
@@ -102,9 +105,15 @@ pub fn record<W: Workload>(workload: &W, recording: Recording<'_>) -> Result<Sig
         news(News::GoingOn(step));
     }
     news(News::Begun(started.origin()));
-    let trained = started.train(surroundings.elapsed, &mut |event| {
+    let trained = started.train(&surroundings, &mut |event| {
+        let is_step = matches!(event, Event::Step { .. });
         news(News::Event(event));
-        ControlFlow::Continue(())
+        // After a step, and not before the first: a run without steps is none.
+        if is_step && (surroundings.interruption)().is_some() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     })?;
     news(News::Trained(trained.end()));
     trained.sign(&surroundings, key)
@@ -126,13 +135,13 @@ pub fn assist<W: Workload>(
     ranks.agree(Ok(()))?;
     let prepared = match ranks.local_rank() {
         0 => {
-            let prepared = composed.prepare(cache, &mut |_| {});
+            let prepared = composed.prepare(cache, &|| Duration::ZERO, &mut |_| {});
             ranks.agree(prepared.as_ref().map(drop).map_err(Clone::clone))?;
             prepared
         }
         _ => {
             ranks.agree(Ok(()))?;
-            composed.prepare(cache, &mut |_| {})
+            composed.prepare(cache, &|| Duration::ZERO, &mut |_| {})
         }
     };
     let prepared = agreed_on_data(ranks, prepared)?;
@@ -167,16 +176,27 @@ pub struct Composed<'a, W: Workload> {
     config: &'a Config,
     checked: CheckedConfig<W>,
     team: Team,
+    /// What keeps the network away, if anything does.
+    denied: Option<NetworkFigure>,
 }
 
 impl<'a, W: Workload> Composed<'a, W> {
-    /// Reads a config, refuses by key what cannot be done, and chooses a device for every worker. `program` is this program's
-    /// file: several processes have to be of the same.
+    /// Reads a config, refuses by key what cannot be done, denies the network to this process for good where the config says so, and
+    /// chooses a device for every worker. `program` is this program's file: several processes have to be of the same.
     ///
     /// # Errors
-    /// What is wrong with the config, or that there is no such device; that another rank has another program or config.
+    /// What is wrong with the config, or that the network cannot be denied, or that there is no such device; that another rank has
+    /// another program or config.
     pub fn of(workload: &'a W, config: &'a Config, crew: Crew<'_>, program: &Path) -> Result<Self, Failure> {
-        let checked = CheckedConfig::of(workload, config);
+        let mut denied = None;
+        // Before any device is asked for, whose driver starts threads.
+        let checked = CheckedConfig::of(workload, config).and_then(|checked| {
+            if checked.settings().envelope.network == NetworkRule::Deny {
+                refuse_ranks(&crew)?;
+                denied = Some(network::deny()?);
+            }
+            Ok(checked)
+        });
         let team = match crew {
             Crew::Threads(workers) => Team::of(checked.as_ref().map_err(Clone::clone)?.trainer(), workers)?,
             Crew::Ranks(ranks) => {
@@ -194,7 +214,18 @@ impl<'a, W: Workload> Composed<'a, W> {
                 Team::among(ranks, program, config, trainer)?
             }
         };
-        Ok(Self { workload, config, checked: checked?, team })
+        Ok(Self { workload, config, checked: checked?, team, denied })
+    }
+
+    /// The network that the run had: what keeps it away, or this program's own word, which looks for sockets that are open. Those
+    /// that an MPI has between processes of one machine are not looked at.
+    fn network(&self) -> NetworkFigure {
+        let mode = match (self.checked.settings().envelope.network, self.team.hosts()) {
+            (NetworkRule::Unrestricted, _) | (_, 2..) => NetworkMode::Unrestricted,
+            (_, 1) if self.team.ranks().is_none() && network::is_open() => NetworkMode::Unrestricted,
+            _ => NetworkMode::None,
+        };
+        self.denied.unwrap_or(NetworkFigure { mode, enforcement: Enforcement::SelfAsserted })
     }
 
     /// Device and arithmetic, and why that device.
@@ -208,25 +239,46 @@ impl<'a, W: Workload> Composed<'a, W> {
     }
 
     /// Makes the data sets that are missing and can be made, hashes each once, and builds the task from the lists made
-    /// then: each file is checked against them as it is read.
+    /// then: each file is checked against them as it is read. `elapsed` is a monotonic clock, by which hashing is measured: what is
+    /// signed is hashed again.
     ///
     /// # Errors
     /// When the data cannot be had, or the task cannot be trained with this config.
     pub fn prepare(
         self,
         cache: Option<&DigestCache>,
+        elapsed: &dyn Fn() -> Duration,
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Prepared<'a, W>, Failure> {
-        let (own, mut data) = (self.checked.own(), DataSets::default());
+        let (own, mut data, mut hashing) = (self.checked.own(), DataSets::default(), Duration::ZERO);
         for (number, set) in self.workload.data_sets(own).into_iter().enumerate() {
             self.workload.prepare(own, number, &data.listed(), progress)?;
             let stage = format!("hashing {}", set.root.display());
             progress(Progress { stage: &stage, done: 0, total: 1, unit: "" });
+            let began = elapsed();
             data.push(HashedSet::hash(set, self.checked.settings().provenance.dvc, cache)?);
+            hashing += elapsed().saturating_sub(began);
         }
         let task = self.workload.task(own, &data.listed())?;
         fit::check(&task, &plan(self.workload, &self.checked, None, &|| Duration::ZERO))?;
-        Ok(Prepared { composed: self, data, task })
+        // Digests that were remembered took no time, and what is in no memory is read from a disk.
+        let signing = SIGNING + hashing.max(Duration::from_secs(data.bytes() / READ_BYTES_PER_SECOND));
+        Ok(Prepared { composed: self, data, task, signing })
+    }
+}
+
+/// Processes that a launcher started talk through sockets that it opened before anything could be denied.
+fn refuse_ranks(crew: &Crew<'_>) -> Result<(), Failure> {
+    match crew {
+        Crew::Threads(_) => Ok(()),
+        Crew::Ranks(ranks) => Err(Failure::usage(
+            format!(
+                "envelope.network=deny: expected the workers of one process, got {} processes of an MPI launcher, which talk over the \
+                 network",
+                ranks.size()
+            ),
+            "let workers of this machine make the run, without a launcher (trainer=multi_gpu), or set envelope.network=observe",
+        )),
     }
 }
 
@@ -247,11 +299,18 @@ pub(super) fn plan<'a, W: Workload>(
     }
 }
 
+/// What signing takes beside reading the data again.
+const SIGNING: Duration = Duration::from_millis(500);
+/// Bytes of data that are read again in a second at least.
+const READ_BYTES_PER_SECOND: u64 = 256 << 20;
+
 /// A task, and the data that it was built from.
 pub struct Prepared<'a, W: Workload> {
     composed: Composed<'a, W>,
     data: DataSets,
     task: W::Task,
+    /// About how long signing takes.
+    signing: Duration,
 }
 
 impl<'a, W: Workload> Prepared<'a, W> {
@@ -285,7 +344,7 @@ impl<'a, W: Workload> Prepared<'a, W> {
     }
 
     fn origin(&self, id: &str, name: &str, sources: &Sources, world: &Surroundings<'_>) -> Result<RunOrigin, Failure> {
-        let Composed { workload, config, checked, team } = &self.composed;
+        let Composed { workload, config, checked, team, .. } = &self.composed;
         let (settings, trainer) = (checked.settings(), checked.trainer());
         let about = About {
             run: RunRecord {
@@ -336,7 +395,8 @@ impl<'a, W: Workload> Prepared<'a, W> {
         begin(&root)?;
         origin::write_beginning(run.files(), &origin, &self.data, &sources)?;
         run.note(&format!("# Run {id}\n\nconfig {digest}, {} overrides", origin.config.overrides.len()))?;
-        Ok(Started { prepared: self, run, origin, checkpoint: None, unmeasured: false, goes_on_after: None })
+        let wall = self.wall_limit(Duration::ZERO);
+        Ok(Started { prepared: self, run, origin, checkpoint: None, unmeasured: false, goes_on_after: None, wall })
     }
 
     fn resume(self, root: &Path, surroundings: &Surroundings<'_>) -> Result<Started<'a, W>, Failure> {
@@ -351,6 +411,7 @@ impl<'a, W: Workload> Prepared<'a, W> {
         if !logger.events {
             return refuse("logs/events.jsonl (logger.events=true) to count the time so far, got none".into());
         }
+        let met_its_limit = met_wall_limit(root);
         let checkpoint = newest_checkpoint(root)?;
         let step = checkpoint.as_ref().map_or(0, |snapshot| snapshot.progress.position.step);
         let mut run = RunDirectory::resume(root, logger, step, MANIFEST)?;
@@ -375,7 +436,16 @@ impl<'a, W: Workload> Prepared<'a, W> {
         let stretches = StretchRecord::listed(&now.device, stretches);
         let computation = ComputationOrigin::Training(TrainingOrigin { stretches, ..now });
         let origin = RunOrigin { environment: found.environment, computation, ..recorded };
-        Ok(Started { prepared: self, run, origin, checkpoint, unmeasured, goes_on_after: Some(step) })
+        // Whoever goes on with a run that had used its time up gives it as much again; the figure is the sum, and says so.
+        let before = if met_its_limit { 0.0 } else { run.elapsed_before_seconds() };
+        let wall = self.wall_limit(Duration::try_from_secs_f64(before).unwrap_or_default());
+        Ok(Started { prepared: self, run, origin, checkpoint, unmeasured, goes_on_after: Some(step), wall })
+    }
+
+    /// What is left of the limit on wall time, to a process that begins when so much is used up.
+    fn wall_limit(&self, before: Duration) -> Option<WallLimit> {
+        let limit = Duration::from_secs(self.composed.checked.settings().envelope.wall_seconds?);
+        Some(WallLimit { limit: limit.saturating_sub(before), signing: self.signing })
     }
 }
 
@@ -396,6 +466,7 @@ pub struct Started<'a, W: Workload> {
     /// Whether another process may have held device memory for this run, which nobody can measure any more.
     unmeasured: bool,
     goes_on_after: Option<u64>,
+    wall: Option<WallLimit>,
 }
 
 impl<'a, W: Workload> Started<'a, W> {
@@ -412,23 +483,28 @@ impl<'a, W: Workload> Started<'a, W> {
     /// Trains to the end that the config plans, and writes the workload's files.
     ///
     /// # Errors
-    /// What training or writing fails with.
+    /// What training or writing fails with; [`MemoryError`](super::MemoryError) when it held more than it may, with its state written.
     pub fn train(
         self,
-        elapsed: &(dyn Fn() -> Duration + Sync),
+        surroundings: &Surroundings<'_>,
         observer: &mut (dyn FnMut(Event<'_>) -> ControlFlow<()> + Send),
     ) -> Result<Trained<'a, W>, Failure> {
-        let Self { prepared, mut run, origin, checkpoint, unmeasured, .. } = self;
+        let Surroundings { elapsed, peak_host_bytes, .. } = *surroundings;
+        let Self { prepared, mut run, origin, checkpoint, unmeasured, wall, .. } = self;
         let Composed { workload, checked, team, .. } = &prepared.composed;
         let in_lockstep = checked.trainer().sync_batchnorm;
-        let mut peak = Some(0);
+        let bounds = checked.settings().envelope.bounds();
+        memory::check_measured(&bounds, peak_host_bytes())?;
+        let (mut peak, mut exceeded) = (Some(0), None);
         let mut watched = |event: Event<'_>| {
-            if let Event::Step { .. } = event {
+            if let Event::Step { leaf, .. } = event {
                 peak = peak.zip(team.held_bytes(in_lockstep)).map(|(peak, held)| peak.max(held));
+                exceeded = memory::exceeded(&bounds, leaf.step, peak_host_bytes, peak);
             }
-            observer(event)
+            let observed = observer(event);
+            if exceeded.is_some() { ControlFlow::Break(()) } else { observed }
         };
-        let plan = plan(*workload, checked, None, elapsed);
+        let plan = FitPlan { wall, ..plan(*workload, checked, None, elapsed) };
         let training = Training {
             workload: *workload,
             task: &prepared.task,
@@ -438,6 +514,8 @@ impl<'a, W: Workload> Started<'a, W> {
             is_watched: true,
         };
         let (end, outputs) = training.on(team, &mut watched)?;
+        // The last state has been written.
+        exceeded.map_or(Ok(()), Err)?;
         // What another process held nobody knows any more.
         let peak_device_bytes = peak.filter(|_| !unmeasured);
         Ok(Trained { prepared, run, origin, end, outputs, peak_device_bytes })
@@ -576,6 +654,7 @@ impl<W: Workload> Trained<'_, W> {
             outputs,
             metrics: end.metrics.iter().map(|metric| (metric.clone(), end.test_samples)).collect(),
             bounds: composed.checked.settings().envelope.bounds(),
+            network: composed.network(),
             wall_seconds: run.elapsed_before_seconds() + (surroundings.elapsed)().as_secs_f64(),
             peak_host_bytes: (surroundings.peak_host_bytes)(),
             peak_device_bytes,

@@ -10,7 +10,7 @@ use crate::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory, STEP_LOG, complete_
 use crate::engine::snapshot::{MAX_CHECKPOINT_BYTES, Snapshot};
 use crate::engine::task::Metric;
 use crate::engine::written::WrittenFiles;
-use crate::envelope::{Bounds, Enforcement, Figures, NetworkFigure};
+use crate::envelope::{Bounds, Figures, NetworkFigure};
 use crate::failure::{Context, Failure};
 use crate::manifest::dsse::Envelope;
 use crate::manifest::key::SigningKey;
@@ -48,6 +48,8 @@ pub(crate) struct Outcome {
     pub metrics: Vec<(Metric, u64)>,
     /// The limits that were in force.
     pub bounds: Bounds,
+    /// The network that the run had, and by what.
+    pub network: NetworkFigure,
     /// Seconds from start to end.
     pub wall_seconds: f64,
     /// Most bytes of host memory.
@@ -71,7 +73,7 @@ pub(crate) fn sign(
         wall_seconds: outcome.wall_seconds,
         peak_host_bytes: outcome.peak_host_bytes,
         peak_device_bytes: outcome.peak_device_bytes,
-        network: NetworkFigure { mode: outcome.bounds.network, enforcement: Enforcement::SelfAsserted },
+        network: outcome.network,
     };
     let metric = |(metric, samples): &(Metric, u64)| -> Result<_, Failure> {
         Ok(MetricRecord {
@@ -177,6 +179,7 @@ pub(super) fn exit_reason(exit: Exit) -> ExitReason {
         Exit::Completed => ExitReason::Completed,
         Exit::EarlyStopped => ExitReason::EarlyStopped,
         Exit::MaxTime => ExitReason::MaxTime,
+        Exit::WallLimit => ExitReason::WallLimit,
         Exit::StepLimit | Exit::Interrupted => ExitReason::Interrupted,
     }
 }

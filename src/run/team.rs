@@ -1,5 +1,6 @@
 //! Who computes a run: a device for every worker, and what is recorded of them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -113,6 +114,16 @@ impl Team {
         match &self.computing {
             Computing::Threads(_) => None,
             Computing::Ranks { ranks, .. } => Some(ranks),
+        }
+    }
+
+    /// On how many hosts the workers are.
+    pub fn hosts(&self) -> usize {
+        match &self.computing {
+            Computing::Threads(_) => 1,
+            Computing::Ranks { workers, .. } => {
+                workers.iter().map(|worker| worker.host.as_deref()).collect::<BTreeSet<_>>().len()
+            }
         }
     }
 

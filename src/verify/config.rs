@@ -8,7 +8,7 @@ use super::coverage::{COMMAND_CONFIG_JSON, COMMAND_CONFIG_YAML};
 use super::{Check, VerifiedRun, chain};
 use crate::config::{Composer, Config, ConfigError, SourceFile, Value, to_json, to_yaml};
 use crate::digest::FileDigest;
-use crate::envelope::{Bounds, NetworkMode};
+use crate::envelope::{Bounds, Enforcement, NetworkMode, NetworkRule};
 use crate::failure::Failure;
 use crate::foreign;
 use crate::manifest::predicate::{COMMAND_WORKLOAD, ConfigSource, DataSet, TrainingRun};
@@ -331,7 +331,9 @@ struct Record {
 struct Envelope {
     wall_seconds: Option<u64>,
     device_memory_bytes: Option<u64>,
-    network: NetworkMode,
+    #[serde(default)]
+    host_memory_bytes: Option<u64>,
+    network: NetworkRule,
 }
 
 /// What the config of a command may say.
@@ -348,25 +350,27 @@ struct Command {
     challenge: Option<String>,
     nonce: Option<String>,
     wall_seconds: Option<u64>,
+    network: NetworkRule,
 }
 
 impl Default for Command {
     fn default() -> Self {
-        Self { experiment: COMMAND_WORKLOAD.into(), challenge: None, nonce: None, wall_seconds: None }
+        let (experiment, network) = (COMMAND_WORKLOAD.into(), NetworkRule::Unrestricted);
+        Self { experiment, challenge: None, nonce: None, wall_seconds: None, network }
     }
 }
 
 impl Repeated {
     fn of(claim: &TrainingRun, config: &Config) -> Result<Self, ConfigError> {
         if claim.command().is_some() {
-            let Exec { command: Command { experiment, challenge, nonce, wall_seconds } } = config.extract()?;
-            let bounds = Bounds { wall_seconds, device_memory_bytes: None, network: NetworkMode::Unrestricted };
+            let Exec { command: Command { experiment, challenge, nonce, wall_seconds, network } } = config.extract()?;
+            let bounds = Bounds { wall_seconds, network: network.bound(), ..Bounds::NONE };
             let workload = COMMAND_WORKLOAD.to_owned();
             return Ok(Self { workload, seed: None, bounds, experiment, challenge, nonce });
         }
         let Training { workload, trainer, envelope, experiment, record } = config.extract()?;
-        let Envelope { wall_seconds, device_memory_bytes, network } = envelope;
-        let bounds = Bounds { wall_seconds, device_memory_bytes, network };
+        let Envelope { wall_seconds, device_memory_bytes, host_memory_bytes, network } = envelope;
+        let bounds = Bounds { wall_seconds, device_memory_bytes, host_memory_bytes, network: network.bound() };
         let Record { challenge, nonce } = record;
         Ok(Self { workload, seed: Some(trainer.seed), bounds, experiment, challenge, nonce })
     }
@@ -375,6 +379,12 @@ impl Repeated {
         let claim = run.claim();
         if Bounds::from(&claim.envelope.bounds) != self.bounds {
             check.fail("envelope bounds: expected those of the composed config, got others".into());
+        }
+        // Who denies nothing has nothing to deny it with; whether something did where it was asked for is the check `envelope`'s.
+        let enforcement = claim.envelope.figures.network.enforcement;
+        if self.bounds.network != NetworkMode::Denied && enforcement != Enforcement::SelfAsserted {
+            check
+                .fail(format!("network: expected self-asserted, as the config denies it to nobody, got {enforcement}"));
         }
         if let (Some(expected), Some(training)) = (self.seed, claim.training())
             && training.seed.0 != expected

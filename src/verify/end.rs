@@ -1,13 +1,13 @@
 //! The end of the run, judged by its plan and its figures: an end that somebody chose by the score is no end.
 //!
-//! A command ends by itself or is not signed; of it nothing is left to judge.
+//! A command ends by itself or is stopped, or is not signed; of it nothing is left to judge.
 
 use serde::Deserialize;
 
 use super::files::LeafPosition;
 use super::{Check, VerifiedRun, chain};
 use crate::config::Config;
-use crate::manifest::predicate::{ExitReason, TrainingRecord};
+use crate::manifest::predicate::{CommandRecord, ExitReason, TrainingRecord};
 use crate::wall_time::WallTime;
 
 /// What the config says about the end.
@@ -40,13 +40,11 @@ impl VerifiedRun {
             check.not_checked("the plan is not known, as the signed config was not composed".into());
             return check;
         };
-        let Some(training) = self.claim().training() else {
-            check.note("the command exited with 0, as the record says: no other run of one is signed".into());
-            if self.claim().exit.reason != ExitReason::Completed {
-                check.fail(format!("expected a command to have completed, got {:?}", self.claim().exit.reason));
-            }
+        if let Some(command) = self.claim().command() {
+            self.judge_command_end(command, &mut check);
             return check;
-        };
+        }
+        let Some(training) = self.claim().training() else { return check };
         let plan: Plan = match config.extract() {
             Ok(plan) => plan,
             Err(error) => {
@@ -57,6 +55,20 @@ impl VerifiedRun {
         let Some(last) = self.last_leaf(training, &mut check) else { return check };
         self.judge_end(training, &plan.trainer, &last, &mut check);
         check
+    }
+
+    fn judge_command_end(&self, command: &CommandRecord, check: &mut Check) {
+        let code = command.exit_code;
+        match self.claim().exit.reason {
+            ExitReason::Completed => {
+                check.note("the command exited with 0, as the record says: no other run of one is signed, unless somebody stopped it".into());
+            }
+            ExitReason::Interrupted => check.not_checked(format!(
+                "interrupted: somebody stopped the command, which exited with {code}, and nothing shows that this end was not chosen by \
+                 what it had made"
+            )),
+            other => check.fail(format!("expected a command to have completed, or to be interrupted, got {other:?}")),
+        }
     }
 
     fn judge_end(&self, training: &TrainingRecord, plan: &Trainer, last: &LeafPosition, check: &mut Check) {
@@ -93,6 +105,7 @@ impl VerifiedRun {
             }
             ExitReason::EarlyStopped => check.note("whether the metric had stopped improving is for a replay".into()),
             ExitReason::MaxTime => self.judge_time(plan, check),
+            ExitReason::WallLimit => self.judge_wall_limit(check),
             ExitReason::Interrupted => check.not_checked(
                 "interrupted: somebody chose this end, and nothing shows that it was not chosen by its score".into(),
             ),
@@ -122,6 +135,20 @@ impl VerifiedRun {
             Some(limit) => check.note(format!(
                 "stopped by the clock after {took} s of {limit} s (self-asserted): a trainer who lies about the time can pick \
                  the step to stop at"
+            )),
+        }
+    }
+
+    /// A run that says that it ended for its limit on wall time has to have one, and to have kept it: it ended for nothing else.
+    fn judge_wall_limit(&self, check: &mut Check) {
+        let envelope = &self.claim().envelope;
+        let took = envelope.figures.wall_seconds.get();
+        match &envelope.bounds.wall_seconds {
+            None => check.fail("wallLimit: expected envelope.wall_seconds in the config, got none".into()),
+            Some(limit) => check.note(format!(
+                "ended after {took} s, in time for the limit of {} s (self-asserted): a trainer who lies about the time can pick the step \
+                 to stop at",
+                limit.0
             )),
         }
     }

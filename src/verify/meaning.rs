@@ -60,8 +60,8 @@ pub const MEANINGS: [(&str, &str); 18] = [
     (
         "end",
         "The run ended as its config plans, by the signed steps and figures: it did every epoch, or says that it stopped \
-         early or met its time limit. How long it took is the trainer's own word, so an end by the clock may have been \
-         picked. Of a command: the record says that it exited with 0.",
+         early, or met its time limit, or ended in time for its limits. How long it took is the trainer's own word, so an end by the clock may have been \
+         picked. Of a command: the record says that it exited with 0. An end that somebody chose by a signal is not checked.",
     ),
     (
         "commitment",

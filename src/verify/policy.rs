@@ -139,6 +139,8 @@ pub struct LimitRules {
     pub wall_seconds: Option<u64>,
     /// Most bytes of device memory.
     pub device_memory_bytes: Option<u64>,
+    /// Most bytes of host memory.
+    pub host_memory_bytes: Option<u64>,
     /// What of the network the run may have had.
     pub network: Option<NetworkMode>,
 }
@@ -317,7 +319,8 @@ impl LimitRules {
     fn is_empty(&self) -> bool {
         self.wall_seconds.is_none()
             && self.device_memory_bytes.is_none()
-            && !matches!(self.network, Some(NetworkMode::None))
+            && self.host_memory_bytes.is_none()
+            && !matches!(self.network, Some(NetworkMode::None | NetworkMode::Denied))
     }
 }
 
@@ -329,6 +332,7 @@ impl EnvelopeRule {
             Self::Limits(limits) => Bounds {
                 wall_seconds: limits.wall_seconds,
                 device_memory_bytes: limits.device_memory_bytes,
+                host_memory_bytes: limits.host_memory_bytes,
                 network: limits.network.unwrap_or(NetworkMode::Unrestricted),
             },
         }

@@ -13,7 +13,7 @@ use crate::engine::settings::{
     AuditSettings, EmaSettings, LoggerSettings, OptimizerSettings, ScheduleSettings, SupportedTrainer, TrainerSettings,
     UnsupportedSetting, required, within,
 };
-use crate::envelope::{Bounds, NetworkMode};
+use crate::envelope::{Bounds, NetworkRule};
 use crate::failure::Failure;
 use crate::provenance::path::RelativePath;
 
@@ -94,6 +94,7 @@ impl<W: Workload> CheckedConfig<W> {
             return Err(UnsupportedSetting::Invalid { key, expected, got }.into());
         }
         let trainer = settings.trainer.clone().check()?;
+        settings.envelope.check(&trainer)?;
         settings.optimizer.check()?;
         settings.schedule.check()?;
         settings.ema.map_or(Ok(()), |ema| ema.check())?;
@@ -191,14 +192,42 @@ pub struct EnvelopeConfig {
     /// Bytes of device memory at most.
     #[serde(deserialize_with = "required")]
     pub device_memory_bytes: Option<u64>,
-    /// Whether the run may use the network.
-    pub network: NetworkMode,
+    /// Bytes of host memory at most: the largest resident set of the process.
+    #[serde(default)]
+    pub host_memory_bytes: Option<u64>,
+    /// Whether the run may use the network, and whether it is kept from it.
+    pub network: NetworkRule,
 }
 
 impl EnvelopeConfig {
+    /// Refuses limits that a run by this trainer profile cannot keep, whatever it does.
+    ///
+    /// # Errors
+    /// The first such setting.
+    pub fn check(&self, trainer: &TrainerSettings) -> Result<(), UnsupportedSetting> {
+        if self.network == NetworkRule::Deny && trainer.num_nodes > 1 {
+            let expected =
+                "observe or unrestricted with trainer.num_nodes above 1, whose workers talk over the network";
+            return Err(UnsupportedSetting::Invalid { key: "envelope.network", expected, got: "deny".into() });
+        }
+        if let (Some(max_time), Some(limit)) = (trainer.max_time, self.wall_seconds)
+            && max_time.0.as_secs() > limit
+        {
+            let (key, expected) = ("trainer.max_time", "at most envelope.wall_seconds, or null");
+            let got = format!("{} s with envelope.wall_seconds={limit}", max_time.0.as_secs());
+            return Err(UnsupportedSetting::Invalid { key, expected, got });
+        }
+        Ok(())
+    }
+
     /// The bounds without the name.
     pub fn bounds(&self) -> Bounds {
-        Bounds { wall_seconds: self.wall_seconds, device_memory_bytes: self.device_memory_bytes, network: self.network }
+        Bounds {
+            wall_seconds: self.wall_seconds,
+            device_memory_bytes: self.device_memory_bytes,
+            host_memory_bytes: self.host_memory_bytes,
+            network: self.network.bound(),
+        }
     }
 }
 

@@ -42,6 +42,8 @@ mod with_engine {
 
     #[cfg(unix)]
     use spectramind::command::{self, CommandReplay, RunCommand};
+    use spectramind::envelope::NetworkMode;
+    use spectramind::network;
     use spectramind::run::AnyWorkload;
     use spectramind::run::replay::{Amount, Replay, Segments};
 
@@ -54,13 +56,29 @@ mod with_engine {
             if self.run.claim().command().is_some() {
                 return self.command();
             }
+            let denied = self.deny_network();
             let mut record = None;
             let check = self.with("replay", |workload, replay| {
-                let (check, again) = workload.replay(&replay);
+                let (mut check, again) = workload.replay(&replay);
                 record = again;
+                if let Some(note) = denied {
+                    check.note(note);
+                }
                 check
             });
             (check, record)
+        }
+
+        /// Does without a network from here on where the run had none: nothing that the replay reads may come from one. What a
+        /// training runs is this program alone, so where it cannot be denied the replay shows as much.
+        fn deny_network(&self) -> Option<String> {
+            if self.run.claim().envelope.bounds.network != NetworkMode::Denied {
+                return None;
+            }
+            Some(match network::deny() {
+                Ok(denied) => format!("the network was denied to this replay, too ({})", denied.enforcement),
+                Err(error) => format!("the network could not be denied to this replay: {error}"),
+            })
         }
 
         #[cfg(unix)]

@@ -10,7 +10,8 @@ use spectramind::envelope::Bounds;
 use spectramind::manifest::dsse::Profile;
 use spectramind::provenance::environment::BuiltFrom;
 use spectramind::verify::{
-    Check, ConfigsPlace, DataPlaces, GitEvidence, KnownWorkloads, ProgramPlace, Unsigned, VerifiedRun,
+    Check, ConfigsPlace, DataPlaces, GitEvidence, KnownWorkloads, ProgramPlace, Report, Unsigned, VerifiedRun,
+    check_plan,
 };
 
 use crate::{demands, report, sign, trust};
@@ -79,12 +80,14 @@ pub enum Command {
         #[command(flatten)]
         data: DataArguments,
     },
-    /// The limits, judged by the recorded figures
+    /// The limits, judged by the recorded figures; of a config, by what it plans
     Envelope {
         #[command(flatten)]
         run: RunArguments,
         #[command(flatten)]
         limits: LimitArguments,
+        #[command(flatten)]
+        plan: PlanArguments,
     },
     /// Make the run again from the verified data and compare every step and file, bit for bit
     Replay {
@@ -293,6 +296,20 @@ pub enum Accelerator {
     Auto,
 }
 
+/// A config to be judged in the place of a run.
+#[derive(Args)]
+pub struct PlanArguments {
+    /// Judge a config, and run nothing: RUN is then a folder of primary configs
+    #[arg(long = "static")]
+    pub is_static: bool,
+    /// With --static: the primary config [default: train]
+    #[arg(long, value_name = "NAME", requires = "is_static")]
+    pub config_name: Option<String>,
+    /// With --static: overrides in Hydra's grammar
+    #[arg(value_name = "OVERRIDE", requires = "is_static")]
+    pub overrides: Vec<String>,
+}
+
 #[derive(Args)]
 pub struct LimitArguments {
     /// Judge by Kaggle's limits (9 h, 16 GiB, no network) whatever limits the run claims
@@ -373,7 +390,29 @@ impl LimitArguments {
     }
 
     pub fn check(&self, run: &VerifiedRun) -> Check {
-        run.check_envelope(self.kaggle.then_some(&Bounds::KAGGLE))
+        run.check_envelope(self.bounds())
+    }
+
+    fn bounds(&self) -> Option<&'static Bounds> {
+        self.kaggle.then_some(&Bounds::KAGGLE)
+    }
+}
+
+impl PlanArguments {
+    /// What a config plans, judged.
+    ///
+    /// # Errors
+    /// What is wrong with the config or the overrides.
+    pub fn report(&self, configs: &Path, limits: &LimitArguments) -> anyhow::Result<Report> {
+        let mut report = Report::new(configs.display().to_string(), false);
+        let name = self.config_name.as_deref().unwrap_or("train");
+        let cwd = std::env::current_dir().unwrap_or_default();
+        let env =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        // What the config comes to here: nothing of it is signed, and what it reads of the environment is whoever asks's.
+        let composed = composer(configs).cwd(cwd).add_env(env).compose(name, &self.overrides)?;
+        report.checks.push(check_plan(&composed, limits.bounds()));
+        Ok(report)
     }
 }
 

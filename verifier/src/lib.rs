@@ -138,7 +138,8 @@ fn checked(command: Command, workloads: &Workloads) -> anyhow::Result<Checked> {
         Command::Data { run, sources, data } => of_run(&run, |run, found| {
             found.checks([run.check_data(data.places(&sources), Derived::NotLookedAt).0]);
         }),
-        Command::Envelope { run, limits } => of_run(&run, |run, found| found.checks([limits.check(run)])),
+        Command::Envelope { run, limits, plan } if plan.is_static => Ok(plan.report(&run.run, &limits)?.into()),
+        Command::Envelope { run, limits, .. } => of_run(&run, |run, found| found.checks([limits.check(run)])),
         Command::Replay { run, sources, data, device, run_command, segments } => of_run(&run, |run, found| {
             let (check, config) = sources.compose(run, &known);
             let (inputs, signed) = run.check_data(data.places(&sources), Derived::ByReplay);

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal};
 use super::Status;
 
 /// What a guardian is told before it starts.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Plan {
     /// Where [`Order`]s come from, one byte each.
     pub orders: RawFd,
@@ -22,6 +22,9 @@ pub(super) struct Plan {
     /// Landlock's rules for the command.
     #[cfg(target_os = "linux")]
     pub ruleset: Option<RawFd>,
+    /// What keeps the network from the command.
+    #[cfg(target_os = "linux")]
+    pub filter: Option<crate::network::Filter>,
     pub wall: Option<Duration>,
     pub grace: Duration,
     pub linger: Duration,
@@ -31,6 +34,7 @@ pub(super) struct Plan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Order {
+    Interrupt = b'I',
     Terminate = b'T',
     Kill = b'K',
 }
@@ -138,6 +142,10 @@ fn become_command(plan: &Plan, mask: &libc::sigset_t) -> io::Result<()> {
         if let Some(ruleset) = plan.ruleset {
             crate::command::sandbox::enter(ruleset)?;
         }
+        // The guardian has none: it makes no socket, and a filter would cost its system calls.
+        if let Some(filter) = &plan.filter {
+            filter.enter()?;
+        }
         // What some library opened without asking for it to be closed; older kernels cannot.
         const CLOSE_ON_EXEC: u32 = 4;
         // SAFETY: takes numbers; marks descriptors, closes none.
@@ -208,11 +216,12 @@ fn watch(plan: &Plan, command: Pid) -> ! {
             }
         };
         match wait(until.map(|until| until.saturating_duration_since(now))) {
-            Some(Order::Terminate) if matches!(phase, Phase::Running) => {
+            Some(order @ (Order::Interrupt | Order::Terminate)) if matches!(phase, Phase::Running) => {
                 state.cause = Cause::Caller;
-                phase = state.terminate(plan, now);
+                let signal = if order == Order::Interrupt { Signal::INT } else { Signal::TERM };
+                phase = state.terminate(plan, now, signal);
             }
-            Some(Order::Terminate) | None => {}
+            Some(Order::Interrupt | Order::Terminate) | None => {}
             Some(Order::Kill) => {
                 if state.status.is_none() && state.cause == Cause::Itself {
                     state.cause = Cause::Caller;
@@ -258,7 +267,7 @@ impl State {
             Phase::Running if self.status.is_some() => Phase::Lingering(after(now, plan.linger)),
             Phase::Running if plan.wall.is_some_and(|wall| now.saturating_duration_since(self.started) >= wall) => {
                 self.cause = Cause::WallLimit;
-                self.terminate(plan, now)
+                self.terminate(plan, now, Signal::TERM)
             }
             Phase::Lingering(until) if now >= until => {
                 self.left = self.count_left();
@@ -269,8 +278,8 @@ impl State {
         }
     }
 
-    fn terminate(&self, plan: &Plan, now: Instant) -> Phase {
-        let _ = rustix::process::kill_process_group(self.command, Signal::TERM);
+    fn terminate(&self, plan: &Plan, now: Instant, signal: Signal) -> Phase {
+        let _ = rustix::process::kill_process_group(self.command, signal);
         Phase::Terminating(after(now, plan.grace))
     }
 
@@ -368,6 +377,7 @@ fn wait(at_most: Option<Duration>) -> Option<Order> {
     // SAFETY: this process has this number for its pipe since `watch`.
     let orders = unsafe { BorrowedFd::borrow_raw(ORDERS) };
     match rustix::io::read(orders, &mut order) {
+        Ok(1) if order[0] == Order::Interrupt as u8 => Some(Order::Interrupt),
         Ok(1) if order[0] == Order::Terminate as u8 => Some(Order::Terminate),
         Err(rustix::io::Errno::INTR) => None,
         // The caller is gone, or says so.

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
+use crate::command::sandbox::Network;
+use crate::run::Interruption;
 
 struct Run {
     folder: tempfile::TempDir,
@@ -37,7 +39,7 @@ impl Run {
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
         let (run, tmp) = (self.path("run"), self.path("tmp"));
         let confinement = match self.sandboxed {
-            true => Confinement::to(&[&run, &tmp]).expect("rules"),
+            true => Confinement::to(&[&run, &tmp], Network::Open).expect("rules"),
             false => Confinement::none("not wanted"),
         };
         let path = std::env::var_os("PATH").expect("a path");
@@ -56,7 +58,7 @@ impl Run {
             limits: Limits { wall: self.wall, ..self.limits.clone() },
             confinement: &confinement,
         };
-        super::run(&invocation, &mut |_, _| {}, stop)
+        super::run(&invocation, &mut |_, _| {}, &|| stop().then_some(Interruption::Terminate))
     }
 
     fn shell(&self, script: &str) -> Finished {
@@ -108,11 +110,11 @@ fn its_output_is_passed_on_as_it_comes() {
         limits: Limits::of_output(100),
         confinement: &confinement,
     };
-    super::run(&invocation, &mut |stream, bytes| seen.push((stream, bytes.to_vec())), &|| false).expect("runs");
+    super::run(&invocation, &mut |stream, bytes| seen.push((stream, bytes.to_vec())), &|| None).expect("runs");
     assert!(seen.contains(&(Stream::Stdout, b"one\n".to_vec())), "{seen:?}");
     assert!(seen.contains(&(Stream::Stderr, b"two\n".to_vec())), "{seen:?}");
     // What is there is not overwritten.
-    let again = super::run(&invocation, &mut |_, _| {}, &|| false).expect_err("refused").to_string();
+    let again = super::run(&invocation, &mut |_, _| {}, &|| None).expect_err("refused").to_string();
     assert_eq!(again, format!("cannot write {}", stdout.display()));
 }
 
@@ -157,7 +159,9 @@ fn it_cannot_write_outside_its_folders() {
          ln -s \"$PWD/outside\" \"$RUN/way\"; echo x > \"$RUN/way/new\"; rm \"$RUN/way\"; \
          echo x > \"$RUN/own\" && echo x > \"$TMPDIR/own\" && echo x > /dev/null && mkdir -p \"$RUN/a/b\" && mv \"$RUN/own\" \"$RUN/a/b\"",
     );
-    if let crate::command::sandbox::Sandbox::None { .. } = Confinement::to(&[]).expect("rules").in_force() {
+    if let crate::command::sandbox::Sandbox::None { .. } =
+        Confinement::to(&[], Network::Open).expect("rules").in_force()
+    {
         return;
     }
     assert_eq!(finished.end, End::Exited(0), "{}", run.text("run/stderr.txt"));
@@ -303,7 +307,7 @@ fn the_wall_limit_holds_while_nobody_takes_the_output() {
             run.assert_gone("run/pid");
         }
     };
-    assert_eq!(super::run(&invocation, &mut output, &|| false).expect("runs").end, End::WallLimit);
+    assert_eq!(super::run(&invocation, &mut output, &|| None).expect("runs").end, End::WallLimit);
 }
 
 #[test]
@@ -361,7 +365,7 @@ fn it_sees_no_file_that_the_caller_has_open() {
 #[test]
 fn it_can_neither_signal_nor_look_into_its_guardian() {
     let run = Run::new();
-    match Confinement::to(&[]).expect("rules").in_force() {
+    match Confinement::to(&[], Network::Open).expect("rules").in_force() {
         crate::command::sandbox::Sandbox::Landlock { abi } if *abi >= 6 => {}
         _ => return,
     }
@@ -397,7 +401,7 @@ fn a_caller_to_be_killed() {
         limits: Limits::of_output(100),
         confinement: &Confinement::none("not wanted"),
     };
-    let _ = super::run(&invocation, &mut |_, _| {}, &|| false);
+    let _ = super::run(&invocation, &mut |_, _| {}, &|| None);
 }
 
 #[cfg(target_os = "linux")]

@@ -45,7 +45,7 @@ pub struct TrainingRecord {
 pub struct CommandRecord {
     /// Its words as they were given, `{config}` and `{run}` among them.
     pub words: Vec<String>,
-    /// What it exited with: 0, as no other run is signed.
+    /// What it exited with: 0, or anything where somebody stopped it; 128 and the number of the signal that ended it.
     pub exit_code: i32,
     /// What kept it from writing elsewhere.
     pub sandbox: SandboxRecord,

@@ -128,6 +128,7 @@ pub(crate) fn example() -> TrainingRun {
             bounds: BoundsRecord {
                 wall_seconds: Some(DecimalU64(32_400)),
                 device_memory_bytes: Some(DecimalU64(16 << 30)),
+                host_memory_bytes: None,
                 network: NetworkMode::None,
             },
             figures: FiguresRecord {

@@ -25,7 +25,9 @@ pub(super) fn compare_end(claim: &TrainingRun, training: &TrainingRecord, end: &
         Exit::Completed => &[ExitReason::Completed][..],
         Exit::EarlyStopped => &[ExitReason::EarlyStopped],
         // By whose will it ended there, no replay can tell: see the check `end`.
-        Exit::StepLimit | Exit::MaxTime | Exit::Interrupted => &[ExitReason::MaxTime, ExitReason::Interrupted],
+        Exit::StepLimit | Exit::MaxTime | Exit::WallLimit | Exit::Interrupted => {
+            &[ExitReason::MaxTime, ExitReason::WallLimit, ExitReason::Interrupted]
+        }
     };
     if !reached.contains(&claim.exit.reason) {
         let (expected, got) = (claim.exit.reason, end.exit);
