@@ -23,6 +23,7 @@
 //! | `repro_ranks` (feature `engine`) | bytes and sums between workers, over an MPI that is loaded at run time: a crate, too | nothing |
 //! | [`provenance`] | git, data, DVC, environment: what went in | all above but `envelope` |
 //! | [`manifest`] | statement, envelope, keys, trust: what is claimed | all above, as plain data |
+//! | `process` (feature) | running a program: its limits, where it may write, what surrounds it | `failure`, `manifest` |
 //! | [`verify`] | claim → checks → report | all above |
 //! | `engine` (feature) | the training engine: knows tensors, no workload | `digest`, `durable`, `failure`, `foreign`, `merkle`, `wall_time`, `repro_burn`, `repro_ranks` |
 //! | `workload` (feature `engine`) | what a user implements: config → data sets → task → files | all above |
@@ -41,7 +42,7 @@
 //! # Features
 //!
 //! Without features there is all that checking a signature, a config and data needs, and no tensor engine. `git` adds
-//! gix, `engine` adds Burn and the workload, `wgpu` and `cuda` add Burn's backends of that name, `cli` the program.
+//! gix, `process` running programs, `engine` adds Burn and the workload, `wgpu` and `cuda` add Burn's backends of that name, `cli` the program.
 //! A feature adds API and never changes a result.
 //!
 //! `allocator`, a default, makes mimalloc the allocator of every program that links this library. A training step makes and
@@ -81,6 +82,8 @@ pub mod command;
 pub mod engine;
 #[cfg(feature = "engine")]
 pub mod prelude;
+#[cfg(all(feature = "process", unix))]
+pub mod process;
 #[cfg(feature = "engine")]
 pub mod run;
 #[cfg(feature = "engine")]

@@ -8,9 +8,10 @@ use std::time::Duration;
 use super::arguments::substitute;
 use super::config::CheckedCommand;
 use super::environment::{CommandEnvironment, PASSED};
-use super::process::{self, Finished, Invocation, Limits, Stream};
-use super::sandbox::Confinement;
 use crate::failure::{Context, Failure};
+use crate::process::sandbox::Confinement;
+use crate::process::surroundings::Surroundings;
+use crate::process::{self, Finished, Invocation, Limits, Stream};
 use crate::verify::{COMMAND_CONFIG_YAML, COMMAND_STDERR, COMMAND_STDOUT};
 
 /// A command and all that it gets.
@@ -57,6 +58,7 @@ impl Stage<'_> {
             stderr: &self.run.join(COMMAND_STDERR),
             limits,
             confinement,
+            surroundings: &Surroundings::default(),
         };
         Ok(process::run(&invocation, output, &|| false)?)
     }
