@@ -17,8 +17,6 @@ use super::config::CheckedCommand;
 use super::environment::CommandEnvironment;
 use super::metrics;
 use super::outputs::FilesBefore;
-use crate::process::{End, Finished, Stream};
-use crate::process::sandbox::Sandbox;
 use super::stage::{Stage, passed};
 use crate::config::Config;
 use crate::engine::run_dir::RunDirectory;
@@ -28,6 +26,8 @@ use crate::failure::{Advice, Context, Failure};
 use crate::manifest::key::SigningKey;
 use crate::manifest::origin::{CommandOrigin, ComputationOrigin, RunOrigin};
 use crate::manifest::predicate::{COMMAND_WORKLOAD, CommandRecord, Computation, ExitReason, RunRecord, SandboxRecord};
+use crate::process::sandbox::Sandbox;
+use crate::process::{End, Finished, Stream};
 use crate::provenance::data::DigestCache;
 use crate::provenance::path::RelativePath;
 use crate::run::{
@@ -256,7 +256,7 @@ pub fn record(recording: Recording<'_>) -> Result<Recorded, Failure> {
     data.check_unchanged()?;
     compare_sources(&sources, &Sources::read(&reads, false)?)?;
     let outputs: Vec<_> =
-        made.into_iter().map(|made| made.path).filter(|path| command.outputs().matches(path)).collect();
+        made.into_iter().map(|made| made.path).filter(|path| command.outputs().matches(path.as_str())).collect();
     if outputs.is_empty() && command.declares_outputs() {
         return Err(RecordError::NoOutputs.into());
     }
