@@ -32,5 +32,6 @@ mod sandbox;
 mod scoring;
 mod suites;
 mod training;
+mod twice;
 mod verifier;
 mod workers;

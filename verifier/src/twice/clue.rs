@@ -82,14 +82,20 @@ fn is_minute(minute: i64, second: i64, tolerance: i64, time: Interval) -> bool {
         && (time.begin - 1 - tolerance..=time.end + 1 + tolerance).any(|moment| moment.rem_euclid(QUARTER) == wanted)
 }
 
-/// Seconds since 1970 in four bytes around the offset, as in gzip, or the time of a member of a zip archive in two.
+/// Text around the offset that holds a time; or seconds since 1970 in four bytes, as in gzip; or the time of a member of a zip
+/// archive in two.
 fn in_bytes(side: Side<'_>, offset: u64) -> bool {
-    let start = offset.saturating_sub(3);
-    let mut bytes = Vec::new();
+    const AROUND: u64 = 20;
+    let begin = offset.saturating_sub(AROUND);
+    let mut around = Vec::new();
     let read = File::open(side.file).and_then(|mut file| {
-        file.seek(SeekFrom::Start(start))?;
-        file.take(7).read_to_end(&mut bytes)
+        file.seek(SeekFrom::Start(begin))?;
+        file.take(2 * AROUND).read_to_end(&mut around)
     });
+    let text: String =
+        around.iter().map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { ' ' }).collect();
+    let (start, middle) = (offset.saturating_sub(3), (offset - begin) as usize);
+    let bytes = &around[(start - begin) as usize..around.len().min(middle + 4)];
     let at = (offset - start) as usize;
     let numbers = bytes.windows(4).flat_map(|four| {
         let four: [u8; 4] = four.try_into().expect("a window of four");
@@ -102,6 +108,7 @@ fn in_bytes(side: Side<'_>, offset: u64) -> bool {
         hour < 24 && minute < 60 && second < 60 && is_minute(minute, second, 2, side.time)
     };
     read.is_ok()
-        && (numbers.into_iter().any(|number| is_within(number.into(), side.time))
+        && (in_text(&text, side.time)
+            || numbers.into_iter().any(|number| is_within(number.into(), side.time))
             || pairs.any(|(_, two)| is_zip_time(two)))
 }

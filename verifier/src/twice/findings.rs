@@ -38,6 +38,7 @@ pub fn whole(session: &Session<'_>, causes: Option<&Causes>, not_varied: &[NotVa
     let mut check = Check::new("twice");
     if let Some(causes) = causes {
         without_cause(session, causes, &mut check);
+        with_cause(causes, &mut check);
     }
     what_ran(session, &mut check);
     what_was_compared(session, &mut check);
@@ -68,7 +69,7 @@ fn without_cause(session: &Session<'_>, causes: &Causes, check: &mut Check) {
     each(check, seen, |Seen { found, times }| {
         let guess = match found.is_time {
             true => "it looks like the time of the run",
-            false => "an uninitialised seed, a time stamp, a race, an address or a process id",
+            false => "an uninitialised seed, a time stamp, a race, an address, a process id",
         };
         format!("{}: differs without any variation ({}): {guess}", found.text, rate(*times))
     });
@@ -87,6 +88,27 @@ fn without_cause(session: &Session<'_>, causes: &Causes, check: &mut Check) {
     if !causes.unvaried.is_empty() {
         let names = causes.unvaried.keys().take(NAMED).map(Item::name).collect::<Vec<_>>().join(", ");
         check.note(format!("whether a variation changes what differs anyway was not checked: {names}"));
+    }
+}
+
+/// Says in one line what is found in the checks of the variations.
+fn with_cause(causes: &Causes, check: &mut Check) {
+    let names =
+        |items: &mut dyn Iterator<Item = &Item>| items.take(NAMED).map(Item::name).collect::<Vec<_>>().join(", ");
+    let alone =
+        causes.alone.iter().map(|(variation, items)| format!("{} ({})", variation.name(), names(&mut items.keys())));
+    let together = causes.together.iter().map(|(set, items)| {
+        let set = set.iter().map(|variation| variation.name()).collect::<Vec<_>>().join(" with ");
+        format!("{set} ({})", names(&mut items.keys()))
+    });
+    let all: Vec<_> = alone.chain(together).collect();
+    if !all.is_empty() {
+        check.fail(format!("outputs depend on: {}", all.join("; ")));
+    }
+    let clock = causes.unvaried.iter().filter(|(_, seen)| seen.found.is_time).map(|(item, _)| item);
+    let clock = names(&mut clock.into_iter());
+    if !clock.is_empty() {
+        check.fail(format!("outputs seem to depend on: clock ({clock})"));
     }
 }
 
@@ -198,10 +220,8 @@ fn what_ran(session: &Session<'_>, check: &mut Check) {
     }
     match &bench.confined {
         Some(Sandbox::Landlock { .. }) => {
-            check.note(
-                "kept from writing elsewhere than into its copy, TMPDIR and HOME, and what --writes names: by Landlock"
-                    .into(),
-            );
+            let own = "its copy, TMPDIR, a HOME that is varied, devices and /dev/shm, and what --writes names";
+            check.note(format!("kept from writing elsewhere than to {own}: by Landlock"));
         }
         Some(Sandbox::None { why }) => check.note(format!("nothing kept the command from writing elsewhere: {why}")),
         None => {}
@@ -230,7 +250,7 @@ fn what_was_compared(session: &Session<'_>, check: &mut Check) {
     let which = if arguments.output.is_empty() { "made, changed or removed" } else { "that --output names" };
     compared.push(match files.is_empty() {
         true => format!("no file: none was {which}"),
-        false => format!("{} files, links and folders {which}: {named}{more}", files.len()),
+        false => format!("every file, link and folder {which}, {} in all: {named}{more}", files.len()),
     });
     not.push(match arguments.modes {
         true => "times of files".into(),

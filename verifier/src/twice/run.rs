@@ -108,17 +108,25 @@ impl<'a> Bench<'a> {
 
     /// Puts the paths into the settings, which are shown.
     fn name_places(&mut self) {
-        for setting in &mut self.settings {
-            let name = |choice: usize| match setting.variation {
-                Variation::Path => Some(tree(&self.scratch.path, choice).join(&self.inside).display().to_string()),
-                Variation::Home => Some(home(&self.scratch.path, choice).display().to_string()),
-                _ => None,
-            };
-            if let (Some(plain), Some(varied)) = (name(0), name(1)) {
-                setting.plain = Value { shown: plain, set: None };
-                setting.varied = vec![Value { shown: varied, set: None }];
+        let name = |variation: Variation, choice: usize| match variation {
+            Variation::Path => Some(self.folder(&tree(&self.scratch.path, choice)).display().to_string()),
+            Variation::Home => Some(home(&self.scratch.path, choice).display().to_string()),
+            _ => None,
+        };
+        let mut settings = self.settings.clone();
+        for setting in &mut settings {
+            if let Some(shown) = name(setting.variation, 0) {
+                let varied = (1..self.arguments.runs as usize).filter_map(|choice| name(setting.variation, choice));
+                setting.varied = varied.map(|shown| Value { shown, set: None }).collect();
+                setting.plain = Value { shown, set: None };
             }
         }
+        self.settings = settings;
+    }
+
+    /// Where in a copy the command runs; without a `/` at the end, which a program would see.
+    fn folder(&self, tree: &Path) -> PathBuf {
+        if self.inside.as_os_str().is_empty() { tree.to_owned() } else { tree.join(&self.inside) }
     }
 
     /// The setting of a variation, if it is made.
@@ -210,7 +218,7 @@ impl<'a> Bench<'a> {
         };
         let invocation = Invocation {
             words: &self.arguments.words,
-            folder: &place.tree.join(&self.inside),
+            folder: &self.folder(&place.tree),
             environment: environment.iter().map(|(name, value)| (&**name, &**value)).collect(),
             stdout: &folder.join("stdout.txt"),
             stderr: &folder.join("stderr.txt"),
@@ -227,7 +235,7 @@ impl<'a> Bench<'a> {
     fn environment(&self, of: &dyn Fn(Variation) -> usize, place: &Place) -> Environment {
         let mut environment = self.environment.clone();
         let mut set = |name: &str, value: &OsStr| drop(environment.insert(name.into(), value.to_owned()));
-        set("PWD", place.tree.join(&self.inside).as_os_str());
+        set("PWD", self.folder(&place.tree).as_os_str());
         for name in ["TMPDIR", "TEMP", "TMP"] {
             set(name, place.temporary.as_os_str());
         }

@@ -72,6 +72,8 @@ pub fn of(wish: &Wish, environment: &Environment) -> Result<Setting, String> {
         Value { shown: format!("as it is ({shown})"), set: None }
     };
     let value = |set: &str, shown: String| Value { shown, set: Some(set.to_owned()) };
+    // What a value that is asked for must not be: the one that there is anyway.
+    let mut already = None;
     let (plain, mut varied) = match variation {
         Variation::Path | Variation::Home => (plain_value("a folder"), vec![plain_value("another folder")]),
         Variation::Listing => {
@@ -81,6 +83,7 @@ pub fn of(wish: &Wish, environment: &Environment) -> Result<Setting, String> {
         Variation::Threads => {
             let mine = variable("OMP_NUM_THREADS").and_then(|text| text.parse().ok());
             let mine = mine.unwrap_or_else(|| processors().map_or(0, |all| all.len()));
+            already = Some(mine.to_string());
             let shown = |count: usize| value(&count.to_string(), format!("{count} (OMP_NUM_THREADS and the like)"));
             let counts = [1, 3, 2].into_iter().filter(|count| *count != mine);
             (own(&THREADS), counts.map(shown).collect())
@@ -94,17 +97,29 @@ pub fn of(wish: &Wish, environment: &Environment) -> Result<Setting, String> {
                 .with_processors(&all[..1])
                 .check()
                 .map_err(|error| format!("the system refuses: {error}"))?;
+            if wish.value.as_ref().and_then(|value| value.parse().ok()).is_some_and(|count: usize| count >= all.len()) {
+                return Err(format!("there are only {} processors", all.len()));
+            }
             let shown = |count: usize| value(&count.to_string(), format!("{count} of them"));
             let counts = [1, 2, 3].into_iter().filter(|count| *count < all.len());
             (Value { shown: format!("all {}", all.len()), set: None }, counts.map(shown).collect())
         }
         Variation::HashSeed => {
             let shown = |seed: &str| value(seed, format!("PYTHONHASHSEED={seed}, PERL_HASH_SEED={seed}"));
+            already = Some("0".into());
             (shown("0"), ["1", "2", "3"].map(shown).to_vec())
         }
         Variation::Timezone => {
             let mine = std::fs::read_link("/etc/localtime").ok().filter(|_| variable("TZ").is_none());
             let mine = variable("TZ").or(mine.map(|path| path.display().to_string())).unwrap_or_default();
+            if let Some(wanted) = &wish.value
+                && Path::new("/usr/share/zoneinfo").is_dir()
+                && !Path::new("/usr/share/zoneinfo").join(wanted).is_file()
+                && !wanted.contains(|c: char| c.is_ascii_digit())
+            {
+                return Err(format!("there is no zone {wanted} in /usr/share/zoneinfo"));
+            }
+            already = Some(mine.clone());
             // Where there are no names of zones, rules in POSIX' form mean the same.
             let zones =
                 [("Pacific/Kiritimati", "<+14>-14"), ("America/St_Johns", "<-0330>3:30"), ("Etc/GMT+12", "<-12>12")];
@@ -115,10 +130,11 @@ pub fn of(wish: &Wish, environment: &Environment) -> Result<Setting, String> {
         }
         Variation::Locale => {
             let mine = ["LC_ALL", "LANG"].into_iter().find_map(|name| variable(name).filter(|text| !text.is_empty()));
-            let there = match &wish.value {
-                Some(_) => Vec::new(),
-                None => locales(&mine.unwrap_or_else(|| "C".into()))?,
-            };
+            let there = locales(&mine.unwrap_or_else(|| "C".into()))?;
+            if let Some(wanted) = wish.value.as_ref().filter(|wanted| !there.iter().any(|name| is_locale(name, wanted)))
+            {
+                return Err(format!("expected another one that is installed: {}, got {wanted}", there.join(", ")));
+            }
             (
                 own(&["LC_ALL", "LANG"]),
                 there.iter().map(|name| value(name, format!("LC_ALL={name}, LANG={name}"))).collect(),
@@ -128,12 +144,14 @@ pub fn of(wish: &Wish, environment: &Environment) -> Result<Setting, String> {
             let mine = umask();
             let shown = |mask: u32| value(&format!("{mask:03o}"), format!("{mask:03o}"));
             let plain = mine.map_or(Value { shown: "as it is".into(), set: None }, shown);
+            already = wish.value.clone().filter(|value| u32::from_str_radix(value, 8).ok() == mine);
             (plain, [0o077, 0o022, 0o002].into_iter().filter(|mask| Some(*mask) != mine).map(shown).collect())
         }
         Variation::Hostname => {
             let mine = host_name().map_err(|error| format!("this system does not say it: {error}"))?;
             let tried = Surroundings::default().with_host_name(&mine).check();
             tried.map_err(|error| format!("this machine allows no name of one's own (a UTS namespace): {error}"))?;
+            already = Some(mine.clone());
             let names = ["elsewhere", "another-machine"].into_iter().filter(|name| *name != mine);
             (value(&mine, mine.clone()), names.map(|name| value(name, name.to_owned())).collect())
         }
@@ -147,6 +165,9 @@ pub fn of(wish: &Wish, environment: &Environment) -> Result<Setting, String> {
         }
     };
     if let Some(wanted) = &wish.value {
+        if already.as_ref() == Some(wanted) {
+            return Err(format!("it is {wanted} anyway"));
+        }
         varied = vec![value(wanted, wanted.clone())];
     }
     match varied.is_empty() {
@@ -165,13 +186,12 @@ fn locales(mine: &str) -> Result<Vec<String>, String> {
     let output =
         output.map_err(|error| format!("which there are says the program locale, and it cannot be run: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let spelling = |name: &str| name.to_ascii_lowercase().replace('-', "");
     let is_plain = |name: &str| name == "C" || name == "POSIX" || name.starts_with("C.");
     let there: Vec<&str> = text.lines().map(str::trim).filter(|name| !name.is_empty()).collect();
     let mut found: Vec<&str> = Vec::new();
     // In Turkish even the case of a Latin letter is another; decimal commas are German and French.
     let languages = ["tr_TR", "de_DE", "fr_FR", "en_US"];
-    let utf8 = there.iter().copied().filter(|name| !is_plain(name) && spelling(name).ends_with(".utf8"));
+    let utf8 = there.iter().copied().filter(|name| !is_plain(name) && name.to_ascii_lowercase().ends_with("utf8"));
     let rank =
         |name: &&str| languages.iter().position(|language| name.starts_with(language)).unwrap_or(languages.len());
     let mut spoken: Vec<&str> = utf8.collect();
@@ -181,10 +201,16 @@ fn locales(mine: &str) -> Result<Vec<String>, String> {
         true => found.extend(spoken.into_iter().chain(plain)),
         false => found.extend(plain.chain(spoken)),
     }
-    let mine = if mine == "POSIX" { "C".to_owned() } else { spelling(mine) };
-    found.retain(|name| spelling(name) != spelling(&mine));
+    let mine = if mine == "POSIX" { "C" } else { mine };
+    found.retain(|name| !is_locale(name, mine));
     match found.is_empty() {
         true => Err(format!("no other locale than {mine} is installed")),
         false => Ok(found.into_iter().map(str::to_owned).collect()),
     }
+}
+
+/// Whether two names are spellings of one locale: `C.UTF-8` is `C.utf8`.
+fn is_locale(left: &str, right: &str) -> bool {
+    let spelling = |name: &str| name.to_ascii_lowercase().replace('-', "");
+    spelling(left) == spelling(right)
 }
