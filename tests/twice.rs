@@ -183,8 +183,8 @@ fn permissions_are_compared_where_that_is_asked_for() {
 
 /// Whether the tools of Debian are here that the next tests run.
 fn tools() -> bool {
-    ["gzip", "tar", "openssl"].into_iter().all(|tool| {
-        let works = Command::new(tool).arg("--help").output().is_ok_and(|output| output.status.success());
+    [("gzip", "--version"), ("tar", "--version"), ("openssl", "version")].into_iter().all(|(tool, argument)| {
+        let works = Command::new(tool).arg(argument).output().is_ok_and(|output| output.status.success());
         present("tools", works, &format!("{tool} of Debian"))
     })
 }
