@@ -368,10 +368,15 @@ fn a_difference_stays_one_where_the_search_for_its_cause_breaks_off() {
     assert_eq!(check, "twice");
     assert!(message.ends_with("differs with everything varied; the cause was not found"), "{message}");
     assert!(
-        report.to_string().contains("the search for causes ended early: run 3: the command did not end within 1 s")
+        report.to_string().contains("the search for causes ended early: run 3: the command did not end within 3 s")
     );
     let umask = report["checks"].as_array().expect("checks").iter().find(|check| check["name"] == "variation umask");
     assert_eq!(umask.expect("the check")["verdict"], "notChecked");
+
+    let options = ["--max-runs", "2", "--vary", "timezone"];
+    let (code, report) = json(&sandbox, &options, &["sh", "-c", "echo \"$TZ\" > out"]);
+    assert_eq!(code, 1, "{report}");
+    assert!(report.to_string().contains("ended early: 2 runs were made, the most by --max-runs"), "{report}");
 }
 
 #[test]

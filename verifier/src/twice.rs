@@ -4,6 +4,7 @@
 mod arguments;
 mod clue;
 mod compare;
+mod conditions;
 mod findings;
 mod outputs;
 mod run;
@@ -63,8 +64,8 @@ pub struct Session<'a> {
     compared: BTreeSet<Item>,
     /// How the runs ended.
     statuses: Vec<Status>,
-    /// What is to be said of processes that were left.
-    left: Vec<String>,
+    /// What is to be said of the first processes that were left.
+    left: Option<String>,
     /// When the first two runs began.
     times: String,
     /// How many values of each variation were tried.
@@ -106,8 +107,7 @@ fn checks(arguments: &TwiceArguments, writable: Vec<std::path::PathBuf>) -> Resu
         signal_hook::flag::register(signal, stop.clone())
             .map_err(|error| format!("no end can be asked for: {error}"))?;
     }
-    let inside = source.inside.clone();
-    let bench = Bench::new(arguments, settings, environment, inside, pristine, &scratch, writable, stop);
+    let bench = Bench::new(arguments, settings, environment, pristine, &scratch, writable, stop);
     let mut session = Session {
         arguments,
         source,
@@ -116,7 +116,7 @@ fn checks(arguments: &TwiceArguments, writable: Vec<std::path::PathBuf>) -> Resu
         first: None,
         compared: BTreeSet::new(),
         statuses: Vec::new(),
-        left: Vec::new(),
+        left: None,
         times: String::new(),
         choices: arguments.runs as usize - 1,
     };
@@ -232,15 +232,13 @@ impl Session<'_> {
             self.compared.extend(asked.then_some(item));
         }
         self.compared.extend(self.comparison.outputs(ran).map(|path| Item::File(path.to_owned())));
-        if !ran.left.is_empty() {
-            self.left.push(format!("run {} left processes, which were ended: {}", ran.number, ran.left.join(", ")));
+        // The others did as the first did, or what they made tells.
+        if !ran.left.is_empty() && self.left.is_none() {
+            self.left = Some(format!("run {} left processes, which were ended: {}", ran.number, ran.left.join(", ")));
         }
-        match (ran.number, &self.first) {
-            (2, Some(first)) => {
-                let later = ran.time.begin - first.time.begin;
-                self.times = format!("run 2 began {later} s after run 1; all others later");
-            }
-            _ => {}
+        if let (2, Some(first)) = (ran.number, &self.first) {
+            let later = ran.time.begin - first.time.begin;
+            self.times = format!("run 2 began {later} s after run 1; all others later");
         }
         if let Some(copies) = &self.arguments.keep_copies
             && differing != Some(0)

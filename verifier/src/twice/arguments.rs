@@ -44,6 +44,9 @@ pub struct TwiceArguments {
     /// How many runs have to be equal: the first as it is here, all others with everything varied, by other values each
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(2..))]
     pub runs: u32,
+    /// Most runs in all, with those that look for the cause of a difference
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..))]
+    pub max_runs: u32,
     /// Longest time that one run may take
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: Option<u64>,
@@ -63,6 +66,8 @@ impl TwiceArguments {
     /// Refuses what cannot be meant.
     pub fn check(&self) -> Result<()> {
         ensure!(self.directory.is_dir(), "{}: expected a folder, got none", self.directory.display());
+        let (runs, most) = (self.runs, self.max_runs);
+        ensure!(runs <= most, "--max-runs {most}: expected as many as --runs at least, {runs}");
         ensure!(self.patterns().is_some(), "--output: expected patterns as in .gitignore, got {:?}", self.output);
         for path in &self.writes {
             ensure!(path.exists(), "--writes {}: expected something that is there", path.display());

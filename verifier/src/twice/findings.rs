@@ -226,7 +226,7 @@ fn what_ran(session: &Session<'_>, check: &mut Check) {
         Some(Sandbox::None { why }) => check.note(format!("nothing kept the command from writing elsewhere: {why}")),
         None => {}
     }
-    for left in &session.left {
+    if let Some(left) = &session.left {
         check.note(left.clone());
     }
     check.note(format!("{} runs, whose outputs had {} bytes in all", bench.count, bench.written));

@@ -1,7 +1,7 @@
 //! One run of the command: in a fresh copy, under the conditions of that run.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use spectramind::process::sandbox::{Confinement, Sandbox};
-use spectramind::process::surroundings::{Surroundings, processors};
 use spectramind::process::{self, End, Finished, Invocation, Limits, Status};
 
 use super::arguments::TwiceArguments;
+use super::conditions::Choices;
 use super::outputs::{self, Seen};
 use super::scratch::Scratch;
-use super::setting::{CPU, Environment, Setting, THREADS, Value};
+use super::setting::{Environment, Setting, Value};
 use super::source::{Order, Pristine, sentence};
 use super::variation::Variation;
 
@@ -50,7 +50,6 @@ pub struct Bench<'a> {
     pub arguments: &'a TwiceArguments,
     pub settings: Vec<Setting>,
     pub environment: Environment,
-    pub inside: PathBuf,
     pub pristine: Pristine,
     pub scratch: &'a Scratch,
     pub writable: Vec<PathBuf>,
@@ -69,10 +68,10 @@ pub struct Bench<'a> {
 }
 
 /// Where a run takes place.
-struct Place {
-    tree: PathBuf,
-    temporary: PathBuf,
-    home: Option<PathBuf>,
+pub struct Place {
+    pub tree: PathBuf,
+    pub temporary: PathBuf,
+    pub home: Option<PathBuf>,
 }
 
 impl<'a> Bench<'a> {
@@ -80,7 +79,6 @@ impl<'a> Bench<'a> {
         arguments: &'a TwiceArguments,
         settings: Vec<Setting>,
         environment: Environment,
-        inside: PathBuf,
         pristine: Pristine,
         scratch: &'a Scratch,
         writable: Vec<PathBuf>,
@@ -90,7 +88,6 @@ impl<'a> Bench<'a> {
             arguments,
             settings,
             environment,
-            inside,
             pristine,
             scratch,
             writable,
@@ -125,8 +122,9 @@ impl<'a> Bench<'a> {
     }
 
     /// Where in a copy the command runs; without a `/` at the end, which a program would see.
-    fn folder(&self, tree: &Path) -> PathBuf {
-        if self.inside.as_os_str().is_empty() { tree.to_owned() } else { tree.join(&self.inside) }
+    pub fn folder(&self, tree: &Path) -> PathBuf {
+        let inside = &self.pristine.inside;
+        if inside.as_os_str().is_empty() { tree.to_owned() } else { tree.join(inside) }
     }
 
     /// The setting of a variation, if it is made.
@@ -137,12 +135,15 @@ impl<'a> Bench<'a> {
     /// Runs the command with these variations, each by its value of that number, counted from 1; all others are plain.
     pub fn run(&mut self, varied: &[Variation], choice: usize) -> Result<Ran, String> {
         let of = |variation: Variation| if varied.contains(&variation) { choice.max(1) } else { 0 };
+        if self.count == self.arguments.max_runs {
+            return Err(format!("{} runs were made, the most by --max-runs", self.count));
+        }
         self.count += 1;
         let number = self.count;
         let failed = |what: &str, error: io::Error| format!("run {number}: {what}: {error}");
         let place = self.place(&of).map_err(|error| failed("cannot make its folders", error))?;
         let order = if of(Variation::Listing) == 0 { Order::Sorted } else { Order::Reversed };
-        self.pristine.copy_to(&place.tree, order, &self.inside).map_err(|error| failed("cannot copy", error))?;
+        self.pristine.copy_to(&place.tree, order).map_err(|error| failed("cannot copy", error))?;
         if self.setting(Variation::Listing).is_some() {
             self.note_listing(&place.tree, order).map_err(|error| failed("cannot list its copy", error))?;
         }
@@ -179,7 +180,7 @@ impl<'a> Bench<'a> {
         })
     }
 
-    fn place(&self, of: &dyn Fn(Variation) -> usize) -> io::Result<Place> {
+    fn place(&self, of: &Choices<'_>) -> io::Result<Place> {
         let tree = tree(&self.scratch.path, of(Variation::Path));
         let temporary = tree.with_file_name("tmp");
         let home = self.setting(Variation::Home).map(|_| home(&self.scratch.path, of(Variation::Home)));
@@ -191,21 +192,8 @@ impl<'a> Bench<'a> {
         Ok(Place { tree, temporary, home })
     }
 
-    fn execute(&mut self, of: &dyn Fn(Variation) -> usize, place: &Place, folder: &Path) -> Result<Finished, String> {
-        let value = |variation| Some(self.setting(variation)?.value(of(variation)));
-        let mut surroundings = Surroundings::default();
-        if let Some(mask) = value(Variation::Umask).and_then(|value| u32::from_str_radix(value.set.as_deref()?, 8).ok())
-        {
-            surroundings = surroundings.with_umask(mask);
-        }
-        if let Some(name) = value(Variation::Hostname).and_then(|value| value.set.clone()) {
-            // Plain runs have a namespace, too, with the name that they had: it must not be what makes the difference.
-            surroundings = surroundings.with_host_name(&name);
-        }
-        if let Some(count) = value(Variation::Cores).and_then(|value| value.set.as_deref()?.parse().ok()) {
-            let all = processors().map_err(|error| error.to_string())?;
-            surroundings = surroundings.with_processors(&all[..all.len().min(count)]);
-        }
+    fn execute(&mut self, of: &Choices<'_>, place: &Place, folder: &Path) -> Result<Finished, String> {
+        let surroundings = self.surroundings(of)?;
         let environment = self.environment(of, place);
         let own = [Some(&place.tree), Some(&place.temporary), place.home.as_ref()];
         let writable: Vec<&Path> = own.into_iter().flatten().chain(&self.writable).map(|path| &**path).collect();
@@ -230,58 +218,6 @@ impl<'a> Bench<'a> {
         let finished = process::run(&invocation, &mut |_, _| {}, &|| stop.load(Ordering::Relaxed));
         self.confined = Some(confinement.in_force().clone());
         finished.map_err(|error| sentence(&error))
-    }
-
-    fn environment(&self, of: &dyn Fn(Variation) -> usize, place: &Place) -> Environment {
-        let mut environment = self.environment.clone();
-        let mut set = |name: &str, value: &OsStr| drop(environment.insert(name.into(), value.to_owned()));
-        set("PWD", self.folder(&place.tree).as_os_str());
-        for name in ["TMPDIR", "TEMP", "TMP"] {
-            set(name, place.temporary.as_os_str());
-        }
-        if let Some(home) = &place.home {
-            set("HOME", home.as_os_str());
-        }
-        for setting in &self.settings {
-            let value = setting.value(of(setting.variation)).set.as_deref().map(OsStr::new);
-            match (setting.variation, value) {
-                (Variation::Threads, Some(count)) => THREADS.iter().for_each(|name| set(name, count)),
-                (Variation::HashSeed, Some(seed)) => {
-                    ["PYTHONHASHSEED", "PERL_HASH_SEED"].iter().for_each(|name| set(name, seed))
-                }
-                (Variation::Timezone, Some(zone)) => set("TZ", zone),
-                (Variation::Locale, Some(locale)) => ["LC_ALL", "LANG"].iter().for_each(|name| set(name, locale)),
-                _ => {}
-            }
-        }
-        if place.home.is_some() {
-            // They lead to what a home holds.
-            for name in ["XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"] {
-                environment.remove(OsStr::new(name));
-            }
-        }
-        environment.remove(OsStr::new("OLDPWD"));
-        if of(Variation::Locale) > 0 {
-            environment.remove(OsStr::new("LANGUAGE"));
-        }
-        if of(Variation::Hostname) > 0 {
-            let name = self.setting(Variation::Hostname).and_then(|it| it.value(of(Variation::Hostname)).set.clone());
-            if let (Some(name), Some(there)) = (name, environment.get_mut(OsStr::new("HOSTNAME"))) {
-                *there = name.into();
-            }
-        }
-        if of(Variation::Cpu) > 0 {
-            for (name, value) in CPU {
-                let tunables = environment.get(OsStr::new(name)).filter(|_| name == "GLIBC_TUNABLES");
-                let mut whole =
-                    tunables.map_or_else(OsString::new, |before| [before, OsStr::new(":")].into_iter().collect());
-                whole.push(value);
-                environment.insert(name.into(), whole);
-            }
-        }
-        // Compiled modules hold the path of their source.
-        environment.entry("PYTHONDONTWRITEBYTECODE".into()).or_insert_with(|| "1".into());
-        environment
     }
 
     /// Looks whether the folders of a copy list their files in another order than those of the first one.
@@ -320,16 +256,6 @@ impl<'a> Bench<'a> {
         let Some(end) = self.first_end else { return };
         while Timestamp::now().as_second() / 2 <= end / 2 && !self.stop.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-impl Setting {
-    /// The value of that number: 0 is the plain one.
-    pub fn value(&self, choice: usize) -> &Value {
-        match choice {
-            0 => &self.plain,
-            choice => &self.varied[(choice - 1) % self.varied.len()],
         }
     }
 }

@@ -60,6 +60,16 @@ pub const CPU: [(&str, &str); 3] =
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub const CPU: [(&str, &str); 0] = [];
 
+impl Setting {
+    /// The value of that number: 0 is the plain one.
+    pub fn value(&self, choice: usize) -> &Value {
+        match choice {
+            0 => &self.plain,
+            choice => &self.varied[(choice - 1) % self.varied.len()],
+        }
+    }
+}
+
 /// The values of a variation here, or why there are none. That of `path` and `home` are made where the copies are, and
 /// `listing` is tried there.
 pub fn of(wish: &Wish, environment: &Environment) -> Result<Setting, String> {

@@ -34,6 +34,8 @@ enum Kind {
 /// A copy that is never run in, which all others are made from.
 pub struct Pristine {
     pub root: PathBuf,
+    /// Where in it, and in every copy, the command runs.
+    pub inside: PathBuf,
     entries: Vec<(PathBuf, Kind)>,
     pub files: usize,
     pub bytes: u64,
@@ -121,13 +123,13 @@ impl Source {
             };
             entries.push((path.clone(), kind));
         }
-        Ok(Pristine { root: to.to_owned(), entries, files, bytes, links_out, skipped })
+        Ok(Pristine { root: to.to_owned(), inside: self.inside.clone(), entries, files, bytes, links_out, skipped })
     }
 }
 
 impl Pristine {
     /// Makes a copy of it. Folders that are empty are made last.
-    pub fn copy_to(&self, to: &Path, order: Order, inside: &Path) -> io::Result<()> {
+    pub fn copy_to(&self, to: &Path, order: Order) -> io::Result<()> {
         fs::create_dir_all(to)?;
         let forward: Vec<_> = match order {
             Order::Sorted => self.entries.iter().collect(),
@@ -142,7 +144,7 @@ impl Pristine {
                 Kind::Folder => fs::create_dir_all(&place)?,
             }
         }
-        fs::create_dir_all(to.join(inside))
+        fs::create_dir_all(to.join(&self.inside))
     }
 }
 
