@@ -18,14 +18,16 @@
 //! | [`envelope`] | limits and verdicts over plain numbers | nothing |
 //! | [`merkle`] | an RFC 6962-shaped log over BLAKE3 | `digest` |
 //! | `wall_time` | the clock that limits are measured by | nothing |
-//! | `network` (feature `engine`) | no network for this process and all that it starts: a filter of system calls | `envelope`, `failure` |
+//! | [`interruption`] | how somebody wants something to end | nothing |
+//! | `network` (feature `process`) | no network for this process and all that it starts: a filter of system calls | `envelope`, `failure` |
 //! | [`config`] | Hydra-compatible composition: the crate `hydra-compose` | nothing |
 //! | `repro_burn` (feature `engine`) | reproducible numerics: a crate, too | nothing |
 //! | `repro_ranks` (feature `engine`) | bytes and sums between workers, over an MPI that is loaded at run time: a crate, too | nothing |
 //! | [`provenance`] | git, data, DVC, environment: what went in | all above but `envelope` |
 //! | [`manifest`] | statement, envelope, keys, trust: what is claimed | all above, as plain data |
+//! | `process` (feature) | running a program: its limits, where it may write, what surrounds it | `failure`, `interruption`, `manifest`, `network` |
 //! | [`verify`] | claim → checks → report | all above |
-//! | `engine` (feature) | the training engine: knows tensors, no workload | `digest`, `durable`, `failure`, `foreign`, `merkle`, `wall_time`, `repro_burn`, `repro_ranks` |
+//! | `engine` (feature) | the training engine: knows tensors, no workload | `digest`, `durable`, `failure`, `foreign`, `interruption`, `merkle`, `wall_time`, `repro_burn`, `repro_ranks` |
 //! | `workload` (feature `engine`) | what a user implements: config → data sets → task → files | all above |
 //! | [`schema`] | the JSON Schema of every document | all above |
 //! | `run` (feature `engine`) | recording and replaying any workload | all above |
@@ -42,7 +44,7 @@
 //! # Features
 //!
 //! Without features there is all that checking a signature, a config and data needs, and no tensor engine. `git` adds
-//! gix, `engine` adds Burn and the workload, `wgpu` and `cuda` add Burn's backends of that name, `cli` the program.
+//! gix, `process` running programs, `engine` adds Burn and the workload, `wgpu` and `cuda` add Burn's backends of that name, `cli` the program.
 //! A feature adds API and never changes a result.
 //!
 //! `allocator`, a default, makes mimalloc the allocator of every program that links this library. A training step makes and
@@ -61,6 +63,7 @@ pub mod durable;
 pub mod envelope;
 pub mod failure;
 pub mod foreign;
+pub mod interruption;
 pub mod manifest;
 pub mod merkle;
 pub mod provenance;
@@ -80,10 +83,12 @@ pub mod cli;
 pub mod command;
 #[cfg(feature = "engine")]
 pub mod engine;
-#[cfg(feature = "engine")]
+#[cfg(feature = "process")]
 pub mod network;
 #[cfg(feature = "engine")]
 pub mod prelude;
+#[cfg(all(feature = "process", unix))]
+pub mod process;
 #[cfg(feature = "engine")]
 pub mod run;
 #[cfg(feature = "engine")]

@@ -231,6 +231,7 @@ fn prepared(place: &Place) -> Sandbox {
                 sandbox.done(&[&trust[..], &add].concat());
             }
             std::fs::write(sandbox.path("policy.yaml"), "numerics: {min_version: 1}\n").expect("write");
+            std::fs::write(sandbox.path("train.py"), "open('out.txt', 'w').write('trained')\n").expect("write");
             sandbox.done(&["train", "trainer=ci_fast", "run.dir=stopped", "trainer.max_time=0"]);
             copy_tree(&repository().join("golden"), &sandbox.path("golden"));
             sandbox
@@ -273,6 +274,11 @@ fn prepared(place: &Place) -> Sandbox {
                 sandbox.done(&[&["exec", "hydra.run.dir=run"], &words[..]].concat());
                 public(&sandbox);
             }
+            sandbox
+        }
+        "Run it twice" => {
+            let sandbox = Sandbox::new();
+            std::fs::write(sandbox.path("train.py"), "open('out.txt', 'w').write('trained')\n").expect("write");
             sandbox
         }
         "When something goes wrong" | "Trainer profiles: quickstart" => {

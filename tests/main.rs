@@ -35,5 +35,6 @@ mod scoring;
 mod segments;
 mod suites;
 mod training;
+mod twice;
 mod verifier;
 mod workers;

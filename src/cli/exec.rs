@@ -10,14 +10,14 @@ use crate::cli::output::outln;
 use crate::cli::train::{self, Signing, resume_command, verify_command};
 use crate::cli::{compose, interrupt, sweep, world};
 use crate::command::config::CheckedCommand;
-use crate::command::process::{End, Finished, Status};
-use crate::command::sandbox::Sandbox;
 use crate::command::{self, News, PRIMARY, Recorded, Recording};
 use crate::config::Config;
 use crate::engine::run_dir::RunDirectory;
 use crate::failure::{Context, Failure, Result};
 use crate::manifest::origin::{ComputationOrigin, RunOrigin};
 use crate::manifest::predicate::SandboxRecord;
+use crate::process::sandbox::Sandbox;
+use crate::process::{End, Finished, Status};
 use crate::run::{self, Place};
 
 /// Run a program of your own under config, limits and record, and sign what it made

@@ -15,7 +15,7 @@ mod signals {
     use signal_hook::flag;
 
     use crate::failure::{Context, Result};
-    use crate::run::Interruption;
+    use crate::interruption::Interruption;
 
     /// Whether the next signal ends the program.
     static AT_ONCE: AtomicBool = AtomicBool::new(true);
@@ -78,7 +78,7 @@ pub use self::none::{exit_code, gracefully, heard, honour, listen, was_honoured}
 #[cfg(not(unix))]
 mod none {
     use crate::failure::Result;
-    use crate::run::Interruption;
+    use crate::interruption::Interruption;
 
     pub fn listen() -> Result<()> {
         Ok(())

@@ -9,11 +9,11 @@ use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
 use super::environment;
-use super::outputs::OutputPatterns;
 use crate::config::Config;
 use crate::envelope::{Bounds, NetworkRule};
 use crate::failure::{Advice, Failure, FailureKind};
 use crate::manifest::predicate::{COMMAND_WORKLOAD, DataRole, DataSet};
+use crate::provenance::patterns::PathPatterns;
 use crate::workload::DvcPolicy;
 
 /// Bytes of stdout and stderr together that are kept where the config says nothing.
@@ -148,7 +148,7 @@ pub struct Input {
 pub struct CheckedCommand {
     config: CommandConfig,
     inputs: Vec<Input>,
-    outputs: OutputPatterns,
+    outputs: PathPatterns,
 }
 
 /// A setting that makes no sense.
@@ -239,8 +239,8 @@ impl CommandConfig {
             return refuse("command.wall_seconds", "a number above 0, or null", "0");
         }
         let outputs = match &self.outputs {
-            None => OutputPatterns::all(),
-            Some(patterns) => match OutputPatterns::parse(patterns) {
+            None => PathPatterns::all(),
+            Some(patterns) => match PathPatterns::parse(patterns) {
                 Some(patterns) => patterns,
                 None => {
                     let expected = "patterns, each on a line of its own and none of them empty or a comment";
@@ -299,7 +299,7 @@ impl CheckedCommand {
     }
 
     /// Which of the files that it wrote are compared.
-    pub fn outputs(&self) -> &OutputPatterns {
+    pub fn outputs(&self) -> &PathPatterns {
         &self.outputs
     }
 }

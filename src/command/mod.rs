@@ -1,7 +1,7 @@
 //! Running a program of the user's own under config, limits and record: the workload `command`.
 //!
 //! This module knows no tensor. It says what a command may be told and may do ([`config`], [`arguments`],
-//! [`environment`]), runs it so that nothing of it is left ([`process`], [`sandbox`]), and finds what it made ([`outputs`],
+//! [`environment`]), runs it so that nothing of it is left ([`process`](crate::process)), and finds what it made ([`outputs`],
 //! [`metrics`]). [`record()`] does all of it and signs; [`replay()`] does it again in a scratch folder and compares.
 //!
 //! # What holds a command, and what does not
@@ -21,12 +21,9 @@ pub mod environment;
 pub mod metrics;
 pub mod outputs;
 #[cfg(unix)]
-pub mod process;
-#[cfg(unix)]
 mod record;
 #[cfg(unix)]
 mod replay;
-pub mod sandbox;
 #[cfg(unix)]
 mod stage;
 

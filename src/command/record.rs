@@ -18,8 +18,6 @@ use super::config::CheckedCommand;
 use super::environment::CommandEnvironment;
 use super::metrics;
 use super::outputs::FilesBefore;
-use super::process::{End, Finished, Status, Stream};
-use super::sandbox::Sandbox;
 use super::stage::{Stage, passed};
 use crate::config::Config;
 use crate::engine::run_dir::RunDirectory;
@@ -31,6 +29,8 @@ use crate::manifest::key::SigningKey;
 use crate::manifest::origin::{CommandOrigin, ComputationOrigin, RunOrigin};
 use crate::manifest::predicate::{COMMAND_WORKLOAD, CommandRecord, Computation, ExitReason, RunRecord, SandboxRecord};
 use crate::network;
+use crate::process::sandbox::Sandbox;
+use crate::process::{End, Finished, Status, Stream};
 use crate::provenance::data::DigestCache;
 use crate::provenance::path::RelativePath;
 use crate::run::{
@@ -260,7 +260,7 @@ pub fn record(recording: Recording<'_>) -> Result<Recorded, Failure> {
     data.check_unchanged()?;
     compare_sources(&sources, &Sources::read(&reads, false)?)?;
     let outputs: Vec<_> =
-        made.into_iter().map(|made| made.path).filter(|path| command.outputs().matches(path)).collect();
+        made.into_iter().map(|made| made.path).filter(|path| command.outputs().matches(path.as_str())).collect();
     let is_stopped = finished.end == End::Stopped;
     if outputs.is_empty() && command.declares_outputs() && !is_stopped {
         return Err(RecordError::NoOutputs.into());

@@ -13,8 +13,6 @@ use super::config::CheckedCommand;
 use super::environment::CommandEnvironment;
 use super::metrics;
 use super::outputs::FilesBefore;
-use super::process::{End, Finished};
-use super::sandbox::Sandbox;
 use super::stage::{Stage, passed};
 use crate::config::Config;
 use crate::difference::first_difference;
@@ -23,6 +21,8 @@ use crate::failure::{Context, Failure};
 use crate::manifest::predicate::{CommandRecord, ExitReason, SandboxRecord};
 use crate::manifest::strict_json::DecimalU64;
 use crate::manifest::verdict::{CommandReplay as CommandReplayRecord, ReplayRecord};
+use crate::process::sandbox::Sandbox;
+use crate::process::{End, Finished};
 use crate::provenance::data::{Listed, ReadData, folder_of_set};
 use crate::provenance::git;
 use crate::provenance::md5::Md5Kinds;
@@ -138,7 +138,7 @@ impl CommandReplay<'_> {
         judge(&finished, &run)?;
         let made = before.outputs(&run, &[COMMAND_STDOUT, COMMAND_STDERR]).map_err(failed)?;
         let outputs: Vec<_> =
-            made.into_iter().map(|made| made.path).filter(|path| command.outputs().matches(path)).collect();
+            made.into_iter().map(|made| made.path).filter(|path| command.outputs().matches(path.as_str())).collect();
         let equal = self.compare(&run, &outputs)?;
         *record = Some(ReplayRecord::Command(CommandReplayRecord { outputs: DecimalU64(equal) }));
         let mut findings = vec![format!("{equal} outputs are bit for bit the signed ones")];

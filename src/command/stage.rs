@@ -8,11 +8,12 @@ use std::time::Duration;
 use super::arguments::substitute;
 use super::config::CheckedCommand;
 use super::environment::{CommandEnvironment, PASSED};
-use super::process::{self, Finished, Invocation, Limits, Stream};
-use super::sandbox::{Confinement, Network};
 use crate::envelope::NetworkRule;
 use crate::failure::{Context, Failure};
-use crate::run::Interruption;
+use crate::interruption::Interruption;
+use crate::process::sandbox::{Confinement, Network};
+use crate::process::surroundings::Surroundings;
+use crate::process::{self, Finished, Invocation, Limits, Stream};
 use crate::verify::{COMMAND_CONFIG_YAML, COMMAND_STDERR, COMMAND_STDOUT};
 
 /// A command and all that it gets.
@@ -68,6 +69,7 @@ impl Stage<'_> {
             stderr: &self.run.join(COMMAND_STDERR),
             limits,
             confinement,
+            surroundings: &Surroundings::default(),
         };
         Ok(process::run(&invocation, output, stop)?)
     }

@@ -15,7 +15,8 @@ use super::path::RelativePath;
 
 #[cfg(feature = "git")]
 pub use super::worktree::{
-    Folder, GitError, Inspected, MAX_PATCH_BYTES, export, inspect, read, read_folder, read_with_patch,
+    Folder, GitError, Inspected, MAX_PATCH_BYTES, WorkTreeFiles, export, files, inspect, read, read_folder,
+    read_with_patch,
 };
 
 /// Most paths that a list of the record names.

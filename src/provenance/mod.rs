@@ -9,6 +9,7 @@ pub mod environment;
 pub mod git;
 pub mod md5;
 pub mod path;
+pub mod patterns;
 
 #[cfg(feature = "git")]
 pub(crate) mod worktree;

@@ -20,6 +20,7 @@
 mod attributes;
 mod budget;
 mod export;
+mod files;
 mod folder;
 mod ignore;
 mod layout;
@@ -42,6 +43,7 @@ use gix::{ObjectId, Repository};
 
 use self::budget::Budget;
 pub use self::export::export;
+pub use self::files::{WorkTreeFiles, files};
 pub use self::folder::{Folder, read_folder};
 use self::opener::read_at_most;
 use self::patch::Side;

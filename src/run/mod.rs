@@ -35,7 +35,7 @@ pub use self::ranks::Ranks;
 pub use self::record::{Composed, News, Prepared, Recording, Started, Trained, assist, record};
 pub use self::sign::{Signed, signed_line};
 pub use self::sources::Sources;
-pub use self::surroundings::{Interruption, Surroundings};
+pub use self::surroundings::Surroundings;
 pub use self::team::{Crew, Team};
 pub use self::workloads::{AnyWorkload, Workloads};
 

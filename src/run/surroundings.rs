@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::interruption::Interruption;
 use crate::manifest::timestamp::UtcTime;
 use crate::provenance::environment::Variable;
 
@@ -24,15 +25,6 @@ pub struct Surroundings<'a> {
     pub peak_host_bytes: &'a (dyn Fn() -> Option<u64> + Sync),
     /// Whether somebody wants the run to end: it then finishes its step, and is signed as far as it came.
     pub interruption: &'a (dyn Fn() -> Option<Interruption> + Sync),
-}
-
-/// How somebody wants a run to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Interruption {
-    /// By `SIGINT`, as Ctrl-C sends it.
-    Interrupt,
-    /// By `SIGTERM`, as batch systems send it.
-    Terminate,
 }
 
 /// The variables whose values choose how a run computes: ours, and those that the libraries it computes with read.

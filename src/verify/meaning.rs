@@ -1,9 +1,9 @@
 //! What each check proves when it passes: one sentence, the same in every report.
 
-/// The checks of a run and of golden cases, in the order an audit makes them, and what each proves when it passes.
+/// The checks of a run, of a command that is run twice and of golden cases, in the order they are made, and what each proves when it passes.
 ///
 /// The names are stable: reports for other programs use them as rule ids.
-pub const MEANINGS: [(&str, &str); 18] = [
+pub const MEANINGS: [(&str, &str); 20] = [
     (
         "trust",
         "The trust document is signed by a root that was named now, or earlier with the wish to remember it (the finding says \
@@ -96,13 +96,22 @@ pub const MEANINGS: [(&str, &str); 18] = [
          now. None of the verifier's checks was made again, but for the files.",
     ),
     ("signing", "The verifier's own verdict on these checks was signed and written."),
+    (
+        "twice",
+        "Every run of the command ended alike and left the same, bit for bit, in what the findings say was compared. It does \
+         not prove that it is right, nor that it would be the same on another machine, at another time, or with something \
+         else varied.",
+    ),
+    ("variation", "With this varied, to the values that the finding names, nothing changed of what was compared."),
     ("golden", "The golden case still gives the expected digests: this program computes what it computed before."),
 ];
 
-/// What the check of that name proves when it passes. A name that is not in [`MEANINGS`] is that of a golden case.
+/// What the check of that name proves when it passes: `variation locale` is a `variation`. A name that is not in [`MEANINGS`]
+/// is that of a golden case.
 pub fn meaning(check: &str) -> (&'static str, &'static str) {
     let [.., golden] = MEANINGS;
-    MEANINGS.into_iter().find(|(name, _)| *name == check).unwrap_or(golden)
+    let kind = if check.starts_with("variation ") { "variation" } else { check };
+    MEANINGS.into_iter().find(|(name, _)| *name == kind).unwrap_or(golden)
 }
 
 #[cfg(test)]
@@ -112,6 +121,7 @@ mod tests {
     #[test]
     fn a_check_without_a_meaning_of_its_own_is_a_golden_case() {
         assert_eq!(meaning("steps").0, "steps");
+        assert_eq!(meaning("variation locale").0, "variation");
         assert_eq!(meaning("cpu-portable").0, "golden");
     }
 }

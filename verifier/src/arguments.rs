@@ -14,9 +14,12 @@ use spectramind::verify::{
     check_plan,
 };
 
+#[cfg(unix)]
+use crate::twice::TwiceArguments;
 use crate::{demands, report, sign, trust};
 
-/// Re-check a spectramind run: signature, config, sources, data, limits, and a replay, bit for bit.
+/// Re-check a spectramind run: signature, config, sources, data, limits, and a replay, bit for bit. Or any command, by running
+/// it twice.
 ///
 /// Exit codes: 0 every requested check passed; 1 a check failed; 2 wrong arguments; 3 something could not be checked
 /// (file missing, backend not compiled in); 70 a bug. "Not checked" is never 0.
@@ -150,6 +153,13 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         verdict: Option<PathBuf>,
     },
+    /// Run any command twice or more while what must not matter is varied, and name what changes its outputs
+    ///
+    /// Each run has a fresh copy of the work tree. Path, HOME, threads, processors, hash seeds, time zone, locale, umask, host
+    /// name, order of listings and instruction sets differ; all files that the command made, changed or removed must not. If
+    /// they do, more runs find which variation is the cause, and where the first differing element is.
+    #[cfg(unix)]
+    Twice(TwiceArguments),
     /// Run the golden cases and compare their digests
     Golden {
         /// Folder of the cases

@@ -11,6 +11,8 @@ mod golden;
 mod report;
 mod sign;
 mod trust;
+#[cfg(unix)]
+mod twice;
 #[cfg(not(feature = "replay"))]
 mod workloads;
 
@@ -211,6 +213,8 @@ fn checked(command: Command, workloads: &Workloads) -> anyhow::Result<Checked> {
             let believed = trust.resolve(Role::Verifier)?.with_trainer(trainer_key.as_deref());
             Ok(of_verdict(&run, believed, &files.unsigned(), profile.profile(), verdict.as_deref()).into())
         }
+        #[cfg(unix)]
+        Command::Twice(arguments) => Ok(twice::report(&arguments)?.into()),
         Command::Golden { golden, configs, device, cases } => {
             Ok(again::golden(&golden, &configs, device.accelerator, &cases, workloads).into())
         }

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::sandbox::Network;
 use super::*;
-use crate::command::sandbox::Network;
-use crate::run::Interruption;
+use crate::interruption::Interruption;
 
 struct Run {
     folder: tempfile::TempDir,
@@ -57,6 +57,7 @@ impl Run {
             stderr: &stderr,
             limits: Limits { wall: self.wall, ..self.limits.clone() },
             confinement: &confinement,
+            surroundings: &Surroundings::default(),
         };
         super::run(&invocation, &mut |_, _| {}, &|| stop().then_some(Interruption::Terminate))
     }
@@ -109,6 +110,7 @@ fn its_output_is_passed_on_as_it_comes() {
         stderr: &stderr,
         limits: Limits::of_output(100),
         confinement: &confinement,
+        surroundings: &Surroundings::default(),
     };
     super::run(&invocation, &mut |stream, bytes| seen.push((stream, bytes.to_vec())), &|| None).expect("runs");
     assert!(seen.contains(&(Stream::Stdout, b"one\n".to_vec())), "{seen:?}");
@@ -159,9 +161,7 @@ fn it_cannot_write_outside_its_folders() {
          ln -s \"$PWD/outside\" \"$RUN/way\"; echo x > \"$RUN/way/new\"; rm \"$RUN/way\"; \
          echo x > \"$RUN/own\" && echo x > \"$TMPDIR/own\" && echo x > /dev/null && mkdir -p \"$RUN/a/b\" && mv \"$RUN/own\" \"$RUN/a/b\"",
     );
-    if let crate::command::sandbox::Sandbox::None { .. } =
-        Confinement::to(&[], Network::Open).expect("rules").in_force()
-    {
+    if let super::sandbox::Sandbox::None { .. } = Confinement::to(&[], Network::Open).expect("rules").in_force() {
         return;
     }
     assert_eq!(finished.end, End::Exited(0), "{}", run.text("run/stderr.txt"));
@@ -299,6 +299,7 @@ fn the_wall_limit_holds_while_nobody_takes_the_output() {
         stderr: &folder.join("err"),
         limits,
         confinement: &confinement,
+        surroundings: &Surroundings::default(),
     };
     let mut is_first = true;
     let mut output = |_: Stream, _: &[u8]| {
@@ -366,7 +367,7 @@ fn it_sees_no_file_that_the_caller_has_open() {
 fn it_can_neither_signal_nor_look_into_its_guardian() {
     let run = Run::new();
     match Confinement::to(&[], Network::Open).expect("rules").in_force() {
-        crate::command::sandbox::Sandbox::Landlock { abi } if *abi >= 6 => {}
+        super::sandbox::Sandbox::Landlock { abi } if *abi >= 6 => {}
         _ => return,
     }
     let finished = run.shell("kill -9 $PPID; head -c 1 /proc/$PPID/mem; echo still here");
@@ -400,6 +401,7 @@ fn a_caller_to_be_killed() {
         stderr: &folder.join("err"),
         limits: Limits::of_output(100),
         confinement: &Confinement::none("not wanted"),
+        surroundings: &Surroundings::default(),
     };
     let _ = super::run(&invocation, &mut |_, _| {}, &|| None);
 }
@@ -409,7 +411,7 @@ fn a_caller_to_be_killed() {
 fn a_caller_that_is_killed_leaves_nothing_behind() {
     let run = Run::new();
     let mut caller = Command::new(std::env::current_exe().expect("this program"))
-        .args(["--ignored", "--exact", "command::process::tests::a_caller_to_be_killed"])
+        .args(["--ignored", "--exact", "process::tests::a_caller_to_be_killed"])
         .env("SPECTRAMIND_TEST_FOLDER", run.path("run"))
         .stdout(Stdio::null())
         .spawn()

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal};
 
 use super::Status;
+use super::surroundings::Surroundings;
 
 /// What a guardian is told before it starts.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Plan {
     /// Where [`Order`]s come from, one byte each.
     pub orders: RawFd,
@@ -28,6 +29,7 @@ pub(super) struct Plan {
     pub wall: Option<Duration>,
     pub grace: Duration,
     pub linger: Duration,
+    pub surroundings: Surroundings,
 }
 
 /// What a guardian is told while the command runs. Closing the pipe is [`Kill`](Self::Kill).
@@ -134,13 +136,15 @@ fn become_command(plan: &Plan, mask: &libc::sigset_t) -> io::Result<()> {
     rustix::process::setsid()?;
     // SAFETY: `mask` is a set of signals that the system filled.
     unsafe { libc::sigprocmask(libc::SIG_SETMASK, mask, std::ptr::null_mut()) };
+    // Before the rest: a new namespace clears the signal of the parent's death, and the rules keep it from being set up.
+    plan.surroundings.enter()?;
     #[cfg(target_os = "linux")]
     {
         // Who ends the guardian does not set the command free.
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
         rustix::thread::set_no_new_privs(true)?;
         if let Some(ruleset) = plan.ruleset {
-            crate::command::sandbox::enter(ruleset)?;
+            super::sandbox::enter(ruleset)?;
         }
         // The guardian has none: it makes no socket, and a filter would cost its system calls.
         if let Some(filter) = &plan.filter {
@@ -151,8 +155,6 @@ fn become_command(plan: &Plan, mask: &libc::sigset_t) -> io::Result<()> {
         // SAFETY: takes numbers; marks descriptors, closes none.
         unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, CLOSE_ON_EXEC) };
     }
-    #[cfg(not(target_os = "linux"))]
-    let _ = plan;
     Ok(())
 }
 

@@ -13,6 +13,8 @@
 //! On systems that have no subreapers an orphan outside the command's process group is not found.
 
 mod guardian;
+pub mod sandbox;
+pub mod surroundings;
 #[cfg(test)]
 mod tests;
 
@@ -34,10 +36,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::guardian::{Cause, Order, Plan, Report};
-use super::outputs::MAX_ENTRIES;
-use super::sandbox::Confinement;
+use self::sandbox::Confinement;
+use self::surroundings::Surroundings;
 use crate::failure::{Advice, FailureKind};
-use crate::run::Interruption;
+use crate::interruption::Interruption;
 
 /// How a command is run.
 #[derive(Debug)]
@@ -56,7 +58,12 @@ pub struct Invocation<'a> {
     pub limits: Limits<'a>,
     /// Where it may write.
     pub confinement: &'a Confinement,
+    /// What it finds around it; by default what its caller has.
+    pub surroundings: &'a Surroundings,
 }
+
+/// Most files and folders below the folder of [`Limits::directory`]: as many as `command::outputs` takes.
+const MAX_ENTRIES: u64 = 100_000;
 
 /// What a command must keep.
 #[derive(Debug, Clone)]
@@ -371,6 +378,7 @@ impl Running {
             wall: invocation.limits.wall,
             grace: invocation.limits.grace,
             linger: invocation.limits.linger,
+            surroundings: invocation.surroundings.clone(),
         };
         let mut command = Command::new(program);
         command
