@@ -11,7 +11,7 @@ use spectramind::engine::repro::with_random;
 use spectramind::engine::rng::{CounterRng, Stream};
 
 use crate::network::{Network, batch};
-use crate::sandbox::vulkan;
+use crate::sandbox::{Sandbox, vulkan};
 
 /// Digest of every float of a model, running statistics too, in the order of declaration.
 fn digest<B: Backend>(model: &Network<B>) -> Blake3Digest {
@@ -74,4 +74,16 @@ fn a_burn_model_trains_to_the_same_bits_on_every_device() {
     for device in vulkan() {
         assert_same_steps(&device.run(Training { steps }), &expected, &device.to_string());
     }
+}
+
+#[test]
+fn a_disputed_step_is_the_same_on_vulkan_op_by_op() {
+    if vulkan().is_empty() {
+        return;
+    }
+    let sandbox = Sandbox::with_data();
+    sandbox.done(&["train", "trainer=ci_fast", "run.dir=run"]);
+    let outcome = sandbox.verify(&["dispute", "run", "--step", "5", "--against", "wgpu"]);
+    assert_eq!(outcome.code, 0, "{}{}", outcome.stdout, outcome.stderr);
+    assert!(outcome.stdout.contains("every tensor of step 5 is the same on"), "{}", outcome.stdout);
 }

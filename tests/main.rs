@@ -8,6 +8,7 @@ mod backends;
 mod calibration;
 mod clock;
 mod configs;
+mod dispute;
 mod docs;
 mod doctor;
 mod dvc;

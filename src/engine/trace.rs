@@ -115,3 +115,79 @@ impl Tracer {
         (std::mem::take(&mut found.parts).into_values().flatten().collect(), found.wanted.take())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::PortableCpu;
+    use crate::engine::fit::{Event, FitPlan, fit};
+    use crate::engine::repro::fault::with_fault_after;
+    use crate::engine::run_dir::RunDirectory;
+    use crate::engine::settings::{LoggerSettings, OptimizerSettings, TrainerSettings};
+    use crate::engine::step_log::StepLeaf;
+    use crate::engine::training_tests::Curve;
+
+    /// Trains with the call of `float_matmul` after so many right ones broken, and traces a step; gives all leaves, too.
+    fn train(right: Option<u64>, tracer: &Tracer) -> Vec<StepLeaf> {
+        let settings =
+            TrainerSettings { max_epochs: 2, early_stopping: None, micro_shards: 2, ..TrainerSettings::default() };
+        let trainer = settings.check().expect("settings the engine takes");
+        let plan = FitPlan {
+            trace: Some(tracer.clone()),
+            ..FitPlan::new(&trainer, OptimizerSettings::default(), 13, &|| Duration::ZERO)
+        };
+        let folder = tempfile::tempdir().expect("temp dir");
+        let mut run = RunDirectory::create(&folder.path().join("run"), LoggerSettings::NONE).expect("a run directory");
+        let mut leaves = Vec::new();
+        let mut train = || {
+            let observer = &mut |event: Event<'_>| {
+                if let Event::Step { leaf, .. } = event {
+                    leaves.push(leaf.clone());
+                }
+                ControlFlow::Continue(())
+            };
+            let task = Curve::new(1.0);
+            fit::<PortableCpu, _>(&task, &plan, None, &mut run, observer, &Default::default()).expect("trains");
+        };
+        // A fault is of one thread: there is one.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
+        pool.install(|| match right {
+            Some(right) => with_fault_after("float_matmul", right, train),
+            None => train(),
+        });
+        leaves
+    }
+
+    #[test]
+    fn one_wrong_bit_in_one_op_of_one_step_is_found_at_that_step_op_and_element() {
+        let (nobody, faulty) = (Tracer::of(u64::MAX, None), 41);
+        let (honest, wrong) = (train(None, &nobody), train(Some(faulty), &nobody));
+        let step = honest.iter().zip(&wrong).position(|(honest, wrong)| honest != wrong).expect("a step that differs");
+        assert!(step > 0, "the fault is on the way");
+        let step = step as u64 + 1;
+        let trace = |right, wanted| {
+            let tracer = Tracer::of(step, wanted);
+            train(right, &tracer);
+            tracer.take()
+        };
+        let ((honest, _), (wrong, _)) = (trace(None, None), trace(Some(faulty), None));
+        assert_eq!(honest.len(), wrong.len());
+        let first = honest.iter().zip(&wrong).find(|(honest, wrong)| honest != wrong).expect("an op that differs").0;
+        assert_eq!((first.what.as_str(), matches!(first.part, Part::Shard(_))), ("float_matmul", true), "{first:?}");
+        let wanted = Some((first.part, first.place));
+        let [honest, wrong] = [None, Some(faulty)].map(|right| trace(right, wanted).1.expect("elements"));
+        let differ: Vec<_> = honest.as_bytes().iter().zip(wrong.as_bytes()).filter(|(a, b)| a != b).collect();
+        assert_eq!(differ.len(), 1, "one bit: {differ:?}");
+        let [(a, b)] = differ[..] else { unreachable!("one") };
+        assert_eq!(a ^ b, 1);
+    }
+
+    #[test]
+    fn listening_changes_no_bit() {
+        let heard = train(None, &Tracer::of(3, None));
+        assert_eq!(heard, train(None, &Tracer::of(u64::MAX, None)));
+    }
+}

@@ -3,7 +3,7 @@
 /// The checks of a run, of a command that is run twice and of golden cases, in the order they are made, and what each proves when it passes.
 ///
 /// The names are stable: reports for other programs use them as rule ids.
-pub const MEANINGS: [(&str, &str); 20] = [
+pub const MEANINGS: [(&str, &str); 21] = [
     (
         "trust",
         "The trust document is signed by a root that was named now, or earlier with the wish to remember it (the finding says \
@@ -88,6 +88,11 @@ pub const MEANINGS: [(&str, &str); 20] = [
          audit point that is here holds the state that its signed leaf names. The first, the last and some randomly drawn segments, \
          trained again, gave their signed steps and the states at their ends, bit for bit; with the last one the metrics, the final \
          checkpoint and the predictions. The finding says with what probability a false segment would have been among them.",
+    ),
+    (
+        "dispute",
+        "The step that was looked into, trained here from the signed state before it, gave the signed leaf, and every op of it gave the \
+         same on the other device or in the other trace, if there was one. It proves nothing of other steps.",
     ),
     (
         "verdict",

@@ -7,7 +7,7 @@ use spectramind::manifest::verdict::ReplayRecord;
 use spectramind::verify::{Check, Report, SignedData, VerifiedRun};
 
 use crate::Workloads;
-use crate::arguments::{Accelerator, CaseArguments, SegmentAmount};
+use crate::arguments::{Accelerator, CaseArguments, DisputeArguments, SegmentAmount};
 
 /// What a run is made again from.
 #[cfg_attr(not(feature = "replay"), expect(dead_code, reason = "without the engine nothing is trained"))]
@@ -42,10 +42,14 @@ mod with_engine {
 
     #[cfg(unix)]
     use spectramind::command::{self, CommandReplay, RunCommand};
+    use spectramind::durable::write_whole;
+    use spectramind::engine::step_log::StepLeaf;
     use spectramind::envelope::NetworkMode;
+    use spectramind::foreign;
     use spectramind::network;
     use spectramind::run::AnyWorkload;
-    use spectramind::run::replay::{Amount, Replay, Segments};
+    use spectramind::run::replay::{Amount, Dispute, Replay, Segments, StepTrace};
+    use spectramind::verify::Verdict;
 
     use super::*;
     use crate::arguments::composer;
@@ -136,6 +140,42 @@ mod with_engine {
             (check, record)
         }
 
+        /// Finds where the run parts from something else, and writes what was traced here if that is asked for.
+        pub fn dispute(&self, other: Option<&VerifiedRun>, arguments: &DisputeArguments) -> Check {
+            let name = "dispute";
+            if self.run.claim().command().is_some() {
+                return not_checked(
+                    name,
+                    "a command has no steps to look into: spectramind-verify twice compares what it makes",
+                );
+            }
+            let theirs = match arguments.with.as_deref().map(read_trace).transpose() {
+                Ok(theirs) => theirs,
+                Err(error) => return not_checked(name, error),
+            };
+            let mut logs = Check::new(name);
+            let other = match other.map(|other| other_log(self.run, other, &mut logs)) {
+                Some(None) => return logs,
+                other => other.flatten(),
+            };
+            let dispute = Dispute { step: arguments.step, other, against: arguments.against.map(Into::into), theirs };
+            let mut trace = None;
+            let mut check = self.with(name, |workload, replay| {
+                let (check, made) = workload.dispute(&replay, &dispute);
+                trace = made;
+                check
+            });
+            if let Some(path) = &arguments.trace {
+                match trace.as_ref().map(|trace| write_trace(path, trace)) {
+                    Some(Ok(())) => check.note(format!("wrote {}", path.display())),
+                    Some(Err(error)) => check.not_checked(error),
+                    None => check.not_checked(format!("{}: no step was traced", path.display())),
+                }
+            }
+            logs.findings.append(&mut check.findings);
+            Check { findings: logs.findings, ..check }
+        }
+
         fn with(&self, name: &str, work: impl FnOnce(&dyn AnyWorkload, Replay<'_>) -> Check) -> Check {
             let Self { run, config, data, accelerator, workloads, .. } = *self;
             let Some(config) = config else {
@@ -154,6 +194,58 @@ mod with_engine {
             let begin = Instant::now();
             let (scratch, elapsed, accelerator) = (scratch.path(), &|| begin.elapsed(), accelerator.into());
             work(workload, Replay { run, config, data, accelerator, scratch, elapsed })
+        }
+    }
+
+    /// Bytes of a trace: a hundred thousand tensors, each with a line.
+    const MAX_TRACE_BYTES: u64 = 1 << 25;
+
+    fn read_trace(path: &Path) -> Result<StepTrace, String> {
+        let bytes = foreign::read_named(path, MAX_TRACE_BYTES).map_err(|error| error.to_string())?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| format!("{}: expected a trace of a step, got something else ({error})", path.display()))
+    }
+
+    fn write_trace(path: &Path, trace: &StepTrace) -> Result<(), String> {
+        let mut text = serde_json::to_vec(trace).expect("plain data");
+        text.push(b'\n');
+        write_whole(path, &text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+    }
+
+    /// The leaves of another run's log, which has to be the signed one; what else differs between the runs is said.
+    fn other_log(run: &VerifiedRun, other: &VerifiedRun, check: &mut Check) -> Option<Vec<StepLeaf>> {
+        let (Some(ours), Some(theirs)) = (run.claim().training(), other.claim().training()) else {
+            check.not_checked("expected two trainings, got a command".into());
+            return None;
+        };
+        if let Some(log) = other.check_steps().filter(|log| log.verdict != Verdict::Passed) {
+            check.findings.extend(log.findings);
+            check.verdict = log.verdict;
+            return None;
+        }
+        let (claim, another) = (run.claim(), other.claim());
+        for (what, differs) in [
+            ("config", claim.config.digest != another.config.digest),
+            ("data", claim.data.iter().map(|set| set.merkle_root).ne(another.data.iter().map(|set| set.merkle_root))),
+            ("seed", ours.seed != theirs.seed),
+            ("numerics", ours.numerics != theirs.numerics),
+            ("commit", claim.git.as_ref().map(|git| &git.commit) != another.git.as_ref().map(|git| &git.commit)),
+        ] {
+            if differs {
+                check.note(format!("the two runs have another {what}"));
+            }
+        }
+        let text = other.read_subject(theirs.steps.file.as_str(), check)?;
+        let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+        match lines.map(serde_json::from_slice).collect::<Result<_, _>>() {
+            Ok(leaves) => Some(leaves),
+            Err(error) => {
+                check.fail(format!(
+                    "{}: expected step leaves, got something else ({error})",
+                    theirs.steps.file.as_str()
+                ));
+                None
+            }
         }
     }
 
@@ -195,6 +287,11 @@ mod without_engine {
         /// Trains nothing.
         pub fn segments(&self, _: SegmentAmount, _: Option<&str>) -> (Check, Option<ReplayRecord>) {
             (not_checked("segments", WHY), None)
+        }
+
+        /// Trains nothing.
+        pub fn dispute(&self, _: Option<&VerifiedRun>, _: &DisputeArguments) -> Check {
+            not_checked("dispute", WHY)
         }
     }
 

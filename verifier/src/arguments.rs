@@ -160,6 +160,22 @@ pub enum Command {
     /// they do, more runs find which variation is the cause, and where the first differing element is.
     #[cfg(unix)]
     Twice(TwiceArguments),
+    /// Where a run parts from another run, another device, or a trace made on another machine: the first step, op, tensor and element
+    Dispute {
+        #[command(flatten)]
+        run: RunArguments,
+        /// Another run of the same config and data, whose step log it is held against
+        #[arg(value_name = "OTHER")]
+        other: Option<PathBuf>,
+        #[command(flatten)]
+        sources: SourceArguments,
+        #[command(flatten)]
+        data: DataArguments,
+        #[command(flatten)]
+        device: DeviceArguments,
+        #[command(flatten)]
+        dispute: DisputeArguments,
+    },
     /// Run the golden cases and compare their digests
     Golden {
         /// Folder of the cases
@@ -247,6 +263,22 @@ pub struct DeviceArguments {
     /// Where to train again: a run in portable numerics replays anywhere, one in native numerics where it was made
     #[arg(long, value_enum, default_value_t = Accelerator::Cpu)]
     pub accelerator: Accelerator,
+}
+
+#[derive(Args)]
+pub struct DisputeArguments {
+    /// Look into this step [default: the first that differs]
+    #[arg(long, value_name = "STEP", value_parser = clap::value_parser!(u64).range(1..))]
+    pub step: Option<u64>,
+    /// Hold it against another device of this machine
+    #[arg(long, value_enum, value_name = "ACCELERATOR", conflicts_with_all = ["other", "with"])]
+    pub against: Option<Accelerator>,
+    /// Write what every op of the step gave here, as digests, for another machine to compare with
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// Compare with what was traced on another machine
+    #[arg(long, value_name = "FILE", conflicts_with = "step")]
+    pub with: Option<PathBuf>,
 }
 
 #[derive(Args)]

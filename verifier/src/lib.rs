@@ -215,6 +215,32 @@ fn checked(command: Command, workloads: &Workloads) -> anyhow::Result<Checked> {
         }
         #[cfg(unix)]
         Command::Twice(arguments) => Ok(twice::report(&arguments)?.into()),
+        Command::Dispute { run: arguments, other, sources, data, device, dispute } => {
+            let Opened { mut report, run, demands, at } = open(&arguments)?;
+            let Some((run, trust)) = run else { return Ok(report.into()) };
+            let profile = arguments.profile.profile();
+            let mut found = Found::default();
+            let other = match other.map(|other| VerifiedRun::open(&other, &trust, at, profile)) {
+                None => None,
+                Some((_, Some(other))) => Some(other),
+                Some((signature, None)) => {
+                    let check = Check { name: "dispute".into(), ..signature };
+                    report.checks.push(check);
+                    return Ok(report.into());
+                }
+            };
+            let (check, config) = sources.compose(&run, &known);
+            let (inputs, signed) = run.check_data(data.places(&sources), Derived::ByReplay);
+            found.checks([check, inputs]);
+            let (composed, accelerator) = (config.as_ref(), device.accelerator);
+            let work_tree = sources.repository.as_path();
+            let (data, run_command) = (&signed, false);
+            let again = Again { run: &run, config: composed, data, accelerator, workloads, work_tree, run_command };
+            found.looked_into(|| again.dispute(other.as_ref(), &dispute));
+            found.config = config;
+            let bug = found.judge(&demands, &run, &trust, at, profile, &mut report);
+            Ok(Checked { report, bug })
+        }
         Command::Golden { golden, configs, device, cases } => {
             Ok(again::golden(&golden, &configs, device.accelerator, &cases, workloads).into())
         }
