@@ -18,6 +18,7 @@
 //! | [`envelope`] | limits and verdicts over plain numbers | nothing |
 //! | [`merkle`] | an RFC 6962-shaped log over BLAKE3 | `digest` |
 //! | `wall_time` | the clock that limits are measured by | nothing |
+//! | `chart` (feature `plots`) | pictures of numbers, as SVG and PNG | `failure` |
 //! | [`config`] | Hydra-compatible composition: the crate `hydra-compose` | nothing |
 //! | `repro_burn` (feature `engine`) | reproducible numerics: a crate, too | nothing |
 //! | `repro_ranks` (feature `engine`) | bytes and sums between workers, over an MPI that is loaded at run time: a crate, too | nothing |
@@ -41,7 +42,8 @@
 //! # Features
 //!
 //! Without features there is all that checking a signature, a config and data needs, and no tensor engine. `git` adds
-//! gix, `engine` adds Burn and the workload, `wgpu` and `cuda` add Burn's backends of that name, `cli` the program.
+//! gix, `engine` adds Burn and the workload, `wgpu` and `cuda` add Burn's backends of that name, `plots` pictures of a run, `cli`
+//! the program.
 //! A feature adds API and never changes a result.
 //!
 //! `allocator`, a default, makes mimalloc the allocator of every program that links this library. A training step makes and
@@ -73,6 +75,8 @@ pub use hydra_compose as config;
 
 #[cfg(feature = "engine")]
 pub mod ariel;
+#[cfg(feature = "plots")]
+pub mod chart;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "engine")]

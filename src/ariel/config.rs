@@ -2,6 +2,7 @@
 //!
 //! Every field is required and every unknown key refused, so what a command reads is exactly what its YAML says.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -166,6 +167,19 @@ pub struct EvaluateConfig {
     pub truth: PathBuf,
     /// The targets whose mean and standard deviation are the score's zero.
     pub naive: PathBuf,
+}
+
+/// `plot.yaml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlotConfig {
+    /// The run directory.
+    pub run: PathBuf,
+    /// Where data sets of the run are now, by name; those that are not here are where the record says.
+    pub data: BTreeMap<String, PathBuf>,
+    /// Where the pictures go; `null` is beside the run directory.
+    #[serde(deserialize_with = "required")]
+    pub out: Option<PathBuf>,
 }
 
 /// The `data` group.

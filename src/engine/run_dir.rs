@@ -31,7 +31,8 @@ pub const BEST_CHECKPOINT: &str = "checkpoints/best.safetensors";
 pub const FINAL_CHECKPOINT: &str = "checkpoints/final.safetensors";
 
 const EVENTS: &str = "logs/events.jsonl";
-const METRICS: &str = "logs/metrics.csv";
+/// The log of figures inside a run directory.
+pub const METRICS: &str = "logs/metrics.csv";
 const METRICS_HEADER: &str = "step,epoch,metric,value\n";
 const DEBUG_LOG: &str = "v50_debug_log.md";
 

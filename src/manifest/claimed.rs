@@ -1,0 +1,214 @@
+//! A run directory and what its manifest says of it, **signatures not verified**: for pictures, reports and copies.
+//!
+//! Files are handed out only if they are those that the manifest names, byte for byte. So what is shown is what was signed;
+//! who signed it, and whether it is true, is for an audit to say.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::dsse::MAX_BUNDLE_BYTES;
+use super::predicate::{DataRecord, TrainingRun};
+use super::statement::{Statement, Subject};
+use super::verified::{VerificationError, read_unverified};
+use crate::digest::{FileDigest, Sha256Digest, sha256};
+use crate::failure::{Advice, FailureKind};
+use crate::foreign::{self, ForeignError, ForeignFile};
+use crate::provenance::data::{DataManifest, ListError, ListedFiles};
+
+/// Name of the manifest inside a run directory.
+pub const MANIFEST: &str = "manifest.intoto.jsonl";
+
+/// Largest file that is read into memory.
+const MAX_READ_BYTES: u64 = 1 << 30;
+
+/// A run directory with its manifest.
+#[derive(Debug, Clone)]
+pub struct ClaimedRun {
+    root: PathBuf,
+    bundle: Vec<u8>,
+    statement: Statement<TrainingRun>,
+}
+
+/// A run whose files are not handed out.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimedError {
+    /// No run that came to its end.
+    #[error("{root}: expected a signed run, with {MANIFEST}, got none", root = root.display())]
+    Unsigned {
+        /// The directory.
+        root: PathBuf,
+    },
+    /// A manifest that is none.
+    #[error("{path}: {source}", path = path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: VerificationError,
+    },
+    /// A file that nobody signed, whether or not it is there.
+    #[error("{path}: expected a file that the manifest names, got one that it does not", path = path.display())]
+    NotNamed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file that cannot be read.
+    #[error(transparent)]
+    Foreign(#[from] ForeignError),
+    /// A file that was changed.
+    #[error("{path}: expected {expected}, as the manifest says, got {got}", path = path.display())]
+    Other {
+        /// The file.
+        path: PathBuf,
+        /// What was signed.
+        expected: String,
+        /// What is there.
+        got: String,
+    },
+    /// A signed list of data files that is none.
+    #[error("{path}: {source}", path = path.display())]
+    List {
+        /// The list.
+        path: PathBuf,
+        /// Why not.
+        source: ListError,
+    },
+    /// A copy that cannot be written.
+    #[error("{path}: {source}", path = path.display())]
+    Write {
+        /// The copy.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+impl Advice for ClaimedError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unsigned { root } => Some(format!(
+                "name a run directory (spectramind runs list); one that was stopped is finished by spectramind train --resume {}",
+                root.display()
+            )),
+            Self::Foreign(error) => error.hint(),
+            Self::Other { .. } => {
+                Some("get the run directory again: nothing of it is used while a file is not the signed one".into())
+            }
+            Self::Manifest { .. } | Self::NotNamed { .. } | Self::List { .. } | Self::Write { .. } => None,
+        }
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Unsigned { .. } | Self::Write { .. } => FailureKind::Missing,
+            Self::Foreign(error) => error.kind(),
+            Self::Manifest { .. } | Self::NotNamed { .. } | Self::Other { .. } | Self::List { .. } => {
+                FailureKind::Failed
+            }
+        }
+    }
+}
+
+impl ClaimedRun {
+    /// Reads the manifest of a run directory.
+    ///
+    /// # Errors
+    /// [`ClaimedError`]
+    pub fn open(root: &Path) -> Result<Self, ClaimedError> {
+        let file = foreign::open(root, MANIFEST).map_err(|error| match error.is_missing() {
+            true => ClaimedError::Unsigned { root: root.to_owned() },
+            false => error.into(),
+        })?;
+        let bundle = file.read(MAX_BUNDLE_BYTES as u64)?;
+        let path = root.join(MANIFEST);
+        let statement = read_unverified(&bundle).map_err(|source| ClaimedError::Manifest { path, source })?;
+        Ok(Self { root: root.to_owned(), bundle, statement })
+    }
+
+    /// The directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What is claimed.
+    pub fn claim(&self) -> &TrainingRun {
+        &self.statement.predicate
+    }
+
+    /// The bytes of the manifest.
+    pub fn bundle(&self) -> &[u8] {
+        &self.bundle
+    }
+
+    /// The names of the signed files.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.statement.subject.iter().map(|subject| subject.name.as_str())
+    }
+
+    /// Whether the manifest names a file.
+    pub fn has(&self, name: &str) -> bool {
+        self.names().any(|named| named == name)
+    }
+
+    /// A signed file.
+    ///
+    /// # Errors
+    /// [`ClaimedError`], for one that is not there, is too large, or is not the signed one.
+    pub fn read(&self, name: &str) -> Result<Vec<u8>, ClaimedError> {
+        let (file, expected) = self.file(name)?;
+        let bytes = file.read(MAX_READ_BYTES)?;
+        self.compare(&self.root.join(name), expected, sha256(&bytes)).map(|()| bytes)
+    }
+
+    /// Copies a signed file of any size to where nothing is yet, and reads the copy back.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), and when it cannot be written.
+    pub fn copy(&self, name: &str, to: &Path) -> Result<(), ClaimedError> {
+        let (file, expected) = self.file(name)?;
+        let failed = |source| ClaimedError::Write { path: to.to_owned(), source };
+        let mut copy = File::options().write(true).create_new(true).open(to).map_err(failed)?;
+        std::io::copy(&mut file.into_file(), &mut copy).and_then(|_| copy.sync_all()).map_err(failed)?;
+        // Of the copy: the file may have been changed while it was read.
+        let got = FileDigest::of_file(to).map_err(failed)?.sha256;
+        self.compare(&self.root.join(name), expected, got)
+    }
+
+    /// The files of a data set below `root`, by the list that was signed.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), and for a list that is none.
+    pub fn data(&self, record: &DataRecord, root: &Path) -> Result<ListedFiles, ClaimedError> {
+        let name = record.list.as_str();
+        let list = DataManifest::from_jsonl(&self.read(name)?);
+        let list = list.map_err(|source| ClaimedError::List { path: self.root.join(name), source })?;
+        Ok(ListedFiles::new(root, list))
+    }
+
+    /// Opens a signed file, which has to be as large as the record says before a byte of it is read.
+    fn file(&self, name: &str) -> Result<(ForeignFile, Sha256Digest), ClaimedError> {
+        let path = || self.root.join(name);
+        let subject = self.statement.subject.iter().find(|subject| subject.name.as_str() == name);
+        let size = self.claim().files.iter().find(|file| file.path.as_str() == name).map(|file| file.size.0);
+        let (Some(Subject { digest, .. }), Some(size)) = (subject, size) else {
+            return Err(ClaimedError::NotNamed { path: path() });
+        };
+        let file = foreign::open(&self.root, name)?;
+        if file.size() != size {
+            let (expected, got) = (format!("{size} bytes"), file.size().to_string());
+            return Err(ClaimedError::Other { path: path(), expected, got });
+        }
+        Ok((file, digest.sha256))
+    }
+
+    fn compare(&self, path: &Path, expected: Sha256Digest, got: Sha256Digest) -> Result<(), ClaimedError> {
+        match got == expected {
+            true => Ok(()),
+            false => Err(ClaimedError::Other {
+                path: path.to_owned(),
+                expected: format!("sha256 {expected}"),
+                got: got.to_string(),
+            }),
+        }
+    }
+}
