@@ -17,6 +17,7 @@
 //! | [`difference`] | where two files first differ | `foreign` |
 //! | [`envelope`] | limits and verdicts over plain numbers | nothing |
 //! | [`merkle`] | an RFC 6962-shaped log over BLAKE3 | `digest` |
+//! | [`page`] | the look of a page that stands alone | nothing |
 //! | `wall_time` | the clock that limits are measured by | nothing |
 //! | `chart` (feature `plots`) | pictures of numbers, as SVG and PNG | `failure` |
 //! | [`config`] | Hydra-compatible composition: the crate `hydra-compose` | nothing |
@@ -64,6 +65,7 @@ pub mod failure;
 pub mod foreign;
 pub mod manifest;
 pub mod merkle;
+pub mod page;
 pub mod provenance;
 pub mod schema;
 pub mod verify;

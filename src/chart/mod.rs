@@ -10,7 +10,7 @@ mod sheet;
 
 pub use self::axis::Axis;
 pub use self::palette::Colour;
-pub use self::sheet::{Mark, Panel, Series, Sheet, Stroke};
+pub use self::sheet::{Mark, PANEL_HEIGHT, Panel, Series, Sheet, Stroke};
 
 /// The one font: a part of DejaVu Sans (`DejaVuSans.LICENSE` lies beside it).
 const FONT: &[u8] = include_bytes!("DejaVuSans.ttf");

@@ -25,8 +25,7 @@ pub enum Colour {
 
 impl Colour {
     /// For series that are drawn one beside the other, in the order in which they are easiest to tell apart.
-    pub const SERIES: [Self; 6] =
-        [Self::Blue, Self::Vermilion, Self::Green, Self::Purple, Self::Orange, Self::Sky];
+    pub const SERIES: [Self; 6] = [Self::Blue, Self::Vermilion, Self::Green, Self::Purple, Self::Orange, Self::Sky];
 
     pub(super) fn rgb(self) -> RGBColor {
         match self {

@@ -4,8 +4,8 @@ use std::sync::Once;
 
 use plotters::coord::Shift;
 use plotters::prelude::{
-    Cartesian2d, ChartBuilder, ChartContext, Circle, Color, DashedLineSeries, DrawingArea, IntoDrawingArea,
-    LineSeries, PathElement, Polygon, RGBColor, Rectangle, SVGBackend, WHITE,
+    Cartesian2d, ChartBuilder, ChartContext, Circle, Color, DashedLineSeries, DrawingArea, IntoDrawingArea, LineSeries,
+    PathElement, Polygon, RGBColor, Rectangle, SVGBackend, WHITE,
 };
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontStyle, IntoFont, TextStyle, register_font};
@@ -15,8 +15,8 @@ use super::{Axis, Colour};
 
 /// Units across: two of them are a pixel where a picture is shown 800 pixels wide.
 const WIDTH: u32 = 1600;
-/// Units of a row of panels.
-const PANEL_HEIGHT: u32 = 600;
+/// Units of a row of panels, where a sheet has nothing else in mind.
+pub const PANEL_HEIGHT: u32 = 620;
 /// Letters of a sheet's title, of a panel's, of everything else.
 const TITLE: u32 = 44;
 const HEADING: u32 = 38;
@@ -26,6 +26,8 @@ const MARGIN: u32 = 24;
 /// A sample in a legend, and what is between one entry and the next.
 const SAMPLE: i32 = 56;
 const GAP: i32 = 36;
+/// Most ticks of a vertical axis.
+const Y_TICKS: usize = 6;
 /// Points of a line: more than pixels, and few enough for a page.
 const MOST_POINTS: usize = 4000;
 
@@ -39,6 +41,8 @@ pub struct Sheet {
     pub title: String,
     /// Panels beside each other.
     pub columns: usize,
+    /// Units of a row of panels, 1600 of which are the width of the sheet.
+    pub row_height: u32,
     /// Row by row.
     pub panels: Vec<Panel>,
 }
@@ -110,17 +114,24 @@ impl Sheet {
         let columns = self.columns.max(1);
         let rows = self.panels.len().div_ceil(columns).max(1) as u32;
         let title_height = MARGIN + TITLE + MARGIN / 2;
-        let height = title_height + rows * PANEL_HEIGHT + MARGIN;
+        let height = title_height + rows * self.row_height + MARGIN;
         let mut svg = String::new();
         {
             let root = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
             root.fill(&WHITE).map_err(told)?;
             write(&root, &self.title, (MARGIN as i32, MARGIN as i32), TITLE)?;
             let (_, below) = root.split_vertically(title_height);
-            let (below, _) = below.split_vertically(rows * PANEL_HEIGHT);
+            let (below, _) = below.split_vertically(rows * self.row_height);
             let areas = below.split_evenly((rows as usize, columns));
-            for (panel, area) in self.panels.iter().zip(&areas) {
-                panel.draw(area)?;
+            // Panels one below the other begin at the same place.
+            let mut lefts = vec![0; columns];
+            for (place, panel) in self.panels.iter().enumerate() {
+                panel.check()?;
+                let left = &mut lefts[place % columns];
+                *left = panel.left(&root).max(*left);
+            }
+            for (place, (panel, area)) in self.panels.iter().zip(&areas).enumerate() {
+                panel.draw(area, lefts[place % columns])?;
             }
             root.present().map_err(told)?;
         }
@@ -155,17 +166,25 @@ fn width(area: &Area<'_>, text: &str, size: u32) -> i32 {
 }
 
 impl Panel {
-    fn draw(&self, area: &Area<'_>) -> Result<(), String> {
-        for axis in [&self.x, &self.y] {
-            if !axis.has_extent() {
-                let (label, range) = (&axis.label, &axis.range);
-                return Err(format!("axis {label:?}: expected a range with an extent, got {range:?}"));
+    fn check(&self) -> Result<(), String> {
+        match [&self.x, &self.y].into_iter().find(|axis| !axis.has_extent()) {
+            None => Ok(()),
+            Some(Axis { label, range }) => {
+                Err(format!("axis {label:?}: expected a range with an extent, got {range:?}"))
             }
         }
+    }
+
+    /// Units that the labels of the vertical axis take.
+    fn left(&self, area: &Area<'_>) -> u32 {
+        let labels = self.y.ticked(Y_TICKS).labels();
+        let longest = labels.iter().map(|label| width(area, label, TEXT)).max().unwrap_or(0);
+        longest as u32 + TEXT + 34
+    }
+
+    fn draw(&self, area: &Area<'_>, left: u32) -> Result<(), String> {
         let (wide, _) = area.dim_in_pixel();
-        let (x, y) = (self.x.ticked(if wide > WIDTH / 2 { 8 } else { 5 }), self.y.ticked(6));
-        let longest = y.labels().iter().map(|label| width(area, label, TEXT)).max().unwrap_or(0);
-        let left = longest as u32 + TEXT + 42;
+        let (x, y) = (self.x.ticked(if wide > WIDTH / 2 { 8 } else { 5 }), self.y.ticked(Y_TICKS));
         let mut top = 8;
         if !self.title.is_empty() {
             write(area, &self.title, ((MARGIN + left) as i32, top), HEADING)?;
@@ -177,7 +196,7 @@ impl Panel {
             .margin_left(MARGIN)
             .margin_right(MARGIN + TEXT)
             .margin_bottom(16)
-            .x_label_area_size(2 * TEXT + 34)
+            .x_label_area_size(2 * TEXT + 26)
             .y_label_area_size(left)
             .build_cartesian_2d(x, y)
             .map_err(told)?;
@@ -205,7 +224,7 @@ impl Panel {
             if x > left && x + whole > right - MARGIN as i32 {
                 (x, y) = (left, y + line);
             }
-            series.sample(area, (x, y + TEXT as i32 / 2))?;
+            series.sample(area, (x, y + TEXT as i32 / 2 - 3))?;
             write(area, &series.name, (x + SAMPLE + 14, y), TEXT)?;
             x += whole + GAP;
         }
@@ -226,9 +245,7 @@ impl Series {
                 let dash = |from: i32| PathElement::new([(x + from, y), (x + from + 14, y)], colour.stroke_width(5));
                 [0, 21, 42].into_iter().try_for_each(|from| area.draw(&dash(from)))
             }
-            Mark::Band(_) => {
-                area.draw(&Rectangle::new([(x, y - 13), (x + SAMPLE, y + 13)], colour.mix(0.3).filled()))
-            }
+            Mark::Band(_) => area.draw(&Rectangle::new([(x, y - 13), (x + SAMPLE, y + 13)], colour.mix(0.3).filled())),
             Mark::Points(_) => area.draw(&Circle::new(middle, 8, colour.filled())),
             Mark::ErrorBars(_) => area
                 .draw(&PathElement::new([(middle.0, y - 17), (middle.0, y + 17)], colour.stroke_width(4)))

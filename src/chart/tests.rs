@@ -16,7 +16,7 @@ fn sheet(name: &str) -> Sheet {
             Series::new("dashed", Colour::Grey, Mark::Line(vec![(0.0, 0.0), (5.0, 25.0)], Stroke::Dashed)),
         ],
     };
-    Sheet { title: name.into(), columns: 1, panels: vec![panel] }
+    Sheet { title: name.into(), columns: 1, row_height: PANEL_HEIGHT, panels: vec![panel] }
 }
 
 fn picture(name: &str) -> Picture {
@@ -42,7 +42,8 @@ fn a_text_of_a_stranger_stays_a_text() {
             quick_xml::events::Event::Eof => break,
             quick_xml::events::Event::Start(tag) | quick_xml::events::Event::Empty(tag) => {
                 let name = tag.name();
-                let known: [&[u8]; 8] = [b"svg", b"title", b"text", b"line", b"rect", b"polyline", b"polygon", b"circle"];
+                let known: [&[u8]; 8] =
+                    [b"svg", b"title", b"text", b"line", b"rect", b"polyline", b"polygon", b"circle"];
                 assert!(known.contains(&name.as_ref()), "{name:?}");
             }
             _ => {}
@@ -76,7 +77,6 @@ fn a_long_line_keeps_its_peaks() {
     long.panels[0].series = vec![Series::new("", Colour::Blue, Mark::Line(points, Stroke::Solid))];
     let svg = Picture::draw("long", String::new(), &long).expect("drawn").svg().to_owned();
     let line = svg.lines().find(|line| line.contains("#0072B2")).expect("the line");
-    let heights: Vec<i32> =
-        line.split(' ').filter_map(|point| point.split_once(',')?.1.parse().ok()).collect();
+    let heights: Vec<i32> = line.split(' ').filter_map(|point| point.split_once(',')?.1.parse().ok()).collect();
     assert!(heights.len() <= 4000 && heights.iter().min() < heights.last(), "{}", heights.len());
 }

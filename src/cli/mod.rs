@@ -152,7 +152,7 @@ fn run(asked: Asked, workloads: &Workloads) -> Result<Told> {
             Command::New(arguments) => new::run(&arguments)?,
             Command::Commit(arguments) => commit::run(&arguments, workloads)?,
             Command::Keys(arguments) => keys::run(&arguments)?,
-            Command::Runs(arguments) => runs::run(&arguments)?,
+            Command::Runs(arguments) => runs::run(&arguments, workloads)?,
             Command::Doctor(arguments) => doctor::run(&arguments)?,
             Command::Completion(arguments) => completion::run(&arguments)?,
         },

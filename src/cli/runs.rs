@@ -1,5 +1,8 @@
 //! `spectramind runs`
 
+mod page;
+mod report;
+
 use std::path::{Path, PathBuf};
 
 use crate::cli::output::outln;
@@ -9,6 +12,7 @@ use crate::failure::{Context, Result};
 use crate::manifest::origin::ORIGIN;
 use crate::manifest::predicate::{Computation, TrainingRecord, TrainingRun};
 use crate::manifest::verified::read_unverified;
+use crate::run::Workloads;
 use crate::verify::MANIFEST;
 use clap::Subcommand;
 
@@ -32,16 +36,18 @@ enum Command {
         /// The run directory
         run: PathBuf,
     },
+    Report(report::Arguments),
 }
 
-/// Lists or shows runs.
-pub fn run(arguments: &Arguments) -> Result<()> {
+/// Lists, shows or reports runs.
+pub fn run(arguments: &Arguments, workloads: &Workloads) -> Result<()> {
     match &arguments.command {
         Command::List { root } => list(root),
         Command::Show { run } => {
             outln!("{}", serde_json::to_string_pretty(&claim(run)?)?);
             Ok(())
         }
+        Command::Report(arguments) => report::run(arguments, workloads),
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::dsse::MAX_BUNDLE_BYTES;
 use super::predicate::{DataRecord, TrainingRun};
 use super::statement::{Statement, Subject};
-use super::verified::{VerificationError, read_unverified};
+use super::verified::{VerificationError, unverified};
 use crate::digest::{FileDigest, Sha256Digest, sha256};
 use crate::failure::{Advice, FailureKind};
 use crate::foreign::{self, ForeignError, ForeignFile};
@@ -27,6 +27,7 @@ pub struct ClaimedRun {
     root: PathBuf,
     bundle: Vec<u8>,
     statement: Statement<TrainingRun>,
+    identity: Sha256Digest,
 }
 
 /// A run whose files are not handed out.
@@ -121,8 +122,8 @@ impl ClaimedRun {
         })?;
         let bundle = file.read(MAX_BUNDLE_BYTES as u64)?;
         let path = root.join(MANIFEST);
-        let statement = read_unverified(&bundle).map_err(|source| ClaimedError::Manifest { path, source })?;
-        Ok(Self { root: root.to_owned(), bundle, statement })
+        let (statement, identity) = unverified(&bundle).map_err(|source| ClaimedError::Manifest { path, source })?;
+        Ok(Self { root: root.to_owned(), bundle, statement, identity })
     }
 
     /// The directory.
@@ -133,6 +134,20 @@ impl ClaimedRun {
     /// What is claimed.
     pub fn claim(&self) -> &TrainingRun {
         &self.statement.predicate
+    }
+
+    /// The identity of the manifest: SHA-256 of its payload.
+    pub fn identity(&self) -> Sha256Digest {
+        self.identity
+    }
+
+    /// Whether a path leads into the run directory, in which an audit refuses every file that nobody signed. It need not be
+    /// there: then its nearest folder that is decides.
+    pub fn holds(&self, path: &Path) -> bool {
+        let Ok(root) = self.root.canonicalize() else { return false };
+        let there = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        // Links and `..` may lead back.
+        there.ancestors().find_map(|folder| folder.canonicalize().ok()).is_some_and(|folder| folder.starts_with(root))
     }
 
     /// The bytes of the manifest.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::chart::{Axis, Colour, Mark, Panel, Picture, Series, Sheet, Stroke};
+use crate::chart::{Axis, Colour, Mark, PANEL_HEIGHT, Panel, Picture, Series, Sheet, Stroke};
 use crate::engine::run_dir::METRICS;
 use crate::engine::step_log::StepLeaf;
 use crate::failure::Failure;
@@ -129,7 +129,7 @@ fn training(logs: &[Named<'_>]) -> Result<Picture, Failure> {
     let panels = vec![panel("Loss", "loss", loss), panel("Learning rate", "learning rate", rate)];
     let caption = "Loss of every optimizer step, its mean over each epoch, and the loss of the samples held out to stop \
                     by, as far as the logs have them; below, the learning rate of every step.";
-    let sheet = Sheet { title: "Training".into(), columns: 1, panels };
+    let sheet = Sheet { title: "Training".into(), columns: 1, row_height: PANEL_HEIGHT, panels };
     Ok(Picture::draw("training", caption.into(), &sheet)?)
 }
 
@@ -150,14 +150,14 @@ fn validation(logs: &[Named<'_>]) -> Result<Option<Picture>, Failure> {
             let run = if logs.len() == 1 { "" } else { run };
             Some(Series::new(run, *colour, Mark::Line(points, Stroke::Solid)))
         });
-        panel(name, "value", series.collect())
+        panel(name, name.trim_start_matches("val/"), series.collect())
     });
     let panels: Vec<_> = panels.collect();
     let caption = match left_out {
         0 => "Every figure of the validations, by step.".to_owned(),
         left_out => format!("Figures of the validations, by step; {left_out} more are in {METRICS}."),
     };
-    let sheet = Sheet { title: "Validation".into(), columns: panels.len().min(2), panels };
+    let sheet = Sheet { title: "Validation".into(), columns: panels.len().min(2), row_height: PANEL_HEIGHT, panels };
     Ok(Some(Picture::draw("validation", caption, &sheet)?))
 }
 

@@ -60,9 +60,9 @@ impl Judged {
             Ok(run.data(record, &root_of(&record.name, &record.root, roots)?)?)
         });
         let mut next = |name: &str| {
-            listed.next().unwrap_or_else(|| {
-                Err(PlotError::NoData { run: run.root().to_owned(), name: name.to_owned() }.into())
-            })
+            listed
+                .next()
+                .unwrap_or_else(|| Err(PlotError::NoData { run: run.root().to_owned(), name: name.to_owned() }.into()))
         };
         let data_set = preparation::listed_data_set(&config.data, &config.sim, &next(&config.data.name)?)?;
         let curves = match config.data.level {

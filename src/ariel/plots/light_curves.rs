@@ -9,7 +9,7 @@ use crate::ariel::config::{ArielConfig, DataLevel};
 use crate::ariel::dataset::Visit;
 use crate::ariel::extraction::{FittedLight, Transit};
 use crate::ariel::instrument::WAVELENGTHS;
-use crate::chart::{Axis, Colour, Mark, Panel, Picture, Series, Sheet, Stroke};
+use crate::chart::{Axis, Colour, Mark, PANEL_HEIGHT, Panel, Picture, Series, Sheet, Stroke};
 use crate::failure::Failure;
 
 /// No step but those that make numbers electrons per bin.
@@ -75,7 +75,7 @@ fn picture(what: &str, planet: &Planet, judged: &Judged, config: &ArielConfig) -
         planet.number, visit.number
     );
     let title = format!("{} planet {}: light curves", capital(what), planet.number);
-    let sheet = Sheet { title, columns: 2, panels };
+    let sheet = Sheet { title, columns: 2, row_height: PANEL_HEIGHT, panels };
     Ok(Picture::draw(&format!("light-curves-{what}"), caption, &sheet)?)
 }
 
@@ -90,9 +90,9 @@ fn raw(judged: &Judged, config: &ArielConfig, visit: Visit) -> Result<[Vec<f64>;
 fn panel(title: String, label: &str, hours: &[f64], points: Vec<(f64, f64)>, fit: Option<Vec<(f64, f64)>>) -> Panel {
     let values = points.iter().chain(fit.iter().flatten()).map(|(_, value)| *value);
     let y = Axis::around(label, values);
-    let mut series = vec![Series::new("", Colour::Blue, Mark::Points(points))];
+    let mut series = vec![Series::new("measured", Colour::Blue, Mark::Points(points))];
     if let Some(fit) = fit {
-        series.push(Series::new("", Colour::Vermilion, Mark::Line(fit, Stroke::Solid)));
+        series.push(Series::new("fit", Colour::Vermilion, Mark::Line(fit, Stroke::Solid)));
     }
     let x = Axis::around("hours from the first read", hours.iter().copied());
     Panel { title, x, y, series }

@@ -11,7 +11,8 @@ const POINTS: usize = 100;
 pub(super) fn draw(judged: &Judged) -> Result<Picture, ChartError> {
     let planets = judged.planets.len() as f64;
     let expected = (0..=POINTS).map(|point| point as f64 / POINTS as f64);
-    let instruments = [("FGS1", Colour::Blue, 0..1, Stroke::Solid), ("AIRS-CH0", Colour::Vermilion, 1..WAVELENGTHS, Stroke::Dashed)];
+    let instruments =
+        [("FGS1", Colour::Blue, 0..1, Stroke::Solid), ("AIRS-CH0", Colour::Vermilion, 1..WAVELENGTHS, Stroke::Dashed)];
     let mut within = Vec::new();
     let mut series = vec![
         // Of one number for each planet; the errors of AIRS' wavelengths are not independent, and no such band is known.
@@ -28,7 +29,7 @@ pub(super) fn draw(judged: &Judged) -> Result<Picture, ChartError> {
                     .collect(),
             ),
         ),
-        Series::new("honest", Colour::Grey, Mark::Line(vec![(0.0, 0.0), (1.0, 1.0)], Stroke::Dashed)),
+        Series::new("honest", Colour::Grey, Mark::Line(vec![(0.0, 0.0), (1.0, 1.0)], Stroke::Solid)),
     ];
     for (name, colour, wavelengths, stroke) in instruments {
         let z = |w: usize| judged.planets.iter().map(move |planet| planet.z(w));
@@ -50,7 +51,7 @@ pub(super) fn draw(judged: &Judged) -> Result<Picture, ChartError> {
          the one that should hold it with the given share. Below the diagonal sigma is too small, above it too large.",
         judged.planets.len()
     );
-    let sheet = Sheet { title: "Reliability of σ".into(), columns: 1, panels: vec![panel] };
+    let sheet = Sheet { title: "Reliability of σ".into(), columns: 1, row_height: 1000, panels: vec![panel] };
     Picture::draw("reliability", caption, &sheet)
 }
 

@@ -3,7 +3,7 @@
 use super::PPM;
 use super::judged::{Judged, Planet};
 use crate::ariel::instrument::WAVELENGTHS;
-use crate::chart::{Axis, ChartError, Colour, Mark, Panel, Picture, Series, Sheet, Stroke};
+use crate::chart::{Axis, ChartError, Colour, Mark, PANEL_HEIGHT, Panel, Picture, Series, Sheet, Stroke};
 
 /// Over all held-out planets.
 pub(super) fn draw(judged: &Judged) -> Result<Picture, ChartError> {
@@ -19,8 +19,7 @@ pub(super) fn draw(judged: &Judged) -> Result<Picture, ChartError> {
         (0..WAVELENGTHS).map(of).collect::<Vec<f64>>()
     });
     let sigma: Vec<f64> = (0..WAVELENGTHS).map(|w| PPM * root_mean_square(judged, |planet| planet.sigma[w])).collect();
-    let errors: Vec<f64> =
-        (0..WAVELENGTHS).map(|w| root_mean_square(judged, |planet| residual(planet, w))).collect();
+    let errors: Vec<f64> = (0..WAVELENGTHS).map(|w| root_mean_square(judged, |planet| residual(planet, w))).collect();
     let z: Vec<f64> = (0..WAVELENGTHS).map(|w| root_mean_square(judged, |planet| planet.z(w))).collect();
     let airs = |of: &dyn Fn(usize) -> f64| (1..WAVELENGTHS).map(|w| (um(w), of(w))).collect::<Vec<_>>();
     let line = |of: &dyn Fn(usize) -> f64, stroke| Mark::Line(airs(of), stroke);
@@ -73,7 +72,12 @@ pub(super) fn draw(judged: &Judged) -> Result<Picture, ChartError> {
          at the left.",
         judged.planets.len()
     );
-    let sheet = Sheet { title: "Residuals by wavelength".into(), columns: 1, panels: vec![spread, size, honest] };
+    let sheet = Sheet {
+        title: "Residuals by wavelength".into(),
+        columns: 1,
+        row_height: PANEL_HEIGHT,
+        panels: vec![spread, size, honest],
+    };
     Picture::draw("residuals", caption, &sheet)
 }
 

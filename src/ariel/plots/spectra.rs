@@ -3,15 +3,21 @@
 use super::judged::{Judged, Planet};
 use super::{PPM, judged};
 use crate::ariel::instrument::WAVELENGTHS;
-use crate::chart::{Axis, ChartError, Colour, Mark, Panel, Picture, Series, Sheet, Stroke};
+use crate::chart::{Axis, ChartError, Colour, Mark, PANEL_HEIGHT, Panel, Picture, Series, Sheet, Stroke};
 
 /// Of a planet that is better and one that is worse than others.
 pub(super) fn draw(judged: &Judged) -> Result<Picture, ChartError> {
     let panels = judged.chosen().into_iter().map(|(what, planet)| panel(what, planet, &judged.wavelengths_um));
-    let sheet = Sheet { title: "Predicted and true spectra".into(), columns: 1, panels: panels.collect() };
+    let sheet = Sheet {
+        title: "Predicted and true spectra".into(),
+        columns: 1,
+        row_height: PANEL_HEIGHT,
+        panels: panels.collect(),
+    };
     let caption = format!(
         "Transit depths of the best, the median and the worst of {} held-out planets by score: the prediction with \
-         one sigma on either side, and the truth. FGS1 is the point at the left, AIRS-CH0 the curve.",
+         one sigma on either side, and the truth. FGS1 is the point at the left (the truth a little \
+         beside it), AIRS-CH0 the curve.",
         judged.planets.len()
     );
     Picture::draw("spectra", caption, &sheet)
