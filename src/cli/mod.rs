@@ -17,6 +17,7 @@ mod job;
 mod keys;
 mod new;
 mod output;
+mod package;
 mod passphrase;
 mod program;
 mod progress;
@@ -65,6 +66,7 @@ enum Command {
     Config(config::Arguments),
     Keys(keys::Arguments),
     Runs(runs::Arguments),
+    Package(package::Arguments),
     Doctor(doctor::Arguments),
     Completion(completion::Arguments),
 }
@@ -153,6 +155,7 @@ fn run(asked: Asked, workloads: &Workloads) -> Result<Told> {
             Command::Commit(arguments) => commit::run(&arguments, workloads)?,
             Command::Keys(arguments) => keys::run(&arguments)?,
             Command::Runs(arguments) => runs::run(&arguments, workloads)?,
+            Command::Package(arguments) => package::run(&arguments)?,
             Command::Doctor(arguments) => doctor::run(&arguments)?,
             Command::Completion(arguments) => completion::run(&arguments)?,
         },

@@ -141,6 +141,17 @@ impl ClaimedRun {
         self.identity
     }
 
+    /// A path beside the run directory, with its name and more.
+    pub fn beside(&self, suffix: &str) -> PathBuf {
+        // `.` and links have a name elsewhere.
+        let named = self.root.file_name().is_some() && !self.root.is_symlink();
+        let root = if named { None } else { self.root.canonicalize().ok() };
+        let root = root.as_ref().unwrap_or(&self.root);
+        let mut name = root.file_name().unwrap_or_default().to_owned();
+        name.push(suffix);
+        root.with_file_name(name)
+    }
+
     /// Whether a path leads into the run directory, in which an audit refuses every file that nobody signed. It need not be
     /// there: then its nearest folder that is decides.
     pub fn holds(&self, path: &Path) -> bool {

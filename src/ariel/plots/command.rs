@@ -39,14 +39,6 @@ fn folder(run: &ClaimedRun, out: Option<PathBuf>) -> Result<PathBuf, PlotError> 
     match out {
         Some(out) if run.holds(&out) => Err(PlotError::InsideRun { out }),
         Some(out) => Ok(out),
-        None => {
-            let root = run.root();
-            // `.` and links have a name elsewhere.
-            let named = root.file_name().is_some() && !root.is_symlink();
-            let root = if named { root.to_owned() } else { root.canonicalize().unwrap_or_else(|_| root.to_owned()) };
-            let mut name = root.file_name().unwrap_or_default().to_owned();
-            name.push("-plots");
-            Ok(root.with_file_name(name))
-        }
+        None => Ok(run.beside("-plots")),
     }
 }

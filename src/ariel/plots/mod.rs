@@ -25,7 +25,7 @@ pub(super) use self::command::plot;
 use self::judged::Judged;
 
 /// The config of a run, inside its directory.
-const CONFIG: &str = ".hydra/config.yaml";
+pub(super) const CONFIG: &str = ".hydra/config.yaml";
 
 /// A run that nothing can be drawn of.
 #[derive(Debug, thiserror::Error)]
