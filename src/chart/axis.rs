@@ -26,9 +26,9 @@ impl Axis {
         if low > high {
             return Self::new(label, 0.0..1.0);
         }
-        // One value alone has no extent; the room has to be more than rounding.
-        let extent = if high > low { high - low } else { (high.abs() * 0.2).max(1e-9) };
-        Self::new(label, low - 0.06 * extent..high + 0.06 * extent)
+        // One value alone has no extent, and what is left of it by rounding is none.
+        let room = if high - low > 1e-9 * high.abs() { 0.06 * (high - low) } else { (0.5 * high.abs()).max(1e-9) };
+        Self::new(label, low - room..high + room)
     }
 
     /// Whether something can be drawn on it.

@@ -261,6 +261,10 @@ impl Series {
             Mark::Line(points, stroke) => {
                 let points: Vec<_> = points.iter().copied().filter(finite).collect();
                 let points = thinned(&points);
+                if let &[alone] = points.as_slice() {
+                    // A line of one point would not be seen.
+                    return chart.draw_series([Circle::new(alone, 8, colour.filled())]).map(drop).map_err(told);
+                }
                 match stroke {
                     Stroke::Solid => chart.draw_series(LineSeries::new(points, colour.stroke_width(4))).map(drop),
                     Stroke::Dashed => {

@@ -238,3 +238,80 @@ impl ClaimedRun {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::FileDigest;
+    use crate::manifest::predicate::FileRecord;
+    use crate::manifest::predicate::tests::example;
+    use crate::manifest::statement::SubjectDigest;
+    use crate::manifest::strict_json::DecimalU64;
+    use crate::provenance::path::RelativePath;
+
+    /// A run with one file, `logs/a`.
+    fn run(folder: &Path) -> ClaimedRun {
+        let root = folder.join("run");
+        std::fs::create_dir_all(root.join("logs")).expect("made");
+        std::fs::write(root.join("logs/a"), "abc").expect("written");
+        let name = RelativePath::parse("logs/a").expect("a path");
+        let sha256 = FileDigest::of_bytes(b"abc").sha256;
+        let subject = vec![Subject { name: name.clone(), digest: SubjectDigest { sha256 } }];
+        let claim = TrainingRun { files: vec![FileRecord { path: name, size: DecimalU64(3) }], ..example() };
+        let statement = Statement::new(subject, claim).expect("a statement");
+        ClaimedRun { root, bundle: Vec::new(), statement, identity: sha256 }
+    }
+
+    #[test]
+    fn a_file_is_handed_out_only_as_it_was_signed() {
+        let folder = tempfile::tempdir().expect("temp dir");
+        let run = run(folder.path());
+        let (path, copy) = (run.root().join("logs/a"), folder.path().join("copy"));
+        assert_eq!(run.read("logs/a").expect("read"), b"abc");
+        run.copy("logs/a", &copy).expect("copied");
+        assert_eq!(std::fs::read(&copy).expect("read"), b"abc");
+        assert!(matches!(run.copy("logs/a", &copy), Err(ClaimedError::Write { .. })), "nothing is written over");
+        for (text, expected) in [("abd", "expected sha256"), ("abcd", "expected 3 bytes"), ("", "expected 3 bytes")] {
+            std::fs::write(&path, text).expect("written");
+            let error = run.read("logs/a").expect_err("changed").to_string();
+            assert!(error.contains("logs/a: ") && error.contains(expected), "{error}");
+            let error = run.copy("logs/a", &folder.path().join(format!("copy-{text}"))).expect_err("changed");
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+        std::fs::remove_file(&path).expect("removed");
+        assert!(matches!(run.read("logs/a"), Err(ClaimedError::Foreign(error)) if error.is_missing()));
+        std::fs::write(run.root().join("b"), "b").expect("written");
+        for unsigned in ["b", "../copy", "manifest.intoto.jsonl"] {
+            assert!(matches!(run.read(unsigned), Err(ClaimedError::NotNamed { .. })), "{unsigned}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_place_of_a_signed_file_is_not_followed() {
+        let folder = tempfile::tempdir().expect("temp dir");
+        let run = run(folder.path());
+        std::fs::write(folder.path().join("elsewhere"), "abc").expect("written");
+        std::fs::remove_file(run.root().join("logs/a")).expect("removed");
+        std::os::unix::fs::symlink(folder.path().join("elsewhere"), run.root().join("logs/a")).expect("a link");
+        assert!(run.read("logs/a").expect_err("a link").to_string().contains("symbolic link"));
+    }
+
+    #[test]
+    fn a_path_into_the_run_is_told_from_one_beside_it() {
+        let folder = tempfile::tempdir().expect("temp dir");
+        let run = run(folder.path());
+        let top = folder.path();
+        let mut inside = vec![run.root().to_owned(), run.root().join("new/a"), run.root().join("logs/../b")];
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(run.root(), top.join("link")).expect("a link");
+            inside.push(top.join("link/new"));
+        }
+        assert!(inside.iter().all(|path| run.holds(path)), "{inside:?}");
+        for beside in [top.join("run-plots"), top.join("a/b"), run.root().join("../b")] {
+            assert!(!run.holds(&beside), "{}", beside.display());
+        }
+        assert_eq!(run.beside("-plots"), top.join("run-plots"));
+    }
+}

@@ -84,7 +84,7 @@ impl Advice for PlotError {
             Self::DataMissing { name, .. } => {
                 Some(format!("say where it is with +data.{name}=DIR, or run this where the run was started"))
             }
-            Self::OtherWorkload { .. } => Some("spectramind runs report draws the curves of any run".into()),
+            Self::OtherWorkload { .. } => Some("name a run of it; spectramind runs report shows any run".into()),
             Self::InsideRun { .. } => Some("leave out=… away: they go beside the run directory".into()),
             Self::Write { path, source } => io_hint(source, path),
             Self::NoData { .. } | Self::NoPlanet { .. } => None,

@@ -102,7 +102,7 @@ fn single(run: &Reported) -> Markup {
                 @for metric in &claim.metrics {
                     tr {
                         th scope="row" { (shown(&metric.name)) }
-                        td.number { (metric.value.get()) }
+                        td.number { (rounded(metric.value.get())) }
                         td.number { (metric.samples.0) }
                     }
                 }
@@ -124,7 +124,7 @@ fn figures(pictures: &[Picture]) -> Markup {
     html! {
         @for picture in pictures {
             // Of our own making: texts in it were escaped where it was drawn.
-            figure { (PreEscaped(picture.svg())) figcaption { (shown(&picture.caption)) } }
+            figure { div.wide { (PreEscaped(picture.svg())) } figcaption { (shown(&picture.caption)) } }
         }
     }
 }
@@ -236,6 +236,18 @@ fn facts(claim: &TrainingRun) -> Vec<(&'static str, String)> {
     facts
 }
 
+/// A figure with six digits: more are noise on a screen, and stand in the manifest.
+fn rounded(value: f64) -> String {
+    match value.abs() {
+        0.0 => "0".into(),
+        size if (1e-4..1e6).contains(&size) => {
+            let digits = 5 - (size.log10().floor() as i32).min(5);
+            format!("{value:.*}", digits as usize)
+        }
+        _ => format!("{value:.5e}"),
+    }
+}
+
 /// A record as words.
 fn json(value: &impl serde::Serialize) -> String {
     let text = serde_json::to_string(value).unwrap_or_default();
@@ -247,7 +259,7 @@ fn compared(runs: &[Reported], comparison: &Comparison) -> Markup {
     html! {
         h2 { "Scores" }
         (beside("What was measured at the end of each", heads(), &comparison.metrics.iter().map(|(name, values)| {
-            (name.as_str(), values.iter().map(|value| value.map(|value| value.to_string())).collect())
+            (name.as_str(), values.iter().map(|value| value.map(rounded)).collect())
         }).collect::<Vec<(&str, Vec<Option<String>>)>>()))
         h2 { "Configs" }
         @if comparison.keys.is_empty() {
@@ -279,5 +291,16 @@ fn beside<'a>(caption: &str, heads: impl Iterator<Item = &'a str>, rows: &[(&str
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_has_six_digits_whatever_its_size() {
+        let shown = [0.688_808_386_9, -58.648_518_38, 123_456.7, 0.0, 1e-9, 2.5e12, 0.000_123_456_7].map(rounded);
+        assert_eq!(shown, ["0.688808", "-58.6485", "123457", "0", "1.00000e-9", "2.50000e12", "0.000123457"]);
     }
 }
