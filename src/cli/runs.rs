@@ -5,6 +5,7 @@ mod report;
 
 use std::path::{Path, PathBuf};
 
+use crate::ariel::package::INDEX;
 use crate::cli::output::outln;
 
 use crate::engine::run_dir::STEP_LOG;
@@ -83,6 +84,10 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     let entries = std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
     for entry in entries {
         let path = entry.with_context(|| format!("cannot list {}", folder.display()))?.path();
+        // What is in a package is a copy of a run.
+        if path.join(INDEX).is_file() {
+            continue;
+        }
         if path.join(ORIGIN).is_file() || path.join(STEP_LOG).is_file() {
             found.push(path);
         } else if path.is_dir() && !path.is_symlink() {
