@@ -80,7 +80,7 @@ fn a_file_that_is_not_the_signed_one_is_not_packed_and_nothing_is_left() {
     let sandbox = trained_copy();
     let folder = tempfile::tempdir().expect("temp dir");
     let out = folder.path().join("package");
-    let checkpoint = sandbox.path("run/checkpoints/best.safetensors");
+    let checkpoint = sandbox.path("run/checkpoints/final.safetensors");
     let signed = std::fs::read(&checkpoint).expect("read");
     let mut changed = signed.clone();
     *changed.last_mut().expect("not empty") ^= 1;
@@ -91,7 +91,7 @@ fn a_file_that_is_not_the_signed_one_is_not_packed_and_nothing_is_left() {
         }
         let outcome = package(&sandbox, &out, &[]);
         assert_eq!(outcome.code, 1, "{name}: {}", outcome.stderr);
-        assert!(outcome.stderr.contains("checkpoints/best.safetensors"), "{name}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains("checkpoints/final.safetensors"), "{name}: {}", outcome.stderr);
         assert_eq!(std::fs::read_dir(folder.path()).expect("list").count(), 0, "{name}");
     }
     // A file that nobody signed does not travel with the others.
@@ -102,7 +102,7 @@ fn a_file_that_is_not_the_signed_one_is_not_packed_and_nothing_is_left() {
     assert!(!out.join("run/notes.txt").exists());
     let index: Value =
         serde_json::from_slice(&std::fs::read(out.join("spectramind-package.json")).expect("read")).expect("JSON");
-    assert!(index["files"]["run/checkpoints/best.safetensors"].is_string());
+    assert!(index["files"]["run/checkpoints/final.safetensors"].is_string());
 }
 
 #[test]

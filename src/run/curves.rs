@@ -7,6 +7,7 @@ use crate::engine::run_dir::METRICS;
 use crate::engine::step_log::StepLeaf;
 use crate::failure::Failure;
 use crate::manifest::claimed::ClaimedRun;
+use crate::verify::text::shown;
 
 /// Runs that are told apart in one picture: as many as there are colours.
 pub const MOST_RUNS: usize = Colour::SERIES.len();
@@ -71,7 +72,8 @@ fn metrics(run: &ClaimedRun) -> Result<BTreeMap<String, Points>, Failure> {
             let expected = "expected step,epoch,metric,value";
             Failure::new(format!("{}, line {}: {expected}, got {line:?}", path.display(), index + 1))
         })?;
-        metrics.entry(name.to_owned()).or_default().push((step as f64, value));
+        // A stranger's text: what does not print would be painted, or be no XML.
+        metrics.entry(shown(name).into_owned()).or_default().push((step as f64, value));
     }
     Ok(metrics)
 }
@@ -85,10 +87,11 @@ pub fn curves(runs: &[(String, &ClaimedRun)]) -> Result<Vec<Picture>, Failure> {
         let message = format!("expected at most {MOST_RUNS} runs, whose colours can be told apart, got {}", runs.len());
         return Err(Failure::usage(message, "compare fewer of them at once"));
     }
+    let names: Vec<_> = runs.iter().map(|(name, _)| shown(name)).collect();
     let mut logs = Vec::new();
-    for ((name, run), colour) in runs.iter().zip(Colour::SERIES) {
+    for ((name, (_, run)), colour) in names.iter().zip(runs).zip(Colour::SERIES) {
         if let Some(read) = Logs::read(run)? {
-            logs.push((name.as_str(), colour, read));
+            logs.push((&**name, colour, read));
         }
     }
     let mut pictures = Vec::new();
