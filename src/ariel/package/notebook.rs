@@ -16,10 +16,8 @@ pub(super) fn of(run: &str, verify: &str) -> String {
         let id = format!("cell-{number}");
         match kind.trim() {
             "[markdown]" => {
-                let text: Vec<_> =
-                    source.trim().lines().map(|line| line.trim_start_matches('#').trim_start_matches(' ')).collect();
-                // The first line is a heading, whose sign was taken with the comment's.
-                let text = format!("# {}", text.join("\n"));
+                let uncommented = |line: &'_ str| line.strip_prefix('#').unwrap_or(line).trim_start().to_owned();
+                let text = source.trim().lines().map(uncommented).collect::<Vec<_>>().join("\n");
                 json!({ "cell_type": "markdown", "id": id, "metadata": {}, "source": lines(&text) })
             }
             _ => json!({
