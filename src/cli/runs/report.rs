@@ -231,7 +231,9 @@ fn compare(runs: &[Reported]) -> Result<Comparison> {
             }
         }
     }
-    let of = |key: &String| configs.iter().map(|config| config.value().get(key).map(short)).collect();
+    let of = |key: &String| {
+        configs.iter().map(|config| config.select(key).ok().flatten().map(|value| short(&value))).collect()
+    };
     let keys = differing.iter().map(|key| (key.clone(), of(key))).collect();
     let named: Vec<_> = runs.iter().map(|run| (run.run.claim().run.id.clone(), &run.run)).collect();
     Ok(Comparison { metrics: metrics.collect(), keys, curves: curves::curves(&named)? })
