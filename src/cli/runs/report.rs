@@ -222,25 +222,45 @@ fn compare(runs: &[Reported]) -> Result<Comparison> {
     };
     let metrics = names.iter().map(|name| ((*name).to_owned(), runs.iter().map(|run| value(run, name)).collect()));
     let configs = runs.iter().map(|run| recorded(&run.config.text)).collect::<Result<Vec<_>>>()?;
-    let mut differing: Vec<String> = Vec::new();
-    for other in &configs[1..] {
-        let first = &configs[0];
-        for key in Differences::between((first, first.value()), (other, other.value())).keys {
-            if !differing.contains(&key.path) {
-                differing.push(key.path);
-            }
-        }
-    }
-    let of = |key: &String| {
-        configs.iter().map(|config| config.select(key).ok().flatten().map(|value| short(&value))).collect()
-    };
-    let keys = differing.iter().map(|key| (key.clone(), of(key))).collect();
+    let keys = differing(&configs);
     let named: Vec<_> = runs.iter().map(|run| (run.run.claim().run.id.clone(), &run.run)).collect();
     Ok(Comparison { metrics: metrics.collect(), keys, curves: curves::curves(&named)? })
+}
+
+/// The keys in which any config differs from the first, with what each has there, as it was written.
+fn differing(configs: &[Config]) -> Vec<(String, Vec<Option<String>>)> {
+    let first = &configs[0];
+    let mut rows: Vec<(String, Vec<Option<String>>)> = Vec::new();
+    for (place, other) in configs.iter().enumerate().skip(1) {
+        for key in Differences::between((first, first.value()), (other, other.value())).keys {
+            let [of_first, of_other] = [key.first, key.second].map(|side| side.map(|(value, _)| short(&value)));
+            let row = rows.iter().position(|(path, _)| *path == key.path).unwrap_or_else(|| {
+                // Whoever does not differ from the first has what that has.
+                rows.push((key.path, vec![of_first; configs.len()]));
+                rows.len() - 1
+            });
+            rows[row].1[place] = of_other;
+        }
+    }
+    rows
 }
 
 /// A config that was written by Hydra, as it stands.
 fn recorded(text: &str) -> Result<Config> {
     let files = BTreeMap::from([("config.yaml".to_owned(), text.to_owned())]);
     Ok(Composer::new(SearchPath::new().memory("run", files)).compose::<&str>("config", &[])?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_any_run_and_elements_of_lists_are_compared() {
+        let texts = ["a: [1, 2]\nb: {c: x}\n", "a: [1, 3]\nb: {c: x}\n", "a: [1, 2]\nb:\n  c: ${a}\n"];
+        let configs = texts.map(|text| recorded(text).expect("a config"));
+        let row = |key: &str, values: [&str; 3]| (key.to_owned(), values.map(|value| Some(value.to_owned())).to_vec());
+        assert_eq!(differing(&configs), [row("a[1]", ["2", "3", "2"]), row("b.c", ["x", "x", "${a}"])]);
+        assert_eq!(differing(&configs[..1]), []);
+    }
 }
