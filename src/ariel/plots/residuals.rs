@@ -38,7 +38,7 @@ pub(super) fn draw(judged: &Judged) -> Result<Picture, ChartError> {
                 Mark::Band((1..WAVELENGTHS).map(|w| (um(w), low[w], high[w])).collect()),
             ),
             Series::new("median", Colour::Blue, line(&|w| middle[w], Stroke::Solid)),
-            Series::new("± mean σ", Colour::Vermilion, line(&|w| sigma[w], Stroke::Dashed)),
+            Series::new("± σ (root mean square)", Colour::Vermilion, line(&|w| sigma[w], Stroke::Dashed)),
             Series::new("", Colour::Vermilion, line(&|w| -sigma[w], Stroke::Dashed)),
             Series::new("", Colour::Blue, Mark::ErrorBars(vec![(um(0), 0.5 * (low[0] + high[0]), half)])),
             Series::new("", Colour::Vermilion, Mark::Points(vec![(um(0), sigma[0]), (um(0), -sigma[0])])),
