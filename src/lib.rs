@@ -17,9 +17,11 @@
 //! | [`difference`] | where two files first differ | `foreign` |
 //! | [`envelope`] | limits and verdicts over plain numbers | nothing |
 //! | [`merkle`] | an RFC 6962-shaped log over BLAKE3 | `digest` |
+//! | [`page`] | the look of a page that stands alone | nothing |
 //! | `wall_time` | the clock that limits are measured by | nothing |
 //! | [`interruption`] | how somebody wants something to end | nothing |
 //! | `network` (feature `process`) | no network for this process and all that it starts: a filter of system calls | `envelope`, `failure` |
+//! | `chart` (feature `plots`) | pictures of numbers, as SVG and PNG | `failure` |
 //! | [`config`] | Hydra-compatible composition: the crate `hydra-compose` | nothing |
 //! | `repro_burn` (feature `engine`) | reproducible numerics: a crate, too | nothing |
 //! | `repro_ranks` (feature `engine`) | bytes and sums between workers, over an MPI that is loaded at run time: a crate, too | nothing |
@@ -44,7 +46,8 @@
 //! # Features
 //!
 //! Without features there is all that checking a signature, a config and data needs, and no tensor engine. `git` adds
-//! gix, `process` running programs, `engine` adds Burn and the workload, `wgpu` and `cuda` add Burn's backends of that name, `cli` the program.
+//! gix, `process` running programs, `engine` adds Burn and the workload, `wgpu` and `cuda` add Burn's backends of that name, `plots`
+//! pictures of a run, `cli` the program.
 //! A feature adds API and never changes a result.
 //!
 //! `allocator`, a default, makes mimalloc the allocator of every program that links this library. A training step makes and
@@ -66,6 +69,7 @@ pub mod foreign;
 pub mod interruption;
 pub mod manifest;
 pub mod merkle;
+pub mod page;
 pub mod provenance;
 pub mod schema;
 pub mod verify;
@@ -77,6 +81,8 @@ pub use hydra_compose as config;
 
 #[cfg(feature = "engine")]
 pub mod ariel;
+#[cfg(feature = "plots")]
+pub mod chart;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "engine")]

@@ -47,9 +47,7 @@ pub use self::report::{
     SigningParty, TrainedAgain, Verdict,
 };
 pub use self::verdict::{Audit, VerdictError, VerdictReport, Verifiers, check_verdict};
-
-/// Name of the manifest inside a run directory.
-pub const MANIFEST: &str = "manifest.intoto.jsonl";
+pub use crate::manifest::claimed::MANIFEST;
 
 /// Name of a verifier's verdict inside a run directory, unless it is kept elsewhere. No subject of the manifest: it is
 /// written after it.

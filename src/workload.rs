@@ -17,14 +17,23 @@ mod progress;
 mod settings;
 mod subcommand;
 
+#[cfg(feature = "plots")]
+use std::collections::BTreeMap;
+#[cfg(feature = "plots")]
+use std::path::PathBuf;
+
 use burn::tensor::backend::AutodiffBackend;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "plots")]
+use crate::chart::Picture;
 use crate::durable;
 use crate::engine::observer::Look;
 use crate::engine::task::{InferenceModel, Metric, Task};
 use crate::failure::Failure;
+#[cfg(feature = "plots")]
+use crate::manifest::claimed::ClaimedRun;
 use crate::provenance::data::ListedFiles;
 
 pub use self::derivation::Derivation;
@@ -139,6 +148,22 @@ pub trait Workload: Send + Sync + 'static {
     fn summary(&self, metrics: &[Metric]) -> String {
         let figures: Vec<_> = metrics.iter().map(|metric| format!("{} {:.4}", metric.name, metric.value)).collect();
         if figures.is_empty() { "none: nothing was held out".into() } else { figures.join(", ") }
+    }
+
+    /// Pictures of a signed run beside its curves, for reports; by default none. `roots` says where data sets are, by name, that
+    /// are not where the record says.
+    ///
+    /// # Errors
+    /// When a file is missing, is not the signed one, or cannot be drawn.
+    #[cfg(feature = "plots")]
+    fn pictures(
+        &self,
+        run: &ClaimedRun,
+        roots: &BTreeMap<String, PathBuf>,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Vec<Picture>, Failure> {
+        let _ = (run, roots, progress);
+        Ok(Vec::new())
     }
 
     /// What else the program does for this workload: a command each, such as `predict` and `evaluate`.

@@ -29,6 +29,8 @@ mod modes;
 mod multirun;
 mod network;
 mod own_workload;
+mod package;
+mod plots;
 mod profiles;
 mod ranks;
 mod sandbox;

@@ -105,7 +105,9 @@ fn what_a_profile_asks_for_and_is_not_here_is_refused_by_key() {
 
 #[test]
 fn every_option_of_every_group_composes_into_a_config_that_is_read_whole() {
-    use spectramind::ariel::config::{ArielConfig, CalibrateConfig, EvaluateConfig, PredictConfig, SimulateConfig};
+    use spectramind::ariel::config::{
+        ArielConfig, CalibrateConfig, EvaluateConfig, PlotConfig, PredictConfig, SimulateConfig,
+    };
     use spectramind::workload::RunSettings;
     let composer = composer();
     let compose = |primary: &str, overrides: &[String]| {
@@ -129,6 +131,7 @@ fn every_option_of_every_group_composes_into_a_config_that_is_read_whole() {
     compose("calibrate", &[]).extract::<CalibrateConfig>().expect("calibrate.yaml is read whole");
     compose("predict", &["checkpoint=x".into()]).extract::<PredictConfig>().expect("predict.yaml is read whole");
     compose("evaluate", &["submission=x".into()]).extract::<EvaluateConfig>().expect("evaluate.yaml is read whole");
+    compose("plot", &["run=x".into()]).extract::<PlotConfig>().expect("plot.yaml is read whole");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! Every field is required and every unknown key refused, so what a command reads is exactly what its YAML says.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -178,6 +179,19 @@ pub struct EvaluateConfig {
     pub naive: PathBuf,
     /// Whether the submission may have some of the truths' planets only, by which it is judged then.
     pub subset: bool,
+}
+
+/// `plot.yaml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlotConfig {
+    /// The run directory.
+    pub run: PathBuf,
+    /// Where data sets of the run are now, by name; those that are not here are where the record says.
+    pub data: BTreeMap<String, PathBuf>,
+    /// Where the pictures go; `null` is beside the run directory.
+    #[serde(deserialize_with = "required")]
+    pub out: Option<PathBuf>,
 }
 
 /// The `data` group.

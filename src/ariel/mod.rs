@@ -22,6 +22,10 @@ pub mod features;
 pub mod light_curve_kind;
 pub mod loss;
 pub mod model;
+#[cfg(feature = "cli")]
+pub mod package;
+#[cfg(feature = "plots")]
+mod plots;
 pub mod predictor;
 pub mod preparation;
 mod subcommands;

@@ -1,4 +1,5 @@
-//! What the program does for this workload beside training: simulate, calibrate, predict, evaluate.
+//! What the program does for this workload beside training: simulate, calibrate, predict, evaluate. `plot` is
+//! in a module of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -47,6 +48,12 @@ pub(super) fn all() -> Vec<Subcommand> {
         of::<CalibrateConfig>("calibrate", "Turn raw frames into calibrated cubes or light curves", calibrate),
         of::<PredictConfig>("predict", "Turn a checkpoint and a split of a data set into a submission", predict),
         of::<EvaluateConfig>("evaluate", "Give a submission the official score, with a split by instrument", evaluate),
+        #[cfg(feature = "plots")]
+        of::<super::config::PlotConfig>(
+            "plot",
+            "Draw a run's spectra, light curves, residuals, reliability and curves as SVG and PNG",
+            super::plots::plot,
+        ),
     ]
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::dataset::{CsvTable, DataError, csv_bytes, wavelength_names};
+use super::dataset::{CsvTable, DataError, LoadedFile, csv_bytes, wavelength_names};
 use super::instrument::WAVELENGTHS;
 use crate::durable::write_whole;
 
@@ -25,7 +25,19 @@ impl Submission {
     /// When the file is missing or malformed, has other columns or has them in another order, or holds one planet twice or a
     /// value that is no number.
     pub fn read(path: &Path) -> Result<Self, DataError> {
-        let table = CsvTable::read("submission", path)?;
+        Self::of_table(path, &CsvTable::read("submission", path)?)
+    }
+
+    /// Reads the bytes of a submission.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn parse(file: LoadedFile) -> Result<Self, DataError> {
+        let path = file.path.clone();
+        Self::of_table(&path, &CsvTable::parse(file)?)
+    }
+
+    fn of_table(path: &Path, table: &CsvTable) -> Result<Self, DataError> {
         let columns = header().skip(1).map(|name| table.column(&name)).collect::<Result<Vec<_>, _>>()?;
         if table.column_count() != columns.len() + 1 {
             let expected = format!("{} columns", columns.len() + 1);

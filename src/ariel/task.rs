@@ -304,7 +304,7 @@ impl Planets {
 }
 
 /// Draws which planets are held out; the order of `planets` does not matter beyond being the same.
-fn split_planets(planets: &[i64], data: &DataConfig) -> Result<Vec<Split>, SpectrumTaskError> {
+pub(super) fn split_planets(planets: &[i64], data: &DataConfig) -> Result<Vec<Split>, SpectrumTaskError> {
     let count = planets.len();
     let [val, test] = [data.val_fraction, data.test_fraction].map(|share| (share * count as f64).round() as usize);
     // Ranks to judge by: a part of them, after which those to stop by come.

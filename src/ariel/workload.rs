@@ -1,5 +1,10 @@
 //! The Ariel workload as a [`Workload`]: a raw data set, the light curves that are made of it, a task, a submission.
 
+#[cfg(feature = "plots")]
+use std::collections::BTreeMap;
+#[cfg(feature = "plots")]
+use std::path::PathBuf;
+
 use burn::tensor::backend::AutodiffBackend;
 use serde::{Deserialize, Serialize};
 
@@ -8,13 +13,19 @@ use super::config::{ArielConfig, DataLevel};
 use super::dataset::DataError;
 use super::features::{MeasureError, measure};
 use super::light_curve_kind::LightCurveKind;
+#[cfg(feature = "plots")]
+use super::plots;
 use super::predictor::SigmaScale;
 use super::preparation::{self, Labels, PreparationError};
 use super::simulator::SimConfig;
 use super::subcommands;
 use super::task::{Measured, SpectrumTask, SpectrumTaskError};
+#[cfg(feature = "plots")]
+use crate::chart::Picture;
 use crate::engine::task::{Metric, Split, Task};
 use crate::failure::{Advice, Failure, FailureKind};
+#[cfg(feature = "plots")]
+use crate::manifest::claimed::ClaimedRun;
 use crate::provenance::data::ListedFiles;
 use crate::workload::{
     DataRole, DataSet, Derivation, Outputs, Progress, RunSettings, Subcommand, TrainedModel, Workload,
@@ -165,6 +176,16 @@ impl Workload for Ariel {
 
     fn subcommands(&self) -> Vec<Subcommand> {
         subcommands::all()
+    }
+
+    #[cfg(feature = "plots")]
+    fn pictures(
+        &self,
+        run: &ClaimedRun,
+        roots: &BTreeMap<String, PathBuf>,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Vec<Picture>, Failure> {
+        plots::pictures(run, roots, progress)
     }
 }
 

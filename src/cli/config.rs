@@ -1,7 +1,7 @@
 //! `spectramind config`
 
 mod diff;
-mod explain;
+pub mod explain;
 mod show;
 mod validate;
 

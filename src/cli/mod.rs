@@ -18,6 +18,7 @@ mod job;
 mod keys;
 mod new;
 mod output;
+mod package;
 mod passphrase;
 mod program;
 mod progress;
@@ -67,6 +68,7 @@ enum Command {
     Config(config::Arguments),
     Keys(keys::Arguments),
     Runs(runs::Arguments),
+    Package(package::Arguments),
     Doctor(doctor::Arguments),
     Completion(completion::Arguments),
 }
@@ -155,7 +157,8 @@ fn run(asked: Asked, workloads: &Workloads) -> Result<Told> {
             Command::New(arguments) => new::run(&arguments)?,
             Command::Commit(arguments) => commit::run(&arguments, workloads)?,
             Command::Keys(arguments) => keys::run(&arguments)?,
-            Command::Runs(arguments) => runs::run(&arguments)?,
+            Command::Runs(arguments) => runs::run(&arguments, workloads)?,
+            Command::Package(arguments) => package::run(&arguments)?,
             Command::Doctor(arguments) => doctor::run(&arguments)?,
             Command::Completion(arguments) => completion::run(&arguments)?,
         },

@@ -1,7 +1,11 @@
 //! `spectramind runs`
 
+mod page;
+mod report;
+
 use std::path::{Path, PathBuf};
 
+use crate::ariel::package::INDEX;
 use crate::cli::output::outln;
 
 use crate::engine::run_dir::STEP_LOG;
@@ -9,6 +13,7 @@ use crate::failure::{Context, Result};
 use crate::manifest::origin::ORIGIN;
 use crate::manifest::predicate::{Computation, TrainingRecord, TrainingRun};
 use crate::manifest::verified::read_unverified;
+use crate::run::Workloads;
 use crate::verify::MANIFEST;
 use clap::Subcommand;
 
@@ -32,16 +37,18 @@ enum Command {
         /// The run directory
         run: PathBuf,
     },
+    Report(report::Arguments),
 }
 
-/// Lists or shows runs.
-pub fn run(arguments: &Arguments) -> Result<()> {
+/// Lists, shows or reports runs.
+pub fn run(arguments: &Arguments, workloads: &Workloads) -> Result<()> {
     match &arguments.command {
         Command::List { root } => list(root),
         Command::Show { run } => {
             outln!("{}", serde_json::to_string_pretty(&claim(run)?)?);
             Ok(())
         }
+        Command::Report(arguments) => report::run(arguments, workloads),
     }
 }
 
@@ -77,6 +84,10 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     let entries = std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
     for entry in entries {
         let path = entry.with_context(|| format!("cannot list {}", folder.display()))?.path();
+        // What is in a package is a copy of a run.
+        if path.join(INDEX).is_file() {
+            continue;
+        }
         if path.join(ORIGIN).is_file() || path.join(STEP_LOG).is_file() {
             found.push(path);
         } else if path.is_dir() && !path.is_symlink() {

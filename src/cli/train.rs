@@ -301,7 +301,7 @@ pub fn verify_command(run: &Path, compose: &compose::Arguments, signing: &Signin
 }
 
 /// The verifier beside this program, or by its name for the shell to find.
-fn verifier() -> String {
+pub fn verifier() -> String {
     let names = program::verifiers();
     let program = std::env::current_exe().ok();
     let mut beside = program.iter().flat_map(|program| names.iter().map(|name| program.with_file_name(name)));

@@ -35,7 +35,8 @@ pub const FINAL_CHECKPOINT: &str = "checkpoints/final.safetensors";
 pub const AUDIT_POINTS: &str = "audit";
 
 const EVENTS: &str = "logs/events.jsonl";
-const METRICS: &str = "logs/metrics.csv";
+/// The log of figures inside a run directory.
+pub const METRICS: &str = "logs/metrics.csv";
 const METRICS_HEADER: &str = "step,epoch,metric,value\n";
 const DEBUG_LOG: &str = "v50_debug_log.md";
 

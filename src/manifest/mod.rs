@@ -4,11 +4,13 @@
 //! SLSA Provenance ([`slsa`]), signed as DSSE 1.0.2 envelopes ([`dsse`]) with Ed25519 ([`key`]). [`verified`] is the
 //! one way from a bundle's bytes to a [`verified::VerifiedManifest`], under a [`trust::Trust`]; and from the bundle
 //! that a verifier signs about it ([`verdict`]) to a [`verified::VerifiedVerdict`]. Before a run, its config can be signed
-//! alone ([`commitment`]), which becomes a [`verified::VerifiedCommitment`].
+//! alone ([`commitment`]), which becomes a [`verified::VerifiedCommitment`]. What only shows or copies a run takes it as
+//! [`claimed`].
 //!
 //! A signature proves who claimed what. It does not prove that the data are what they claim to be about, that the
 //! signer was not coerced, or the calendar time.
 
+pub mod claimed;
 pub mod commitment;
 pub mod descriptor;
 pub mod dsse;

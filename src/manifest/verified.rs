@@ -19,6 +19,7 @@ use super::slsa::Provenance;
 use super::statement::{Predicate, Statement, StatementError};
 use super::strict_json::{self, JsonError};
 use super::trust::{KeyFault, Role, Trust, TrustedKey};
+use super::verdict::ReplayVerdict;
 
 pub use self::commitment::{VerifiedCommitment, verify_commitment};
 pub use self::verdict::{VerifiedVerdict, verify_verdict};
@@ -108,6 +109,12 @@ pub enum VerificationError {
     RunCount {
         /// Number of such statements.
         got: usize,
+    },
+    /// A bundle holds no statement of the kind that is looked for.
+    #[error("bundle has no {expected} statement")]
+    NoStatement {
+        /// The URI of its kind.
+        expected: &'static str,
     },
     /// A statement that repeats another is not what follows from that one, has other subjects or other signers.
     #[error("the {kind} statement contradicts the {of} statement in its {what}")]
@@ -214,15 +221,28 @@ pub fn verify_bundle(
 /// # Errors
 /// [`VerificationError`], for what is no such bundle.
 pub fn read_unverified(bundle: &[u8]) -> Result<Statement<TrainingRun>, VerificationError> {
+    unverified(bundle).map(|(statement, _)| statement)
+}
+
+/// Reads the verdict of a bundle **without verifying anything**: for reports that say so.
+///
+/// # Errors
+/// [`VerificationError`], for what is no such bundle.
+pub fn read_unverified_verdict(bundle: &[u8]) -> Result<ReplayVerdict, VerificationError> {
+    unverified(bundle).map(|(statement, _)| statement.predicate)
+}
+
+/// The first statement of a kind, and the SHA-256 of its payload.
+pub(super) fn unverified<P: Predicate>(bundle: &[u8]) -> Result<(Statement<P>, Sha256Digest), VerificationError> {
     // Nothing is believed here, so the spelling does not matter.
     for envelope in bundle_envelopes(bundle, Profile::Tolerant)? {
         let decoded = Envelope::parse(envelope, Profile::Tolerant)?.decode(Profile::Tolerant)?;
         match statement(&decoded.payload) {
             Err(VerificationError::Statement(StatementError::PredicateType { .. })) => {}
-            read => return read,
+            read => return read.map(|statement| (statement, sha256(&decoded.payload))),
         }
     }
-    Err(VerificationError::RunCount { got: 0 })
+    Err(VerificationError::NoStatement { expected: P::TYPE })
 }
 
 impl VerifiedManifest {

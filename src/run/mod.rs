@@ -14,6 +14,8 @@
 //!
 //! Nothing here prints, reads a clock or the environment: they come in as [`Surroundings`].
 
+#[cfg(feature = "plots")]
+pub mod curves;
 mod data;
 mod memory;
 mod origin;

@@ -1,19 +1,29 @@
 //! The workloads that a program knows, by name, each with all that is done with one.
 
+#[cfg(feature = "plots")]
+use std::collections::BTreeMap;
 use std::path::Path;
+#[cfg(feature = "plots")]
+use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
 use super::replay::{self, Dispute, Replay, Segments, StepTrace};
 use super::{Ranks, Recording, Signed, assist, record};
+#[cfg(feature = "plots")]
+use crate::chart::Picture;
 use crate::config::Config;
 use crate::engine::task::Metric;
 use crate::failure::Failure;
+#[cfg(feature = "plots")]
+use crate::manifest::claimed::ClaimedRun;
 use crate::manifest::predicate::COMMAND_WORKLOAD;
 use crate::manifest::verdict::ReplayRecord;
 use crate::provenance::data::DigestCache;
 use crate::schema;
 use crate::verify::Check;
+#[cfg(feature = "plots")]
+use crate::workload::Progress;
 use crate::workload::{CheckedConfig, DataSet, RunSettings, Subcommand, Workload};
 
 /// The workloads of a program.
@@ -40,6 +50,17 @@ pub trait AnyWorkload: Send + Sync {
     /// # Errors
     /// As [`settings`](Self::settings).
     fn data_sets(&self, config: &Config) -> Result<Vec<DataSet>, Failure>;
+    /// [`Workload::pictures`]
+    ///
+    /// # Errors
+    /// As there.
+    #[cfg(feature = "plots")]
+    fn pictures(
+        &self,
+        run: &ClaimedRun,
+        roots: &BTreeMap<String, PathBuf>,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Vec<Picture>, Failure>;
     /// Trains and signs a run.
     ///
     /// # Errors
@@ -92,6 +113,16 @@ impl<W: Workload> AnyWorkload for W {
 
     fn data_sets(&self, config: &Config) -> Result<Vec<DataSet>, Failure> {
         Ok(Workload::data_sets(self, CheckedConfig::of(self, config)?.own()))
+    }
+
+    #[cfg(feature = "plots")]
+    fn pictures(
+        &self,
+        run: &ClaimedRun,
+        roots: &BTreeMap<String, PathBuf>,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Vec<Picture>, Failure> {
+        Workload::pictures(self, run, roots, progress)
     }
 
     fn record(&self, recording: Recording<'_>) -> Result<Signed, Failure> {

@@ -46,6 +46,17 @@ pub struct Transit {
     pub modes: [Vec<f64>; MODES],
 }
 
+/// The light of an instrument, and the transit that was fitted to it with its drift.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FittedLight {
+    /// Middle of each bin, hours from the first read.
+    pub hours: Vec<f64>,
+    /// Relative to the light outside the transit.
+    pub flux: Vec<f64>,
+    /// What the fit says of it.
+    pub model: Vec<f64>,
+}
+
 /// Light curves that no transit can be measured on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransitError {
@@ -136,6 +147,16 @@ impl Transit {
         let relative = noise::Relative::of(curves);
         let white = White::fit(&relative, times, &orbit)?;
         channels::fit(&relative, times, wavelengths_um, &orbit, &white)
+    }
+
+    /// What is fitted first: FGS1, and the inverse-variance mean of AIRS, of one visit.
+    ///
+    /// # Errors
+    /// As [`measure`](Self::measure).
+    pub fn white_light(curves: &[f64], times: &BinTimes, star: &Star) -> Result<[FittedLight; 2], TransitError> {
+        check_curves(curves)?;
+        let (orbit, relative) = (orbit(star)?, noise::Relative::of(curves));
+        Ok(White::fit(&relative, times, &orbit)?.fitted(&relative, times, &orbit))
     }
 
     /// Several visits of a planet as one: means weighted by what each is worth, of independent errors.

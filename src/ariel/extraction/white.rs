@@ -2,7 +2,7 @@
 
 use super::noise::{Relative, scatter};
 use super::template::{BinTimes, InstrumentTimes};
-use super::{LimbDarkening, Orbit, TransitError};
+use super::{FittedLight, LimbDarkening, Orbit, TransitError};
 use crate::ariel::linalg::Cholesky;
 use crate::ariel::transit::Covered;
 
@@ -45,6 +45,7 @@ pub(super) struct White {
 /// One band of a fit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Band {
+    pub level: f64,
     pub radius: f64,
     pub radius_error: f64,
     pub limb: LimbDarkening,
@@ -219,6 +220,25 @@ fn no_fit() -> TransitError {
 }
 
 impl White {
+    /// The light of both bands with the model that was fitted to it: FGS1, AIRS.
+    pub fn fitted(&self, relative: &Relative, times: &BinTimes, orbit: &Orbit) -> [FittedLight; 2] {
+        let white = relative.white();
+        let bands = [(&relative.curves[0], &times.fgs1, self.fgs1), (&white, &times.airs, self.airs)];
+        bands.map(|(curve, times, band)| {
+            let covered = times.covered(orbit, self.mid_hours, band.radius);
+            let drift = InstrumentTimes::drift(times);
+            let model = |bin: usize| {
+                let drifted = 1.0 + band.drift.iter().zip(drift[bin]).map(|(own, order)| own * order).sum::<f64>();
+                drifted * covered[bin].transmitted(band.limb)
+            };
+            FittedLight {
+                hours: times.middles.clone(),
+                flux: curve.iter().map(|flux| flux / band.level).collect(),
+                model: (0..curve.len()).map(model).collect(),
+            }
+        })
+    }
+
     pub fn fit(relative: &Relative, times: &BinTimes, orbit: &Orbit) -> Result<Self, TransitError> {
         let white = relative.white();
         let light = |curve, times, limb_prior| Light {
@@ -251,6 +271,7 @@ impl White {
         let covariance = Cholesky::of(normal, NUMBERS).ok_or_else(no_fit)?.inverse();
         let of = |row: usize, column: usize| covariance[row * NUMBERS + column];
         let band = |base: usize| Band {
+            level: numbers[base + LEVEL],
             radius: numbers[base + RADIUS],
             radius_error: of(base + RADIUS, base + RADIUS).sqrt(),
             limb: limb_of(&numbers[base..][..BAND]),

@@ -1,15 +1,10 @@
 //! The report as one self-contained page: no script, nothing loaded, for a screen, a screen reader and paper.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use spectramind::page::{POLICY, STYLE};
 use spectramind::verify::{Check, Report, Verdict, meaning};
 
 use super::{SELF_CHECK, facts, sentence, shown, trained_again, word};
-
-/// The look. A verdict is told by its word; the colour only repeats it.
-const STYLE: &str = include_str!("report.css");
-
-/// Even if some text escaped its quotes, the page could load and run nothing.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'";
 
 pub fn render(report: &Report) -> String {
     let subject = shown(&report.subject);
