@@ -1,5 +1,6 @@
 //! Behaviour of the programs, with real files, real binaries and a real git repository.
 
+mod action;
 mod astronomy;
 mod attacks;
 mod attestation;

@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use crate::sandbox::{Outcome, Sandbox, copy_tree, field, repository};
+use crate::action::run_action;
+use crate::sandbox::{Outcome, Sandbox, copy_tree, field, python_with, repository};
 
 /// A package that was written and built, in a repository of its own.
 struct Package {
@@ -142,6 +143,32 @@ fn a_second_person_replays_a_strangers_run_and_another_loss_fails_at_its_first_s
     assert_eq!(outcome.code, 3, "{}{}", outcome.stdout, outcome.stderr);
     assert!(outcome.stdout.contains("the run is of \"shapes\""), "{}", outcome.stdout);
     assert!(outcome.stdout.contains("not checked  config"), "which data it names is not known: {}", outcome.stdout);
+}
+
+#[test]
+fn the_action_passes_on_a_clean_commit_and_names_the_step_at_which_a_changed_constant_shows() {
+    let Some(python) = python_with("yaml") else { return };
+    let package = package();
+    let person = second_person(package, "configs");
+    let case = person.path("clone/golden/shapes");
+    std::fs::create_dir_all(&case).expect("mkdir");
+    let text = r#"{"config": "train", "overrides": ["trainer.max_epochs=1"]}"#;
+    std::fs::write(case.join("case.json"), text).expect("write");
+    let update = ["golden", "--update", "--reason", "the first digests"];
+    let mut command = person.prepare(Command::new(package.path("bin/demo-verify")));
+    let outcome = Outcome::of(command.current_dir(person.path("clone")).args(update));
+    assert_eq!(outcome.code, 0, "{}{}", outcome.stdout, outcome.stderr);
+    let run = |verifier: &str| {
+        let verifier = package.path(verifier).display().to_string();
+        run_action(&python, &person.path("clone"), &[("verifier", &verifier)])
+    };
+    let outcome = run("bin/demo-verify");
+    assert_eq!(outcome.code, 0, "{}{}", outcome.stdout, outcome.stderr);
+    // One factor of the loss is another.
+    let outcome = run("changed/demo-verify");
+    assert_eq!(outcome.code, 1, "{}{}", outcome.stdout, outcome.stderr);
+    let screen: String = outcome.stdout.lines().take(24).collect();
+    assert!(screen.contains("step 1, lossBits: expected"), "{}", outcome.stdout);
 }
 
 #[test]
