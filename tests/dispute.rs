@@ -68,7 +68,7 @@ fn a_trace_of_another_machine_is_compared_op_by_op() {
     gradient["digest"] = other;
     let name = gradient["what"].as_str().expect("a name").to_owned();
     std::fs::write(&path, trace.to_string()).expect("write");
-    let said = ["part at shard 0, op ", "float_matmul [", &format!("and then in {name} of the mean gradient")];
+    let said = ["part at shard ", ", float_matmul [", &format!("and then in {name} of the mean gradient")];
     assert_says(&dispute(&sandbox, &["--with", "step.json"]), 1, &said);
 
     let mut other_ops = honest.clone();

@@ -48,7 +48,7 @@ fn cfg_and_info_print_what_the_original_prints() {
             "--cfg job -p data",
             "--cfg job -p data.batch_size",
             "--cfg job -p calib.out",
-            "--cfg job --package calib.steps --resolve",
+            "--cfg job --package calib --resolve",
             "--cfg job +a=??? +b=${a} --resolve",
             "--cfg hydra --resolve hydra.run.dir=out hydra.sweep.dir=sweep",
             "--info defaults",

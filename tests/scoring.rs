@@ -95,6 +95,25 @@ fn past_runs_are_listed_with_their_scores() {
 }
 
 #[test]
+fn why_two_runs_differ_is_said_on_one_screen() {
+    let sandbox = trained_copy();
+    sandbox.done(&["train", "trainer=ci_fast", "run.dir=other", "optimizer.lr=0.002"]);
+    let same = sandbox.run(&["runs", "diff", "run", "run"]);
+    assert_eq!(same.code, 0, "{}{}", same.stdout, same.stderr);
+    assert!(same.stdout.starts_with("the same     workload, config, commit, "), "{}", same.stdout);
+    let outcome = sandbox.run(&["runs", "diff", "run", "other"]);
+    assert_eq!(outcome.code, 1, "{}{}", outcome.stdout, outcome.stderr);
+    for said in
+        ["config       ", "optimizer.lr: ", " and 0.002", "steps        part at step 1: learningRateBits ", "numerics"]
+    {
+        assert!(outcome.stdout.contains(said), "{said}\n{}", outcome.stdout);
+    }
+    assert!(outcome.stdout.lines().count() < 24, "one screen: {}", outcome.stdout);
+    std::fs::remove_file(sandbox.path("other/manifest.intoto.jsonl")).expect("remove");
+    assert_eq!(sandbox.run(&["runs", "diff", "run", "other"]).code, 1);
+}
+
+#[test]
 fn a_planet_without_frames_and_one_that_nothing_can_be_measured_on_have_the_training_planets_mean_and_are_named() {
     let sandbox = trained_copy();
     let sample = std::fs::read_to_string(sandbox.path("data/sim_tiny/sample_submission.csv")).expect("read");

@@ -1,6 +1,6 @@
 //! `spectramind config`
 
-mod diff;
+pub(crate) mod diff;
 pub mod explain;
 mod show;
 mod validate;

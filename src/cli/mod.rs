@@ -149,7 +149,7 @@ fn run(asked: Asked, workloads: &Workloads) -> Result<Told> {
     match asked {
         Asked::Work(command, arguments) => work::run(&command, &arguments)?,
         Asked::Command(command) => match command {
-            // Its answer may be a no.
+            // Their answers may be a no.
             Command::Config(arguments) => return config::run(&arguments, workloads),
             Command::Train(arguments) => train::run(&arguments, workloads)?,
             #[cfg(unix)]
@@ -157,7 +157,7 @@ fn run(asked: Asked, workloads: &Workloads) -> Result<Told> {
             Command::New(arguments) => new::run(&arguments)?,
             Command::Commit(arguments) => commit::run(&arguments, workloads)?,
             Command::Keys(arguments) => keys::run(&arguments)?,
-            Command::Runs(arguments) => runs::run(&arguments, workloads)?,
+            Command::Runs(arguments) => return runs::run(&arguments, workloads),
             Command::Package(arguments) => package::run(&arguments)?,
             Command::Doctor(arguments) => doctor::run(&arguments)?,
             Command::Completion(arguments) => completion::run(&arguments)?,

@@ -1,11 +1,13 @@
 //! `spectramind runs`
 
+mod diff;
 mod page;
 mod report;
 
 use std::path::{Path, PathBuf};
 
 use crate::ariel::package::INDEX;
+use crate::cli::failure::Told;
 use crate::cli::output::outln;
 
 use crate::engine::run_dir::STEP_LOG;
@@ -37,19 +39,21 @@ enum Command {
         /// The run directory
         run: PathBuf,
     },
+    Diff(diff::Arguments),
     Report(report::Arguments),
 }
 
 /// Lists, shows or reports runs.
-pub fn run(arguments: &Arguments, workloads: &Workloads) -> Result<()> {
+pub fn run(arguments: &Arguments, workloads: &Workloads) -> Result<Told> {
     match &arguments.command {
-        Command::List { root } => list(root),
+        Command::List { root } => list(root)?,
         Command::Show { run } => {
             outln!("{}", serde_json::to_string_pretty(&claim(run)?)?);
-            Ok(())
         }
-        Command::Report(arguments) => report::run(arguments, workloads),
+        Command::Diff(arguments) => return diff::run(arguments),
+        Command::Report(arguments) => report::run(arguments, workloads)?,
     }
+    Ok(Told::Done)
 }
 
 fn list(root: &Path) -> Result<()> {

@@ -163,11 +163,16 @@ mod tests {
 
     #[test]
     fn one_wrong_bit_in_one_op_of_one_step_is_found_at_that_step_op_and_element() {
-        let (nobody, faulty) = (Tracer::of(u64::MAX, None), 41);
-        let (honest, wrong) = (train(None, &nobody), train(Some(faulty), &nobody));
-        let step = honest.iter().zip(&wrong).position(|(honest, wrong)| honest != wrong).expect("a step that differs");
-        assert!(step > 0, "the fault is on the way");
-        let step = step as u64 + 1;
+        let nobody = Tracer::of(u64::MAX, None);
+        let honest = train(None, &nobody);
+        // One bit may be lost in the next rounding: a call whose bit shows in the loss or the gradient of its step, past the first.
+        let shows = |faulty: &u64| -> Option<(u64, u64)> {
+            let wrong = train(Some(*faulty), &nobody);
+            let step = honest.iter().zip(&wrong).position(|(honest, wrong)| honest != wrong)?;
+            let (field, ..) = honest[step].first_difference(&wrong[step])?;
+            (step > 0 && field != "state").then_some((*faulty, step as u64 + 1))
+        };
+        let (faulty, step) = (20..90).find_map(|faulty| shows(&faulty)).expect("a bit that shows");
         let trace = |right, wanted| {
             let tracer = Tracer::of(step, wanted);
             train(right, &tracer);

@@ -4,7 +4,7 @@
 //! ```text
 //! spectramind                   the program, for Linux on x86-64
 //! run/                          every signed file of the run, compared with the manifest as it was copied, and the manifest
-//! configs/predict.yaml          data and calibration as the run was trained on them, for test planets
+//! configs/predict.yaml          data of the kind that the run was trained on, for test planets
 //! predict.ipynb                 checks, predicts, and says how to verify
 //! spectramind-package.json      what is what, by SHA-256
 //! ```
@@ -217,11 +217,11 @@ fn executable(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// `predict.yaml`, whole: what the run was trained on says how light curves are made, and where they are the notebook says.
+/// `predict.yaml`, whole: where data and light curves are the notebook says.
 fn predict_config(run: &ClaimedRun) -> Result<String, Failure> {
     let text = String::from_utf8_lossy(&run.read(plots::CONFIG)?).into_owned();
     let files = BTreeMap::from([("config.yaml".to_owned(), text)]);
-    let overrides = ["data.split=test", "data.simulation=null", "data.root=data", "calib.out=calibrated"];
+    let overrides = ["data.split=test", "data.simulation=null", "data.root=data"];
     let config = Composer::new(SearchPath::new().memory("run", files)).compose("config", &overrides)?;
     let config = config.resolve()?;
     let key = |name: &str| Key::Str(name.to_owned());
@@ -229,15 +229,18 @@ fn predict_config(run: &ClaimedRun) -> Result<String, Failure> {
     let group = |name: &str| config.value().get(name).and_then(Value::as_map).cloned().unwrap_or_default();
     let mut data = group("data");
     data.insert(key("root"), text("???"));
+    // How frames are calibrated is the checkpoint's; a planet that cannot be has to have a row all the same.
+    let calib = [(key("out"), text("calibrated")), (key("broken"), text("leave_out"))].into_iter().collect();
     let config: Map = [
         (key("data"), Value::Map(data)),
-        (key("calib"), Value::Map(group("calib"))),
+        (key("calib"), Value::Map(calib)),
         (key("accelerator"), text("auto")),
         (key("checkpoint"), text("???")),
         (key("out"), text("submission.csv")),
     ]
     .into_iter()
     .collect();
-    let what = "# `spectramind predict`, with the data and the calibration that the run was trained on. Made by `spectramind package`.\n";
+    let what =
+        "# `spectramind predict`, with data of the kind that the run was trained on. Made by `spectramind package`.\n";
     Ok(what.to_owned() + &to_yaml(&Value::Map(config)))
 }

@@ -61,6 +61,23 @@ pub fn run(arguments: &Arguments) -> Result<Told> {
     Ok(if differences.is_empty() { Told::Done } else { Told::No })
 }
 
+/// The keys in which the configs of two run directories differ, with both values, as written.
+///
+/// # Errors
+/// When one of them has no config.
+pub(crate) fn differing_keys(first: &Path, second: &Path) -> Result<Vec<String>> {
+    let configs = [first, second].map(|run| read(&run.to_string_lossy(), &Sources::default()));
+    let [first, second] = configs;
+    let (first, second) = (first?, second?);
+    let shown = |side: &Option<(Value, _)>| side.as_ref().map_or("none".to_owned(), |(value, _)| short(value));
+    let differences = Differences::between((&first, first.value()), (&second, second.value()));
+    Ok(differences
+        .keys
+        .iter()
+        .map(|key| format!("{}: {} and {}", key.path, shown(&key.first), shown(&key.second)))
+        .collect())
+}
+
 /// Composes what one argument names.
 fn read(text: &str, sources: &Sources) -> Result<Config> {
     let folder = Path::new(text).join(".hydra");
