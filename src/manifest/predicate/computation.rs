@@ -10,6 +10,7 @@ use crate::provenance::path::RelativePath;
 /// What kind of computation a run was.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(clippy::large_enum_variant, reason = "a run has one, and a box would show in every place that reads it")]
 pub enum Computation {
     /// Training in the engine: every optimizer step is pinned.
     Training(TrainingRecord),
