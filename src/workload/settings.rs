@@ -193,7 +193,7 @@ pub struct EnvelopeConfig {
     #[serde(deserialize_with = "required")]
     pub device_memory_bytes: Option<u64>,
     /// Bytes of host memory at most: the largest resident set of the process.
-    #[serde(default)]
+    #[serde(deserialize_with = "required")]
     pub host_memory_bytes: Option<u64>,
     /// Whether the run may use the network, and whether it is kept from it.
     pub network: NetworkRule,
