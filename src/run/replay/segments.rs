@@ -5,13 +5,14 @@
 //! all steps every time.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::time::Duration;
 
 use super::compare::{compare_end, compare_file, compare_leaf};
 use super::stage::Stage;
 use super::state::{audit_points, signed_state};
-use super::stop::{Stop, conclude, failed, not_checked, worst};
-use super::{Replay, Team, Training, plan, stop::stop, time_taken};
+use super::stop::{Stop, conclude, failed, not_checked, stop, worst};
+use super::{Replay, Team, Training, plan, time_taken};
 use crate::engine::fit::{Event, ledger};
 use crate::engine::run_dir::{BEST_CHECKPOINT, CHECKPOINTS, FINAL_CHECKPOINT, RunDirectory};
 use crate::engine::settings::LoggerSettings;
@@ -215,11 +216,7 @@ fn replay_segment<W: Workload>(
 
 /// Puts the signed best checkpoint, if there is one, where the end of a run looks for it: it may be of an earlier segment. Returns
 /// its step.
-fn bring_best<W: Workload>(
-    run: &VerifiedRun,
-    stage: &Stage<'_, W>,
-    folder: &std::path::Path,
-) -> Result<Option<u64>, Stop> {
+fn bring_best<W: Workload>(run: &VerifiedRun, stage: &Stage<'_, W>, folder: &Path) -> Result<Option<u64>, Stop> {
     let subjects = &run.manifest().statement().subject;
     if !subjects.iter().any(|subject| subject.name.as_str() == BEST_CHECKPOINT) {
         return Ok(None);
