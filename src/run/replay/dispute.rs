@@ -99,7 +99,11 @@ fn look<W: Workload>(
     };
     for theirs in dispute.theirs.iter().chain(local.as_ref().map(|side| &side.trace)) {
         let Some(difference) = Difference::between(&here.trace, theirs)? else {
-            sentences.push(format!("every tensor of step {step} is the same on {}", theirs.device));
+            let but = match is_one_update(&here.trace, theirs) {
+                true => "",
+                false => " but those inside of the update, which is made by other ops there,",
+            };
+            sentences.push(format!("every tensor of step {step}{but} is the same on {}", theirs.device));
             continue;
         };
         is_different = true;
@@ -214,6 +218,16 @@ fn beside(whose: &str, leaf: &StepLeaf, here: &StepLeaf) -> String {
     }
 }
 
+/// Whether both sides make the update by the same ops. An optimizer may update in one pass on one kind of device and op by op on another:
+/// then what comes of it, the state, is compared alone.
+fn is_one_update(here: &StepTrace, theirs: &StepTrace) -> bool {
+    let ops = |side: &StepTrace| -> Vec<_> {
+        let update = side.tensors.iter().filter(|one| one.part == Part::Update);
+        update.map(|one| (one.what.clone(), one.shape.clone())).collect()
+    };
+    ops(here) == ops(theirs)
+}
+
 /// The first tensor that differs, and the first gradient and parameter that do.
 #[derive(Debug)]
 struct Difference {
@@ -229,13 +243,8 @@ impl Difference {
                 here.step, here.numerics, theirs.step, theirs.numerics
             )));
         }
-        let ops = |side: &StepTrace| -> Vec<_> {
-            let update = side.tensors.iter().filter(|one| one.part == Part::Update);
-            update.map(|one| (one.what.clone(), one.shape.clone())).collect()
-        };
-        // An optimizer may update in one pass on one kind of device and op by op on another: what comes of it is in the state.
-        let is_one_update = ops(here) == ops(theirs);
-        let of = |side: &'_ StepTrace| -> Vec<Traced> {
+        let is_one_update = is_one_update(here, theirs);
+        let of = |side: &StepTrace| -> Vec<Traced> {
             side.tensors.iter().filter(|one| is_one_update || one.part != Part::Update).cloned().collect()
         };
         let (ours, others) = (of(here), of(theirs));
