@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What audit points cost, and what a part of a replay saves: the same training of 2,000 steps with and without 40 segments, in turns, five
+# What audit points cost, and what a part of a replay saves: the same training of 2,000 steps with and without 40 segments, in turns, three
 # times; then the replay of four segments beside that of the whole.
 #
 #   benches/audit_points.sh [FOLDER]
@@ -19,7 +19,7 @@ steps = [event["elapsedSeconds"] for event in events if event["event"] in ("step
 print(steps[-1] - steps[0])' "$2"
 }
 train 1 "$folder/warm-up" >/dev/null
-for round in 1 2 3 4 5; do
+for round in 1 2 3; do
     echo "$(train 1 "$folder/without-$round") $(train 40 "$folder/with-$round")"
 done | tee "$folder/pairs.txt"
 python3 - "$folder/pairs.txt" <<'PYTHON'
