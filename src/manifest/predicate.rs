@@ -471,6 +471,11 @@ impl Predicate for TrainingRun {
             if let Some(pair) = audit_points.windows(2).find(|pair| pair[0].step >= pair[1].step) {
                 return refuse(place, format!("step {} comes after step {}", pair[1].step, pair[0].step));
             }
+            // Such a file may be absent: no other one may be passed off as one.
+            let is_other = |file: &RelativePath| !file.as_str().starts_with("audit/") || self.outputs.contains(file);
+            if let Some(other) = audit_points.iter().find(|point| is_other(&point.file)) {
+                return refuse(place, format!("{}: not a file of the folder audit alone", other.file.as_str()));
+            }
             if let Some(late) = audit_points.iter().find(|point| !(1..=steps.count).contains(&point.step)) {
                 return refuse(place, format!("step {} of {} steps", late.step, steps.count));
             }

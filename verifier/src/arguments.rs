@@ -298,13 +298,13 @@ pub struct CaseArguments {
 pub struct SegmentArguments {
     /// Train only so many segments between audit points again: the first, the last, and others drawn at random; the report says what
     /// that finds
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "budget")]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "budget", group = "amount")]
     pub segments: Option<u32>,
     /// As many segments as take so long at the speed that the run recorded, such as 10m or 1h30m
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration, group = "amount")]
     pub budget: Option<Duration>,
     /// Draw the segments by this text, which the trainer must not know before signing [default: a random one]
-    #[arg(long, value_name = "NONCE")]
+    #[arg(long, value_name = "NONCE", requires = "amount")]
     pub draw: Option<String>,
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::stop::{Stop, not_checked};
 use crate::digest::FileDigest;
 use crate::engine::fit::{Exit, FitEnd};
-use crate::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory};
+use crate::engine::run_dir::FINAL_CHECKPOINT;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::step_log::StepLeaf;
 use crate::manifest::predicate::{ExitReason, TrainingRecord, TrainingRun};
@@ -103,15 +103,15 @@ pub(super) fn compare_checkpoints(training: &TrainingRecord, again: &Path) -> Re
     Ok(())
 }
 
-/// The audit points that were made again are those of the record: with their number and states the record's segments are the config's.
-pub(super) fn compare_audit_points(training: &TrainingRecord, again: &RunDirectory) -> Result<(), Stop> {
-    let (claimed, made) = (&training.audit_points, again.audit_points().map_err(not_checked)?);
+/// The audit points of the record stand after the steps where the config puts them: how a run is cut is no choice of the trainer's.
+pub(super) fn compare_audit_points(training: &TrainingRecord, made: &[u64]) -> Result<(), Stop> {
+    let claimed = &training.audit_points;
     if !claimed.iter().map(|point| point.step).eq(made.iter().copied()) {
         let shown = |steps: Vec<u64>| match steps.len() {
             0 => "none".to_owned(),
             _ => steps.iter().map(u64::to_string).collect::<Vec<_>>().join(", "),
         };
-        let (expected, got) = (shown(made), shown(claimed.iter().map(|point| point.step).collect()));
+        let (expected, got) = (shown(made.to_vec()), shown(claimed.iter().map(|point| point.step).collect()));
         return Err(Stop::Failed(format!(
             "audit points: expected them after steps {expected}, as the config says, got {got}"
         )));

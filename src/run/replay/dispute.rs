@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::segments::states;
 use super::stage::Stage;
-use super::state::signed_state;
+use super::state::{signed_log, signed_state};
 use super::stop::{Stop, conclude, not_checked, stop};
 use super::{Replay, Team, Training, plan};
 use crate::engine::device::{self, Choice};
@@ -73,6 +73,7 @@ fn look<W: Workload>(
     dispute: &Dispute,
     made: &mut Option<StepTrace>,
 ) -> Result<Vec<String>, Stop> {
+    signed_log(replay.run)?;
     let stage = Stage::set(workload, replay)?;
     let numerics = stage.config.trainer().numerics;
     let against = dispute.against.map(|accelerator| device::choose(accelerator, numerics)).transpose();
@@ -165,6 +166,10 @@ fn disputed<W: Workload>(
             return Ok(first);
         }
         trained.map_err(stop)?;
+        // A log may have more steps than the config comes to.
+        if last < stage.signed.len() as u64 {
+            return Ok(Some(last + 1));
+        }
         findings
             .push(format!("all {last} steps of the log come out on {}: there is nothing to dispute", choice.device));
     }

@@ -8,19 +8,24 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
-use super::compare::{compare_end, compare_file, compare_leaf};
+use burn::tensor::backend::AutodiffBackend;
+
+use super::compare::{compare_audit_points, compare_end, compare_file, compare_leaf};
 use super::stage::Stage;
-use super::state::{audit_points, signed_state};
-use super::stop::{Stop, conclude, failed, not_checked, stop, worst};
+use super::state::{audit_points, signed_log, signed_state};
+use super::stop::{Stop, conclude, failed, not_checked, stop};
 use super::{Replay, Team, Training, plan, time_taken};
-use crate::engine::fit::{Event, ledger};
+use crate::engine::device::Job;
+use crate::engine::fit::{Event, FitError, FitPlan, ledger};
 use crate::engine::run_dir::{BEST_CHECKPOINT, CHECKPOINTS, FINAL_CHECKPOINT, RunDirectory};
 use crate::engine::settings::LoggerSettings;
+use crate::engine::step_log::StepLeaf;
+use crate::engine::task::Task;
 use crate::manifest::predicate::ExitReason;
 use crate::manifest::strict_json::DecimalU64;
 use crate::manifest::verdict::{ReplayRecord, SegmentsReplay};
 use crate::run::origin::device_record;
-use crate::verify::{Check, Draw, Verdict, VerifiedRun};
+use crate::verify::{Check, Draw, VerifiedRun};
 use crate::workload::Workload;
 
 /// How much of a run to train again, and by which draw.
@@ -65,9 +70,7 @@ fn train_again<W: Workload>(
 ) -> Result<Vec<String>, Stop> {
     let run = replay.run;
     // The leaves that the segments are compared with must be the signed ones, those that are not drawn as well.
-    if let Some(log) = run.check_steps().filter(|log| log.verdict != Verdict::Passed) {
-        return Err(worst(log));
-    }
+    signed_log(run)?;
     let stage = Stage::set(workload, replay)?;
     let mut findings = vec![check_plan(workload, replay, &stage)?];
     findings.push(audit_points(run, &stage)?);
@@ -114,16 +117,33 @@ fn affordable(budget: Duration, took_seconds: f64, all: usize) -> usize {
 fn check_plan<W: Workload>(workload: &W, replay: &Replay<'_>, stage: &Stage<'_, W>) -> Result<String, Stop> {
     let (run, training) = (replay.run, stage.training);
     let plan = plan(workload, &stage.config, None, &|| Duration::ZERO);
-    let points: Vec<_> = training.audit_points.iter().map(|point| point.step).collect();
-    let (planned, difference) = ledger::audit(&stage.task, &plan, &points, &stage.signed).map_err(failed)?;
+    let ledger = Ledger { task: &stage.task, plan: &plan, leaves: &stage.signed };
+    let (planned, difference) = stage.choice.device.run(ledger).map_err(failed)?;
     if let Some(difference) = difference {
         return Err(Stop::Failed(difference));
     }
     let steps = training.steps.count;
-    if run.claim().exit.reason == ExitReason::Completed && steps != planned {
+    if run.claim().exit.reason == ExitReason::Completed && steps != planned.steps {
+        let planned = planned.steps;
         return Err(Stop::Failed(format!("completed: expected {planned} steps, as the config says, got {steps}")));
     }
+    compare_audit_points(training, &planned.audit_points)?;
     Ok(format!("samples, learning rates and digests of states of all {steps} steps are where the config puts them"))
+}
+
+/// Holds leaves against a plan: how many audit points it has depends on the size of the model.
+struct Ledger<'a, T> {
+    task: &'a T,
+    plan: &'a FitPlan<'a>,
+    leaves: &'a [StepLeaf],
+}
+
+impl<T: Task> Job for Ledger<'_, T> {
+    type Output = Result<(ledger::Planned, Option<String>), FitError>;
+
+    fn run<B: AutodiffBackend>(self, device: &B::Device) -> Self::Output {
+        ledger::audit::<B, T>(self.task, self.plan, self.leaves, device)
+    }
 }
 
 /// The name of the checkpoint after a step, below the run directory.
@@ -142,15 +162,16 @@ pub(super) fn states(run: &VerifiedRun, count: u64) -> Vec<(u64, String)> {
     let points = run.claim().training().into_iter().flat_map(|training| &training.audit_points);
     let points = points.map(|point| (point.step, 1, point.file.as_str().to_owned()));
     let mut cuts: Vec<_> = checkpoints.chain(points).filter(|(step, ..)| (1..count).contains(step)).collect();
-    // Of two states after one step the checkpoint, which is in the run directory for sure.
     cuts.sort();
-    cuts.dedup_by_key(|(step, ..)| *step);
     cuts.into_iter().map(|(step, _, name)| (step, name)).collect()
 }
 
-/// The run, cut at its signed states.
+/// The run, cut at its audit points, which its config puts where they are; at the checkpoints that it kept where it has none.
 fn segments(run: &VerifiedRun, count: u64) -> Vec<Segment> {
-    let states = states(run, count);
+    let mut states = states(run, count);
+    if states.iter().any(|(_, name)| run.is_audit_point(name)) {
+        states.retain(|(_, name)| run.is_audit_point(name));
+    }
     let lasts: Vec<_> = states.iter().map(|(step, _)| *step).chain([count]).collect();
     let starts = std::iter::once((0, None)).chain(states.into_iter().map(|(step, name)| (step, Some(name))));
     starts.zip(lasts).map(|((first, state), last)| Segment { first, last, state }).collect()

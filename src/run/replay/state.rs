@@ -5,8 +5,16 @@ use super::stop::{Stop, failed, worst};
 use crate::engine::audit_point;
 use crate::engine::run_dir::FINAL_CHECKPOINT;
 use crate::engine::snapshot::Snapshot;
-use crate::verify::{Check, VerifiedRun};
+use crate::verify::{Check, Verdict, VerifiedRun};
 use crate::workload::Workload;
+
+/// The step log is the signed one, whole.
+pub(super) fn signed_log(run: &VerifiedRun) -> Result<(), Stop> {
+    match run.check_steps().filter(|log| log.verdict != Verdict::Passed) {
+        Some(log) => Err(worst(log)),
+        None => Ok(()),
+    }
+}
 
 /// A signed checkpoint's or audit point's state, if it is the one that the signed leaf of its step names; `step` is that step, where
 /// it is known.
