@@ -237,6 +237,41 @@ fn fewer_audit_points_than_the_config_asks_for_are_found_by_the_whole_replay() {
 }
 
 #[test]
+fn audit_points_that_the_config_does_not_put_there_are_found_whatever_is_drawn() {
+    let sandbox = run_with_points();
+    // More segments would hide a false one among more.
+    let name = "audit/step-00000010.safetensors.zst";
+    let path = sandbox.path("run/audit/step-00000008.safetensors.zst");
+    std::fs::copy(&path, sandbox.path("run").join(name)).expect("copy");
+    forge(&sandbox, |statement| {
+        let points = &mut training(statement).audit_points;
+        let mut point = points[1].clone();
+        point.step = 10;
+        point.file = spectramind::provenance::path::RelativePath::parse(name).expect("a path");
+        points.insert(2, point);
+        put_digest(&sandbox, statement, name);
+    });
+    let said = "audit points: expected them after steps 4, 8, 12, 16, 20, as the config says, got 4, 8, 10, 12, 16, 20";
+    assert_says(&replay(&sandbox, &["--segments", "2"]), 1, said);
+}
+
+#[test]
+fn no_other_file_is_passed_off_as_an_audit_point_that_may_be_elsewhere() {
+    let sandbox = run_with_points();
+    std::fs::remove_file(sandbox.path("run/predictions.csv")).expect("remove");
+    forge(&sandbox, |statement| {
+        training(statement).audit_points[0].file =
+            spectramind::provenance::path::RelativePath::parse("predictions.csv").expect("a path");
+    });
+    assert_says(&sandbox.audit(&[]), 1, "predictions.csv: not a file of the folder audit alone");
+}
+
+#[test]
+fn a_nonce_without_segments_is_refused() {
+    assert_eq!(replay(&run_with_points(), &["--draw", "7"]).code, 2);
+}
+
+#[test]
 fn inflated_metrics_and_predictions_of_another_checkpoint_do_not_pass_the_last_segment() {
     let sandbox = run_with_points();
     std::fs::copy(sandbox.path("other/predictions.csv"), sandbox.path("run/predictions.csv")).expect("copy");

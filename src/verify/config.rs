@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::coverage::{COMMAND_CONFIG_JSON, COMMAND_CONFIG_YAML};
+use super::envelope::Envelope;
 use super::{Check, VerifiedRun, chain};
 use crate::config::{Composer, Config, ConfigError, SourceFile, Value, to_json, to_yaml};
 use crate::digest::FileDigest;
@@ -325,15 +326,6 @@ struct Trainer {
 struct Record {
     challenge: Option<String>,
     nonce: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Envelope {
-    wall_seconds: Option<u64>,
-    device_memory_bytes: Option<u64>,
-    #[serde(default)]
-    host_memory_bytes: Option<u64>,
-    network: NetworkRule,
 }
 
 /// What the config of a command may say.

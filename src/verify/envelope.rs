@@ -44,13 +44,14 @@ struct Plan {
     command: Command,
 }
 
+/// The limits of a training, as far as they are judged.
 #[derive(Deserialize)]
-struct Envelope {
-    wall_seconds: Option<u64>,
-    device_memory_bytes: Option<u64>,
+pub(super) struct Envelope {
+    pub(super) wall_seconds: Option<u64>,
+    pub(super) device_memory_bytes: Option<u64>,
     #[serde(default)]
-    host_memory_bytes: Option<u64>,
-    network: NetworkRule,
+    pub(super) host_memory_bytes: Option<u64>,
+    pub(super) network: NetworkRule,
 }
 
 #[derive(Deserialize)]
