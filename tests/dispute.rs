@@ -71,6 +71,11 @@ fn a_trace_of_another_machine_is_compared_op_by_op() {
     let said = ["part at shard ", ", float_matmul [", &format!("and then in {name} of the mean gradient")];
     assert_says(&dispute(&sandbox, &["--with", "step.json"]), 1, &said);
 
+    let mut other_leaf = honest.clone();
+    other_leaf["leaf"]["lossBits"] = Value::from("00000000");
+    std::fs::write(&path, other_leaf.to_string()).expect("write");
+    let said = ["its leaf is not that of ", "lossBits: expected 00000000", "every tensor of step 10 is the same on"];
+    assert_says(&dispute(&sandbox, &["--with", "step.json"]), 1, &said);
     let mut other_ops = honest.clone();
     other_ops["tensors"][0]["what"] = Value::from("float_exp");
     std::fs::write(&path, other_ops.to_string()).expect("write");

@@ -99,6 +99,11 @@ fn look<W: Workload>(
         None => None,
     };
     for theirs in dispute.theirs.iter().chain(local.as_ref().map(|side| &side.trace)) {
+        // Ops may all be the same, and what was made of them not.
+        if theirs.leaf != here.trace.leaf {
+            is_different = true;
+            sentences.push(beside(&format!("that of {}", theirs.device), &theirs.leaf, &here.trace.leaf));
+        }
         let Some(difference) = Difference::between(&here.trace, theirs)? else {
             let but = match is_one_update(&here.trace, theirs) {
                 true => "",
