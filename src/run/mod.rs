@@ -27,6 +27,7 @@ mod sign;
 mod sources;
 mod surroundings;
 mod team;
+mod training;
 mod workloads;
 
 pub use self::data::{DataSets, HashedSet};

@@ -21,7 +21,7 @@ use self::state::audit_points;
 use self::stop::{Stop, not_checked, stop};
 use super::Team;
 use super::origin::device_record;
-use super::record::{Training, plan};
+use super::training::{Training, plan};
 use crate::config::Config;
 use crate::engine::fit::Event;
 use crate::engine::run_dir::RunDirectory;

@@ -18,7 +18,7 @@ use crate::failure::{Context, Failure};
 use crate::provenance::data::{ListedFiles, ReadData};
 use crate::run::Team;
 use crate::run::place::newest_checkpoint;
-use crate::run::record::{Training, plan};
+use crate::run::training::{Training, plan};
 use crate::verify::MANIFEST;
 use crate::workload::{CheckedConfig, DataRole, Derivation, Workload};
 
