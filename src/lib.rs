@@ -17,6 +17,7 @@
 //! | [`difference`] | where two files first differ | `foreign` |
 //! | [`envelope`] | limits and verdicts over plain numbers | nothing |
 //! | [`merkle`] | an RFC 6962-shaped log over BLAKE3 | `digest` |
+//! | [`event_log`] | what happened when in a run, as a chain of lines | `digest`, `failure` |
 //! | [`page`] | the look of a page that stands alone | nothing |
 //! | `wall_time` | the clock that limits are measured by | nothing |
 //! | [`interruption`] | how somebody wants something to end | nothing |
@@ -29,7 +30,7 @@
 //! | [`manifest`] | statement, envelope, keys, trust: what is claimed | all above, as plain data |
 //! | `process` (feature) | running a program: its limits, where it may write, what surrounds it | `failure`, `interruption`, `manifest`, `network` |
 //! | [`verify`] | claim → checks → report | all above |
-//! | `engine` (feature) | the training engine: knows tensors, no workload | `digest`, `durable`, `failure`, `foreign`, `interruption`, `merkle`, `wall_time`, `repro_burn`, `repro_ranks` |
+//! | `engine` (feature) | the training engine: knows tensors, no workload | `digest`, `durable`, `event_log`, `failure`, `foreign`, `interruption`, `merkle`, `wall_time`, `repro_burn`, `repro_ranks` |
 //! | `workload` (feature `engine`) | what a user implements: config → data sets → task → files | all above |
 //! | [`schema`] | the JSON Schema of every document | all above |
 //! | `run` (feature `engine`) | recording and replaying any workload | all above |
@@ -64,6 +65,7 @@ pub mod difference;
 pub mod digest;
 pub mod durable;
 pub mod envelope;
+pub mod event_log;
 pub mod failure;
 pub mod foreign;
 pub mod interruption;

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
+use crate::event_log::EventLine;
 use crate::provenance::data::DataFile;
 use crate::provenance::dvc::DvcOutput;
 
@@ -28,6 +29,7 @@ pub fn documents() -> Vec<(&'static str, Value)> {
         ("config-commitment.schema.json", statement::<ConfigCommitment>()),
         ("dvc-output.schema.json", of::<DvcOutput>()),
         ("envelope.schema.json", of::<Envelope>()),
+        ("event.schema.json", of::<EventLine>()),
         ("provenance.schema.json", of::<RunOrigin>()),
         ("replay-verdict.schema.json", statement::<ReplayVerdict>()),
         ("report.schema.json", of::<Report>()),
@@ -84,6 +86,7 @@ mod tests {
     #[cfg(feature = "engine")]
     use crate::command::config::CommandConfig;
     use crate::digest::{FileDigest, sha256};
+    use crate::event_log::{ExitReason, Figure, Head, RunEvent};
     use crate::manifest::commitment::tests::example as commitment;
     use crate::manifest::key::SigningKey;
     use crate::manifest::origin::{CommandOrigin, ComputationOrigin, TrainingOrigin};
@@ -157,6 +160,21 @@ mod tests {
                 serde_json::to_value(&outputs_from_jsonl((line + "\n").as_bytes()).expect("a list")[0])
             }
             "envelope.schema.json" => serde_json::to_value(Envelope::sign(b"{}", &[&key]).expect("an envelope")),
+            "event.schema.json" => {
+                let figures = || [1.5, f64::NAN].map(|value| Figure { name: "val/score".into(), value }).to_vec();
+                let file = || "checkpoints/a".to_owned();
+                let events = [
+                    RunEvent::Begun { run: "x".into(), config: Head::of_nothing().digest },
+                    RunEvent::Resumed,
+                    RunEvent::Trained { epoch: 0, figures: figures() },
+                    RunEvent::Validated { epoch: 0, figures: figures() },
+                    RunEvent::Checkpoint { file: file() },
+                    RunEvent::AuditPoint { file: file() },
+                    RunEvent::Finished { reason: ExitReason::Completed, epoch: 0, figures: figures() },
+                ];
+                let mut head = Head::of_nothing();
+                return events.map(|event| serde_json::to_value(head.append(0.5, 1, event).0).expect("JSON")).to_vec();
+            }
             "provenance.schema.json" => serde_json::to_value(origin()),
             "report.schema.json" => {
                 let mut report = Report::new("runs/x".into(), true);

@@ -10,6 +10,7 @@ mod data;
 mod draw;
 mod end;
 mod envelope;
+mod events;
 mod expectation;
 mod files;
 mod git;

@@ -7,6 +7,7 @@ mod auditor;
 mod config;
 mod data;
 mod end;
+mod events;
 mod files;
 mod mutations;
 mod trust;

@@ -1,11 +1,14 @@
 //! What a malicious trainer does: changes files of a run and its statement, and signs again with the right key.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use spectramind::digest::sha256;
+use spectramind::engine::step_log::StepLeaf;
+use spectramind::event_log::{DEBUG_LOG, EVENTS, EventLine, Figure, Head, RunEvent};
 use spectramind::manifest::dsse::Envelope;
 use spectramind::manifest::key::SigningKey;
-use spectramind::manifest::predicate::{CommandRecord, Computation, FileRecord, TrainingRecord, TrainingRun};
+use spectramind::manifest::predicate::{CommandRecord, Computation, EventsRecord, FileRecord, TrainingRecord, TrainingRun};
 use spectramind::manifest::statement::{Statement, Subject};
 use spectramind::manifest::strict_json::{self, DecimalU64};
 use spectramind::manifest::verified::read_unverified;
@@ -23,7 +26,80 @@ pub fn forge(sandbox: &Sandbox, change: impl FnOnce(&mut Statement<TrainingRun>)
 pub fn forge_run(sandbox: &Sandbox, run: &str, change: impl FnOnce(&mut Statement<TrainingRun>)) {
     let mut statement = statement(sandbox, run);
     change(&mut statement);
+    retell(sandbox, run, &mut statement);
     sign(sandbox, run, &statement, &own_key(sandbox));
+}
+
+/// Makes the log of events, and that for a person, say what the statement and the step log say: whoever lies has them lie, too.
+/// The times stay.
+pub fn retell(sandbox: &Sandbox, run: &str, statement: &mut Statement<TrainingRun>) {
+    let (path, claim) = (sandbox.path(run).join(EVENTS), statement.predicate.clone());
+    let Computation::Training(TrainingRecord { steps, events: Some(_), .. }) = &claim.computation else { return };
+    let Ok(before) = std::fs::read_to_string(&path) else { return };
+    let log = std::fs::read_to_string(sandbox.path(run).join(steps.file.as_str())).unwrap_or_default();
+    let leaves: BTreeMap<u64, StepLeaf> = log
+        .lines()
+        .filter_map(|line| serde_json::from_str::<StepLeaf>(line).ok())
+        .map(|leaf| (leaf.step, leaf))
+        .collect();
+    let float = |bits: &str| u32::from_str_radix(bits, 16).map_or(f64::NAN, |bits| f32::from_bits(bits).into());
+    let mut lines = events(sandbox, run);
+    // Of a run that says it is another one, or a part of itself.
+    lines.retain(|line| line.step <= steps.count || matches!(line.event, RunEvent::Finished { .. }));
+    for line in &mut lines {
+        match &mut line.event {
+            RunEvent::Begun { run, config } => (*run, *config) = (claim.run.id.clone(), claim.config.digest),
+            RunEvent::Trained { epoch, figures } => {
+                let Some(leaf) = leaves.get(&line.step) else { continue };
+                *epoch = leaf.epoch;
+                for Figure { name, value } in figures {
+                    match name.as_str() {
+                        "train/loss" => *value = float(&leaf.loss_bits),
+                        "train/gradient_norm" => *value = float(&leaf.gradient_norm_bits),
+                        _ => {}
+                    }
+                }
+            }
+            RunEvent::Finished { reason, figures, .. } => {
+                (line.step, *reason) = (steps.count, claim.exit.reason);
+                for Figure { name, value } in figures {
+                    *value = claim.metrics.iter().find(|metric| metric.name == *name).map_or(*value, |m| m.value.get());
+                }
+            }
+            _ => {}
+        }
+    }
+    if chained(&lines).1 != before {
+        put_events(sandbox, run, statement, &lines);
+    }
+}
+
+/// The lines as a chain: where it ends, the log of events, and that for a person.
+fn chained(lines: &[EventLine]) -> (Head, String, String) {
+    let (mut head, mut events, mut people) = (Head::of_nothing(), String::new(), String::new());
+    for EventLine { elapsed_seconds, step, event, .. } in lines {
+        let (line, text) = head.append(*elapsed_seconds, *step, event.clone());
+        events += &(text + "\n");
+        people += &line.for_people();
+    }
+    (head, events, people)
+}
+
+/// The log of events of a run.
+pub fn events(sandbox: &Sandbox, run: &str) -> Vec<EventLine> {
+    let text = std::fs::read_to_string(sandbox.path(run).join(EVENTS)).expect("read");
+    text.lines().map(|line| serde_json::from_str(line).expect("an event")).collect()
+}
+
+/// Puts another log of events into a run, a chain of these lines, with that for a person, and claims both.
+pub fn put_events(sandbox: &Sandbox, run: &str, statement: &mut Statement<TrainingRun>, lines: &[EventLine]) {
+    let (head, events, people) = chained(lines);
+    let file = RelativePath::parse(EVENTS).expect("a path");
+    training(statement).events = Some(EventsRecord { file, count: DecimalU64(head.count), head: head.digest });
+    for (name, text) in [(EVENTS, events), (DEBUG_LOG, people)] {
+        std::fs::write(sandbox.path(run).join(name), text).expect("write");
+        put_digest_of(sandbox, run, statement, name);
+    }
 }
 
 /// The statement of a run.

@@ -19,6 +19,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use burn::tensor::backend::AutodiffBackend;
 
+use super::audit_point;
 use super::early_stop::{self, Stopping};
 use super::kept::{self, Ranking};
 use super::loader::prepared_in_order;
@@ -35,6 +36,7 @@ use super::step_log::{ScaledStep, StepLeaf, f32_bits, f64_bits, samples_digest};
 use super::task::{Draws, InferenceModel, Metric, Moment, Split, Task};
 use super::workers::Member;
 use crate::digest::Blake3Digest;
+use crate::event_log::{ExitReason, Figure, RunEvent};
 
 use self::end::finish;
 pub use self::error::FitError;
@@ -91,6 +93,19 @@ pub enum Exit {
     StepLimit,
     /// The observer broke the loop.
     Interrupted,
+}
+
+impl Exit {
+    /// As the record has it: a run that is not to go further here was stopped by somebody.
+    pub fn reason(self) -> ExitReason {
+        match self {
+            Self::Completed => ExitReason::Completed,
+            Self::EarlyStopped => ExitReason::EarlyStopped,
+            Self::MaxTime => ExitReason::MaxTime,
+            Self::WallLimit => ExitReason::WallLimit,
+            Self::StepLimit | Self::Interrupted => ExitReason::Interrupted,
+        }
+    }
 }
 
 /// What a run ended with.
@@ -279,12 +294,12 @@ fn train<B: AutodiffBackend, T: Task>(
             run.append_step(&leaf)?;
             if step.is_multiple_of(trainer.log_every_n_steps.into()) {
                 let figures = [("train/loss", loss), ("train/gradient_norm", norm)];
-                let figures = figures.map(|(name, value)| Metric { name: name.into(), value: value.into() });
-                run.append_metrics(step, number, &figures)?;
-                run.append_event("step", step, plan.seconds())?;
+                let figures = figures.map(|(name, value)| Figure { name: name.into(), value: value.into() });
+                run.record(plan.seconds(), step, RunEvent::Trained { epoch: number, figures: figures.into() })?;
             }
             if let Some(value) = mean_loss {
-                run.append_metrics(step, number, &[Metric { name: "train/loss_epoch".into(), value }])?;
+                let figures = vec![Figure { name: "train/loss_epoch".into(), value }];
+                run.record(plan.seconds(), step, RunEvent::Trained { epoch: number, figures })?;
             }
             let now = (plan.elapsed)();
             pace.stepped(now, step_samples);
@@ -300,12 +315,13 @@ fn train<B: AutodiffBackend, T: Task>(
                 }
             });
             if let Some(metrics) = &metrics {
-                run.append_metrics(step, number, metrics)?;
-                run.append_event("validated", step, plan.seconds())?;
+                let figures = figures(metrics);
+                run.record(plan.seconds(), step, RunEvent::Validated { epoch: number, figures })?;
             }
             let bytes = snapshot.filter(|_| points.is_due(step) || is_due).map(|snapshot| snapshot.to_bytes());
             if let Some(bytes) = bytes.as_deref().filter(|_| points.is_due(step)) {
                 run.write_audit_point(step, bytes)?;
+                run.record(plan.seconds(), step, RunEvent::AuditPoint { file: audit_point::name(step) })?;
             }
             if let Some(file) = &checkpoint {
                 let bytes = bytes.expect("a checkpoint that is due comes with a digest");
@@ -313,8 +329,8 @@ fn train<B: AutodiffBackend, T: Task>(
                 let began = (plan.elapsed)();
                 run.write_checkpoint(file, &bytes, &state.progress.kept, best)?;
                 pace.checkpointed(began, (plan.elapsed)());
-                run.append_event("checkpoint", step, plan.seconds())?;
-                run.note(&format!("- step {step}: wrote {CHECKPOINTS}/{file}"))?;
+                let written = RunEvent::Checkpoint { file: format!("{CHECKPOINTS}/{file}") };
+                run.record(plan.seconds(), step, written)?;
                 let _ = observer.observe(Event::Checkpoint { file });
             }
             if let Some(metrics) = &metrics {
@@ -359,6 +375,11 @@ fn begin<B: AutodiffBackend, T: Task>(
         Some(snapshot) => Ok(fresh.restore(snapshot, device)?),
         None => Ok(fresh),
     }
+}
+
+/// Figures for the logs.
+fn figures(metrics: &[Metric]) -> Vec<Figure> {
+    metrics.iter().map(|Metric { name, value }| Figure { name: name.clone(), value: *value }).collect()
 }
 
 /// The name of the checkpoint after a step.

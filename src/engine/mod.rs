@@ -21,6 +21,7 @@ pub(crate) mod early_stop;
 pub mod fit;
 pub(crate) mod kept;
 pub mod loader;
+mod logs;
 pub mod loss_scale;
 pub mod monitor;
 pub mod observer;

@@ -7,16 +7,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-
 use super::audit_point;
+use super::logs::Logs;
 use super::settings::LoggerSettings;
 use super::snapshot::KeptCheckpoint;
 use super::step_log::StepLeaf;
-use super::task::Metric;
 use super::written::WrittenFiles;
 use crate::digest::Blake3Digest;
 use crate::durable;
+use crate::event_log::{Head, RunEvent};
 use crate::failure::{Advice, FailureKind, io_hint};
 use crate::merkle::MerkleLog;
 
@@ -34,11 +33,8 @@ pub const FINAL_CHECKPOINT: &str = "checkpoints/final.safetensors";
 /// Folder of the audit points inside a run directory.
 pub const AUDIT_POINTS: &str = "audit";
 
-const EVENTS: &str = "logs/events.jsonl";
 /// The log of figures inside a run directory.
 pub const METRICS: &str = "logs/metrics.csv";
-const METRICS_HEADER: &str = "step,epoch,metric,value\n";
-const DEBUG_LOG: &str = "v50_debug_log.md";
 
 /// A run directory that cannot be written or continued.
 #[derive(Debug, thiserror::Error)]
@@ -92,16 +88,10 @@ pub struct RunDirectory {
     files: WrittenFiles,
     steps: File,
     log: MerkleLog,
-    events: Option<File>,
-    metrics: Option<File>,
-    debug_log: Option<File>,
-    elapsed_before_seconds: f64,
+    logs: Logs,
     /// Whether only a part of a run is made here, which began at a checkpoint that lies elsewhere.
     is_part: bool,
 }
-
-/// How the names of figures of the final test begin: of the state that was tested, and of the last one.
-pub(super) const FINAL_FIGURES: [&str; 2] = ["test/", "last/"];
 
 impl RunDirectory {
     /// Creates the directory and its empty logs.
@@ -113,11 +103,8 @@ impl RunDirectory {
         for folder in [root.to_owned(), root.join(CHECKPOINTS), root.join("logs")] {
             fs::create_dir_all(&folder).map_err(at(&folder))?;
         }
-        let mut run = Self::open(root, logger)?;
-        if let Some(metrics) = &mut run.metrics {
-            metrics.write_all(METRICS_HEADER.as_bytes()).map_err(at(&root.join(METRICS)))?;
-        }
-        Ok(run)
+        let steps = locked(root)?;
+        Ok(Self::of(root, steps, Logs::create(root, logger)?))
     }
 
     /// Refuses a directory that holds something.
@@ -151,7 +138,7 @@ impl RunDirectory {
         for folder in [root.join(CHECKPOINTS), root.join("logs")] {
             fs::create_dir_all(&folder).map_err(at(&folder))?;
         }
-        let mut run = Self::open(root, logger)?;
+        let steps = locked(root)?;
         let path = root.join(STEP_LOG);
         let mut lines = complete_lines(&path)?;
         if (lines.len() as u64) < step {
@@ -162,7 +149,7 @@ impl RunDirectory {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             removed => removed.and_then(|()| durable::sync_folder(root)).map_err(at(&description))?,
         }
-        for later in run.audit_points()?.into_iter().filter(|point| *point > step) {
+        for later in audit_points(root)?.into_iter().filter(|point| *point > step) {
             let path = root.join(audit_point::name(later));
             fs::remove_file(&path).map_err(at(&path))?;
         }
@@ -172,57 +159,16 @@ impl RunDirectory {
             }
         }
         lines.truncate(step as usize);
-        run.steps.set_len(lines.iter().map(|line| line.len() as u64 + 1).sum()).map_err(at(&path))?;
+        steps.set_len(lines.iter().map(|line| line.len() as u64 + 1).sum()).map_err(at(&path))?;
+        let mut run = Self::of(root, steps, Logs::resume(root, logger, step)?);
         for line in &lines {
             run.log.append(line.as_bytes());
-        }
-        if run.metrics.is_some() {
-            // The final test is made again when the run ends again.
-            let is_kept = |line: &String| {
-                let mut fields = line.split(',');
-                let is_reached = fields.next().and_then(|s| s.parse::<u64>().ok()).is_some_and(|s| s <= step);
-                let of_the_end = |metric: &str| FINAL_FIGURES.iter().any(|begin| metric.starts_with(begin));
-                is_reached && !fields.nth(1).is_some_and(of_the_end)
-            };
-            let kept: Vec<String> = complete_lines(&root.join(METRICS))?.into_iter().filter(is_kept).collect();
-            run.begin_again(METRICS, &format!("{METRICS_HEADER}{}", whole(&kept)))?;
-            run.metrics = Some(append(root, METRICS)?);
-        }
-        if run.events.is_some() {
-            let events = complete_lines(&root.join(EVENTS))?;
-            run.elapsed_before_seconds = last_elapsed(&events);
-            // Without a line that was cut, which the next one would be glued to.
-            run.begin_again(EVENTS, &whole(&events))?;
-            run.events = Some(append(root, EVENTS)?);
         }
         Ok(run)
     }
 
-    /// Replaces a file that will be appended to.
-    fn begin_again(&self, name: &str, text: &str) -> Result<(), RunDirError> {
-        let path = self.root().join(name);
-        durable::write_whole(&path, text.as_bytes()).map_err(at(&path))
-    }
-
-    fn open(root: &Path, logger: LoggerSettings) -> Result<Self, RunDirError> {
-        let steps = append(root, STEP_LOG)?;
-        match steps.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Err(RunDirError::Locked { path: root.to_owned() }),
-            Err(fs::TryLockError::Error(source)) => {
-                return Err(RunDirError::Io { path: root.join(STEP_LOG), source });
-            }
-        }
-        Ok(Self {
-            files: WrittenFiles::new(root),
-            steps,
-            log: MerkleLog::new(),
-            events: logger.events.then(|| append(root, EVENTS)).transpose()?,
-            metrics: logger.metrics.then(|| append(root, METRICS)).transpose()?,
-            debug_log: logger.debug_log.then(|| append(root, DEBUG_LOG)).transpose()?,
-            elapsed_before_seconds: 0.0,
-            is_part: false,
-        })
+    fn of(root: &Path, steps: File, logs: Logs) -> Self {
+        Self { files: WrittenFiles::new(root), steps, log: MerkleLog::new(), logs, is_part: false }
     }
 
     /// The directory.
@@ -242,7 +188,12 @@ impl RunDirectory {
 
     /// Seconds that earlier processes spent on this run, by the last event each of them logged.
     pub fn elapsed_before_seconds(&self) -> f64 {
-        self.elapsed_before_seconds
+        self.logs.elapsed_before_seconds()
+    }
+
+    /// Where the log of events ends, if one is kept.
+    pub fn events_head(&self) -> Option<Head> {
+        self.logs.head()
     }
 
     /// Appends a step leaf.
@@ -257,44 +208,12 @@ impl RunDirectory {
         Ok(())
     }
 
-    /// Appends figures to the metrics log and the log for people.
+    /// Says in the logs what happened, `elapsed_seconds` after this process began.
     ///
     /// # Errors
     /// When they cannot be written.
-    pub fn append_metrics(&mut self, step: u64, epoch: u32, metrics: &[Metric]) -> Result<(), RunDirError> {
-        if let Some(file) = &mut self.metrics {
-            let lines: String = metrics.iter().map(|m| format!("{step},{epoch},{},{}\n", m.name, m.value)).collect();
-            file.write_all(lines.as_bytes()).map_err(at(&self.root().join(METRICS)))?;
-        }
-        let figures: Vec<_> = metrics.iter().map(|m| format!("{} = {:.6}", m.name, m.value)).collect();
-        self.note(&format!("- step {step}, epoch {epoch}: {}", figures.join(", ")))
-    }
-
-    /// Appends an event with the seconds this run has taken so far.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn append_event(&mut self, event: &str, step: u64, elapsed_seconds: f64) -> Result<(), RunDirError> {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Line<'a> {
-            event: &'a str,
-            step: u64,
-            elapsed_seconds: f64,
-        }
-        let Some(file) = &mut self.events else { return Ok(()) };
-        let elapsed_seconds = self.elapsed_before_seconds + elapsed_seconds;
-        let line = serde_json::to_string(&Line { event, step, elapsed_seconds }).expect("an event is plain data");
-        file.write_all(format!("{line}\n").as_bytes()).map_err(at(&self.root().join(EVENTS)))
-    }
-
-    /// Appends a line to the log for people.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn note(&mut self, line: &str) -> Result<(), RunDirError> {
-        let Some(file) = &mut self.debug_log else { return Ok(()) };
-        file.write_all(format!("{line}\n").as_bytes()).map_err(at(&self.root().join(DEBUG_LOG)))
+    pub fn record(&mut self, elapsed_seconds: f64, step: u64, event: RunEvent) -> Result<(), RunDirError> {
+        self.logs.record(self.files.root(), elapsed_seconds, step, event)
     }
 
     /// Writes a file whole, by its path inside the run directory.
@@ -358,17 +277,7 @@ impl RunDirectory {
     /// # Errors
     /// When the folder cannot be read.
     pub fn audit_points(&self) -> Result<Vec<u64>, RunDirError> {
-        let folder = self.root().join(AUDIT_POINTS);
-        if !folder.is_dir() {
-            return Ok(Vec::new());
-        }
-        let mut steps = Vec::new();
-        for entry in fs::read_dir(&folder).map_err(at(&folder))? {
-            let name = entry.map_err(at(&folder))?.file_name();
-            steps.extend(audit_point::step_of(&format!("{AUDIT_POINTS}/{}", name.to_string_lossy())));
-        }
-        steps.sort_unstable();
-        Ok(steps)
+        audit_points(self.root())
     }
 
     /// Makes `best` the checkpoint of that name, or makes it nothing.
@@ -428,18 +337,32 @@ impl RunDirectory {
     /// # Errors
     /// When syncing fails.
     pub fn sync(&self) -> Result<(), RunDirError> {
-        let files = [
-            (Some(&self.steps), STEP_LOG),
-            (self.events.as_ref(), EVENTS),
-            (self.metrics.as_ref(), METRICS),
-            (self.debug_log.as_ref(), DEBUG_LOG),
-        ];
-        for (file, name) in files {
-            if let Some(file) = file {
-                file.sync_all().map_err(at(&self.root().join(name)))?;
-            }
-        }
-        Ok(())
+        self.steps.sync_all().map_err(at(&self.root().join(STEP_LOG)))?;
+        self.logs.sync(self.root())
+    }
+}
+
+fn audit_points(root: &Path) -> Result<Vec<u64>, RunDirError> {
+    let folder = root.join(AUDIT_POINTS);
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut steps = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(at(&folder))? {
+        let name = entry.map_err(at(&folder))?.file_name();
+        steps.extend(audit_point::step_of(&format!("{AUDIT_POINTS}/{}", name.to_string_lossy())));
+    }
+    steps.sort_unstable();
+    Ok(steps)
+}
+
+/// The step log, which is held as long as a process writes the run.
+fn locked(root: &Path) -> Result<File, RunDirError> {
+    let steps = append(root, STEP_LOG)?;
+    match steps.try_lock() {
+        Ok(()) => Ok(steps),
+        Err(fs::TryLockError::WouldBlock) => Err(RunDirError::Locked { path: root.to_owned() }),
+        Err(fs::TryLockError::Error(source)) => Err(RunDirError::Io { path: root.join(STEP_LOG), source }),
     }
 }
 
@@ -463,22 +386,13 @@ pub fn complete_lines(path: &Path) -> Result<Vec<String>, RunDirError> {
     }
 }
 
-fn append(root: &Path, name: &str) -> Result<File, RunDirError> {
+pub(super) fn append(root: &Path, name: &str) -> Result<File, RunDirError> {
     let path = root.join(name);
     OpenOptions::new().create(true).append(true).read(true).open(&path).map_err(at(&path))
 }
 
-fn whole(lines: &[String]) -> String {
+pub(super) fn whole(lines: &[String]) -> String {
     lines.iter().map(|line| format!("{line}\n")).collect()
-}
-
-fn last_elapsed(events: &[String]) -> f64 {
-    #[derive(serde::Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Line {
-        elapsed_seconds: f64,
-    }
-    events.iter().rev().find_map(|line| serde_json::from_str::<Line>(line).ok()).map_or(0.0, |l| l.elapsed_seconds)
 }
 
 pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> RunDirError {

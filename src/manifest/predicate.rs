@@ -20,12 +20,14 @@ use crate::provenance::environment::Environment;
 use crate::provenance::git::GitRecord;
 use crate::provenance::path::RelativePath;
 
+pub use crate::event_log::ExitReason;
+
 use super::statement::{Predicate, StatementError};
 use super::strict_json::{DecimalU64, ExactF64, NonFinite};
 use super::timestamp::{UtcOffset, UtcTime};
 
 pub use self::computation::{
-    CheckpointRecord, CommandRecord, Computation, DeviceRecord, NumericsProfile, NumericsRecord, PrecisionRecord,
+    CheckpointRecord, CommandRecord, Computation, DeviceRecord, EventsRecord, NumericsProfile, NumericsRecord, PrecisionRecord,
     ProbeRecord, SandboxRecord, StepsRecord, StretchRecord, TrainingRecord, WorkerRecord,
 };
 
@@ -331,24 +333,6 @@ pub struct FiguresRecord {
 pub struct ExitRecord {
     /// Why.
     pub reason: ExitReason,
-}
-
-/// Why a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum ExitReason {
-    /// It did all the steps that the config asked for; a command exited with 0.
-    Completed,
-    /// The monitored metric no longer improved.
-    EarlyStopped,
-    /// The time the config allowed was over.
-    MaxTime,
-    /// It ended early so that all of it, the signature too, kept the wall time of its limits.
-    WallLimit,
-    /// Somebody stopped it; it can be resumed.
-    Interrupted,
-    /// A value was no longer finite.
-    Diverged,
 }
 
 impl DataRecord {

@@ -21,6 +21,7 @@ use crate::engine::run_dir::RunDirectory;
 use crate::engine::settings::Numerics;
 use crate::engine::snapshot::Snapshot;
 use crate::envelope::{Enforcement, NetworkFigure, NetworkMode, NetworkRule};
+use crate::event_log::RunEvent;
 use crate::failure::{Context, Failure};
 use crate::manifest::key::SigningKey;
 use crate::manifest::origin::{ComputationOrigin, ORIGIN, RunOrigin, TrainingOrigin};
@@ -373,7 +374,8 @@ impl<'a, W: Workload> Prepared<'a, W> {
         let mut run = RunDirectory::create(&root, settings.logger)?;
         begin(&root)?;
         origin::write_beginning(run.files(), &origin, &self.data, &sources)?;
-        run.note(&format!("# Run {id}\n\nconfig {digest}, {} overrides", origin.config.overrides.len()))?;
+        let began = RunEvent::Begun { run: id, config: origin.config.digest };
+        run.record((surroundings.elapsed)().as_secs_f64(), 0, began)?;
         let wall = self.wall_limit(Duration::ZERO);
         Ok(Started { prepared: self, run, origin, checkpoint: None, unmeasured: false, goes_on_after: None, wall })
     }
@@ -395,7 +397,7 @@ impl<'a, W: Workload> Prepared<'a, W> {
         let step = checkpoint.as_ref().map_or(0, |snapshot| snapshot.progress.position.step);
         let mut run = RunDirectory::resume(root, logger, step, MANIFEST)?;
         self.data.write(run.files())?;
-        run.note(&format!("- resumed at step {step}"))?;
+        run.record((surroundings.elapsed)().as_secs_f64(), step, RunEvent::Resumed)?;
         let (began, now) = match (recorded.computation.clone(), found.computation) {
             (ComputationOrigin::Training(began), ComputationOrigin::Training(now)) => (began, now),
             _ => return refuse("a training, got a command".into()),
@@ -528,7 +530,7 @@ impl<W: Workload> Trained<'_, W> {
         run.check_unchanged().context("the run is not signed")?;
         let steps = sign::steps_record(&run, end.steps)?;
         let (checkpoints, step_root) = (vec![sign::checkpoint_record(&run, &end)?], steps.merkle_root);
-        let audit_points = sign::audit_point_records(&run)?;
+        let (audit_points, events) = (sign::audit_point_records(&run)?, sign::events_record(&run)?);
         let ComputationOrigin::Training(training) = origin.computation.clone() else {
             return Err(Failure::new(format!("{ORIGIN}: expected a training, got a command")));
         };
@@ -544,6 +546,7 @@ impl<W: Workload> Trained<'_, W> {
                 steps,
                 checkpoints,
                 audit_points,
+                events,
             }),
             outputs,
             metrics: end.metrics.iter().map(|metric| (metric.clone(), end.test_samples)).collect(),
@@ -552,7 +555,7 @@ impl<W: Workload> Trained<'_, W> {
             wall_seconds: run.elapsed_before_seconds() + (surroundings.elapsed)().as_secs_f64(),
             peak_host_bytes: (surroundings.peak_host_bytes)(),
             peak_device_bytes,
-            exit: sign::exit_reason(end.exit),
+            exit: end.exit.reason(),
         };
         run.check_unchanged().context("the run is not signed")?;
         let origin = sign::sign(run.files(), origin, outcome, surroundings, key)?;

@@ -5,18 +5,19 @@ use std::path::{Path, PathBuf};
 use super::Surroundings;
 use crate::digest::{Blake3Digest, FileDigest};
 use crate::engine::audit_point;
-use crate::engine::fit::{Exit, FitEnd};
-use crate::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory, STEP_LOG, complete_lines};
+use crate::engine::fit::FitEnd;
+use crate::engine::run_dir::{FINAL_CHECKPOINT, RunDirError, RunDirectory, STEP_LOG, complete_lines};
 use crate::engine::snapshot::{MAX_CHECKPOINT_BYTES, Snapshot};
 use crate::engine::task::Metric;
 use crate::engine::written::WrittenFiles;
+use crate::event_log::{EVENTS, EventLog, ExitReason};
 use crate::envelope::{Bounds, Figures, NetworkFigure};
 use crate::failure::{Context, Failure};
 use crate::manifest::dsse::Envelope;
 use crate::manifest::key::SigningKey;
 use crate::manifest::origin::RunOrigin;
 use crate::manifest::predicate::{
-    CheckpointRecord, Computation, EnvelopeRecord, ExitReason, ExitRecord, FiguresRecord, FileRecord, MetricRecord,
+    CheckpointRecord, Computation, EnvelopeRecord, EventsRecord, ExitRecord, FiguresRecord, FileRecord, MetricRecord,
     StepsRecord, TrainingRun,
 };
 use crate::manifest::slsa::Provenance;
@@ -133,6 +134,19 @@ pub(super) fn steps_record(run: &RunDirectory, steps: u64) -> Result<StepsRecord
     Ok(StepsRecord { count: steps, merkle_root: log.root(), file })
 }
 
+/// Reads the log of events back: it is the one that this process went on with.
+pub(super) fn events_record(run: &RunDirectory) -> Result<Option<EventsRecord>, Failure> {
+    let Some(expected) = run.events_head() else { return Ok(None) };
+    let path = run.root().join(EVENTS);
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let log = EventLog::read(&text).with_context(|| format!("{}; the run is not signed", path.display()))?;
+    if log.head != expected {
+        return Err(RunDirError::Changed { path, expected: expected.digest, got: log.head.digest }.into());
+    }
+    let file = RelativePath::parse(EVENTS).expect("a constant is a path");
+    Ok(Some(EventsRecord { file, count: DecimalU64(expected.count), head: expected.digest }))
+}
+
 /// Reads the final checkpoint back: it must be the state that was claimed, also where another process wrote it.
 pub(super) fn checkpoint_record(run: &RunDirectory, end: &FitEnd) -> Result<CheckpointRecord, Failure> {
     let path = run.root().join(FINAL_CHECKPOINT);
@@ -171,15 +185,4 @@ fn signed_files(root: &Path) -> Result<(Vec<Subject>, Vec<FileRecord>), Failure>
         }
     }
     Ok((subjects, files))
-}
-
-/// Why a training ended, as the record has it.
-pub(super) fn exit_reason(exit: Exit) -> ExitReason {
-    match exit {
-        Exit::Completed => ExitReason::Completed,
-        Exit::EarlyStopped => ExitReason::EarlyStopped,
-        Exit::MaxTime => ExitReason::MaxTime,
-        Exit::WallLimit => ExitReason::WallLimit,
-        Exit::StepLimit | Exit::Interrupted => ExitReason::Interrupted,
-    }
 }

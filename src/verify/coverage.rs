@@ -1,5 +1,6 @@
 //! Which signed files are looked into, and by what.
 
+use crate::event_log::{DEBUG_LOG, EVENTS};
 use crate::manifest::origin::ORIGIN;
 use crate::manifest::predicate::{CheckpointRecord, TrainingRun};
 
@@ -22,8 +23,6 @@ pub(super) enum Coverage {
 
 /// The final figures and those on the way.
 pub(super) const METRICS_LOG: &str = "logs/metrics.csv";
-/// What happened when.
-pub(super) const EVENTS_LOG: &str = "logs/events.jsonl";
 
 /// The resolved config of a command, in its run directory: what `{config}` stands for.
 pub const COMMAND_CONFIG_YAML: &str = "config.yaml";
@@ -50,8 +49,9 @@ pub(super) fn coverage(name: &str, claim: &TrainingRun) -> Coverage {
         ORIGIN => Coverage::Checked,
         _ if claim.command().is_some() => of_command(name, claim),
         STEP_LEAVES | METRICS_LOG => Coverage::Checked,
-        // Times, and the same figures for a person.
-        EVENTS_LOG | "v50_debug_log.md" => Coverage::NotChecked,
+        // Compared with the log of events, whose times are the trainer's own word.
+        DEBUG_LOG if claim.training().is_some_and(|training| training.events.is_some()) => Coverage::Checked,
+        EVENTS | DEBUG_LOG => Coverage::NotChecked,
         _ if claim.outputs.iter().any(|output| output.as_str() == name) => Coverage::ByReplay,
         _ if of_training(claim).any(|point| point.file.as_str() == name) => Coverage::AuditPoint,
         _ => match name.split_once('/') {

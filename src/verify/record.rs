@@ -1,33 +1,23 @@
 //! The record against itself: what the signed files say of the run is what the signed statement says.
 
-use serde::Deserialize;
-
-use super::coverage::{EVENTS_LOG, METRICS_LOG};
+use super::coverage::METRICS_LOG;
 use super::{Check, VerifiedRun};
 use crate::manifest::origin::{ORIGIN, RunOrigin};
+use crate::manifest::predicate::Computation;
 use crate::manifest::strict_json;
-
-/// One line of the log of events.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Event {
-    event: String,
-    step: u64,
-    elapsed_seconds: f64,
-}
 
 impl VerifiedRun {
     /// Compares what the run started from, the log of metrics and the log of events with the statement.
     pub fn check_record(&self) -> Check {
         let mut check = Check::new("record");
         self.compare_origin(&mut check);
-        match self.claim().command() {
-            None => {
+        match &self.claim().computation {
+            Computation::Training(training) => {
                 self.compare_metrics(&mut check);
-                self.compare_events(&mut check);
+                self.compare_events(training, &mut check);
             }
             // Files of such names in its directory are its own.
-            Some(command) => {
+            Computation::Command(command) => {
                 check.note(format!(
                     "the run is of a command, {}: no step log, and no claim about its arithmetic; its metrics are its own \
                      word, unless a replay compares them",
@@ -99,39 +89,6 @@ impl VerifiedRun {
                 let finding = format!("{METRICS_LOG}: {}: expected {expected}, as signed, got {got}", metric.name);
                 check.fail_at(&self.root.join(METRICS_LOG), finding);
             }
-        }
-    }
-
-    /// The log of events goes forward, ends where the run ends, and took no longer than the run says.
-    fn compare_events(&self, check: &mut Check) {
-        let Some(bytes) = self.optional_subject(EVENTS_LOG, check) else { return };
-        let claim = self.claim();
-        let steps = claim.training().map_or(0, |training| training.steps.count);
-        let mut fail = |finding: String| check.fail_at(&self.root.join(EVENTS_LOG), format!("{EVENTS_LOG}: {finding}"));
-        let text = String::from_utf8_lossy(&bytes);
-        let (mut elapsed, mut last) = (0.0, None);
-        for (number, line) in (1..).zip(text.lines()) {
-            let event: Event = match serde_json::from_str(line) {
-                Ok(event) => event,
-                Err(error) => return fail(format!("line {number}: expected an event, got something else ({error})")),
-            };
-            if event.elapsed_seconds.is_nan() || event.elapsed_seconds < elapsed {
-                return fail(format!("line {number}: expected at least {elapsed} s, got {} s", event.elapsed_seconds));
-            }
-            elapsed = event.elapsed_seconds;
-            last = Some(event);
-        }
-        let wall = claim.envelope.figures.wall_seconds.get();
-        if elapsed > wall {
-            fail(format!("expected events within the {wall} s that the run says it took, got one at {elapsed} s"));
-        }
-        match last {
-            Some(event) if event.event == "finished" && event.step == steps => {}
-            Some(event) => fail(format!(
-                "expected to end with finished at step {steps}, got {} at step {}",
-                event.event, event.step
-            )),
-            None => fail("expected events, got none".into()),
         }
     }
 

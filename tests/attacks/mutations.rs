@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use spectramind::engine::snapshot::Snapshot;
+use spectramind::event_log::{DEBUG_LOG, EVENTS};
 use spectramind::manifest::predicate::TrainingRun;
 
-use crate::forgery::{forge, own_key, put_digest, put_origin, put_steps, sign_payload, statement, training};
+use crate::forgery::{forge, own_key, put_digest, put_origin, put_steps, retell, sign_payload, statement, training};
 use crate::sandbox::{Outcome, repository, trained_copy};
 
 /// What an audit says of a change: the checks that did not pass.
@@ -118,11 +119,16 @@ fn every_field_of_the_record_is_checked_or_named() {
     let claim = serde_json::to_value(&honest.predicate).expect("JSON");
     let mut found = Vec::new();
     leaves(&claim, "", &mut found);
+    let logs = [EVENTS, DEBUG_LOG].map(|name| (name, std::fs::read(sandbox.path("run").join(name)).expect("read")));
     let put = |predicate: TrainingRun| {
         let mut other = honest.clone();
         other.predicate = predicate;
         // Nobody who lies in one place forgets the other.
         put_origin(&sandbox, &mut other);
+        for (name, bytes) in &logs {
+            std::fs::write(sandbox.path("run").join(name), bytes).expect("write");
+        }
+        retell(&sandbox, "run", &mut other);
         let payload = spectramind::manifest::strict_json::to_vec(&other).expect("payload");
         sign_payload(&sandbox, "run", &payload, &own_key(&sandbox));
     };

@@ -13,19 +13,15 @@ use crate::config::{Composer, Config, Differences, SearchPath};
 use crate::durable;
 use crate::engine::task::Metric;
 use crate::failure::{Context, Failure, FailureKind, Result};
-use crate::foreign;
 use crate::manifest::claimed::ClaimedRun;
 use crate::manifest::predicate::DataRole;
 use crate::manifest::verdict::ReplayVerdict;
-use crate::manifest::verified::read_unverified_verdict;
 use crate::provenance::path::RelativePath;
 use crate::run::{Workloads, curves};
 use crate::verify::VERDICT;
 
 use super::page;
-
-/// Largest verdict that is read.
-const MAX_VERDICT_BYTES: u64 = 1 << 26;
+use super::verdict::verdict;
 
 /// The config inside a run directory.
 const CONFIG: &str = ".hydra/config.yaml";
@@ -138,19 +134,6 @@ fn report(
         pictures,
         run,
     })
-}
-
-/// What a verifier's verdict in the directory says; nothing where there is none.
-fn verdict(run: &ClaimedRun) -> Result<Option<Result<ReplayVerdict, String>>> {
-    let file = match foreign::open(run.root(), VERDICT) {
-        Err(error) if error.is_missing() => return Ok(None),
-        opened => opened?,
-    };
-    let verdict = read_unverified_verdict(&file.read(MAX_VERDICT_BYTES)?).map_err(|error| error.to_string());
-    Ok(Some(verdict.and_then(|verdict| match verdict.manifest == run.identity() {
-        true => Ok(verdict),
-        false => Err(format!("it is about another manifest: {}", verdict.manifest)),
-    })))
 }
 
 fn config(run: &ClaimedRun, sources: &Sources) -> Result<ShownConfig> {

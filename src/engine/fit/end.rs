@@ -2,11 +2,13 @@
 
 use burn::tensor::backend::AutodiffBackend;
 
-use super::{Exit, FitEnd, FitError, FitOutcome, FitPlan, State, begin, checkpoint_file, evaluate};
+use super::{Exit, FitEnd, FitError, FitOutcome, FitPlan, State, begin, checkpoint_file, evaluate, figures};
 use crate::engine::kept::Ranking;
-use crate::engine::run_dir::{BEST_CHECKPOINT, FINAL_CHECKPOINT, FINAL_FIGURES, RunDirectory};
+use crate::engine::logs::FINAL_FIGURES;
+use crate::engine::run_dir::{BEST_CHECKPOINT, FINAL_CHECKPOINT, RunDirectory};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::task::{InferenceModel, Metric, Split, Task};
+use crate::event_log::RunEvent;
 
 /// Writes the last state, tests the best one, and says how the run ended.
 pub(super) fn finish<B: AutodiffBackend, T: Task>(
@@ -36,8 +38,9 @@ pub(super) fn finish<B: AutodiffBackend, T: Task>(
         }
     };
     let test_samples = plan.evaluated(Split::Test, task.sample_ids(Split::Test).len()) as u64;
-    run.append_metrics(step, snapshot.progress.position.epoch, &metrics)?;
-    run.append_event("finished", step, plan.seconds())?;
+    let epoch = snapshot.progress.position.epoch;
+    let finished = RunEvent::Finished { reason: exit.reason(), epoch, figures: figures(&metrics) };
+    run.record(plan.seconds(), step, finished)?;
     run.sync()?;
     let state_digest = snapshot.state_digest();
     let end = FitEnd { exit, steps: step, state_digest, checkpoint, best_is_elsewhere, metrics, test_samples };

@@ -38,6 +38,21 @@ pub struct TrainingRecord {
     /// The audit points, in the order of their steps: states for a checker to begin at, which may be kept elsewhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub audit_points: Vec<CheckpointRecord>,
+    /// The log of events, where one is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<EventsRecord>,
+}
+
+/// A log of events: where a chain of lines ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EventsRecord {
+    /// Its path inside the run directory.
+    pub file: RelativePath,
+    /// How many lines it has.
+    pub count: DecimalU64,
+    /// BLAKE3 of the last one, which names the one before it, and so on to the first.
+    pub head: Blake3Digest,
 }
 
 /// What is claimed of a program of the user's own.

@@ -116,6 +116,7 @@ pub(crate) fn example() -> TrainingRun {
                 state_digest: digest(9),
             }],
             audit_points: Vec::new(),
+            events: None,
         }),
         outputs: vec![path("predictions.csv")],
         files: vec![FileRecord { path: path("steps.jsonl"), size: DecimalU64(7) }],

@@ -1,0 +1,115 @@
+//! The logs of a run, which say what happened: of every event a line for programs, lines of figures, and lines for a person.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use super::run_dir::{METRICS, RunDirError, append, at, complete_lines, whole};
+use super::settings::LoggerSettings;
+use crate::durable;
+use crate::event_log::{DEBUG_LOG, EVENTS, EventLine, Figure, Head, RunEvent};
+
+const METRICS_HEADER: &str = "step,epoch,metric,value\n";
+
+/// How the names of figures of the final test begin: of the state that was tested, and of the last one.
+pub(super) const FINAL_FIGURES: [&str; 2] = ["test/", "last/"];
+
+/// The logs that are kept, open to be appended to.
+#[derive(Debug)]
+pub(super) struct Logs {
+    events: Option<File>,
+    head: Head,
+    metrics: Option<File>,
+    debug_log: Option<File>,
+    elapsed_before_seconds: f64,
+}
+
+impl Logs {
+    /// Begins logs.
+    pub fn create(root: &Path, logger: LoggerSettings) -> Result<Self, RunDirError> {
+        let mut logs = Self::open(root, logger)?;
+        write(logs.metrics.as_mut(), root, METRICS, METRICS_HEADER)?;
+        Ok(logs)
+    }
+
+    /// Goes on with the logs of a run after `step`: without figures from after it, and without lines that were cut.
+    pub fn resume(root: &Path, logger: LoggerSettings, step: u64) -> Result<Self, RunDirError> {
+        if logger.metrics {
+            // The final test is made again when the run ends again.
+            let is_kept = |line: &String| {
+                let mut fields = line.split(',');
+                let is_reached = fields.next().and_then(|s| s.parse::<u64>().ok()).is_some_and(|s| s <= step);
+                let of_the_end = |metric: &str| FINAL_FIGURES.iter().any(|begin| metric.starts_with(begin));
+                is_reached && !fields.nth(1).is_some_and(of_the_end)
+            };
+            let kept: Vec<String> = complete_lines(&root.join(METRICS))?.into_iter().filter(is_kept).collect();
+            begin_again(root, METRICS, &format!("{METRICS_HEADER}{}", whole(&kept)))?;
+        }
+        let (mut head, mut elapsed) = (Head::of_nothing(), 0.0);
+        if logger.events {
+            let lines = complete_lines(&root.join(EVENTS))?;
+            begin_again(root, EVENTS, &whole(&lines))?;
+            head = Head::of(lines.iter().map(String::as_str));
+            // A log that somebody else wrote to is refused when the run is signed.
+            let events: Vec<EventLine> = lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
+            elapsed = events.last().map_or(0.0, |last| last.elapsed_seconds);
+            if logger.debug_log {
+                begin_again(root, DEBUG_LOG, &events.iter().map(EventLine::for_people).collect::<String>())?;
+            }
+        }
+        Ok(Self { head, elapsed_before_seconds: elapsed, ..Self::open(root, logger)? })
+    }
+
+    fn open(root: &Path, logger: LoggerSettings) -> Result<Self, RunDirError> {
+        Ok(Self {
+            events: logger.events.then(|| append(root, EVENTS)).transpose()?,
+            head: Head::of_nothing(),
+            metrics: logger.metrics.then(|| append(root, METRICS)).transpose()?,
+            debug_log: logger.debug_log.then(|| append(root, DEBUG_LOG)).transpose()?,
+            elapsed_before_seconds: 0.0,
+        })
+    }
+
+    /// Says what happened, `elapsed_seconds` after this process began.
+    pub fn record(&mut self, root: &Path, elapsed_seconds: f64, step: u64, event: RunEvent) -> Result<(), RunDirError> {
+        if let Some((epoch, figures)) = event.figures() {
+            let line = |Figure { name, value }: &Figure| format!("{step},{epoch},{name},{value}\n");
+            write(self.metrics.as_mut(), root, METRICS, &figures.iter().map(line).collect::<String>())?;
+        }
+        let (line, text) = self.head.append(self.elapsed_before_seconds + elapsed_seconds, step, event);
+        write(self.events.as_mut(), root, EVENTS, &(text + "\n"))?;
+        write(self.debug_log.as_mut(), root, DEBUG_LOG, &line.for_people())
+    }
+
+    /// Where the log of events ends, if one is kept.
+    pub fn head(&self) -> Option<Head> {
+        self.events.as_ref().map(|_| self.head)
+    }
+
+    /// Seconds that earlier processes spent on this run, by the last event each of them logged.
+    pub fn elapsed_before_seconds(&self) -> f64 {
+        self.elapsed_before_seconds
+    }
+
+    /// Makes what was written durable.
+    pub fn sync(&self, root: &Path) -> Result<(), RunDirError> {
+        for (file, name) in [(&self.events, EVENTS), (&self.metrics, METRICS), (&self.debug_log, DEBUG_LOG)] {
+            if let Some(file) = file {
+                file.sync_all().map_err(at(&root.join(name)))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One write call: what a crash leaves is whole lines and at most one cut one.
+fn write(file: Option<&mut File>, root: &Path, name: &str, text: &str) -> Result<(), RunDirError> {
+    let Some(file) = file else { return Ok(()) };
+    file.write_all(text.as_bytes()).map_err(at(&root.join(name)))
+}
+
+/// Replaces a file that will be appended to.
+fn begin_again(root: &Path, name: &str, text: &str) -> Result<(), RunDirError> {
+    let path = root.join(name);
+    durable::write_whole(&path, text.as_bytes()).map_err(at(&path))
+}
