@@ -34,6 +34,7 @@ mod package;
 mod plots;
 mod profiles;
 mod ranks;
+mod runs;
 mod sandbox;
 mod scoring;
 mod segments;

@@ -74,6 +74,9 @@ pub struct Arguments {
     /// Go on with an unfinished run or multirun from where it stopped, with the configuration it began with
     #[arg(long, value_name = "DIR", conflicts_with_all = ["overrides", "config_name", "cfg", "info", "multirun", "zip"])]
     pub resume: Option<PathBuf>,
+    /// Show no progress: only results, warnings and errors
+    #[arg(long)]
+    pub quiet: bool,
 }
 
 /// Which config `--cfg` prints.

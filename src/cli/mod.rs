@@ -7,6 +7,7 @@ mod commit;
 mod completion;
 mod compose;
 mod config;
+mod console;
 mod digests;
 mod doctor;
 #[cfg(unix)]
