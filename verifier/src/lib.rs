@@ -152,7 +152,7 @@ fn checked(command: Command, workloads: &Workloads) -> anyhow::Result<Checked> {
             let (composed, accelerator) = (config.as_ref(), device.accelerator);
             let again = Again { run, config: composed, data: &signed, accelerator, workloads, work_tree, run_command };
             match segments.amount() {
-                Some(amount) => found.replayed_in_part(|| again.segments(amount, segments.draw.as_deref())),
+                Some(amount) => found.replayed_in_part(|| again.segments(amount, &segments)),
                 None => found.replayed(|| again.replay()),
             }
             found.config = config;
@@ -195,7 +195,7 @@ fn checked(command: Command, workloads: &Workloads) -> anyhow::Result<Checked> {
                 let config = config.as_ref();
                 let again = Again { run, config, data: &signed, accelerator, workloads, work_tree, run_command };
                 match segments.amount() {
-                    Some(amount) => found.replayed_in_part(|| again.segments(amount, segments.draw.as_deref())),
+                    Some(amount) => found.replayed_in_part(|| again.segments(amount, &segments)),
                     None => found.replayed(|| again.replay()),
                 }
             }
