@@ -25,6 +25,12 @@ if [ -n "$(git status --porcelain --untracked-files=all)" ]; then
     exit 1
 fi
 
+rust=$(sed -n 's/^rust=//p' release/toolchain)
+if [ "$(rustc -V | cut -d ' ' -f 2)" != "$rust" ]; then
+    echo "release/build.sh: expected rustc $rust, got $(rustc -V): rustup toolchain install $rust && rustup override set $rust" >&2
+    exit 1
+fi
+
 # Zig's compiler and linker, which know the symbols of older glibcs: pinned, and the same on every machine.
 tools=target/release-python
 if ! cmp -s release/requirements.txt "$tools/requirements.txt"; then
@@ -75,4 +81,7 @@ tar --create --directory "$stage" --sort=name --format=gnu --mtime="@$SOURCE_DAT
 if [ -z "$variant" ]; then
     python3 release/wheel.py --version "$version" --glibc "$glibc" --from "$stage/$name" --out "$out"
 fi
-(cd "$out" && sha256sum ./*.tar.gz ./*.whl ./*.cdx.json 2>/dev/null | sed 's|\./||' > SHA256SUMS; cat SHA256SUMS)
+cd "$out"
+find . -maxdepth 1 -type f ! -name SHA256SUMS -printf '%P\n' | sort | xargs sha256sum > "$stage/sums"
+cp "$stage/sums" SHA256SUMS
+cat SHA256SUMS

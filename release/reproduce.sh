@@ -1,10 +1,16 @@
 #!/usr/bin/env bash
 # Builds the release twice, in two folders of other names and depths, and compares every byte of what came of it:
 #
-#   release/reproduce.sh [--cpu]
+#   release/reproduce.sh [--keep DIR] [--cpu]
+#
+# --keep copies them there when they are the same.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-here=$PWD
+here=$PWD keep=
+if [ "${1:-}" = --keep ]; then
+    keep=${2:?--keep: expected a folder}
+    shift 2
+fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 for folder in one "two/deeper"; do
@@ -19,5 +25,9 @@ done
 if ! diff --recursive --brief "$scratch/one/dist" "$scratch/two/deeper/dist"; then
     echo 'release/reproduce.sh: expected the same bytes from both folders, got the differences above' >&2
     exit 1
+fi
+if [ -n "$keep" ]; then
+    mkdir -p "$keep"
+    cp "$scratch"/one/dist/* "$keep/"
 fi
 echo "the same bytes, built twice: $(git rev-parse HEAD)"
