@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-variant= out=target/dist features=spectramind-verify/replay,wgpu,cuda
+variant='' out=target/dist features=spectramind-verify/replay,wgpu,cuda
 while [ $# -gt 0 ]; do
     case $1 in
         --cpu) variant=-cpu features=spectramind-verify/replay ;;
@@ -63,7 +63,9 @@ mkdir -p "$stage/$name/bin" "$out"
 cp "$built/spectramind" "$built/spectramind-verify" "$stage/$name/bin/"
 bash release/check-program.sh "$glibc" "$stage/$name/bin/spectramind" "$stage/$name/bin/spectramind-verify"
 
-"${build[@]}" --example pages
+# Of the verifier's package alone: with the program's own, its libraries would be built again with what its tests ask for.
+cargo-zigbuild zigbuild --locked --offline --release --target "$triple.$glibc" --target-dir target \
+    --package spectramind-verify --features "$features" --example pages
 "$built/examples/pages" "$stage/$name"
 for shell in bash fish zsh; do
     file=spectramind.$shell

@@ -22,7 +22,7 @@ for program; do
     others=$(objdump --private-headers "$program" | sed -n 's/^ *NEEDED *//p' |
         grep -vxE 'lib(c|m|dl|pthread|rt|util|gcc_s)\.so\.[0-9]+|ld-linux-x86-64\.so\.2' || true)
     if [ -n "$others" ]; then
-        echo "$program: expected no library but glibc's, got" $others >&2
+        echo "$program: expected no library but glibc's, got ${others//$'\n'/ }" >&2
         bad=1
     fi
     size=$(stat -c %s "$program")

@@ -6,16 +6,16 @@
 # --keep copies them there when they are the same.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-here=$PWD keep=
+here=$PWD commit=$(git rev-parse HEAD) keep=''
 if [ "${1:-}" = --keep ]; then
     keep=${2:?--keep: expected a folder}
     shift 2
 fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-for folder in one "two/deeper"; do
+for folder in one two/deeper; do
     git clone --quiet "$here" "$scratch/$folder/spectramind"
-    git -C "$scratch/$folder/spectramind" checkout --quiet "$(git rev-parse HEAD)"
+    git -C "$scratch/$folder/spectramind" checkout --quiet "$commit"
     # No build takes anything from the other, nor from what was built here before.
     bash "$scratch/$folder/spectramind/release/build.sh" "$@" --out "$scratch/$folder/dist" > "$scratch/log" 2>&1 ||
         { tail -n 40 "$scratch/log" >&2; exit 1; }
@@ -30,4 +30,4 @@ if [ -n "$keep" ]; then
     mkdir -p "$keep"
     cp "$scratch"/one/dist/* "$keep/"
 fi
-echo "the same bytes, built twice: $(git rev-parse HEAD)"
+echo "the same bytes, built twice: $commit"

@@ -121,7 +121,8 @@ pub fn main(workloads: &Workloads) -> ExitCode {
 pub fn command(workloads: &Workloads) -> clap::Command {
     let command = Arguments::command().name(program::name()).version(program::version());
     subcommands(workloads).into_iter().fold(command, |command, own| {
-        command.subcommand(work::Arguments::augment_args(clap::Command::new(own.name).about(own.about)))
+        // The arguments bring a description of theirs, which is none of the command.
+        command.subcommand(work::Arguments::augment_args(clap::Command::new(own.name)).about(own.about))
     })
 }
 
