@@ -127,6 +127,9 @@ fn every_command_of_both_programs_has_a_manual_page_that_groff_accepts() {
     listed(&["spectramind-verify".to_owned()], &|arguments| sandbox.verify(arguments).stdout, &mut expected);
     assert_eq!(written.keys().cloned().collect::<BTreeSet<_>>(), expected);
     assert!(expected.contains("spectramind-keys-trust-add.1") && expected.contains("spectramind-verify-audit.1"));
+    // A workload's commands have descriptions of their own.
+    let predict = String::from_utf8_lossy(&written["spectramind-predict.1"]);
+    assert!(predict.contains("Turn a checkpoint and a split of a data set into a submission"), "{predict}");
     let completions: Vec<_> = files(&folder.path().join("completions")).into_keys().collect();
     assert_eq!(completions, ["_spectramind-verify", "spectramind-verify.bash", "spectramind-verify.fish"]);
     let there = Command::new("groff").arg("--version").output().is_ok();
