@@ -22,6 +22,7 @@ mod forgery;
 mod git;
 mod golden;
 mod hydra;
+mod install;
 mod interruption;
 mod keys;
 mod layers;

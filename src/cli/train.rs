@@ -9,7 +9,7 @@ use crate::cli::digests::Digests;
 use crate::cli::job::Job;
 use crate::cli::output::outln;
 use crate::cli::progress::Stages;
-use crate::cli::{compose, interrupt, keys, passphrase, program, ranks, sweep, world};
+use crate::cli::{compose, init, interrupt, keys, passphrase, program, ranks, sweep, world};
 use crate::engine::fit::{Exit, FitEnd};
 use crate::engine::run_dir::RunDirectory;
 use crate::failure::{Failure, Result};
@@ -158,6 +158,9 @@ fn record(job: &Job, arguments: &Arguments, workloads: &Workloads, crew: Crew<'_
                 if let News::Begun(origin) = &news {
                     // The run may take days, and not be ended by itself.
                     digests.save();
+                    if origin.git.is_none() {
+                        eprintln!("{}", init::OUTSIDE_A_REPOSITORY);
+                    }
                     // A composer that cannot be had now could not be had for this run.
                     let composer = selection.composer(PRIMARY).ok();
                     if let Some(why) = composer.and_then(|composer| run::audit_difference(origin, &composer)) {

@@ -7,7 +7,7 @@ use spectramind::manifest::verdict::ReplayRecord;
 use spectramind::verify::{Check, Report, SignedData, VerifiedRun};
 
 use crate::Workloads;
-use crate::arguments::{Accelerator, CaseArguments, DisputeArguments, SegmentAmount};
+use crate::arguments::{Accelerator, CaseArguments, DisputeArguments, SegmentAmount, SegmentArguments};
 
 /// What a run is made again from.
 #[cfg_attr(not(feature = "replay"), expect(dead_code, reason = "without the engine nothing is trained"))]

@@ -1,5 +1,6 @@
 //! The command line, and what each part of it says about a run.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

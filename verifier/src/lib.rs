@@ -53,6 +53,11 @@ const NOT_CHECKED: u8 = 3;
 /// A bug in this program.
 const BUG: u8 = 70;
 
+/// The whole command line: what its manual pages are made of.
+pub fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
 /// The program: reads the arguments of the process, checks what they say, and replays runs of these workloads.
 pub fn main(workloads: &Workloads) -> ExitCode {
     let arguments = arguments::of_process();
