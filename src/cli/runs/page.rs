@@ -124,7 +124,7 @@ fn figures(pictures: &[Picture]) -> Markup {
     html! {
         @for picture in pictures {
             // Of our own making: texts in it were escaped where it was drawn.
-            figure { div.wide { (PreEscaped(picture.svg())) } figcaption { (shown(&picture.caption)) } }
+            figure { (wide(&picture.caption, &PreEscaped(picture.svg()))) figcaption { (shown(&picture.caption)) } }
         }
     }
 }
