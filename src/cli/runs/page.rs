@@ -134,11 +134,6 @@ fn wide(name: &str, content: &PreEscaped<&str>) -> Markup {
     html! { div.wide tabindex="0" role="region" aria-label=(shown(name)) { (content) } }
 }
 
-/// What may be wider than the screen: it scrolls by itself, also by the keyboard, and a screen reader has a name for it.
-fn wide(name: &str, inner: &Markup) -> Markup {
-    html! { div.wide tabindex="0" role="region" aria-label=(shown(name)) { (inner) } }
-}
-
 fn config(claim: &TrainingRun, config: &ShownConfig) -> Markup {
     let record = &claim.config;
     let list =
