@@ -37,6 +37,7 @@ mod ranks;
 mod sandbox;
 mod scoring;
 mod segments;
+mod shown;
 mod suites;
 mod training;
 mod twice;
