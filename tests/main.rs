@@ -39,6 +39,7 @@ mod runs;
 mod sandbox;
 mod scoring;
 mod segments;
+mod shown;
 mod suites;
 mod training;
 mod twice;
