@@ -22,6 +22,13 @@ pub fn forge(sandbox: &Sandbox, change: impl FnOnce(&mut Statement<TrainingRun>)
     forge_run(sandbox, "run", change);
 }
 
+/// As [`forge`], but no log is made to agree.
+pub fn forge_alone(sandbox: &Sandbox, change: impl FnOnce(&mut Statement<TrainingRun>)) {
+    let mut statement = statement(sandbox, "run");
+    change(&mut statement);
+    sign(sandbox, "run", &statement, &own_key(sandbox));
+}
+
 /// As [`forge`], of a run directory with another name.
 pub fn forge_run(sandbox: &Sandbox, run: &str, change: impl FnOnce(&mut Statement<TrainingRun>)) {
     let mut statement = statement(sandbox, run);

@@ -108,7 +108,7 @@ impl Training {
         self.validated.push(metric.value);
     }
 
-    /// The facts in one line: the epoch, the rate, the time left, the loss, validations, what computes, memory.
+    /// The facts in one line: the epoch, the rate, the time left, the loss, validations, memory, what computes.
     fn facts(&self, taken: Duration, max_time: Option<Duration>, memory: Option<u64>, computing: &str) -> String {
         let mut facts = vec![format!("epoch {}", self.epoch + 1)];
         let made = self.step.saturating_sub(self.done_before);
@@ -128,11 +128,12 @@ impl Training {
         if let Some(last) = self.validated.last() {
             facts.push(format!("{} {last:.4} {}", self.name, curve(&self.validated)).trim_end().to_owned());
         }
-        if !computing.is_empty() {
-            facts.push(computing.to_owned());
-        }
         if let Some(bytes) = memory {
             facts.push(format!("{} MB", bytes / 1_000_000));
+        }
+        // Last: it is long, and a terminal cuts what does not fit.
+        if !computing.is_empty() {
+            facts.push(computing.to_owned());
         }
         facts.join(", ")
     }
@@ -187,7 +188,7 @@ mod tests {
     #[test]
     fn the_rate_is_that_of_this_process_and_the_time_left_follows_from_it() {
         let facts = training().facts(Duration::from_secs(20), None, Some(310_000_000), "cpu, 2 threads");
-        let expected = "epoch 3, 10 steps/s, 1:10 left, loss 0.2500, val/score 0.2000 ▁█▅, cpu, 2 threads, 310 MB";
+        let expected = "epoch 3, 10 steps/s, 1:10 left, loss 0.2500, val/score 0.2000 ▁█▅, 310 MB, cpu, 2 threads";
         assert_eq!(facts, expected);
     }
 

@@ -6,15 +6,13 @@ use spectramind::manifest::statement::Statement;
 use spectramind::manifest::strict_json::DecimalU64;
 
 use super::assert_fails;
-use crate::forgery::{events, own_key, put_digest, put_events, sign, statement, training};
+use crate::forgery::{events, forge_alone, put_digest, put_events, statement, training};
 use crate::sandbox::{Sandbox, trained_copy};
 
 /// Signs a run after a change, and nothing of it is made to agree.
 fn forge_only(change: impl FnOnce(&Sandbox, &mut Statement<TrainingRun>)) -> Sandbox {
     let sandbox = trained_copy();
-    let mut statement = statement(&sandbox, "run");
-    change(&sandbox, &mut statement);
-    sign(&sandbox, "run", &statement, &own_key(&sandbox));
+    forge_alone(&sandbox, |statement| change(&sandbox, statement));
     sandbox
 }
 
@@ -50,7 +48,7 @@ fn the_honest_log_is_a_chain_whose_head_is_signed() {
     assert_eq!((record.count.0, record.head), (head.count, head.digest));
     let lines = events(&sandbox, "run");
     assert!(matches!(&lines[0].event, RunEvent::Begun { .. }), "{lines:?}");
-    assert!(lines.iter().any(|line| matches!(&line.event, RunEvent::AuditPoint { .. })), "{lines:?}");
+    assert!(lines.iter().any(|line| matches!(&line.event, RunEvent::Checkpoint { .. })), "{lines:?}");
     let audit = sandbox.audit(&[]);
     assert_eq!(audit.code, 0, "{}", audit.stdout);
 }

@@ -8,7 +8,7 @@ use spectramind::engine::snapshot::Snapshot;
 use spectramind::event_log::{DEBUG_LOG, EVENTS};
 use spectramind::manifest::predicate::TrainingRun;
 
-use crate::forgery::{forge, own_key, put_digest, put_origin, put_steps, retell, sign_payload, statement, training};
+use crate::forgery::{forge, forge_alone, own_key, put_digest, put_origin, put_steps, retell, sign_payload, statement, training};
 use crate::sandbox::{Outcome, repository, trained_copy};
 
 /// What an audit says of a change: the checks that did not pass.
@@ -262,7 +262,7 @@ fn every_signed_file_is_checked_or_named() {
             [&bytes[..], b"\n"].concat()
         };
         std::fs::write(&path, other).expect("write");
-        forge(&sandbox, |statement| put_digest(&sandbox, statement, name));
+        forge_alone(&sandbox, |statement| put_digest(&sandbox, statement, name));
         let outcome = sandbox.audit(&["--replay"]);
         let answer = says(&outcome);
         if answer == NOTHING {
