@@ -26,6 +26,14 @@ const ELSEWHERE: &[(&str, &str, &str, &str)] = &[
     ),
     ("git clone", "needs the network", ".github/workflows/weekly.yml", "run: git clone"),
     ("tests/burn/run.sh", "needs Burn's sources", ".github/workflows/weekly.yml", "run: tests/burn/run.sh"),
+    ("pip install --no-index ./spectramind", "needs a release", "release/try-wheel.sh", "--no-index"),
+    ("sha256sum --check", "needs a release", ".github/workflows/release.yml", "sha256sum --check"),
+    ("tar xf spectramind", "needs a release", "tests/install.rs", "pkg-url"),
+    ("gh attestation", "needs a release", ".github/workflows/release.yml", "attest-build-provenance"),
+    ("cargo binstall", "needs a release", "tests/install.rs", "pkg-url"),
+    ("docker ", "needs Docker", "release/Dockerfile", "docker build --file release/Dockerfile --tag spectramind ."),
+    ("release/build.sh", "builds everything anew", ".github/workflows/release.yml", "run: release/build.sh"),
+    ("git tag", "makes a release", ".github/workflows/release.yml", "tags: [\"v*\"]"),
     ("pip install hydra-core", "needs the network", "tests/python/requirements.in", "hydra-core==1.3.2"),
     ("SPECTRAMIND_UPDATE=1 cargo test", "writes into the tree", ".ci/run", "grep -m1 '^cargo test' README.md"),
     (
@@ -68,6 +76,10 @@ const PLACEHOLDERS: &[(&str, &str, &str)] = &[
     ("A tour", "RUN --key PUB.pem", "runs/ariel/$(ls runs/ariel | head -n 1) --key pub.pem"),
     ("Auditing", "RUN --key PUB.pem", "run --key pub.pem"),
     ("Auditing", "--repository CLONE --data ariel=DIR", "--repository . --data sim_tiny=data/sim_tiny"),
+    // It is shown with it.
+    ("The first run", "audit --program installed runs", "audit runs"),
+    ("The first run", "git commit", "git -c user.name=Test -c user.email=test@example.org commit"),
+    ("The first run", "runs/ariel/RUN", "runs/ariel/$(ls runs/ariel | head -n 1)"),
     ("Running it again", "RUN --key PUB.pem", "run --key pub.pem"),
     ("Configuration", "DIR [--config-name NAME] [-m] [--] [OVERRIDE…]", "configs"),
     ("Looking at a tree", "-cp DIR -cn NAME", "-cp conf -cn app"),
@@ -273,6 +285,7 @@ fn prepared(place: &Place) -> Sandbox {
             }
             sandbox
         }
+        "The first run" => Sandbox::empty(),
         "Run it twice" => {
             let sandbox = Sandbox::new();
             std::fs::write(sandbox.path("train.py"), "open('out.txt', 'w').write('trained')\n").expect("write");

@@ -87,14 +87,6 @@ fn planets_without_a_truth_are_named() {
 }
 
 #[test]
-fn past_runs_are_listed_with_their_scores() {
-    let listed = trained().done(&["runs", "list", "."]).stdout;
-    assert!(listed.contains("run  "), "{listed}");
-    assert!(listed.contains("score 0."), "{listed}");
-    assert!(!listed.contains("not signed"), "{listed}");
-}
-
-#[test]
 fn why_two_runs_differ_is_said_on_one_screen() {
     let sandbox = trained_copy();
     sandbox.done(&["train", "trainer=ci_fast", "run.dir=other", "optimizer.lr=0.002"]);
