@@ -98,7 +98,7 @@ fn train_again<W: Workload>(
     }));
     let chosen: Vec<&Segment> = draw.chosen.iter().map(|&number| &all[number]).collect();
     // Elsewhere there is one device.
-    let jobs = match stage.choice.device.kind() {
+    let jobs = match stage.choice.device.kind {
         Kind::Cpu => jobs.unwrap_or_else(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)).get(),
         _ => 1,
     };
