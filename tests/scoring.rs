@@ -1,6 +1,6 @@
 //! From a checkpoint to a submission to a score.
 
-use crate::sandbox::{Sandbox, field, trained, trained_copy};
+use crate::sandbox::{Sandbox, field, trained_copy};
 
 #[test]
 fn a_checkpoint_predicts_the_test_planets_and_the_submission_is_scored() {
