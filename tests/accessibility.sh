@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The two pages that the programs write, of a run made here, looked at by axe-core (tests/accessibility.mjs). Needs node, npm and
+# The pages that the programs write, of two runs made here, looked at by axe-core (tests/accessibility.mjs). Needs node, npm and
 # Chromium (CHROMIUM, or /usr/bin/chromium).
 #     tests/accessibility.sh SPECTRAMIND SPECTRAMIND-VERIFY
 set -euo pipefail
@@ -18,7 +18,9 @@ git init --quiet
 git add --all
 git -c user.name=test -c user.email=test@example.org commit --quiet --message=configs
 "$spectramind" train trainer=ci_fast run.dir=run
+"$spectramind" train trainer=ci_fast optimizer.lr=0.002 run.dir=other
 "$spectramind" keys show --public > pub.pem
 "$spectramind" runs report run --out report.html
+"$spectramind" runs report run other --out comparison.html
 "$verify" audit run --key pub.pem --program installed --html audit.html
-node "$script" "$modules" report.html audit.html
+node "$script" "$modules" report.html comparison.html audit.html

@@ -242,6 +242,44 @@ fn every_module_uses_those_only_that_the_table_allows() {
 }
 
 #[test]
+fn the_library_neither_prints_nor_reads_environment_or_clock() {
+    let words = [
+        "print!",
+        "println!",
+        "eprint!",
+        "eprintln!",
+        "dbg!",
+        "env::var",
+        "env::vars",
+        "var_os(",
+        "vars_os(",
+        "Instant::now",
+        "SystemTime::now",
+        "Timestamp::now",
+        "Zoned::now",
+        "env::current_dir",
+    ];
+    let found = |module: &Module| words.into_iter().find(|word| module.code.contains(word));
+    let mut wrong = Vec::new();
+    let mut outside = 0;
+    for module in modules("src") {
+        let Some(word) = found(&module) else { continue };
+        // For tests on one system only: `cfg(all(test, unix))`.
+        if module.path.last().is_some_and(|last| last == "tests") {
+            continue;
+        }
+        match module.path.first().map(String::as_str) {
+            Some("cli" | "bin") => outside += 1,
+            // How long a program of somebody else's runs is what it is there to measure.
+            Some("process") if word == "Instant::now" => {}
+            _ => wrong.push(format!("{}: {word}", module.file)),
+        }
+    }
+    assert!(wrong.is_empty(), "only cli prints, or reads environment or clock:\n{}", wrong.join("\n"));
+    assert!(outside > 2, "the words are those that cli prints and reads by: {outside}");
+}
+
+#[test]
 fn the_table_has_a_row_for_every_module_and_no_other() {
     let code = code_of(&read("src/lib.rs"));
     let mut modules: BTreeSet<String> = code

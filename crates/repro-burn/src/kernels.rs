@@ -379,7 +379,7 @@ pub trait Kernels: Backend {
     }
 
     /// Batch norm of `[batch, channels, positions]` by γ and β, `[channels]`, with the statistics of this batch, as
-    /// [`ops::norm`](super::ops::norm) says. Nothing of it is empty.
+    /// `src/ops/norm.rs` says. Nothing of it is empty.
     fn batch_norm(x: FloatTensor<Self>, affine: [FloatTensor<Self>; 2], epsilon: f32) -> Normalised<FloatTensor<Self>> {
         norm::batch_norm::<Self>(x, affine, epsilon)
     }

@@ -2,7 +2,7 @@
 //!
 //! Seven steps, in this order: electrons from counts; mask of dead and hot pixels; linearity; dark current; difference
 //! of the two reads of a pair (CDS); sum of pairs in time bins; flat field. Then, where they are asked for, cosmic rays are
-//! taken out. Every pixel is on its own until a [light curve](photometry) sums them, so pixels are spread over threads and the result is the same on any number of them. One visit is
+//! taken out. Every pixel is on its own until a light curve (`photometry`) sums them, so pixels are spread over threads and the result is the same on any number of them. One visit is
 //! in memory at a time: its files as they are, packed, and of its unpacked reads only a few pixels'.
 
 mod config;

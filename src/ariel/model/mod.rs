@@ -3,7 +3,7 @@
 //! ```text
 //! µ = estimate          log σ = log of the estimate's error + scale          scale: one of FGS1, one of AIRS, trained
 //! ```
-//! Which estimate, the model's name says; `v50` adds to both the corrections of a [network](hybrid). Before training, σ has
+//! Which estimate, the model's name says; `v50` adds to both the corrections of a network (`hybrid`). Before training, σ has
 //! the scale of the estimate's scatter on the training planets, so that the first step starts from an honest one.
 
 mod hybrid;

@@ -131,7 +131,7 @@ fn figures(pictures: &[Picture]) -> Markup {
 
 /// What a narrow screen scrolls sideways: with a name, and reached by the keyboard.
 fn wide(name: &str, content: &PreEscaped<&str>) -> Markup {
-    html! { div.wide tabindex="0" role="region" aria-label=(shown(name)) { (content) } }
+    html! { div.wide tabindex="0" role="group" aria-label=(shown(name)) { (content) } }
 }
 
 fn config(claim: &TrainingRun, config: &ShownConfig) -> Markup {
@@ -150,7 +150,7 @@ fn config(claim: &TrainingRun, config: &ShownConfig) -> Markup {
         @match &config.origins {
             Ok(keys) => details {
                 summary { "Every key, and what set it" }
-                div.wide tabindex="0" role="region" aria-label="Every key, and what set it" {
+                div.wide tabindex="0" role="group" aria-label="Every key, and what set it" {
                     table {
                         thead {
                             tr { @for name in ["Key", "Value", "Set by", "Before"] { th scope="col" { (name) } } }
@@ -282,10 +282,10 @@ fn compared(runs: &[Reported], comparison: &Comparison) -> Markup {
 /// A table with a column for each run.
 fn beside<'a>(caption: &str, heads: impl Iterator<Item = &'a str>, rows: &[(&str, Vec<Option<String>>)]) -> Markup {
     html! {
-        div.wide tabindex="0" role="region" aria-label=(caption) {
+        div.wide tabindex="0" role="group" aria-label=(caption) {
             table {
                 caption { (caption) }
-                thead { tr { th scope="col" {} @for head in heads { th scope="col" { (shown(head)) } } } }
+                thead { tr { td {} @for head in heads { th scope="col" { (shown(head)) } } } }
                 tbody {
                     @for (name, values) in rows {
                         tr {
