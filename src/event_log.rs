@@ -275,7 +275,9 @@ impl EventLine {
         let mut text = match &self.event {
             RunEvent::Begun { run, config } => format!("# Run {run}\n\nconfig {config}"),
             RunEvent::Resumed => format!("- resumed at step {step}"),
-            RunEvent::Trained { epoch, .. } | RunEvent::Validated { epoch, .. } => format!("- step {step}, epoch {epoch}:"),
+            RunEvent::Trained { epoch, .. } | RunEvent::Validated { epoch, .. } => {
+                format!("- step {step}, epoch {epoch}:")
+            }
             RunEvent::Finished { reason, epoch, .. } => format!("- step {step}, epoch {epoch}: {}:", reason.words()),
             RunEvent::Checkpoint { file } | RunEvent::AuditPoint { file } => format!("- step {step}: wrote {file}"),
         };
@@ -305,7 +307,9 @@ mod tests {
     use super::*;
 
     fn figures() -> Vec<Figure> {
-        [("train/loss", 0.1), ("train/worst", f64::NEG_INFINITY)].map(|(name, value)| Figure { name: name.into(), value }).into()
+        [("train/loss", 0.1), ("train/worst", f64::NEG_INFINITY)]
+            .map(|(name, value)| Figure { name: name.into(), value })
+            .into()
     }
 
     fn log() -> String {
@@ -347,7 +351,11 @@ mod tests {
         let text = log();
         let lines: Vec<_> = text.split_inclusive('\n').collect();
         let changed = text.replacen("\"epoch\":1", "\"epoch\":2", 1);
-        assert!(refused(&changed).starts_with("line 3: expected to follow the line before it"), "{}", refused(&changed));
+        assert!(
+            refused(&changed).starts_with("line 3: expected to follow the line before it"),
+            "{}",
+            refused(&changed)
+        );
         let without = [lines[0], lines[2], lines[3]].concat();
         assert!(refused(&without).starts_with("line 2: expected to follow"), "{}", refused(&without));
         let moved = [lines[0], lines[2], lines[1], lines[3]].concat();

@@ -8,7 +8,9 @@ use spectramind::engine::step_log::StepLeaf;
 use spectramind::event_log::{DEBUG_LOG, EVENTS, EventLine, Figure, Head, RunEvent};
 use spectramind::manifest::dsse::Envelope;
 use spectramind::manifest::key::SigningKey;
-use spectramind::manifest::predicate::{CommandRecord, Computation, EventsRecord, FileRecord, TrainingRecord, TrainingRun};
+use spectramind::manifest::predicate::{
+    CommandRecord, Computation, EventsRecord, FileRecord, TrainingRecord, TrainingRun,
+};
 use spectramind::manifest::statement::{Statement, Subject};
 use spectramind::manifest::strict_json::{self, DecimalU64};
 use spectramind::manifest::verified::read_unverified;

@@ -27,8 +27,8 @@ use super::strict_json::{DecimalU64, ExactF64, NonFinite};
 use super::timestamp::{UtcOffset, UtcTime};
 
 pub use self::computation::{
-    CheckpointRecord, CommandRecord, Computation, DeviceRecord, EventsRecord, NumericsProfile, NumericsRecord, PrecisionRecord,
-    ProbeRecord, SandboxRecord, StepsRecord, StretchRecord, TrainingRecord, WorkerRecord,
+    CheckpointRecord, CommandRecord, Computation, DeviceRecord, EventsRecord, NumericsProfile, NumericsRecord,
+    PrecisionRecord, ProbeRecord, SandboxRecord, StepsRecord, StretchRecord, TrainingRecord, WorkerRecord,
 };
 
 /// The URI of the predicate, version 2: workload, kind of computation, role of each data set, size of each file, outputs,

@@ -10,8 +10,8 @@ use crate::engine::run_dir::{FINAL_CHECKPOINT, RunDirError, RunDirectory, STEP_L
 use crate::engine::snapshot::{MAX_CHECKPOINT_BYTES, Snapshot};
 use crate::engine::task::Metric;
 use crate::engine::written::WrittenFiles;
-use crate::event_log::{EVENTS, EventLog, ExitReason};
 use crate::envelope::{Bounds, Figures, NetworkFigure};
+use crate::event_log::{EVENTS, EventLog, ExitReason};
 use crate::failure::{Context, Failure};
 use crate::manifest::dsse::Envelope;
 use crate::manifest::key::SigningKey;

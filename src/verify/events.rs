@@ -25,9 +25,12 @@ impl VerifiedRun {
         let is_signed = self.manifest.statement().subject.iter().any(|subject| subject.name.as_str() == EVENTS);
         let record = match (&training.events, is_signed) {
             (None, false) => return,
-            (None, true) => return self.fail_events("expected no log of events, as the statement has none, got one", check),
+            (None, true) => {
+                return self.fail_events("expected no log of events, as the statement has none, got one", check);
+            }
             (Some(record), _) if record.file.as_str() != EVENTS => {
-                let finding = format!("expected {EVENTS}, as every run calls it, got {} in the statement", record.file.as_str());
+                let finding =
+                    format!("expected {EVENTS}, as every run calls it, got {} in the statement", record.file.as_str());
                 return self.fail_events(finding, check);
             }
             (Some(record), _) => record,
@@ -45,7 +48,10 @@ impl VerifiedRun {
             && let Some(bytes) = self.read_subject(DEBUG_LOG, check)
             && bytes != log.for_people().as_bytes()
         {
-            check.fail_at(&self.root.join(DEBUG_LOG), format!("{DEBUG_LOG}: expected what {EVENTS} says, got something else"));
+            check.fail_at(
+                &self.root.join(DEBUG_LOG),
+                format!("{DEBUG_LOG}: expected what {EVENTS} says, got something else"),
+            );
         }
     }
 
@@ -69,7 +75,8 @@ impl VerifiedRun {
         let began = RunEvent::Begun { run: claim.run.id.clone(), config: claim.config.digest };
         match log.lines.first() {
             Some(EventLine { step: 0, event, .. }) if *event == began => {}
-            Some(_) => self.fail_events("line 1: expected the beginning of this run, with its config, got something else", check),
+            Some(_) => self
+                .fail_events("line 1: expected the beginning of this run, with its config, got something else", check),
             None => self.fail_events("expected events, got none", check),
         }
         let Some(last) = log.lines.last() else { return };
@@ -86,13 +93,15 @@ impl VerifiedRun {
             }
             _ => {
                 let expected = reason.words();
-                let finding = format!("expected to end with finished at step {steps}, {expected}, as signed, got something else");
+                let finding =
+                    format!("expected to end with finished at step {steps}, {expected}, as signed, got something else");
                 self.fail_events(finding, check);
             }
         }
         let (wall, elapsed) = (claim.envelope.figures.wall_seconds.get(), last.elapsed_seconds);
         if elapsed > wall {
-            let finding = format!("expected events within the {wall} s that the run says it took, got one at {elapsed} s");
+            let finding =
+                format!("expected events within the {wall} s that the run says it took, got one at {elapsed} s");
             self.fail_events(finding, check);
         }
     }
@@ -116,7 +125,8 @@ impl VerifiedRun {
                 leaf.epoch == epoch && u32::from_str_radix(bits, 16).is_ok_and(|bits| is_same(bits, value))
             };
             if !leaves.get(&step).is_some_and(of_leaf) {
-                return self.fail_events(format!("step {step}: {name}: expected that of the step log, got {value}"), check);
+                return self
+                    .fail_events(format!("step {step}: {name}: expected that of the step log, got {value}"), check);
             }
         }
     }

@@ -60,7 +60,8 @@ fn an_event_that_was_left_out_breaks_the_chain() {
     let sandbox = forge_only(|sandbox, statement| {
         let path = sandbox.path("run").join(EVENTS);
         let text = std::fs::read_to_string(&path).expect("read");
-        let kept: Vec<_> = text.split_inclusive('\n').enumerate().filter(|(at, _)| *at != 2).map(|(_, line)| line).collect();
+        let kept: Vec<_> =
+            text.split_inclusive('\n').enumerate().filter(|(at, _)| *at != 2).map(|(_, line)| line).collect();
         std::fs::write(&path, kept.concat()).expect("write");
         put_digest(sandbox, statement, EVENTS);
     });
@@ -103,7 +104,8 @@ fn another_end_than_the_signed_one_is_found() {
 
 #[test]
 fn the_log_of_another_run_is_found() {
-    let sandbox = retold(|lines| lines[0].event = RunEvent::Begun { run: "x".into(), config: Head::of_nothing().digest });
+    let sandbox =
+        retold(|lines| lines[0].event = RunEvent::Begun { run: "x".into(), config: Head::of_nothing().digest });
     assert_found(&sandbox, "logs/events.jsonl: line 1: expected the beginning of this run, with its config");
 }
 
