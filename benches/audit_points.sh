@@ -15,7 +15,7 @@ train() {
     python3 -c '
 import json, sys
 events = [json.loads(line) for line in open(sys.argv[1] + "/logs/events.jsonl")]
-steps = [event["elapsedSeconds"] for event in events if event["event"] in ("step", "validated", "checkpoint")]
+steps = [event["elapsedSeconds"] for event in events if event["event"]["kind"] in ("trained", "validated", "checkpoint")]
 print(steps[-1] - steps[0])' "$2"
 }
 train 1 "$folder/warm-up" >/dev/null

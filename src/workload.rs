@@ -166,6 +166,12 @@ pub trait Workload: Send + Sync + 'static {
         Ok(Vec::new())
     }
 
+    /// The files of its folder of configs, by path below that folder, and their texts: what `init` writes for whoever has
+    /// the program and not its sources. By default none.
+    fn configs(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
     /// What else the program does for this workload: a command each, such as `predict` and `evaluate`.
     fn subcommands(&self) -> Vec<Subcommand> {
         Vec::new()

@@ -26,6 +26,14 @@ const ELSEWHERE: &[(&str, &str, &str, &str)] = &[
     ),
     ("git clone", "needs the network", ".github/workflows/weekly.yml", "run: git clone"),
     ("tests/burn/run.sh", "needs Burn's sources", ".github/workflows/weekly.yml", "run: tests/burn/run.sh"),
+    ("pip install --no-index ./spectramind", "needs a release", "release/try-wheel.sh", "--no-index"),
+    ("sha256sum --check", "needs a release", ".github/workflows/release.yml", "sha256sum --check"),
+    ("tar xf spectramind", "needs a release", "tests/install.rs", "pkg-url"),
+    ("gh attestation", "needs a release", ".github/workflows/release.yml", "attest-build-provenance"),
+    ("cargo binstall", "needs a release", "tests/install.rs", "pkg-url"),
+    ("docker ", "needs Docker", "release/Dockerfile", "docker build --file release/Dockerfile --tag spectramind ."),
+    ("release/build.sh", "builds everything anew", ".github/workflows/release.yml", "run: release/build.sh"),
+    ("git tag", "makes a release", ".github/workflows/release.yml", "tags: [\"v*\"]"),
     ("pip install hydra-core", "needs the network", "tests/python/requirements.in", "hydra-core==1.3.2"),
     ("SPECTRAMIND_UPDATE=1 cargo test", "writes into the tree", ".ci/run", "grep -m1 '^cargo test' README.md"),
     (
@@ -62,15 +70,16 @@ const PLACEHOLDERS: &[(&str, &str, &str)] = &[
     ("A tour", "--resume runs/ariel/<run>", "--resume stopped"),
     ("When something goes wrong", "--resume runs/ariel/<run>", "--resume stopped"),
     ("Trainer profiles: quickstart", "--resume runs/ariel/<run>", "--resume stopped"),
+    ("Three users", "<run>", "$(ls runs/ariel | head -n 1)"),
     ("A tour", "<run>", "$(ls runs/ariel | head -n 1)"),
     ("A tour", "data.root=DIR", "data.root=data/sim_tiny calib=tiny"),
     ("A tour", "RUN --key PUB.pem", "runs/ariel/$(ls runs/ariel | head -n 1) --key pub.pem"),
-    ("What is proved, and what is not", "RUN --key PUB.pem", "run --key pub.pem"),
-    (
-        "What is proved, and what is not",
-        "--repository CLONE --data ariel=DIR",
-        "--repository . --data sim_tiny=data/sim_tiny",
-    ),
+    ("Auditing", "RUN --key PUB.pem", "run --key pub.pem"),
+    ("Auditing", "--repository CLONE --data ariel=DIR", "--repository . --data sim_tiny=data/sim_tiny"),
+    // It is shown with it.
+    ("The first run", "audit --program installed runs", "audit runs"),
+    ("The first run", "git commit", "git -c user.name=Test -c user.email=test@example.org commit"),
+    ("The first run", "runs/ariel/RUN", "runs/ariel/$(ls runs/ariel | head -n 1)"),
     ("Running it again", "RUN --key PUB.pem", "run --key pub.pem"),
     ("Configuration", "DIR [--config-name NAME] [-m] [--] [OVERRIDE…]", "configs"),
     ("Looking at a tree", "-cp DIR -cn NAME", "-cp conf -cn app"),
@@ -218,7 +227,7 @@ fn prepared(place: &Place) -> Sandbox {
         std::fs::write(sandbox.path("pub.pem"), public).expect("write");
     };
     match place.section.as_str() {
-        "A tour" => {
+        "A tour" | "Three users" => {
             let sandbox = trained_copy();
             public(&sandbox);
             for key in ["root", "mine"] {
@@ -242,7 +251,7 @@ fn prepared(place: &Place) -> Sandbox {
             std::fs::rename(sandbox.path("own.pub.pem"), sandbox.path("alice.pub")).expect("rename");
             sandbox
         }
-        "What is proved, and what is not" => {
+        "Auditing" => {
             let sandbox = trained_copy();
             public(&sandbox);
             sandbox
@@ -276,6 +285,7 @@ fn prepared(place: &Place) -> Sandbox {
             }
             sandbox
         }
+        "The first run" => Sandbox::empty(),
         "Run it twice" => {
             let sandbox = Sandbox::new();
             std::fs::write(sandbox.path("train.py"), "open('out.txt', 'w').write('trained')\n").expect("write");
@@ -391,6 +401,68 @@ fn every_link_and_every_path_that_a_page_names_exists() {
         }
     }
     assert!(checked > 60, "{checked} links and paths");
+}
+
+/// The links of a page, and the anchors of its headings as GitHub and mdBook make them.
+fn links_and_anchors(text: &str) -> (Vec<String>, BTreeSet<String>) {
+    use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+    let (mut links, mut anchors, mut heading) = (Vec::new(), BTreeSet::new(), None);
+    for event in Parser::new_ext(text, Options::ENABLE_TABLES) {
+        match event {
+            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+                links.push(dest_url.into_string())
+            }
+            Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
+            Event::Text(words) | Event::Code(words) => {
+                if let Some(heading) = &mut heading {
+                    heading.push_str(&words);
+                }
+            }
+            Event::End(TagEnd::Heading(_)) => {
+                let title = heading.take().expect("a heading began").to_lowercase();
+                let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+                anchors.insert(kept.map(|c| if c == ' ' { '-' } else { c }).collect());
+            }
+            _ => {}
+        }
+    }
+    (links, anchors)
+}
+
+#[test]
+fn every_link_between_pages_leads_to_a_file_and_a_heading_that_are_there() {
+    let mut paths: Vec<String> = pages().into_iter().map(|page| page.path).collect();
+    paths.extend(["CONTRIBUTING.md", "SECURITY.md"].map(str::to_owned));
+    let (mut anchored, mut checked) = (0, 0);
+    for path in paths {
+        let folder = Path::new(&path).parent().expect("a folder");
+        for link in links_and_anchors(&read(&path)).0 {
+            if link.contains("://") {
+                continue;
+            }
+            let (file, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let target = if file.is_empty() { PathBuf::from(&path) } else { folder.join(file) };
+            assert!(repository().join(&target).exists(), "{path}: there is no {link}");
+            if !anchor.is_empty() {
+                let anchors = links_and_anchors(&read(&target)).1;
+                assert!(anchors.contains(anchor), "{path}: {link}: expected one of {anchors:?}");
+                anchored += 1;
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked > 60 && anchored > 0, "{checked} links, {anchored} with an anchor");
+}
+
+#[test]
+fn every_page_of_docs_stands_in_the_book() {
+    let (links, _) = links_and_anchors(&read("docs/SUMMARY.md"));
+    let links: BTreeSet<String> = links.into_iter().collect();
+    let below_docs = |page: Page| page.path.strip_prefix("docs/").map(str::to_owned);
+    let there: BTreeSet<String> =
+        pages().into_iter().filter_map(below_docs).filter(|name| name != "SUMMARY.md").collect();
+    assert!(there.len() > 15, "{there:?}");
+    assert_eq!(links, there);
 }
 
 /// Every option of both programs.

@@ -18,6 +18,7 @@ pub mod submission;
 pub mod transit;
 
 pub mod config;
+mod configs;
 pub mod features;
 pub mod light_curve_kind;
 pub mod loss;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calibration::CalibConfig;
 use super::config::{ArielConfig, DataLevel};
+use super::configs::CONFIGS;
 use super::dataset::DataError;
 use super::features::{MeasureError, measure};
 use super::light_curve_kind::LightCurveKind;
@@ -172,6 +173,10 @@ impl Workload for Ariel {
             }
             _ => "none: no planets were held out".into(),
         }
+    }
+
+    fn configs(&self) -> &'static [(&'static str, &'static str)] {
+        CONFIGS
     }
 
     fn subcommands(&self) -> Vec<Subcommand> {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::job::{self, DirectoryKeys, Job};
 use crate::cli::output::out;
-use crate::cli::{info, ranks, sweep, world};
+use crate::cli::{info, program, ranks, sweep, world};
 
 /// Folder of the primary configs, unless another is named.
 pub const CONFIGS: &str = "configs";
@@ -74,6 +74,9 @@ pub struct Arguments {
     /// Go on with an unfinished run or multirun from where it stopped, with the configuration it began with
     #[arg(long, value_name = "DIR", conflicts_with_all = ["overrides", "config_name", "cfg", "info", "multirun", "zip"])]
     pub resume: Option<PathBuf>,
+    /// Show no progress: only results, warnings and errors
+    #[arg(long)]
+    pub quiet: bool,
 }
 
 /// Which config `--cfg` prints.
@@ -167,7 +170,7 @@ pub fn composer(command: &str, sources: &Sources) -> Result<Composer> {
     let mut search_path = SearchPath::new();
     for (provider, folder) in sources.folders() {
         if !folder.is_dir() {
-            return Err(MissingConfigs(folder).into());
+            return Err(MissingConfigs { folder, command: command.to_owned() }.into());
         }
         search_path = search_path.directory(provider, folder);
     }
@@ -281,12 +284,20 @@ impl Arguments {
 
 /// There is no folder of configs.
 #[derive(Debug, thiserror::Error)]
-#[error("expected a folder of configs at {}, got none", .0.display())]
-pub struct MissingConfigs(PathBuf);
+#[error("expected a folder of configs at {}, got none", .folder.display())]
+pub struct MissingConfigs {
+    folder: PathBuf,
+    command: String,
+}
 
 impl Advice for MissingConfigs {
     fn hint(&self) -> Option<String> {
-        Some("run where the folder configs/ is, or say where with --config-path DIR".into())
+        let hint = "run where the folder configs/ is, or say where with --config-path DIR";
+        // The configs of a command of the user's own are the user's.
+        if self.folder != Path::new(CONFIGS) || self.command == crate::command::PRIMARY {
+            return Some(hint.into());
+        }
+        Some(format!("{hint}; the configs that come with this program are written here by: {} init", program::name()))
     }
 
     fn kind(&self) -> FailureKind {

@@ -7,6 +7,7 @@ use crate::cli::compose::warned;
 use crate::cli::digests::Digests;
 use crate::cli::job::Job;
 use crate::cli::output::outln;
+use crate::cli::progress::Stages;
 use crate::cli::train::{self, Signing, resume_command, verify_command};
 use crate::cli::{compose, interrupt, sweep, world};
 use crate::command::config::CheckedCommand;
@@ -106,7 +107,7 @@ fn exec(job: &Job, words: &[String], arguments: &Arguments) -> Result<()> {
     }
     let key = arguments.signing.key()?;
     let composer = arguments.compose.selection.composer(PRIMARY)?;
-    let digests = Digests::open(!arguments.signing.no_cache);
+    let (digests, stages) = (Digests::open(!arguments.signing.no_cache), Stages::new(arguments.compose.quiet));
     let temporary = tempfile::tempdir().context("no temporary folder for the command")?;
     // Links above it are none that the command should meet.
     let folder = temporary.path().canonicalize().context("no temporary folder for the command")?;
@@ -121,7 +122,7 @@ fn exec(job: &Job, words: &[String], arguments: &Arguments) -> Result<()> {
             temporary: &folder,
             key,
             news: &mut |news| match news {
-                News::Hashing(root) => eprintln!("hashing {}", root.display()),
+                News::Hashing(root) => stages.line(&format!("hashing {}", root.display())),
                 News::Begun(origin, sandbox) => {
                     interrupt::gracefully();
                     digests.save();
@@ -129,7 +130,7 @@ fn exec(job: &Job, words: &[String], arguments: &Arguments) -> Result<()> {
                         eprintln!("Warning: an audit will not compose the config that is signed: {why}");
                     }
                     warn(origin, sandbox, words);
-                    eprintln!("running {}", words.join(" "));
+                    stages.line(&format!("running {}", words.join(" ")));
                 }
                 // Who does not read what it prints does not end it.
                 News::Output(_, bytes) => drop(std::io::stderr().write_all(bytes)),

@@ -7,12 +7,14 @@ mod commit;
 mod completion;
 mod compose;
 mod config;
+mod console;
 mod digests;
 mod doctor;
 #[cfg(unix)]
 mod exec;
 mod failure;
 mod info;
+mod init;
 mod interrupt;
 mod job;
 mod keys;
@@ -63,6 +65,7 @@ enum Command {
     Train(Box<train::Arguments>),
     #[cfg(unix)]
     Exec(Box<exec::Arguments>),
+    Init(init::Arguments),
     New(new::Arguments),
     Commit(commit::Arguments),
     Config(config::Arguments),
@@ -115,11 +118,12 @@ pub fn main(workloads: &Workloads) -> ExitCode {
     })
 }
 
-/// The whole command line: the commands that every program has, and those of the workloads.
-fn command(workloads: &Workloads) -> clap::Command {
+/// The whole command line: the commands that every program has, and those of the workloads. What its manual pages are made of.
+pub fn command(workloads: &Workloads) -> clap::Command {
     let command = Arguments::command().name(program::name()).version(program::version());
     subcommands(workloads).into_iter().fold(command, |command, own| {
-        command.subcommand(work::Arguments::augment_args(clap::Command::new(own.name).about(own.about)))
+        // The arguments bring a description of theirs, which is none of the command.
+        command.subcommand(work::Arguments::augment_args(clap::Command::new(own.name)).about(own.about))
     })
 }
 
@@ -154,6 +158,7 @@ fn run(asked: Asked, workloads: &Workloads) -> Result<Told> {
             Command::Train(arguments) => train::run(&arguments, workloads)?,
             #[cfg(unix)]
             Command::Exec(arguments) => exec::run(&arguments)?,
+            Command::Init(arguments) => init::run(&arguments, workloads)?,
             Command::New(arguments) => new::run(&arguments)?,
             Command::Commit(arguments) => commit::run(&arguments, workloads)?,
             Command::Keys(arguments) => keys::run(&arguments)?,

@@ -74,8 +74,9 @@ pub fn run(Arguments { name }: &Arguments) -> Result<()> {
 
 /// The folder of the sources that this program was built from, where it is still there.
 fn checkout() -> Option<&'static Path> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    folder.join("verifier/Cargo.toml").is_file().then_some(folder)
+    let folder = Path::new(env!("SPECTRAMIND_CHECKOUT"));
+    // Of a release it is empty, and would be whatever folder the user is in.
+    (!folder.as_os_str().is_empty() && folder.join("verifier/Cargo.toml").is_file()).then_some(folder)
 }
 
 /// A file of the example under another name, with dependencies that are found from anywhere.

@@ -1,4 +1,4 @@
-//! What a person sees while they wait: a bar on a terminal, a line per stage elsewhere.
+//! What a person sees while they wait: a bar on a terminal, a line per stage elsewhere, nothing where they want it quiet.
 
 use std::io::{IsTerminal, stderr};
 
@@ -10,13 +10,43 @@ use crate::workload::Progress;
 pub struct Stages {
     bar: Option<ProgressBar>,
     stage: String,
-    is_terminal: bool,
+    manner: Manner,
+}
+
+/// How progress is told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// On a terminal.
+    Live,
+    /// Elsewhere.
+    Plain,
+    /// Not at all.
+    Quiet,
 }
 
 impl Stages {
     /// No stage yet.
-    pub fn new() -> Self {
-        Self { bar: None, stage: String::new(), is_terminal: stderr().is_terminal() }
+    pub fn new(quiet: bool) -> Self {
+        let manner = match (quiet, stderr().is_terminal()) {
+            (true, _) => Manner::Quiet,
+            (false, true) => Manner::Live,
+            (false, false) => Manner::Plain,
+        };
+        Self { bar: None, stage: String::new(), manner }
+    }
+
+    /// Whether a bar is shown.
+    pub fn is_live(&self) -> bool {
+        self.manner == Manner::Live
+    }
+
+    /// Writes a line that stays.
+    pub fn line(&self, text: &str) {
+        match (self.manner, &self.bar) {
+            (Manner::Quiet, _) => {}
+            (_, Some(bar)) => bar.suspend(|| eprintln!("{text}")),
+            (_, None) => eprintln!("{text}"),
+        }
     }
 
     /// Shows how far something is.
@@ -29,15 +59,15 @@ impl Stages {
         if self.stage != stage {
             self.finish();
             stage.clone_into(&mut self.stage);
-            if !self.is_terminal {
+            if self.manner == Manner::Plain {
                 eprintln!("{stage}");
             }
         }
-        if !self.is_terminal {
+        if self.manner != Manner::Live {
             return;
         }
         let bar = self.bar.get_or_insert_with(|| {
-            let style = ProgressStyle::with_template("{prefix} [{bar:30}] {pos}/{len} {elapsed} {msg}")
+            let style = ProgressStyle::with_template("{prefix} [{bar:30}] {pos}/{len} {elapsed}\n{wide_msg}")
                 .expect("the template is a constant")
                 .progress_chars("=> ");
             ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()).with_style(style)

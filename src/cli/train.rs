@@ -4,12 +4,13 @@ use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use crate::cli::compose::warned;
+use crate::cli::console::Console;
 use crate::cli::digests::Digests;
 use crate::cli::job::Job;
 use crate::cli::output::outln;
 use crate::cli::progress::Stages;
-use crate::cli::{compose, interrupt, keys, passphrase, program, ranks, sweep, world};
-use crate::engine::fit::{Event, Exit, FitEnd};
+use crate::cli::{compose, init, interrupt, keys, passphrase, program, ranks, sweep, world};
+use crate::engine::fit::{Exit, FitEnd};
 use crate::engine::run_dir::RunDirectory;
 use crate::failure::{Failure, Result};
 use crate::manifest::key::SigningKey;
@@ -141,7 +142,9 @@ fn record(job: &Job, arguments: &Arguments, workloads: &Workloads, crew: Crew<'_
     }
     let key = arguments.signing.key()?;
     let selection = &arguments.compose.selection;
-    let (digests, mut talk) = (Digests::open(!arguments.signing.no_cache), Talk::default());
+    let digests = Digests::open(!arguments.signing.no_cache);
+    let max_time = settings.trainer.max_time.map(|limit| limit.0);
+    let mut console = Console::new(Stages::new(arguments.compose.quiet), max_time);
     let signed = world::with(|surroundings| {
         workload.record(Recording {
             config,
@@ -155,18 +158,21 @@ fn record(job: &Job, arguments: &Arguments, workloads: &Workloads, crew: Crew<'_
                 if let News::Begun(origin) = &news {
                     // The run may take days, and not be ended by itself.
                     digests.save();
+                    if origin.git.is_none() {
+                        eprintln!("{}", init::OUTSIDE_A_REPOSITORY);
+                    }
                     // A composer that cannot be had now could not be had for this run.
                     let composer = selection.composer(PRIMARY).ok();
                     if let Some(why) = composer.and_then(|composer| run::audit_difference(origin, &composer)) {
                         eprintln!("Warning: an audit will not compose the config that is signed: {why}");
                     }
                 }
-                talk.hear(news);
+                console.hear(news);
             },
         })
     })?;
-    let Talk { mut stages, computing, end, .. } = talk;
-    stages.finish();
+    console.finish();
+    let Console { computing, end, .. } = console;
     let end = end.expect("a run that was signed was trained");
     if end.exit == Exit::Interrupted {
         interrupt::honour();
@@ -201,56 +207,6 @@ pub fn completed(job: &Job, root: &Path) -> Result<()> {
     }
     eprintln!("{} is complete and signed already", root.display());
     Ok(())
-}
-
-/// What is told of a run while it is made.
-struct Talk {
-    stages: Stages,
-    computing: String,
-    planned: u64,
-    /// The last validation, for the line of progress.
-    validated: String,
-    end: Option<FitEnd>,
-}
-
-impl Default for Talk {
-    fn default() -> Self {
-        let (computing, validated) = (String::new(), String::new());
-        Self { stages: Stages::new(), computing, planned: 0, validated, end: None }
-    }
-}
-
-impl Talk {
-    fn hear(&mut self, news: News<'_>) {
-        match news {
-            News::Computing(how) => {
-                eprintln!("computing on {how}");
-                how.clone_into(&mut self.computing);
-            }
-            News::Progress(progress) => self.stages.report(progress),
-            News::GoingOn(step) => eprintln!("going on after step {step}"),
-            News::Begun(_) => {}
-            News::Event(Event::Started { done, planned }) => {
-                interrupt::gracefully();
-                self.planned = planned;
-                self.stages.show("training", done, planned, "");
-            }
-            News::Event(Event::Step { leaf, loss }) => {
-                let detail = format!("loss {loss:.4}{}", self.validated);
-                self.stages.show("training", leaf.step, self.planned, &detail);
-            }
-            News::Event(Event::Validated { metrics, .. }) => {
-                if let Some(metric) = metrics.first() {
-                    self.validated = format!(", {} {:.4}", metric.name, metric.value);
-                }
-            }
-            News::Event(Event::Checkpoint { .. }) => {}
-            News::Trained(end) => {
-                self.stages.show("signing", 0, 1, "");
-                self.end = Some(end.clone());
-            }
-        }
-    }
 }
 
 fn exit(end: &FitEnd) -> String {

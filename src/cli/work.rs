@@ -21,7 +21,7 @@ pub fn run(command: &Subcommand, arguments: &Arguments) -> Result<()> {
     arguments.compose.run(command.name, &[], command.check, |job| {
         let config = job.config().clone();
         job.begin()?;
-        let mut stages = Stages::new();
+        let mut stages = Stages::new(arguments.compose.quiet);
         let answer = (command.run)(&config, &mut |progress| stages.report(progress))?;
         stages.finish();
         match arguments.json {

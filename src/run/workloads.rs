@@ -34,6 +34,8 @@ pub struct Workloads(Vec<Box<dyn AnyWorkload>>);
 pub trait AnyWorkload: Send + Sync {
     /// [`Workload::name`]
     fn name(&self) -> &'static str;
+    /// [`Workload::configs`]
+    fn configs(&self) -> &'static [(&'static str, &'static str)];
     /// [`Workload::subcommands`]
     fn subcommands(&self) -> Vec<Subcommand>;
     /// [`Workload::summary`]
@@ -93,6 +95,10 @@ pub trait AnyWorkload: Send + Sync {
 impl<W: Workload> AnyWorkload for W {
     fn name(&self) -> &'static str {
         Workload::name(self)
+    }
+
+    fn configs(&self) -> &'static [(&'static str, &'static str)] {
+        Workload::configs(self)
     }
 
     fn subcommands(&self) -> Vec<Subcommand> {
@@ -165,7 +171,8 @@ impl Workloads {
     /// These and another one.
     ///
     /// # Panics
-    /// When there is one of that name already, or it is [`COMMAND_WORKLOAD`], or there is one that has a command of the same name.
+    /// When there is one of that name already, or it is [`COMMAND_WORKLOAD`], or there is one that has a command or a file of
+    /// configs of the same name.
     #[must_use]
     pub fn with<W: Workload>(mut self, workload: W) -> Self {
         let name = Workload::name(&workload);
@@ -173,6 +180,12 @@ impl Workloads {
         assert!(name != COMMAND_WORKLOAD, "{name} is what programs of the user's own are called");
         for Subcommand { name: command, .. } in Workload::subcommands(&workload) {
             assert!(self.subcommand(command).is_none(), "{name}: another workload has a command {command}, too");
+        }
+        for (path, _) in Workload::configs(&workload) {
+            assert!(
+                self.configs().all(|(other, _)| other != *path),
+                "{name}: another workload has a config {path}, too"
+            );
         }
         self.0.push(Box::new(workload));
         self
@@ -186,6 +199,11 @@ impl Workloads {
     /// All of them, in the order in which they were given.
     pub fn iter(&self) -> impl Iterator<Item = &dyn AnyWorkload> {
         self.0.iter().map(|workload| &**workload)
+    }
+
+    /// The files of configs that come with them: path below the folder of configs, and text.
+    pub fn configs(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.iter().flat_map(|workload| workload.configs().iter().copied())
     }
 
     /// The JSON Schema of the primary config of a command, for a config that was composed of it where one was: which

@@ -7,7 +7,7 @@ use spectramind::manifest::verdict::ReplayRecord;
 use spectramind::verify::{Check, Report, SignedData, VerifiedRun};
 
 use crate::Workloads;
-use crate::arguments::{Accelerator, CaseArguments, DisputeArguments, SegmentAmount};
+use crate::arguments::{Accelerator, CaseArguments, DisputeArguments, SegmentAmount, SegmentArguments};
 
 /// What a run is made again from.
 #[cfg_attr(not(feature = "replay"), expect(dead_code, reason = "without the engine nothing is trained"))]
@@ -112,7 +112,7 @@ mod with_engine {
         }
 
         /// Trains a random part of the run again.
-        pub fn segments(&self, amount: SegmentAmount, draw: Option<&str>) -> (Check, Option<ReplayRecord>) {
+        pub fn segments(&self, amount: SegmentAmount, arguments: &SegmentArguments) -> (Check, Option<ReplayRecord>) {
             let name = "segments";
             if self.run.claim().command().is_some() {
                 return (
@@ -120,8 +120,8 @@ mod with_engine {
                     None,
                 );
             }
-            let nonce = match draw {
-                Some(nonce) => nonce.to_owned(),
+            let nonce = match &arguments.draw {
+                Some(nonce) => nonce.clone(),
                 None => match getrandom::u64() {
                     Ok(number) => format!("{number:016x}"),
                     Err(error) => return (not_checked(name, format!("no random nonce: {error}")), None),
@@ -131,7 +131,7 @@ mod with_engine {
                 SegmentAmount::Count(count) => Amount::Count(count),
                 SegmentAmount::Time(budget) => Amount::Time(budget),
             };
-            let (segments, mut record) = (Segments { amount, nonce }, None);
+            let (segments, mut record) = (Segments { amount, nonce, jobs: arguments.jobs }, None);
             let check = self.with(name, |workload, replay| {
                 let (check, again) = workload.segments(&replay, &segments);
                 record = again;
@@ -285,7 +285,7 @@ mod without_engine {
         }
 
         /// Trains nothing.
-        pub fn segments(&self, _: SegmentAmount, _: Option<&str>) -> (Check, Option<ReplayRecord>) {
+        pub fn segments(&self, _: SegmentAmount, _: &SegmentArguments) -> (Check, Option<ReplayRecord>) {
             (not_checked("segments", WHY), None)
         }
 

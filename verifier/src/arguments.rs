@@ -1,5 +1,6 @@
 //! The command line, and what each part of it says about a run.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -306,6 +307,9 @@ pub struct SegmentArguments {
     /// Draw the segments by this text, which the trainer must not know before signing [default: a random one]
     #[arg(long, value_name = "NONCE", requires = "amount")]
     pub draw: Option<String>,
+    /// Train so many segments at once, on a CPU; each needs the memory of a training [default: the number of cores]
+    #[arg(long, value_name = "COUNT", requires = "amount")]
+    pub jobs: Option<NonZeroUsize>,
 }
 
 impl SegmentArguments {

@@ -53,6 +53,11 @@ const NOT_CHECKED: u8 = 3;
 /// A bug in this program.
 const BUG: u8 = 70;
 
+/// The whole command line: what its manual pages are made of.
+pub fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
 /// The program: reads the arguments of the process, checks what they say, and replays runs of these workloads.
 pub fn main(workloads: &Workloads) -> ExitCode {
     let arguments = arguments::of_process();
@@ -152,7 +157,7 @@ fn checked(command: Command, workloads: &Workloads) -> anyhow::Result<Checked> {
             let (composed, accelerator) = (config.as_ref(), device.accelerator);
             let again = Again { run, config: composed, data: &signed, accelerator, workloads, work_tree, run_command };
             match segments.amount() {
-                Some(amount) => found.replayed_in_part(|| again.segments(amount, segments.draw.as_deref())),
+                Some(amount) => found.replayed_in_part(|| again.segments(amount, &segments)),
                 None => found.replayed(|| again.replay()),
             }
             found.config = config;
@@ -195,7 +200,7 @@ fn checked(command: Command, workloads: &Workloads) -> anyhow::Result<Checked> {
                 let config = config.as_ref();
                 let again = Again { run, config, data: &signed, accelerator, workloads, work_tree, run_command };
                 match segments.amount() {
-                    Some(amount) => found.replayed_in_part(|| again.segments(amount, segments.draw.as_deref())),
+                    Some(amount) => found.replayed_in_part(|| again.segments(amount, &segments)),
                     None => found.replayed(|| again.replay()),
                 }
             }

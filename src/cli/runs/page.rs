@@ -124,9 +124,14 @@ fn figures(pictures: &[Picture]) -> Markup {
     html! {
         @for picture in pictures {
             // Of our own making: texts in it were escaped where it was drawn.
-            figure { div.wide { (PreEscaped(picture.svg())) } figcaption { (shown(&picture.caption)) } }
+            figure { (wide(&picture.title, &PreEscaped(picture.svg()))) figcaption { (shown(&picture.caption)) } }
         }
     }
+}
+
+/// What a narrow screen scrolls sideways: with a name, and reached by the keyboard.
+fn wide(name: &str, content: &PreEscaped<&str>) -> Markup {
+    html! { div.wide tabindex="0" role="region" aria-label=(shown(name)) { (content) } }
 }
 
 fn config(claim: &TrainingRun, config: &ShownConfig) -> Markup {
@@ -145,7 +150,7 @@ fn config(claim: &TrainingRun, config: &ShownConfig) -> Markup {
         @match &config.origins {
             Ok(keys) => details {
                 summary { "Every key, and what set it" }
-                div.wide {
+                div.wide tabindex="0" role="region" aria-label="Every key, and what set it" {
                     table {
                         thead {
                             tr { @for name in ["Key", "Value", "Set by", "Before"] { th scope="col" { (name) } } }
@@ -160,7 +165,7 @@ fn config(claim: &TrainingRun, config: &ShownConfig) -> Markup {
             },
             Err(why) => p.meaning { "What set each key is not known here: " (shown(why)) },
         }
-        details { summary { "As Hydra wrote it" } pre { (lines(&config.text)) } }
+        details { summary { "As Hydra wrote it" } pre tabindex="0" { (lines(&config.text)) } }
         details {
             summary { "The files that it was composed of" }
             ul { @for source in &record.sources { li { (shown(source.path.as_str())) " " small { (source.blake3) } } } }
@@ -277,7 +282,7 @@ fn compared(runs: &[Reported], comparison: &Comparison) -> Markup {
 /// A table with a column for each run.
 fn beside<'a>(caption: &str, heads: impl Iterator<Item = &'a str>, rows: &[(&str, Vec<Option<String>>)]) -> Markup {
     html! {
-        div.wide {
+        div.wide tabindex="0" role="region" aria-label=(caption) {
             table {
                 caption { (caption) }
                 thead { tr { th scope="col" {} @for head in heads { th scope="col" { (shown(head)) } } } }

@@ -113,7 +113,7 @@ fn report(
     let workload = workloads.get(&claim.workload);
     let metrics = claim.metrics.iter().map(|metric| Metric { name: metric.name.clone(), value: metric.value.get() });
     let metrics: Vec<_> = metrics.collect();
-    let mut stages = Stages::new();
+    let mut stages = Stages::new(false);
     let pictures = match workload {
         None => Err(Failure::missing(format!("this program does not know the workload {:?}", claim.workload))),
         Some(workload) => workload.pictures(&run, roots, &mut |progress| stages.report(progress)),

@@ -4,8 +4,12 @@
 //! begins. So a log of which any step was not computed has at least one segment that does not come out. What is cheap is checked of
 //! all steps every time.
 
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use burn::tensor::backend::AutodiffBackend;
@@ -15,7 +19,7 @@ use super::stage::Stage;
 use super::state::{audit_points, signed_log, signed_state};
 use super::stop::{Stop, conclude, failed, not_checked, stop};
 use super::{Replay, Team, Training, plan, time_taken};
-use crate::engine::device::Job;
+use crate::engine::device::{Job, Kind};
 use crate::engine::fit::{Event, FitError, FitPlan, ledger};
 use crate::engine::run_dir::{BEST_CHECKPOINT, CHECKPOINTS, FINAL_CHECKPOINT, RunDirectory};
 use crate::engine::settings::LoggerSettings;
@@ -35,6 +39,8 @@ pub struct Segments {
     pub amount: Amount,
     /// What the trainer could not know when signing.
     pub nonce: String,
+    /// How many at once, on a CPU, whose cores a small model does not keep busy; none for as many as there are cores.
+    pub jobs: Option<NonZeroUsize>,
 }
 
 /// How much of a run to train again.
@@ -65,7 +71,7 @@ pub fn check<W: Workload>(workload: &W, replay: &Replay<'_>, segments: &Segments
 fn train_again<W: Workload>(
     workload: &W,
     replay: &Replay<'_>,
-    Segments { amount, nonce }: &Segments,
+    Segments { amount, nonce, jobs }: &Segments,
     record: &mut Option<ReplayRecord>,
 ) -> Result<Vec<String>, Stop> {
     let run = replay.run;
@@ -90,9 +96,16 @@ fn train_again<W: Workload>(
         drawn: draw.chosen.iter().map(|&number| DecimalU64(number as u64)).collect(),
         steps: DecimalU64(trained),
     }));
-    for &number in &draw.chosen {
-        let segment = &all[number];
-        replay_segment(workload, replay, &stage, segment)?;
+    let chosen: Vec<&Segment> = draw.chosen.iter().map(|&number| &all[number]).collect();
+    // Elsewhere there is one device.
+    let jobs = match stage.choice.device.kind {
+        Kind::Cpu => jobs.unwrap_or_else(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)).get(),
+        _ => 1,
+    };
+    let (run, scratch, stage) = (replay.run, replay.scratch, &stage);
+    let again = side_by_side(&chosen, jobs, |segment| replay_segment(workload, run, scratch, stage, segment));
+    for (segment, outcome) in chosen.iter().zip(again) {
+        outcome?;
         findings.push(format!("steps {} to {} are bit for bit the signed ones", segment.first + 1, segment.last));
     }
     findings.push(format!(
@@ -177,18 +190,47 @@ fn segments(run: &VerifiedRun, count: u64) -> Vec<Segment> {
     starts.zip(lasts).map(|((first, state), last)| Segment { first, last, state }).collect()
 }
 
+/// Does something with each item, some of them at once, and gives what came of each, in their order. What no longer matters, as an
+/// item before it failed, may be left out.
+fn side_by_side<T: Sync, R: Send, E: Send>(
+    items: &[T],
+    jobs: usize,
+    work: impl Fn(&T) -> Result<R, E> + Sync,
+) -> Vec<Result<R, E>> {
+    let (next, has_failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let worker = || {
+        let mut done = Vec::new();
+        while !has_failed.load(Ordering::Relaxed) {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(at) else { break };
+            let outcome = work(item);
+            has_failed.fetch_or(outcome.is_err(), Ordering::Relaxed);
+            done.push((at, outcome));
+        }
+        done
+    };
+    let mut done: Vec<_> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs.min(items.len())).map(|_| scope.spawn(worker)).collect();
+        let joined = workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        joined.flatten().collect()
+    });
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
 fn replay_segment<W: Workload>(
     workload: &W,
-    replay: &Replay<'_>,
+    run: &VerifiedRun,
+    scratch: &Path,
     stage: &Stage<'_, W>,
     segment: &Segment,
 ) -> Result<(), Stop> {
-    let (run, training) = (replay.run, stage.training);
+    let training = stage.training;
     let checkpoint = match &segment.state {
         Some(name) => Some(signed_state(run, stage, name, Some(segment.first))?),
         None => None,
     };
-    let folder = replay.scratch.join(format!("from-{}", segment.first));
+    let folder = scratch.join(format!("from-{}", segment.first));
     let mut again = RunDirectory::create_part(&folder, LoggerSettings::NONE).map_err(not_checked)?;
     let ends = segment.last == training.steps.count;
     let best = if ends { bring_best(run, stage, &folder)? } else { None };
@@ -248,5 +290,30 @@ fn bring_best<W: Workload>(run: &VerifiedRun, stage: &Stage<'_, W>, folder: &Pat
     match std::fs::write(&path, best.to_bytes()) {
         Ok(()) => Ok(Some(step)),
         Err(error) => Err(Stop::NotChecked(format!("{}: {error}", path.display()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_done_side_by_side_comes_in_order() {
+        let items: Vec<usize> = (0..50).collect();
+        for jobs in [1, 3, 100] {
+            let doubled = side_by_side(&items, jobs, |item| Ok::<_, ()>(2 * item));
+            assert_eq!(doubled, items.iter().map(|item| Ok(2 * item)).collect::<Vec<_>>());
+        }
+        assert!(side_by_side(&[0; 0], 3, |_| Ok::<_, ()>(())).is_empty());
+    }
+
+    #[test]
+    fn a_failure_is_kept_and_everything_before_it() {
+        let items: Vec<usize> = (0..50).collect();
+        for jobs in [1, 3] {
+            let outcomes = side_by_side(&items, jobs, |&item| if item == 7 { Err(item) } else { Ok(item) });
+            assert_eq!(outcomes[..8], [&(0..7).map(Ok).collect::<Vec<_>>()[..], &[Err(7)]].concat());
+            assert!(jobs > 1 || outcomes.len() == 8, "{outcomes:?}");
+        }
     }
 }
