@@ -5,6 +5,7 @@
 
 mod complete;
 mod config;
+mod config_files;
 mod data;
 mod keys;
 mod programs;

@@ -36,20 +36,9 @@ fn missing_and_other_data() {
     ");
     assert_snapshot!(said(&sandbox, "spectramind train trainer=ci_fast trainer.devices=cuda --quiet"), @r#"
     exit 2
-    Error: trainer.devices: data did not match any variant of untagged enum Devices (set by the override "trainer.devices=cuda")
+    Error: trainer.devices: expected a number of devices, or auto (set by the override "trainer.devices=cuda")
     Hint: set another value: `trainer.devices=<value>`
     "#);
-    assert_snapshot!(said(&sandbox, "spectramind train trainer=ci_fast trainer.accelerator=cuda --quiet"), @"
-    exit 2
-    Error: accelerator cuda: this program was built without it
-    Hint: build with `cargo build --release --features cuda`, or use accelerator=cpu or auto
-    ");
-    assert_snapshot!(said(&sandbox, "spectramind train trainer=ci_fast trainer.accelerator=wgpu --quiet"), @"
-    exit 2
-    Error: accelerator wgpu: this program was built without it
-    Hint: build with `cargo build --release --features wgpu`, or use accelerator=cpu or auto
-    ");
-    assert_snapshot!(said(&sandbox, "spectramind train trainer=ci_fast data.batch_size=100000 --quiet"), @"exit 0");
     assert_snapshot!(said(&sandbox, "spectramind train trainer=ci_fast trainer.val_check_interval=100000 --quiet"), @"
     exit 2
     Error: trainer.val_check_interval: expected at most the 8 steps of an epoch, got 100000
@@ -70,11 +59,6 @@ fn missing_and_other_data() {
     Error: data/sim_tiny-calibrated/train: expected light_curves.safetensors and nothing else, got thesis.txt
     Hint: move thesis.txt elsewhere, or choose another folder with calib.out=DIR: an audit makes that folder again and compares it
     ");
-    assert_snapshot!(said(&sandbox, "rm data/sim_tiny-calibrated/train/*; touch data/sim_tiny-calibrated/train/thesis.txt; spectramind train trainer=ci_fast --quiet"), @"
-    exit 1
-    Error: data/sim_tiny-calibrated/train: expected light_curves.safetensors and nothing else, got thesis.txt
-    Hint: move thesis.txt elsewhere, or choose another folder with calib.out=DIR: an audit makes that folder again and compares it
-    ");
 }
 
 #[test]
@@ -88,12 +72,12 @@ fn broken_tables() {
     ");
     assert_snapshot!(said(&sandbox, r"printf 'planet_id,wl_1\n1,x\n' > data/sim_tiny/train.csv; spectramind train trainer=ci_fast --quiet"), @r#"
     exit 1
-    Error: wrong shape in data/sim_tiny/train.csv: expected a column "wl_2", got 2 columns: planet_id, wl_1 …
+    Error: wrong shape in data/sim_tiny/train.csv: expected a column "wl_2", got 2 columns: planet_id, wl_1
     Hint: the file is damaged or of another kind: get it, or simulate it, again
     "#);
     assert_snapshot!(said(&sandbox, "printf '' > data/sim_tiny/train.csv; spectramind train trainer=ci_fast --quiet"), @r#"
     exit 1
-    Error: wrong shape in data/sim_tiny/train.csv: expected a column "wl_1", got 0 columns:  …
+    Error: wrong shape in data/sim_tiny/train.csv: expected a column "wl_1", got an empty file
     Hint: the file is damaged or of another kind: get it, or simulate it, again
     "#);
     assert_snapshot!(said(&sandbox, "sed 's/0[.]0[0-9]*/NaN/' kept > data/sim_tiny/train.csv; spectramind train trainer=ci_fast --quiet"), @r#"
@@ -112,11 +96,6 @@ fn broken_tables() {
     Hint: get data/sim_tiny/train_star_info.csv again, or move the folder of planet 2337200 out of the data set
     ");
     assert_snapshot!(said(&sandbox, "printf 'x' > data/sim_tiny/wavelengths.csv; spectramind train trainer=ci_fast --quiet"), @"
-    exit 1
-    Error: wrong shape in data/sim_tiny/wavelengths.csv: expected one row, got 0 rows
-    Hint: the file is damaged or of another kind: get it, or simulate it, again
-    ");
-    assert_snapshot!(said(&sandbox, "printf 'x' > data/sim_tiny/axis_info.parquet; spectramind train trainer=ci_fast --quiet"), @"
     exit 1
     Error: wrong shape in data/sim_tiny/wavelengths.csv: expected one row, got 0 rows
     Hint: the file is damaged or of another kind: get it, or simulate it, again

@@ -12,19 +12,19 @@ fn signing_keys() {
     exit 1
     Error: cannot create key file own.pem
       caused by: File exists (os error 17)
-    Hint: name another key file with --signing-key FILE
+    Hint: name another with --out FILE: a key is never written over a file
     ");
     assert_snapshot!(said(&sandbox, "spectramind keys show"), @"
     exit 1
     Error: cannot read key file [sandbox]/home/.config/spectramind/signing-key.pem
       caused by: No such file or directory (os error 2)
-    Hint: name another key file with --signing-key FILE
+    Hint: name one that is there, or make a key with `spectramind keys generate --out FILE`
     ");
     assert_snapshot!(said(&sandbox, "spectramind keys show --signing-key nothing.pem"), @"
     exit 1
     Error: cannot read key file nothing.pem
       caused by: No such file or directory (os error 2)
-    Hint: name another key file with --signing-key FILE
+    Hint: name one that is there, or make a key with `spectramind keys generate --out FILE`
     ");
     assert_snapshot!(said(&sandbox, "spectramind train --signing-key own.pem"), @"
     exit 1
@@ -67,7 +67,7 @@ fn signing_keys() {
     exit 1
     Error: cannot read key file nothing
       caused by: No such file or directory (os error 2)
-    Hint: name another key file with --signing-key FILE
+    Hint: name one that is there, or make a key with `spectramind keys generate --out FILE`
     ");
     assert_snapshot!(said(&sandbox, "spectramind keys generate --quiet --out new.pem --encrypted --passphrase-file phrase"), @"
     exit 2
@@ -121,7 +121,7 @@ fn trust_documents() {
     exit 1
     Error: cannot read key file nothing.pem
       caused by: No such file or directory (os error 2)
-    Hint: name another key file with --signing-key FILE
+    Hint: name one that is there, or make a key with `spectramind keys generate --out FILE`
     ");
     assert_snapshot!(said(&sandbox, "spectramind keys trust init --root-key root.pem --root-threshold 2"), @"
     exit 1
@@ -135,15 +135,17 @@ fn trust_documents() {
     exit 1
     Error: cannot read trust.json
       caused by: No such file or directory (os error 2)
+    Hint: name the document with --trust FILE; `spectramind keys trust init` begins one
     ");
     assert_snapshot!(said(&sandbox, "spectramind keys trust add --root-key root.pem --name ann --key other.pub --role trainer"), @"
     exit 1
     Error: cannot read trust.json
       caused by: No such file or directory (os error 2)
+    Hint: name the document with --trust FILE; `spectramind keys trust init` begins one
     ");
     assert_snapshot!(said(&sandbox, "spectramind keys trust init --root-key root.pem --expires-at soon"), @r#"
     exit 2
-    error: invalid value 'soon' for '--expires-at <TIME>': expected a time such as [time], got "soon"
+    error: invalid value 'soon' for '--expires-at <TIME>': expected a time such as 2026-01-31T12:00:00Z, got "soon"
 
     For more information, try '--help'.
     "#);
@@ -191,7 +193,7 @@ fn trust_documents() {
     ");
     assert_snapshot!(said(&sandbox, "spectramind keys trust add --root-key root.pem --name ann --key other.pub --role trainer --not-before 2030-01-01T00:00:00Z --not-after 2029-01-01T00:00:00Z"), @r#"
     exit 1
-    Error: trust document: the key of "ann" is valid neither at nor after [time], it ends at [time]
+    Error: trust document: the key of "ann" is valid neither at nor after 2030-01-01T00:00:00Z, it ends at 2029-01-01T00:00:00Z
     "#);
     assert_snapshot!(said(&sandbox, "spectramind keys trust add --root-key root.pem --name ann --key other.pub --role trainer > /dev/null; spectramind keys trust add --root-key root.pem --name ann --key other.pub --role trainer"), @r#"
     exit 1
@@ -209,12 +211,12 @@ fn trust_documents() {
     "#);
     assert_snapshot!(said(&sandbox, "spectramind keys trust threshold --root-key root.pem --role trainer 0"), @"
     exit 1
-    Error: trust document has threshold 0 for the role Trainer, expected 1 to 1
+    Error: trust document has threshold 0 for the role trainer, expected 1 to 1
     Hint: add keys of that role first, or lower the threshold first
     ");
     assert_snapshot!(said(&sandbox, "spectramind keys trust threshold --root-key root.pem --role trainer 9"), @"
     exit 1
-    Error: trust document has threshold 9 for the role Trainer, expected 1 to 1
+    Error: trust document has threshold 9 for the role trainer, expected 1 to 1
     Hint: add keys of that role first, or lower the threshold first
     ");
     assert_snapshot!(said(&sandbox, "spectramind keys trust rotate --root-key root.pem --new-root other.pem"), @r#"

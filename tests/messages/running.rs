@@ -18,7 +18,6 @@ fn run_directories() {
     Error: run directory other already holds something: expected a new one
     Hint: choose another directory (run.dir, or hydra.run.dir), or go on with that run with --resume DIR
     ");
-    assert_snapshot!(said(&sandbox, "spectramind train trainer=ci_fast run.dir=run/inside --quiet"), @"exit 0");
     assert_snapshot!(said(&sandbox, "touch file; spectramind train trainer=ci_fast run.dir=file --quiet"), @"
     exit 1
     Error: run directory file already holds something: expected a new one
@@ -33,7 +32,6 @@ fn run_directories() {
     Error: --workers: expected --resume DIR as well, got a new run
     Hint: of a new run the config says how many: trainer.devices=N
     ");
-    assert_snapshot!(said(&sandbox, "spectramind train trainer=ci_fast --mpi-library nothing.so --quiet"), @"exit 0");
 }
 
 #[test]
@@ -41,13 +39,13 @@ fn resuming() {
     let sandbox = trained_copy();
     assert_snapshot!(said(&sandbox, "spectramind train --resume nothing"), @"
     exit 1
-    Error: cannot read nothing/provenance.json
-      caused by: No such file or directory (os error 2)
+    Error: nothing: expected a run directory, with provenance.json, got none
+    Hint: name the directory of a run: spectramind runs list
     ");
     assert_snapshot!(said(&sandbox, "spectramind train --resume configs"), @"
     exit 1
-    Error: cannot read configs/provenance.json
-      caused by: No such file or directory (os error 2)
+    Error: configs: expected a run directory, with provenance.json, got none
+    Hint: name the directory of a run: spectramind runs list
     ");
     assert_snapshot!(said(&sandbox, "spectramind train --resume run trainer.seed=3"), @"
     exit 2
@@ -91,19 +89,14 @@ fn resuming() {
     Error: run: expected the directory of a multirun, with its sweep.jsonl; got none
     Hint: only `spectramind train` and `spectramind exec` can go on with a single run
     ");
-    assert_snapshot!(said(&sandbox, "mv run/manifest.intoto.jsonl kept; spectramind train --resume run --quiet"), @"exit 0");
-    assert_snapshot!(said(&sandbox, "rm -r run/checkpoints; spectramind train --resume run --quiet"), @"
-    exit 1
-    Error: run is complete and signed: there is nothing to go on with
-    ");
-    assert_snapshot!(said(&sandbox, "echo '{' > run/provenance.json; spectramind train --resume run --quiet"), @"
+    assert_snapshot!(said(&sandbox, "rm run/manifest.intoto.jsonl; echo '{' > run/provenance.json; spectramind train --resume run --quiet"), @"
     exit 1
     Error: run/provenance.json is not what a run starts from
       caused by: not JSON: EOF while parsing an object at line 2 column 0
     ");
     assert_snapshot!(said(&sandbox, "rm run/provenance.json; spectramind train --resume run --quiet"), @"
     exit 1
-    Error: cannot read run/provenance.json
-      caused by: No such file or directory (os error 2)
+    Error: run: expected a run directory, with provenance.json, got none
+    Hint: name the directory of a run: spectramind runs list
     ");
 }
