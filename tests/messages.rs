@@ -4,6 +4,7 @@
 //! message is built; `complete` finds those that no snapshot shows.
 
 mod complete;
+mod composition;
 mod config;
 mod config_files;
 mod data;

@@ -93,7 +93,8 @@ fn a_terminal_sees_how_far_a_training_is() {
     let sandbox = Sandbox::with_data();
     let command = format!("stty cols 200; {} train trainer=ci_fast run.dir=run", env!("CARGO_BIN_EXE_spectramind"));
     let mut script = sandbox.prepare(Command::new("script"));
-    let output = script.args(["-qec", &command, "/dev/null"]).env("TERM", "xterm").output().expect("script of util-linux");
+    let output =
+        script.args(["-qec", &command, "/dev/null"]).env("TERM", "xterm").output().expect("script of util-linux");
     let shown = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{shown}");
     for said in ["training [", "8/8", "epoch ", "steps/s", " left, loss ", "val/", " MB"] {

@@ -61,8 +61,13 @@ impl Console {
             News::Begun(_) | News::Event(Event::Checkpoint { .. }) => {}
             News::Event(Event::Started { done, planned }) => {
                 interrupt::gracefully();
-                self.training =
-                    Training { done_before: done, planned, step: done, began: Some(Instant::now()), ..Training::default() };
+                self.training = Training {
+                    done_before: done,
+                    planned,
+                    step: done,
+                    began: Some(Instant::now()),
+                    ..Training::default()
+                };
                 self.stages.show("training", done, planned, "");
             }
             News::Event(Event::Step { leaf, loss }) => {
@@ -177,7 +182,8 @@ mod tests {
     use super::*;
 
     fn training() -> Training {
-        let mut training = Training { done_before: 100, planned: 1000, step: 300, epoch: 2, loss: 0.25, ..Training::default() };
+        let mut training =
+            Training { done_before: 100, planned: 1000, step: 300, epoch: 2, loss: 0.25, ..Training::default() };
         for value in [0.1, 0.3, 0.2] {
             training.validated(&[Metric { name: "val/score".into(), value }]);
         }
@@ -194,7 +200,10 @@ mod tests {
     #[test]
     fn a_limit_of_time_that_comes_first_is_said_first() {
         let facts = training().facts(Duration::from_secs(100), Some(Duration::from_secs(130)), None, "");
-        assert_eq!(facts, "epoch 3, 2.00 steps/s, 0:30 to trainer.max_time, 5:50 to the end, loss 0.2500, val/score 0.2000 ▁█▅");
+        assert_eq!(
+            facts,
+            "epoch 3, 2.00 steps/s, 0:30 to trainer.max_time, 5:50 to the end, loss 0.2500, val/score 0.2000 ▁█▅"
+        );
         let facts = training().facts(Duration::from_secs(100), Some(Duration::from_secs(7300)), None, "");
         assert!(facts.contains(", 5:50 left, "), "{facts}");
     }
@@ -218,6 +227,9 @@ mod tests {
 
     #[test]
     fn times_are_hours_minutes_and_seconds() {
-        assert_eq!([0, 61, 3600, 360_061].map(|s| clock(Duration::from_secs(s))), ["0:00", "1:01", "1:00:00", "100:01:01"]);
+        assert_eq!(
+            [0, 61, 3600, 360_061].map(|s| clock(Duration::from_secs(s))),
+            ["0:00", "1:01", "1:00:00", "100:01:01"]
+        );
     }
 }
