@@ -100,18 +100,6 @@ fn defaults_lists() {
     exit 2
     Error: override "~nogroup": could not delete "nogroup": there is no value
     "#);
-    assert_snapshot!(said(&sandbox, "spectramind train optimizer=adam optimizer=adamw"), @"
-    exit 0
-    made a signing key for you: [sandbox]/home/.config/spectramind/signing-key.pem
-    computing on [device]
-    simulating into data/sim_tiny
-    hashing data/sim_tiny
-    calibrating into data/sim_tiny-calibrated/train
-    hashing data/sim_tiny-calibrated/train
-    training
-    step 1 of 400, epoch 1, 116 steps/s, 0:03 left, loss -0.3419, 64 MB
-    signing
-    ");
     assert_snapshot!(said(&sandbox, "spectramind train optimizer=[1]"), @r#"
     exit 2
     Error: override "optimizer=[1]": the options of a group must be texts, got 1
