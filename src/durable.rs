@@ -25,7 +25,15 @@ pub fn write_with<E>(
     refuse: impl Fn(io::Error) -> E,
     fill: impl FnOnce(&mut BufWriter<File>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let temporary = temporary_file().tempfile_in(folder_of(path)).map_err(&refuse)?;
+    let folder = folder_of(path);
+    // Otherwise the message would name the temporary file.
+    if !folder.is_dir() {
+        return Err(refuse(io::Error::new(
+            io::ErrorKind::NotFound,
+            format!("expected a folder at {}, got none", folder.display()),
+        )));
+    }
+    let temporary = temporary_file().tempfile_in(folder).map_err(&refuse)?;
     let (file, temporary_path) = temporary.into_parts();
     let mut writer = BufWriter::with_capacity(1 << 18, file);
     fill(&mut writer)?;

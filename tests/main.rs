@@ -27,6 +27,7 @@ mod interruption;
 mod keys;
 mod layers;
 mod live;
+mod messages;
 mod modes;
 mod multirun;
 mod network;

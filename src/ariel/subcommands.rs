@@ -107,7 +107,10 @@ impl Advice for CommandError {
             Self::Planets { source: PlanetMismatch::Missing { .. }, .. } => {
                 Some("subset=true judges by the planets that the submission has".into())
             }
-            Self::Foreign { .. } | Self::Bins { .. } | Self::Planets { .. } => None,
+            Self::Planets { source: PlanetMismatch::Unknown { .. }, .. } => {
+                Some("take that line out, or name the table that has the planet with truth=FILE".into())
+            }
+            Self::Foreign { .. } | Self::Bins { .. } => None,
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::cli::failure::Told;
 use crate::cli::output::outln;
 
 use crate::failure::{Context, Result};
+use crate::manifest::claimed::ClaimedError;
 use crate::manifest::predicate::TrainingRun;
 use crate::manifest::verified::read_unverified;
 use crate::run::Workloads;
@@ -53,6 +54,10 @@ pub fn run(arguments: &Arguments, workloads: &Workloads) -> Result<Told> {
 /// Reads a manifest's claim without verifying it.
 fn claim(run: &Path) -> Result<TrainingRun> {
     let path = run.join(MANIFEST);
+    if !path.exists() {
+        return Err(ClaimedError::Unsigned { root: run.to_owned() }.into());
+    }
     let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(read_unverified(&bytes)?.predicate)
+    let statement = read_unverified(&bytes).with_context(|| format!("{} is no manifest", path.display()))?;
+    Ok(statement.predicate)
 }

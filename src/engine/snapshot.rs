@@ -373,6 +373,9 @@ fn bytes(values: &[f32]) -> Vec<u8> {
 impl Advice for CheckpointError {
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                Some("name a run directory, or a checkpoint in its folder checkpoints/".into())
+            }
             Self::Io { path, source } => io_hint(source, path),
             Self::Content { .. } => None,
         }

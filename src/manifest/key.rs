@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::digest::Sha256Digest;
-use crate::failure::{Advice, FailureKind};
+use crate::failure::{Advice, FailureKind, io_hint};
 
 pub use self::encryption::Salt;
 pub use self::passphrase::Passphrase;
@@ -127,7 +127,14 @@ impl Advice for KeyError {
             Self::Public { .. } | Self::Weak { .. } => {
                 "ask its owner for the output of `spectramind keys show --public`".into()
             }
-            Self::Create { .. } | Self::Read { .. } => "name another key file with --signing-key FILE".into(),
+            Self::Create { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
+                "name another with --out FILE: a key is never written over a file".into()
+            }
+            Self::Create { path, source } => return io_hint(source, path),
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "name one that is there, or make a key with `spectramind keys generate --out FILE`".into()
+            }
+            Self::Read { path, source } => return io_hint(source, path),
             _ => "make a new key with `spectramind keys generate --out FILE`".into(),
         })
     }

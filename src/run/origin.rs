@@ -1,5 +1,6 @@
 //! What a run starts from, gathered; and read back.
 
+use std::io;
 use std::path::Path;
 
 use super::{DataSets, Sources, Surroundings};
@@ -156,7 +157,13 @@ pub(super) fn write_origin(run: &WrittenFiles, origin: &RunOrigin) -> Result<(),
 /// When it is not there, or something else.
 pub fn read_origin(run: &Path) -> Result<RunOrigin, Failure> {
     let path = run.join(ORIGIN);
-    let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let bytes = match std::fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let message = format!("{}: expected a run directory, with {ORIGIN}, got none", run.display());
+            return Err(Failure::missing(message).with_hint("name the directory of a run: spectramind runs list"));
+        }
+        read => read.with_context(|| format!("cannot read {}", path.display()))?,
+    };
     strict_json::from_slice(&bytes).with_context(|| format!("{} is not what a run starts from", path.display()))
 }
 

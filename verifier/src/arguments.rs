@@ -329,8 +329,8 @@ pub enum SegmentAmount {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let span: SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
-    Duration::try_from(span).map_err(|error| error.to_string())
+    let span = text.parse::<SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());
+    span.ok_or_else(|| format!("expected a time such as 10m or 1h30m, got {text:?}"))
 }
 
 /// The engine's own, but there without the engine, too.

@@ -113,8 +113,14 @@ impl CsvTable {
     }
 
     fn missing_column(&self, name: &str) -> DataError {
-        let got = self.header.iter().take(12).collect::<Vec<_>>().join(", ");
-        DataError::shape(&self.path, format!("a column {name:?}"), format!("{} columns: {got} …", self.header.len()))
+        // Of hundreds, enough to see what file it is.
+        let first = self.header.iter().take(12).collect::<Vec<_>>().join(", ");
+        let got = match self.header.len() {
+            0 => "an empty file".to_owned(),
+            count @ 1..=12 => format!("{count} columns: {first}"),
+            count => format!("{count} columns: {first} …"),
+        };
+        DataError::shape(&self.path, format!("a column {name:?}"), got)
     }
 
     pub(crate) fn bad_value(&self, row: &csv::StringRecord, column: usize, expected: &'static str) -> DataError {

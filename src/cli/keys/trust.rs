@@ -294,7 +294,9 @@ fn bounds(key: &TrustedKey) -> String {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    read_file(path).with_context(|| format!("cannot read {}", path.display()))
+    let hint = "name the document with --trust FILE; `spectramind keys trust init` begins one";
+    let read = read_file(path).with_context(|| format!("cannot read {}", path.display()));
+    read.map_err(|failure| if path.exists() { failure } else { failure.with_hint(hint) })
 }
 
 /// What was seen of trust documents, on this machine.

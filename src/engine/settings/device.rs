@@ -69,7 +69,7 @@ impl<'de> Deserialize<'de> for Accelerators {
 
 /// How many devices of a node take part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a number of devices, or auto")]
 pub enum Devices {
     /// This many.
     Count(u32),

@@ -84,6 +84,16 @@ pub enum Role {
     Verifier,
 }
 
+impl Role {
+    /// As it is written in the document.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trainer => "trainer",
+            Self::Verifier => "verifier",
+        }
+    }
+}
+
 /// How many keys of each role have to sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -176,7 +186,7 @@ pub enum TrustError {
         got: usize,
     },
     /// No number of signatures could meet it, or none would be needed.
-    #[error("trust document has threshold {got} for the role {role:?}, expected 1 to {limit}")]
+    #[error("trust document has threshold {got} for the role {}, expected 1 to {limit}", .role.name())]
     Threshold {
         /// The threshold.
         got: u32,
