@@ -56,3 +56,44 @@ impl End {
         bytes
     }
 }
+
+/// The first record: which program wrote the file, and the oldest that may read it.
+pub fn header() -> Message {
+    let versions = Message::new().bytes(1, b"0.31.0").bytes(2, b"0.31.0");
+    numbered(0, 21, Message::new().message(1, versions))
+}
+
+/// Which run it is, when it began, and its config: keys, and values as JSON.
+pub fn run(number: u64, id: &str, project: &str, began_seconds: u64, config: &[(&str, String)]) -> Message {
+    let update = |(key, json): &(&str, String)| Message::new().bytes(1, key.as_bytes()).bytes(16, json.as_bytes());
+    let config = config.iter().map(update).fold(Message::new(), |config, item| config.message(1, item));
+    let began = Message::new().integer(1, began_seconds);
+    let run = Message::new().bytes(1, id.as_bytes()).bytes(3, project.as_bytes()).message(4, config);
+    numbered(number, 17, run.message(17, began))
+}
+
+/// Figures of a step, as JSON.
+pub fn history(number: u64, step: u64, figures: &[(&str, String)]) -> Message {
+    let history = items(figures).message(2, Message::new().integer(1, step));
+    numbered(number, 2, history)
+}
+
+/// The last figures, as JSON. Nothing makes them from the history.
+pub fn summary(number: u64, figures: &[(&str, String)]) -> Message {
+    numbered(number, 3, items(figures))
+}
+
+/// How the run ended.
+pub fn exit(number: u64, code: u64, seconds: u64) -> Message {
+    numbered(number, 18, Message::new().integer(1, code).integer(2, seconds))
+}
+
+/// Items with a name, which is not taken apart at its dots and slashes, and JSON.
+fn items(figures: &[(&str, String)]) -> Message {
+    let item = |(name, json): &(&str, String)| Message::new().bytes(2, name.as_bytes()).bytes(16, json.as_bytes());
+    figures.iter().map(item).fold(Message::new(), |all, item| all.message(1, item))
+}
+
+fn numbered(number: u64, field: u32, inner: Message) -> Message {
+    Message::new().integer(1, number).message(field, inner)
+}
