@@ -26,6 +26,7 @@ mod interruption;
 mod keys;
 mod layers;
 mod live;
+mod loggers;
 mod modes;
 mod multirun;
 mod network;

@@ -230,6 +230,7 @@ impl Talk {
             News::Progress(progress) => self.stages.report(progress),
             News::GoingOn(step) => eprintln!("going on after step {step}"),
             News::Begun(_) => {}
+            News::Warning(warning) => eprintln!("Warning: {warning}"),
             News::Event(Event::Started { done, planned }) => {
                 interrupt::gracefully();
                 self.planned = planned;
