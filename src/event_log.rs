@@ -31,7 +31,7 @@ pub struct EventLine {
 }
 
 /// How the names of figures of the final test begin: of the state that was tested, and of the last one.
-const FINAL_FIGURES: [&str; 2] = ["test/", "last/"];
+pub(crate) const FINAL_FIGURES: [&str; 2] = ["test/", "last/"];
 
 /// Whether a figure is of the final test, which is made again when the run ends again.
 pub fn is_final(figure: &str) -> bool {
@@ -171,9 +171,7 @@ impl RunEvent {
             Self::Begun { .. } | Self::Resumed | Self::Checkpoint { .. } | Self::AuditPoint { .. } => None,
         }
     }
-}
 
-impl RunEvent {
     fn figures_mut(&mut self) -> Option<&mut Vec<Figure>> {
         match self {
             Self::Trained { figures, .. } | Self::Validated { figures, .. } | Self::Finished { figures, .. } => Some(figures),

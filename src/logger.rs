@@ -63,7 +63,7 @@ struct Point<'a> {
 }
 
 /// A file of another tool.
-trait Sink: Debug + Send {
+trait Sink: Debug + Send + Sync {
     fn log(&mut self, point: &Point<'_>) -> io::Result<()>;
     fn end(&mut self, end: &End) -> io::Result<()>;
 }

@@ -33,7 +33,7 @@ fn read(python: &Path, sandbox: &Sandbox) -> Value {
 }
 
 /// `logs/metrics.csv`: step, name, value.
-fn metrics(sandbox: &Sandbox) -> Vec<(u64, String, f64)> {
+pub fn metrics(sandbox: &Sandbox) -> Vec<(u64, String, f64)> {
     let text = String::from_utf8(bytes(sandbox.path("run/logs/metrics.csv"))).expect("UTF-8");
     let row = |line: &str| {
         let [step, _, name, value] = line.split(',').collect::<Vec<_>>()[..] else { panic!("{line}") };
@@ -43,7 +43,7 @@ fn metrics(sandbox: &Sandbox) -> Vec<(u64, String, f64)> {
 }
 
 /// The same of what a package read.
-fn points(read: &Value) -> Vec<(u64, String, f64)> {
+pub fn points(read: &Value) -> Vec<(u64, String, f64)> {
     let point = |point: &Value| {
         let name = point[1].as_str().expect("a name").to_owned();
         (point[0].as_u64().expect("a step"), name, point[2].as_f64().expect("a number"))

@@ -17,6 +17,8 @@ mod envelope;
 mod errors;
 mod example;
 mod exec;
+#[cfg(unix)]
+mod export;
 mod foreign;
 mod forgery;
 mod git;
