@@ -174,7 +174,9 @@ impl RunEvent {
 
     fn figures_mut(&mut self) -> Option<&mut Vec<Figure>> {
         match self {
-            Self::Trained { figures, .. } | Self::Validated { figures, .. } | Self::Finished { figures, .. } => Some(figures),
+            Self::Trained { figures, .. } | Self::Validated { figures, .. } | Self::Finished { figures, .. } => {
+                Some(figures)
+            }
             Self::Begun { .. } | Self::Resumed | Self::Checkpoint { .. } | Self::AuditPoint { .. } => None,
         }
     }
@@ -305,7 +307,9 @@ impl EventLine {
         let mut text = match &self.event {
             RunEvent::Begun { run, config } => format!("# Run {run}\n\nconfig {config}"),
             RunEvent::Resumed => format!("- resumed at step {step}"),
-            RunEvent::Trained { epoch, .. } | RunEvent::Validated { epoch, .. } => format!("- step {step}, epoch {epoch}:"),
+            RunEvent::Trained { epoch, .. } | RunEvent::Validated { epoch, .. } => {
+                format!("- step {step}, epoch {epoch}:")
+            }
             RunEvent::Finished { reason, epoch, .. } => format!("- step {step}, epoch {epoch}: {}:", reason.words()),
             RunEvent::Checkpoint { file } | RunEvent::AuditPoint { file } => format!("- step {step}: wrote {file}"),
         };
@@ -335,7 +339,9 @@ mod tests {
     use super::*;
 
     fn figures() -> Vec<Figure> {
-        [("train/loss", 0.1), ("train/worst", f64::NEG_INFINITY)].map(|(name, value)| Figure { name: name.into(), value }).into()
+        [("train/loss", 0.1), ("train/worst", f64::NEG_INFINITY)]
+            .map(|(name, value)| Figure { name: name.into(), value })
+            .into()
     }
 
     fn log() -> String {
@@ -377,7 +383,11 @@ mod tests {
         let text = log();
         let lines: Vec<_> = text.split_inclusive('\n').collect();
         let changed = text.replacen("\"epoch\":1", "\"epoch\":2", 1);
-        assert!(refused(&changed).starts_with("line 3: expected to follow the line before it"), "{}", refused(&changed));
+        assert!(
+            refused(&changed).starts_with("line 3: expected to follow the line before it"),
+            "{}",
+            refused(&changed)
+        );
         let without = [lines[0], lines[2], lines[3]].concat();
         assert!(refused(&without).starts_with("line 2: expected to follow"), "{}", refused(&without));
         let moved = [lines[0], lines[2], lines[1], lines[3]].concat();
@@ -396,12 +406,18 @@ mod tests {
         let finished = RunEvent::Finished { reason: ExitReason::MaxTime, epoch: 1, figures: figure("test/score", 3.0) };
         let mut head = Head::of_nothing();
         let events = [
-            (2, trained(0.2)), (4, trained(0.4)), (2, RunEvent::Resumed), (4, trained(0.5)), (4, finished),
-            (4, RunEvent::Resumed), (6, trained(0.6)),
+            (2, trained(0.2)),
+            (4, trained(0.4)),
+            (2, RunEvent::Resumed),
+            (4, trained(0.5)),
+            (4, finished),
+            (4, RunEvent::Resumed),
+            (6, trained(0.6)),
         ];
         let lines = events.map(|(step, event)| head.append(0.0, step, event).0);
         let all = standing(&lines);
-        let values: Vec<_> = all.iter().flat_map(|line| line.event.figures().expect("figures").1).map(|f| f.value).collect();
+        let values: Vec<_> =
+            all.iter().flat_map(|line| line.event.figures().expect("figures").1).map(|f| f.value).collect();
         assert_eq!(values, [0.2, 0.5, 0.6]);
     }
 

@@ -129,7 +129,8 @@ impl Loggers {
 
     fn each(&mut self, mut act: impl FnMut(&mut dyn Sink) -> io::Result<()>) {
         let warnings = &self.warnings;
-        self.sinks.retain_mut(|(kind, sink)| act(sink.as_mut()).inspect_err(|error| warnings.push(*kind, error)).is_ok());
+        self.sinks
+            .retain_mut(|(kind, sink)| act(sink.as_mut()).inspect_err(|error| warnings.push(*kind, error)).is_ok());
     }
 }
 
@@ -180,12 +181,8 @@ mod tests {
         let mut loggers = Loggers { sinks, warnings: warnings.clone() };
         let figures = vec![Figure { name: "train/loss".into(), value: 1.0 }];
         let event = RunEvent::Trained { epoch: 1, figures };
-        let line = |step| EventLine {
-            previous: blake3::hash(b"").into(),
-            elapsed_seconds: 0.0,
-            step,
-            event: event.clone(),
-        };
+        let line =
+            |step| EventLine { previous: blake3::hash(b"").into(), elapsed_seconds: 0.0, step, event: event.clone() };
         loggers.hear(&line(1));
         assert_eq!(warnings.take(), [""; 0]);
         (2..9).for_each(|step| loggers.hear(&line(step)));

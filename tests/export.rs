@@ -126,7 +126,10 @@ fn an_export_that_breaks_anywhere_goes_on_and_sends_nothing_twice() {
         told.push(first);
     }
     assert!(told[0].ends_with("nothing of it is there yet"), "{told:?}");
-    assert!(told.iter().any(|line| line.contains(" parameters, ") && line.contains(" data digests, 0 of ")), "{told:?}");
+    assert!(
+        told.iter().any(|line| line.contains(" parameters, ") && line.contains(" data digests, 0 of ")),
+        "{told:?}"
+    );
     assert!(told.len() > 6, "{told:?}");
     let again = sandbox.done(&["export", "mlflow", "run", "--to", &server.url(), "--experiment", "of a test"]);
     assert!(again.stdout.ends_with(", all of it, from before\n"), "{}", again.stdout);
@@ -145,7 +148,10 @@ fn an_export_that_breaks_anywhere_goes_on_and_sends_nothing_twice() {
     assert_eq!(sorted(points(&run["metrics"])), sorted(metrics(&sandbox)));
     assert_eq!((&run["params"]["trainer.seed"], &run["status"]), (&"123".into(), &"FINISHED".into()));
     assert_eq!(run["artifacts"], serde_json::json!(["manifest.intoto.jsonl"]));
-    assert_eq!(run["manifest"].as_str().map(str::as_bytes), Some(&bytes(sandbox.path("run/manifest.intoto.jsonl"))[..]));
+    assert_eq!(
+        run["manifest"].as_str().map(str::as_bytes),
+        Some(&bytes(sandbox.path("run/manifest.intoto.jsonl"))[..])
+    );
     let claimed = ClaimedRun::open(&sandbox.path("run")).expect("a run");
     let inputs = run["inputs"].as_array().expect("inputs");
     assert_eq!(inputs.len(), claimed.claim().data.len());
@@ -170,7 +176,11 @@ fn an_address_that_is_none_is_a_matter_of_arguments_and_a_server_that_is_not_the
     let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
     let outcome = sandbox.run(&["export", "mlflow", "run", "--to", &format!("http://127.0.0.1:{port}")]);
     assert_eq!(outcome.code, 1, "{}", outcome.stderr);
-    assert!(outcome.stderr.starts_with("Error: the run was not exported; nothing of it is there yet\n"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.starts_with("Error: the run was not exported; nothing of it is there yet\n"),
+        "{}",
+        outcome.stderr
+    );
     let unsigned = sandbox.run(&["export", "mlflow", "configs", "--to", "http://127.0.0.1:1"]);
     assert_eq!(unsigned.code, 1, "{}", unsigned.stderr);
 }

@@ -97,7 +97,10 @@ fn the_packages_read_what_the_metrics_log_says_and_no_bit_is_another() {
     let audit = sandbox.audit(&["--replay"]);
     assert_eq!(audit.code, 0, "{}{}", audit.stdout, audit.stderr);
     let note = audit.stdout.lines().find(|line| line.contains("the trainer's own word: ")).expect("a note");
-    assert!(note.contains("logs/tensorboard/events.out.tfevents.") && note.contains("logs/wandb/offline-run-"), "{note}");
+    assert!(
+        note.contains("logs/tensorboard/events.out.tfevents.") && note.contains("logs/wandb/offline-run-"),
+        "{note}"
+    );
 
     let Some(python) = python() else { return };
     let found = read(&python, &sandbox);

@@ -92,10 +92,8 @@ impl EventFile {
         let file = File::create_new(&path).map_err(|error| named(&path, error))?;
         let mut events = Self { path, file, began_seconds };
         events.write(0.0, 0, |event| event.file_version = Some(FILE_VERSION.into()))?;
-        let metadata = Metadata {
-            plugin_data: Some(PluginData { plugin_name: "text".into() }),
-            data_class: DATA_CLASS_TENSOR,
-        };
+        let metadata =
+            Metadata { plugin_data: Some(PluginData { plugin_name: "text".into() }), data_class: DATA_CLASS_TENSOR };
         let text = table(about).into_bytes();
         let value = SummaryValue {
             tag: CONFIG_TAG.into(),
@@ -136,7 +134,10 @@ impl Sink for EventFile {
 /// The config as a table in Markdown.
 fn table(about: &About) -> String {
     let escaped = |text: &str| text.replace('\\', "\\\\").replace('|', "\\|").replace('\n', " ");
-    let rows = about.params.iter().map(|param| format!("| {} | {} |\n", escaped(&param.key), escaped(&param.value.to_string())));
+    let rows = about
+        .params
+        .iter()
+        .map(|param| format!("| {} | {} |\n", escaped(&param.key), escaped(&param.value.to_string())));
     format!("| key | value |\n|---|---|\n{}", rows.collect::<String>())
 }
 

@@ -201,7 +201,8 @@ impl OfflineRun {
         // The last values, which nobody derives from the history.
         let update = row.iter().map(|(key, value)| item(key, value.clone())).collect();
         self.write(Record { summary: Some(Update { update }), ..Default::default() })?;
-        let item = row.into_iter().map(|(key, value_json)| Item { nested_key: vec![key], value_json, ..Default::default() });
+        let item =
+            row.into_iter().map(|(key, value_json)| Item { nested_key: vec![key], value_json, ..Default::default() });
         let history = History { item: item.collect(), step: Some(Step { num: step }) };
         self.write(Record { history: Some(history), ..Default::default() })
     }
@@ -336,6 +337,9 @@ mod tests {
 
     #[test]
     fn a_number_that_is_not_finite_has_its_name() {
-        assert_eq!([f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.1].map(number), ["NaN", "Infinity", "-Infinity", "0.1"]);
+        assert_eq!(
+            [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.1].map(number),
+            ["NaN", "Infinity", "-Infinity", "0.1"]
+        );
     }
 }

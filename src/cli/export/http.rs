@@ -104,7 +104,8 @@ impl Answer {
     /// Of any other, with what the server said.
     pub fn json(self) -> Result<Value> {
         let Self { body, what, .. } = self.yes()?;
-        serde_json::from_slice(&body).map_err(|error| Failure::new(format!("{what}: expected JSON, got something else ({error})")))
+        serde_json::from_slice(&body)
+            .map_err(|error| Failure::new(format!("{what}: expected JSON, got something else ({error})")))
     }
 
     /// An answer that is a yes.

@@ -61,7 +61,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let name = arguments.experiment.clone().unwrap_or_else(|| claimed.claim().run.experiment.clone());
     let mut there = Vec::new();
     let id = send(&server, &claimed, &sent, &name, &mut there).map_err(|failure| {
-        let so_far = if there.is_empty() { "nothing of it is there yet".to_owned() } else { format!("there: {}", there.join(", ")) };
+        let so_far = if there.is_empty() {
+            "nothing of it is there yet".to_owned()
+        } else {
+            format!("there: {}", there.join(", "))
+        };
         let hint = "the same command again goes on from there";
         failure.context(format!("the run was not exported; {so_far}")).with_hint(hint)
     })?;
@@ -139,7 +143,9 @@ fn experiment_id(server: &Server, name: &str) -> Result<String> {
     let found = server.get("api/2.0/mlflow/experiments/get-by-name", "experiment_name", name)?.found()?;
     match found {
         Some(found) => text(&found, "/experiment/experiment_id"),
-        None => text(&server.post("api/2.0/mlflow/experiments/create", &json!({ "name": name }))?.json()?, "/experiment_id"),
+        None => {
+            text(&server.post("api/2.0/mlflow/experiments/create", &json!({ "name": name }))?.json()?, "/experiment_id")
+        }
     }
 }
 
@@ -188,9 +194,7 @@ fn params(run: &ClaimedRun) -> Result<Vec<Value>> {
 fn metrics(run: &ClaimedRun) -> Result<Vec<Value>> {
     let claim = run.claim();
     let began = milliseconds(claim.started_at);
-    let point = |name: &str, value: f64, at: i64, step: u64| {
-        json!({ "key": key(name), "value": number(value), "timestamp": at, "step": step })
-    };
+    let point = |name: &str, value: f64, at: i64, step: u64| json!({ "key": key(name), "value": number(value), "timestamp": at, "step": step });
     if !run.has(EVENTS) {
         let (step, at) = (claim.training().map_or(0, |training| training.steps.count), milliseconds(claim.finished_at));
         return Ok(claim.metrics.iter().map(|metric| point(&metric.name, metric.value.get(), at, step)).collect());
