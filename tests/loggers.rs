@@ -107,6 +107,7 @@ fn the_packages_read_what_the_metrics_log_says_and_no_bit_is_another() {
     assert_tensorboard_equals_metrics(&found, &sandbox);
     assert_wandb_equals_metrics(&found, &sandbox);
     assert!(found["text"].as_str().expect("a text").contains("\n| trainer.seed | 123 |\n"), "{}", found["text"]);
+    assert_eq!(found["plugin"], "text");
     let wandb = &found["wandb"];
     assert_eq!((wandb["state"].as_str(), wandb["exit_code"].as_i64()), (Some("finished"), Some(0)), "{wandb}");
     assert_eq!(wandb["config"]["trainer.seed"].as_i64(), Some(123), "{wandb}");
@@ -119,6 +120,10 @@ fn the_packages_read_what_the_metrics_log_says_and_no_bit_is_another() {
 fn a_run_that_was_killed_twice_has_every_step_once() {
     let sandbox = Sandbox::with_data();
     kill_after(&sandbox, &[&LONG[..], &LOGGERS].concat(), 8);
+    if let Some(python) = python() {
+        let early = points(&read(&python, &sandbox)["scalars"]);
+        assert!(!early.is_empty(), "what is logged can be read before the end");
+    }
     kill_after(&sandbox, &["train", "--resume", "run"], 60);
     sandbox.done(&["train", "--resume", "run"]);
     assert_same_results(&whole().path("run"), &sandbox.path("run"));

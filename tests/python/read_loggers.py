@@ -16,6 +16,7 @@ if os.path.isdir(f"{run}/logs/tensorboard"):
     tags = events.Tags()
     found["scalars"] = [[point.step, tag, point.value] for tag in tags["scalars"] for point in events.Scalars(tag)]
     found["times"] = [point.wall_time for tag in tags["scalars"] for point in events.Scalars(tag)]
+    found["plugin"] = events.SummaryMetadata("config/text_summary").plugin_data.plugin_name
     found["text"] = events.Tensors("config/text_summary")[0].tensor_proto.string_val[0].decode()
 if os.path.isdir(f"{run}/logs/wandb"):
     (file,) = glob.glob(f"{run}/logs/wandb/offline-run-*/run-*.wandb")
