@@ -31,7 +31,7 @@ struct Record {
     history: Option<History>,
     #[prost(message, optional, tag = "3")]
     summary: Option<Update>,
-    #[prost(message, optional, tag = "6")]
+    #[prost(message, optional, tag = "5")]
     config: Option<Update>,
     #[prost(message, optional, tag = "17")]
     run: Option<Run>,
