@@ -30,6 +30,29 @@ pub struct EventLine {
     pub event: RunEvent,
 }
 
+/// How the names of figures of the final test begin: of the state that was tested, and of the last one.
+pub(crate) const FINAL_FIGURES: [&str; 2] = ["test/", "last/"];
+
+/// Whether a figure is of the final test, which is made again when the run ends again.
+pub fn is_final(figure: &str) -> bool {
+    FINAL_FIGURES.iter().any(|begin| figure.starts_with(begin))
+}
+
+/// The lines with figures that a run still has: those of steps that were made again after a resumption are there once.
+pub fn standing(lines: &[EventLine]) -> Vec<EventLine> {
+    let mut standing: Vec<EventLine> = Vec::new();
+    for line in lines {
+        if line.event == RunEvent::Resumed {
+            standing.retain(|earlier| earlier.step <= line.step);
+            let figures = standing.iter_mut().filter_map(|earlier| earlier.event.figures_mut());
+            figures.for_each(|figures| figures.retain(|figure| !is_final(&figure.name)));
+        } else if line.event.figures().is_some() {
+            standing.push(line.clone());
+        }
+    }
+    standing
+}
+
 /// What happened in a training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
@@ -145,6 +168,15 @@ impl RunEvent {
             Self::Trained { epoch, figures }
             | Self::Validated { epoch, figures }
             | Self::Finished { epoch, figures, .. } => Some((*epoch, figures)),
+            Self::Begun { .. } | Self::Resumed | Self::Checkpoint { .. } | Self::AuditPoint { .. } => None,
+        }
+    }
+
+    fn figures_mut(&mut self) -> Option<&mut Vec<Figure>> {
+        match self {
+            Self::Trained { figures, .. } | Self::Validated { figures, .. } | Self::Finished { figures, .. } => {
+                Some(figures)
+            }
             Self::Begun { .. } | Self::Resumed | Self::Checkpoint { .. } | Self::AuditPoint { .. } => None,
         }
     }
@@ -365,6 +397,28 @@ mod tests {
         assert!(refused(&more).contains("unknown field `more`"), "{}", refused(&more));
         let more = text.replacen("\"kind\":\"begun\"", "\"kind\":\"begun\",\"more\":1", 1);
         assert!(refused(&more).contains("unknown field `more`"), "{}", refused(&more));
+    }
+
+    #[test]
+    fn what_is_made_again_stands_once() {
+        let figure = |name: &str, value: f64| vec![Figure { name: name.into(), value }];
+        let trained = |value| RunEvent::Trained { epoch: 1, figures: figure("train/loss", value) };
+        let finished = RunEvent::Finished { reason: ExitReason::MaxTime, epoch: 1, figures: figure("test/score", 3.0) };
+        let mut head = Head::of_nothing();
+        let events = [
+            (2, trained(0.2)),
+            (4, trained(0.4)),
+            (2, RunEvent::Resumed),
+            (4, trained(0.5)),
+            (4, finished),
+            (4, RunEvent::Resumed),
+            (6, trained(0.6)),
+        ];
+        let lines = events.map(|(step, event)| head.append(0.0, step, event).0);
+        let all = standing(&lines);
+        let values: Vec<_> =
+            all.iter().flat_map(|line| line.event.figures().expect("figures").1).map(|f| f.value).collect();
+        assert_eq!(values, [0.2, 0.5, 0.6]);
     }
 
     #[test]

@@ -30,7 +30,8 @@
 //! | [`manifest`] | statement, envelope, keys, trust: what is claimed | all above, as plain data |
 //! | `process` (feature) | running a program: its limits, where it may write, what surrounds it | `failure`, `interruption`, `manifest`, `network` |
 //! | [`verify`] | claim → checks → report | all above |
-//! | `engine` (feature) | the training engine: knows tensors, no workload | `digest`, `durable`, `event_log`, `failure`, `foreign`, `interruption`, `merkle`, `wall_time`, `repro_burn`, `repro_ranks` |
+//! | `logger` (feature `engine`) | files for TensorBoard and Weights & Biases, of the events of a run | `config`, `event_log` |
+//! | `engine` (feature) | the training engine: knows tensors, no workload | `digest`, `durable`, `event_log`, `failure`, `foreign`, `interruption`, `logger`, `merkle`, `wall_time`, `repro_burn`, `repro_ranks` |
 //! | `workload` (feature `engine`) | what a user implements: config → data sets → task → files | all above |
 //! | [`schema`] | the JSON Schema of every document | all above |
 //! | `run` (feature `engine`) | recording and replaying any workload | all above |
@@ -91,6 +92,8 @@ pub mod cli;
 pub mod command;
 #[cfg(feature = "engine")]
 pub mod engine;
+#[cfg(feature = "engine")]
+pub mod logger;
 #[cfg(feature = "process")]
 pub mod network;
 #[cfg(feature = "engine")]

@@ -54,6 +54,7 @@ const ELSEWHERE: &[(&str, &str, &str, &str)] = &[
         r#"["train", "trainer=ddp", "trainer.devices=8", "trainer.num_nodes=2"]"#,
     ),
     ("srun --mpi=pmix", "needs Slurm", "tests/cluster.sh", "examples/launch/ddp.sbatch"),
+    ("spectramind export mlflow", "needs a server", "tests/export.rs", "fn an_export_that_breaks_anywhere_goes_on"),
     ("spectramind keys generate --encrypted", "asks for a passphrase", "tests/keys.rs", "generate --encrypted"),
 ];
 

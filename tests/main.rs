@@ -17,6 +17,8 @@ mod envelope;
 mod errors;
 mod example;
 mod exec;
+#[cfg(unix)]
+mod export;
 mod foreign;
 mod forgery;
 mod git;
@@ -27,6 +29,7 @@ mod interruption;
 mod keys;
 mod layers;
 mod live;
+mod loggers;
 mod messages;
 mod modes;
 mod multirun;

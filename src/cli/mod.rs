@@ -12,6 +12,7 @@ mod digests;
 mod doctor;
 #[cfg(unix)]
 mod exec;
+mod export;
 mod failure;
 mod info;
 mod init;
@@ -72,6 +73,7 @@ enum Command {
     Keys(keys::Arguments),
     Runs(runs::Arguments),
     Package(package::Arguments),
+    Export(export::Arguments),
     Doctor(doctor::Arguments),
     Completion(completion::Arguments),
 }
@@ -164,6 +166,7 @@ fn run(asked: Asked, workloads: &Workloads) -> Result<Told> {
             Command::Keys(arguments) => keys::run(&arguments)?,
             Command::Runs(arguments) => return runs::run(&arguments, workloads),
             Command::Package(arguments) => package::run(&arguments)?,
+            Command::Export(arguments) => export::run(&arguments)?,
             Command::Doctor(arguments) => doctor::run(&arguments)?,
             Command::Completion(arguments) => completion::run(&arguments)?,
         },

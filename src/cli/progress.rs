@@ -49,6 +49,14 @@ impl Stages {
         }
     }
 
+    /// Writes a warning, also where it is to be quiet.
+    pub fn warn(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("Warning: {text}")),
+            None => eprintln!("Warning: {text}"),
+        }
+    }
+
     /// Shows how far something is.
     pub fn report(&mut self, Progress { stage, done, total, unit }: Progress<'_>) {
         self.show(stage, done, total, unit);

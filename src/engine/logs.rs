@@ -7,12 +7,10 @@ use std::path::Path;
 use super::run_dir::{METRICS, RunDirError, append, at, complete_lines, whole};
 use super::settings::LoggerSettings;
 use crate::durable;
-use crate::event_log::{DEBUG_LOG, EVENTS, EventLine, Figure, Head, RunEvent};
+use crate::event_log::{DEBUG_LOG, EVENTS, EventLine, Figure, Head, RunEvent, is_final};
+use crate::logger::{End, Loggers};
 
 const METRICS_HEADER: &str = "step,epoch,metric,value\n";
-
-/// How the names of figures of the final test begin: of the state that was tested, and of the last one.
-pub(super) const FINAL_FIGURES: [&str; 2] = ["test/", "last/"];
 
 /// The logs that are kept, open to be appended to.
 #[derive(Debug)]
@@ -21,6 +19,7 @@ pub(super) struct Logs {
     head: Head,
     metrics: Option<File>,
     debug_log: Option<File>,
+    loggers: Option<Loggers>,
     elapsed_before_seconds: f64,
 }
 
@@ -39,8 +38,7 @@ impl Logs {
             let is_kept = |line: &String| {
                 let mut fields = line.split(',');
                 let is_reached = fields.next().and_then(|s| s.parse::<u64>().ok()).is_some_and(|s| s <= step);
-                let of_the_end = |metric: &str| FINAL_FIGURES.iter().any(|begin| metric.starts_with(begin));
-                is_reached && !fields.nth(1).is_some_and(of_the_end)
+                is_reached && !fields.nth(1).is_some_and(is_final)
             };
             let kept: Vec<String> = complete_lines(&root.join(METRICS))?.into_iter().filter(is_kept).collect();
             begin_again(root, METRICS, &format!("{METRICS_HEADER}{}", whole(&kept)))?;
@@ -66,6 +64,7 @@ impl Logs {
             head: Head::of_nothing(),
             metrics: logger.metrics.then(|| append(root, METRICS)).transpose()?,
             debug_log: logger.debug_log.then(|| append(root, DEBUG_LOG)).transpose()?,
+            loggers: None,
             elapsed_before_seconds: 0.0,
         })
     }
@@ -78,7 +77,23 @@ impl Logs {
         }
         let (line, text) = self.head.append(self.elapsed_before_seconds + elapsed_seconds, step, event);
         write(self.events.as_mut(), root, EVENTS, &(text + "\n"))?;
-        write(self.debug_log.as_mut(), root, DEBUG_LOG, &line.for_people())
+        write(self.debug_log.as_mut(), root, DEBUG_LOG, &line.for_people())?;
+        if let Some(loggers) = &mut self.loggers {
+            loggers.hear(&line);
+        }
+        Ok(())
+    }
+
+    /// Lets loggers hear of what happens from now on.
+    pub fn attach(&mut self, loggers: Loggers) {
+        self.loggers = Some(loggers);
+    }
+
+    /// Ends the loggers.
+    pub fn end_loggers(&mut self, end: &End) {
+        if let Some(loggers) = self.loggers.take() {
+            loggers.end(end);
+        }
     }
 
     /// Where the log of events ends, if one is kept.

@@ -17,6 +17,7 @@ use crate::digest::Blake3Digest;
 use crate::durable;
 use crate::event_log::{Head, RunEvent};
 use crate::failure::{Advice, FailureKind, io_hint};
+use crate::logger::{End, Loggers};
 use crate::merkle::MerkleLog;
 
 /// Name of the step log inside a run directory.
@@ -214,6 +215,16 @@ impl RunDirectory {
     /// When they cannot be written.
     pub fn record(&mut self, elapsed_seconds: f64, step: u64, event: RunEvent) -> Result<(), RunDirError> {
         self.logs.record(self.files.root(), elapsed_seconds, step, event)
+    }
+
+    /// Lets loggers of other tools hear of what happens from now on.
+    pub fn attach(&mut self, loggers: Loggers) {
+        self.logs.attach(loggers);
+    }
+
+    /// Ends them: their files do not change after this.
+    pub fn end_loggers(&mut self, end: &End) {
+        self.logs.end_loggers(end);
     }
 
     /// Writes a file whole, by its path inside the run directory.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::data::{DataSets, HashedSet};
 use super::memory;
-use super::origin::{self, About, read_origin};
+use super::origin::{self, read_origin};
 use super::place::{Place, met_wall_limit, newest_checkpoint, unused};
 use super::ranks::Ranks;
 use super::sign::{self, Outcome, Signed};
@@ -14,15 +14,16 @@ use super::training::{Following, Training, plan};
 use super::{Crew, Sources, Surroundings, Team};
 use crate::config::Config;
 use crate::digest::FileDigest;
-use crate::engine::device::{Choice, Kind};
+use crate::engine::device::{self, Choice};
 use crate::engine::fit::{self, Event, FitEnd, FitPlan, WallLimit};
 use crate::engine::repro::NUMERICS_VERSION;
 use crate::engine::run_dir::RunDirectory;
 use crate::engine::settings::Numerics;
 use crate::engine::snapshot::Snapshot;
 use crate::envelope::{Enforcement, NetworkFigure, NetworkMode, NetworkRule};
-use crate::event_log::RunEvent;
+use crate::event_log::{EVENTS, EventLog, RunEvent};
 use crate::failure::{Context, Failure};
+use crate::logger::{About, End, Kind, Loggers, Warnings, flattened};
 use crate::manifest::key::SigningKey;
 use crate::manifest::origin::{ComputationOrigin, ORIGIN, RunOrigin, TrainingOrigin};
 use crate::manifest::predicate::{Computation, RunRecord, StretchRecord, TrainingRecord};
@@ -63,6 +64,8 @@ pub enum News<'a> {
     GoingOn(u64),
     /// The run begins, from this.
     Begun(&'a RunOrigin),
+    /// Something went wrong that does not keep the run from being made.
+    Warning(&'a str),
     /// The engine trains.
     Event(Event<'a>),
     /// Training ended.
@@ -102,9 +105,11 @@ pub fn record<W: Workload>(workload: &W, recording: Recording<'_>) -> Result<Sig
         news(News::GoingOn(step));
     }
     news(News::Begun(started.origin()));
+    let warnings = started.warnings();
     let trained = started.train(&surroundings, &mut |event| {
         let is_step = matches!(event, Event::Step { .. });
         news(News::Event(event));
+        warnings.take().iter().for_each(|warning| news(News::Warning(warning)));
         // After a step, and not before the first: a run without steps is none.
         if is_step && (surroundings.interruption)().is_some() {
             ControlFlow::Break(())
@@ -113,7 +118,9 @@ pub fn record<W: Workload>(workload: &W, recording: Recording<'_>) -> Result<Sig
         }
     })?;
     news(News::Trained(trained.end()));
-    trained.sign(&surroundings, key)
+    let signed = trained.sign(&surroundings, key);
+    warnings.take().iter().for_each(|warning| news(News::Warning(warning)));
+    signed
 }
 
 /// Computes a worker's part of a run that rank 0 records, in another process than that. It writes nothing but data that rank 0 has
@@ -326,7 +333,7 @@ impl<'a, W: Workload> Prepared<'a, W> {
     fn origin(&self, id: &str, name: &str, sources: &Sources, world: &Surroundings<'_>) -> Result<RunOrigin, Failure> {
         let Composed { workload, config, checked, team, .. } = &self.composed;
         let (settings, trainer) = (checked.settings(), checked.trainer());
-        let about = About {
+        let about = origin::About {
             run: RunRecord {
                 id: id.to_owned(),
                 experiment: settings.experiment.clone(),
@@ -376,8 +383,9 @@ impl<'a, W: Workload> Prepared<'a, W> {
         origin::write_beginning(run.files(), &origin, &self.data, &sources)?;
         let began = RunEvent::Begun { run: id, config: origin.config.digest };
         run.record((surroundings.elapsed)().as_secs_f64(), 0, began)?;
+        let warnings = self.attach_loggers(&mut run, &origin.run, surroundings);
         let wall = self.wall_limit(Duration::ZERO);
-        Ok(Started { prepared: self, run, origin, checkpoint: None, unmeasured: false, goes_on_after: None, wall })
+        Ok(Started { prepared: self, run, origin, checkpoint: None, unmeasured: false, goes_on_after: None, wall, warnings })
     }
 
     fn resume(self, root: &Path, surroundings: &Surroundings<'_>) -> Result<Started<'a, W>, Failure> {
@@ -398,6 +406,7 @@ impl<'a, W: Workload> Prepared<'a, W> {
         let mut run = RunDirectory::resume(root, logger, step, MANIFEST)?;
         self.data.write(run.files())?;
         run.record((surroundings.elapsed)().as_secs_f64(), step, RunEvent::Resumed)?;
+        let warnings = self.attach_loggers(&mut run, &recorded.run, surroundings);
         let (began, now) = match (recorded.computation.clone(), found.computation) {
             (ComputationOrigin::Training(began), ComputationOrigin::Training(now)) => (began, now),
             _ => return refuse("a training, got a command".into()),
@@ -405,7 +414,7 @@ impl<'a, W: Workload> Prepared<'a, W> {
         let before = StretchRecord::of(&began.device, &began.stretches);
         let devices = before.iter().flat_map(|stretch| &stretch.workers).map(|worker| &worker.device);
         let unmeasured =
-            devices.chain([&began.device, &now.device]).any(|device| device.accelerator != Kind::Cpu.name());
+            devices.chain([&began.device, &now.device]).any(|device| device.accelerator != device::Kind::Cpu.name());
         let stretches = self.composed.team.stretches(before.clone(), step, self.host(surroundings));
         // Who made the stretch so far has to be known when this one is cut as well.
         let listed = StretchRecord::listed(&began.device, stretches.clone());
@@ -420,7 +429,29 @@ impl<'a, W: Workload> Prepared<'a, W> {
         // Whoever goes on with a run that had used its time up gives it as much again; the figure is the sum, and says so.
         let before = if met_its_limit { 0.0 } else { run.elapsed_before_seconds() };
         let wall = self.wall_limit(Duration::try_from_secs_f64(before).unwrap_or_default());
-        Ok(Started { prepared: self, run, origin, checkpoint, unmeasured, goes_on_after: Some(step), wall })
+        Ok(Started { prepared: self, run, origin, checkpoint, unmeasured, goes_on_after: Some(step), wall, warnings })
+    }
+
+    /// Lets the loggers that the config asks for hear of the run, whose log so far they begin with.
+    fn attach_loggers(&self, run: &mut RunDirectory, record: &RunRecord, world: &Surroundings<'_>) -> Warnings {
+        let (settings, warnings) = (self.composed.checked.settings(), Warnings::default());
+        let asked = [(Kind::TensorBoard, settings.logger.tensorboard), (Kind::Wandb, settings.logger.wandb)];
+        let kinds: Vec<Kind> = asked.into_iter().filter_map(|(kind, is_asked)| is_asked.then_some(kind)).collect();
+        if kinds.is_empty() {
+            return warnings;
+        }
+        let taken = Duration::try_from_secs_f64(run.elapsed_before_seconds()).unwrap_or_default() + (world.elapsed)();
+        let about = About {
+            run: record.id.clone(),
+            experiment: record.experiment.clone(),
+            began: (world.now)().0.checked_sub(taken).unwrap_or_default(),
+            params: flattened(self.composed.config.value()),
+        };
+        // A log that cannot be read keeps the run from being signed: nothing is to be said of it here.
+        let text = std::fs::read_to_string(run.root().join(EVENTS)).unwrap_or_default();
+        let so_far = EventLog::read(&text).map(|log| log.lines).unwrap_or_default();
+        run.attach(Loggers::begin(run.root(), &kinds, &about, &so_far, warnings.clone()));
+        warnings
     }
 
     /// What is left of the limit on wall time, to a process that begins when so much is used up.
@@ -448,9 +479,15 @@ pub struct Started<'a, W: Workload> {
     unmeasured: bool,
     goes_on_after: Option<u64>,
     wall: Option<WallLimit>,
+    warnings: Warnings,
 }
 
 impl<'a, W: Workload> Started<'a, W> {
+    /// What goes wrong with loggers, from here on to the signature.
+    pub fn warnings(&self) -> Warnings {
+        self.warnings.clone()
+    }
+
     /// What the run starts from.
     pub fn origin(&self) -> &RunOrigin {
         &self.origin
@@ -524,7 +561,7 @@ impl<W: Workload> Trained<'_, W> {
     /// # Errors
     /// When anything changed since it was hashed or written.
     pub fn sign(self, surroundings: &Surroundings<'_>, key: &SigningKey) -> Result<Signed, Failure> {
-        let Self { prepared: Prepared { composed, data, .. }, run, origin, end, outputs, peak_device_bytes } = self;
+        let Self { prepared: Prepared { composed, data, .. }, mut run, origin, end, outputs, peak_device_bytes } = self;
         // A list of data that rests on remembered digests is not signed unseen.
         data.check_unchanged()?;
         run.check_unchanged().context("the run is not signed")?;
@@ -557,6 +594,11 @@ impl<W: Workload> Trained<'_, W> {
             peak_device_bytes,
             exit: end.exit.reason(),
         };
+        run.end_loggers(&End {
+            exit: outcome.exit.words().to_owned(),
+            step_root: step_root.to_string(),
+            elapsed_seconds: outcome.wall_seconds,
+        });
         run.check_unchanged().context("the run is not signed")?;
         let origin = sign::sign(run.files(), origin, outcome, surroundings, key)?;
         Ok(Signed { root: run.root().to_owned(), origin, step_root: Some(step_root) })

@@ -56,11 +56,23 @@ pub(super) fn coverage(name: &str, claim: &TrainingRun) -> Coverage {
         _ if of_training(claim).any(|point| point.file.as_str() == name) => Coverage::AuditPoint,
         _ => match name.split_once('/') {
             Some(("checkpoints", file)) if !file.contains('/') => Coverage::ByReplay,
+            Some(("logs", file)) if is_of_logger(file) => Coverage::NotChecked,
             Some((".hydra", "config.yaml" | "overrides.yaml")) => Coverage::Checked,
             // Of a folder that `hydra.output_subdir` names otherwise, it is not known here whether it is Hydra's.
             Some((_, "config.yaml" | "overrides.yaml" | "hydra.yaml")) => Coverage::NotChecked,
             _ => Coverage::Unknown,
         },
+    }
+}
+
+/// Whether a file of `logs/` is one that a logger of another tool is fed with, by its name: nothing of it is read.
+fn is_of_logger(file: &str) -> bool {
+    match file.split('/').collect::<Vec<_>>()[..] {
+        ["tensorboard", file] => file.starts_with("events.out.tfevents."),
+        ["wandb", folder, file] => {
+            folder.starts_with("offline-run-") && file.starts_with("run-") && file.ends_with(".wandb")
+        }
+        _ => false,
     }
 }
 

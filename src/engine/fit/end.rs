@@ -4,11 +4,10 @@ use burn::tensor::backend::AutodiffBackend;
 
 use super::{Exit, FitEnd, FitError, FitOutcome, FitPlan, State, begin, checkpoint_file, evaluate, figures};
 use crate::engine::kept::Ranking;
-use crate::engine::logs::FINAL_FIGURES;
 use crate::engine::run_dir::{BEST_CHECKPOINT, FINAL_CHECKPOINT, RunDirectory};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::task::{InferenceModel, Metric, Split, Task};
-use crate::event_log::RunEvent;
+use crate::event_log::{FINAL_FIGURES, RunEvent};
 
 /// Writes the last state, tests the best one, and says how the run ended.
 pub(super) fn finish<B: AutodiffBackend, T: Task>(

@@ -13,11 +13,15 @@ pub struct LoggerSettings {
     pub metrics: bool,
     /// `v50_debug_log.md`: the same for a person.
     pub debug_log: bool,
+    /// `logs/tensorboard/`: an event file of TensorBoard.
+    pub tensorboard: bool,
+    /// `logs/wandb/`: an offline run of Weights & Biases.
+    pub wandb: bool,
 }
 
 impl LoggerSettings {
     /// No logs.
-    pub const NONE: Self = Self { events: false, metrics: false, debug_log: false };
+    pub const NONE: Self = Self { events: false, metrics: false, debug_log: false, tensorboard: false, wandb: false };
 }
 
 /// The `audit` group: how much of the run the step log pins down.
