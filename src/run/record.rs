@@ -385,7 +385,16 @@ impl<'a, W: Workload> Prepared<'a, W> {
         run.record((surroundings.elapsed)().as_secs_f64(), 0, began)?;
         let warnings = self.attach_loggers(&mut run, &origin.run, surroundings);
         let wall = self.wall_limit(Duration::ZERO);
-        Ok(Started { prepared: self, run, origin, checkpoint: None, unmeasured: false, goes_on_after: None, wall, warnings })
+        Ok(Started {
+            prepared: self,
+            run,
+            origin,
+            checkpoint: None,
+            unmeasured: false,
+            goes_on_after: None,
+            wall,
+            warnings,
+        })
     }
 
     fn resume(self, root: &Path, surroundings: &Surroundings<'_>) -> Result<Started<'a, W>, Failure> {

@@ -8,7 +8,9 @@ use spectramind::engine::snapshot::Snapshot;
 use spectramind::event_log::{DEBUG_LOG, EVENTS};
 use spectramind::manifest::predicate::TrainingRun;
 
-use crate::forgery::{forge, forge_alone, own_key, put_digest, put_origin, put_steps, retell, sign_payload, statement, training};
+use crate::forgery::{
+    forge, forge_alone, own_key, put_digest, put_origin, put_steps, retell, sign_payload, statement, training,
+};
 use crate::sandbox::{Outcome, repository, trained_copy};
 
 /// What an audit says of a change: the checks that did not pass.
