@@ -48,7 +48,7 @@ fn the_honest_log_is_a_chain_whose_head_is_signed() {
     assert_eq!((record.count.0, record.head), (head.count, head.digest));
     let lines = events(&sandbox, "run");
     assert!(matches!(&lines[0].event, RunEvent::Begun { .. }), "{lines:?}");
-    assert!(lines.iter().any(|line| matches!(&line.event, RunEvent::Checkpoint { .. })), "{lines:?}");
+    assert!(lines.iter().any(|line| matches!(&line.event, RunEvent::Trained { .. })), "{lines:?}");
     let audit = sandbox.audit(&[]);
     assert_eq!(audit.code, 0, "{}", audit.stdout);
 }

@@ -232,7 +232,7 @@ fn predictions() {
     ");
     assert_snapshot!(said(&sandbox, "spectramind evaluate submission=run/steps.jsonl --quiet"), @r#"
     exit 1
-    Error: wrong shape in run/steps.jsonl: expected a column "wl_1", got 7 columns: {"step":1, epoch:0, samples:"[digest]", learningRateBits:"3f50624dd2f1a9fc", lossBits:"bedc0797", gradientNormBits:"3e8ba546", state:null} …
+    Error: wrong shape in run/steps.jsonl: expected a column "wl_1", got 7 columns: {"step":1, epoch:0, samples:"[digest]", learningRateBits:"3f50624dd2f1a9fc", lossBits:"bedc0797", gradientNormBits:"3e8ba546", state:null}
     Hint: the file is damaged or of another kind: get it, or simulate it, again
     "#);
     assert_snapshot!(said(&sandbox, "sed 's/^planet_id/planet/' run/predictions.csv > other.csv; spectramind evaluate submission=other.csv --quiet"), @r#"
