@@ -58,7 +58,7 @@ impl Console {
             }
             News::Progress(progress) => self.stages.report(progress),
             News::GoingOn(step) => self.stages.line(&format!("going on after step {step}")),
-            News::Warning(warning) => self.stages.warn(&warning.to_string()),
+            News::Warning(warning) => self.stages.warn(warning),
             News::Begun(_) | News::Event(Event::Checkpoint { .. }) => {}
             News::Event(Event::Started { done, planned }) => {
                 interrupt::gracefully();
