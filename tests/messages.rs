@@ -57,7 +57,7 @@ fn masked(text: &str) -> String {
                 let tail = &rest[word..];
                 word + tail.find(|c: char| c != '-' && !c.is_ascii_hexdigit()).unwrap_or(tail.len())
             }
-            it if it.is_empty() => {
+            "" => {
                 masked.push(first);
                 first.len_utf8()
             }
