@@ -15,6 +15,10 @@ use crate::failure::Advice;
 pub const EVENTS: &str = "logs/events.jsonl";
 /// Name of the same for a person.
 pub const DEBUG_LOG: &str = "v50_debug_log.md";
+/// Name of its figures as a table.
+pub const METRICS: &str = "logs/metrics.csv";
+/// The first line of that.
+pub(crate) const METRICS_HEADER: &str = "step,epoch,metric,value\n";
 
 /// A line of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -298,9 +302,21 @@ impl EventLog {
     pub fn for_people(&self) -> String {
         self.lines.iter().map(EventLine::for_people).collect()
     }
+
+    /// The table of the figures that [stand](standing).
+    pub fn metrics(&self) -> String {
+        let rows: String = standing(&self.lines).iter().map(EventLine::metrics).collect();
+        format!("{METRICS_HEADER}{rows}")
+    }
 }
 
 impl EventLine {
+    /// The rows of the table of figures, with their ends.
+    pub fn metrics(&self) -> String {
+        let Some((epoch, figures)) = self.event.figures() else { return String::new() };
+        figures.iter().map(|Figure { name, value }| format!("{},{epoch},{name},{value}\n", self.step)).collect()
+    }
+
     /// The lines of the log for a person, with their ends.
     pub fn for_people(&self) -> String {
         let step = self.step;
@@ -362,6 +378,11 @@ mod tests {
         assert_eq!((read.head, read.lines.len()), (Head::of(text.lines()), 4));
         assert_eq!(read.head.digest, digest(text.lines().last().expect("a line").as_bytes()));
         assert_eq!(read.lines[1].event, RunEvent::Trained { epoch: 1, figures: figures() });
+        let figures = "0.1\n2,1,train/worst,-inf\n";
+        assert_eq!(
+            read.metrics(),
+            format!("step,epoch,metric,value\n2,1,train/loss,{figures}3,1,train/loss,{}", figures.replace("2,", "3,"))
+        );
         assert_eq!(read.lines[0].previous, digest(b""));
         assert_eq!(
             read.for_people(),

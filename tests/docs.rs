@@ -97,9 +97,9 @@ const NO_KEYS: &[(&str, &str)] = &[
 ];
 
 /// A page of the documentation.
-struct Page {
+pub struct Page {
     /// Below the repository.
-    path: String,
+    pub path: String,
     text: String,
 }
 
@@ -124,7 +124,7 @@ struct Shown {
 }
 
 /// The pages that a user reads.
-fn pages() -> Vec<Page> {
+pub fn pages() -> Vec<Page> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(folder).expect("list folder") {
             let path = entry.expect("entry").path();
@@ -151,7 +151,7 @@ fn below(path: &Path) -> String {
     path.strip_prefix(repository()).expect("below the repository").display().to_string()
 }
 
-fn read(path: impl AsRef<Path>) -> String {
+pub fn read(path: impl AsRef<Path>) -> String {
     let path = repository().join(path);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -402,68 +402,6 @@ fn every_link_and_every_path_that_a_page_names_exists() {
         }
     }
     assert!(checked > 60, "{checked} links and paths");
-}
-
-/// The links of a page, and the anchors of its headings as GitHub and mdBook make them.
-fn links_and_anchors(text: &str) -> (Vec<String>, BTreeSet<String>) {
-    use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
-    let (mut links, mut anchors, mut heading) = (Vec::new(), BTreeSet::new(), None);
-    for event in Parser::new_ext(text, Options::ENABLE_TABLES) {
-        match event {
-            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
-                links.push(dest_url.into_string())
-            }
-            Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
-            Event::Text(words) | Event::Code(words) => {
-                if let Some(heading) = &mut heading {
-                    heading.push_str(&words);
-                }
-            }
-            Event::End(TagEnd::Heading(_)) => {
-                let title = heading.take().expect("a heading began").to_lowercase();
-                let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
-                anchors.insert(kept.map(|c| if c == ' ' { '-' } else { c }).collect());
-            }
-            _ => {}
-        }
-    }
-    (links, anchors)
-}
-
-#[test]
-fn every_link_between_pages_leads_to_a_file_and_a_heading_that_are_there() {
-    let mut paths: Vec<String> = pages().into_iter().map(|page| page.path).collect();
-    paths.extend(["CONTRIBUTING.md", "SECURITY.md"].map(str::to_owned));
-    let (mut anchored, mut checked) = (0, 0);
-    for path in paths {
-        let folder = Path::new(&path).parent().expect("a folder");
-        for link in links_and_anchors(&read(&path)).0 {
-            if link.contains("://") {
-                continue;
-            }
-            let (file, anchor) = link.split_once('#').unwrap_or((&link, ""));
-            let target = if file.is_empty() { PathBuf::from(&path) } else { folder.join(file) };
-            assert!(repository().join(&target).exists(), "{path}: there is no {link}");
-            if !anchor.is_empty() {
-                let anchors = links_and_anchors(&read(&target)).1;
-                assert!(anchors.contains(anchor), "{path}: {link}: expected one of {anchors:?}");
-                anchored += 1;
-            }
-            checked += 1;
-        }
-    }
-    assert!(checked > 60 && anchored > 0, "{checked} links, {anchored} with an anchor");
-}
-
-#[test]
-fn every_page_of_docs_stands_in_the_book() {
-    let (links, _) = links_and_anchors(&read("docs/SUMMARY.md"));
-    let links: BTreeSet<String> = links.into_iter().collect();
-    let below_docs = |page: Page| page.path.strip_prefix("docs/").map(str::to_owned);
-    let there: BTreeSet<String> =
-        pages().into_iter().filter_map(below_docs).filter(|name| name != "SUMMARY.md").collect();
-    assert!(there.len() > 15, "{there:?}");
-    assert_eq!(links, there);
 }
 
 /// Every option of both programs.

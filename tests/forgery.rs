@@ -5,7 +5,7 @@ use std::path::Path;
 
 use spectramind::digest::sha256;
 use spectramind::engine::step_log::StepLeaf;
-use spectramind::event_log::{DEBUG_LOG, EVENTS, EventLine, Figure, Head, RunEvent};
+use spectramind::event_log::{DEBUG_LOG, EVENTS, EventLine, EventLog, Figure, Head, METRICS, RunEvent};
 use spectramind::manifest::dsse::Envelope;
 use spectramind::manifest::key::SigningKey;
 use spectramind::manifest::predicate::{
@@ -39,12 +39,15 @@ pub fn forge_run(sandbox: &Sandbox, run: &str, change: impl FnOnce(&mut Statemen
     sign(sandbox, run, &statement, &own_key(sandbox));
 }
 
-/// Makes the log of events, and that for a person, say what the statement and the step log say: whoever lies has them lie, too.
+/// Makes the log of events, and those that follow from it, say what the statement and the step log say: whoever lies has them lie, too.
 /// The times stay.
 pub fn retell(sandbox: &Sandbox, run: &str, statement: &mut Statement<TrainingRun>) {
     let (path, claim) = (sandbox.path(run).join(EVENTS), statement.predicate.clone());
     let Computation::Training(TrainingRecord { steps, events: Some(_), .. }) = &claim.computation else { return };
-    let Ok(before) = std::fs::read_to_string(&path) else { return };
+    if !path.exists() {
+        return;
+    }
+    let before = events(sandbox, run);
     let log = std::fs::read_to_string(sandbox.path(run).join(steps.file.as_str())).unwrap_or_default();
     let leaves: BTreeMap<u64, StepLeaf> = log
         .lines()
@@ -52,7 +55,7 @@ pub fn retell(sandbox: &Sandbox, run: &str, statement: &mut Statement<TrainingRu
         .map(|leaf| (leaf.step, leaf))
         .collect();
     let float = |bits: &str| u32::from_str_radix(bits, 16).map_or(f64::NAN, |bits| f32::from_bits(bits).into());
-    let mut lines = events(sandbox, run);
+    let mut lines = before.clone();
     // Of a run that says it is another one, or a part of itself.
     lines.retain(|line| line.step <= steps.count || matches!(line.event, RunEvent::Finished { .. }));
     for line in &mut lines {
@@ -78,20 +81,9 @@ pub fn retell(sandbox: &Sandbox, run: &str, statement: &mut Statement<TrainingRu
             _ => {}
         }
     }
-    if chained(&lines).1 != before {
+    if lines != before {
         put_events(sandbox, run, statement, &lines);
     }
-}
-
-/// The lines as a chain: where it ends, the log of events, and that for a person.
-fn chained(lines: &[EventLine]) -> (Head, String, String) {
-    let (mut head, mut events, mut people) = (Head::of_nothing(), String::new(), String::new());
-    for EventLine { elapsed_seconds, step, event, .. } in lines {
-        let (line, text) = head.append(*elapsed_seconds, *step, event.clone());
-        events += &(text + "\n");
-        people += &line.for_people();
-    }
-    (head, events, people)
 }
 
 /// The log of events of a run.
@@ -100,12 +92,16 @@ pub fn events(sandbox: &Sandbox, run: &str) -> Vec<EventLine> {
     text.lines().map(|line| serde_json::from_str(line).expect("an event")).collect()
 }
 
-/// Puts another log of events into a run, a chain of these lines, with that for a person, and claims both.
+/// Puts another log of events into a run, a chain of these lines, with those of figures and for a person, and claims them.
 pub fn put_events(sandbox: &Sandbox, run: &str, statement: &mut Statement<TrainingRun>, lines: &[EventLine]) {
-    let (head, events, people) = chained(lines);
+    let mut head = Head::of_nothing();
+    let chained = |line: &EventLine| head.append(line.elapsed_seconds, line.step, line.event.clone());
+    let (lines, texts): (Vec<_>, Vec<_>) = lines.iter().map(chained).unzip();
+    let log = EventLog { lines, head };
     let file = RelativePath::parse(EVENTS).expect("a path");
     training(statement).events = Some(EventsRecord { file, count: DecimalU64(head.count), head: head.digest });
-    for (name, text) in [(EVENTS, events), (DEBUG_LOG, people)] {
+    let events = texts.iter().map(|text| format!("{text}\n")).collect();
+    for (name, text) in [(EVENTS, events), (METRICS, log.metrics()), (DEBUG_LOG, log.for_people())] {
         std::fs::write(sandbox.path(run).join(name), text).expect("write");
         put_digest_of(sandbox, run, statement, name);
     }

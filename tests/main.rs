@@ -6,6 +6,7 @@ mod attacks;
 mod attestation;
 mod audit;
 mod backends;
+mod book;
 mod calibration;
 mod clock;
 mod configs;

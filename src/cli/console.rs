@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::cli::interrupt;
 use crate::cli::progress::Stages;
+use crate::cli::{interrupt, world};
 use crate::engine::fit::{Event, FitEnd};
 use crate::engine::task::Metric;
 use crate::run::News;
@@ -93,7 +93,7 @@ impl Console {
 
     fn show(&mut self) {
         let taken = self.training.began.map_or(Duration::ZERO, |began| began.elapsed());
-        let facts = |computing: &str| self.training.facts(taken, self.max_time, memory(), computing);
+        let facts = |computing: &str| self.training.facts(taken, self.max_time, world::host_bytes(), computing);
         if self.stages.is_live() {
             let facts = facts(&self.computing);
             self.stages.show("training", self.training.step, self.training.planned, &facts);
@@ -169,14 +169,6 @@ fn clock(time: Duration) -> String {
         0 => format!("{}:{:02}", seconds / 60, seconds % 60),
         hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
     }
-}
-
-/// The memory that this process holds now, where the system tells.
-fn memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
 }
 
 #[cfg(test)]

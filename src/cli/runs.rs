@@ -6,17 +6,14 @@ mod page;
 mod report;
 mod verdict;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::cli::failure::Told;
 use crate::cli::output::outln;
-
-use crate::failure::{Context, Result};
-use crate::manifest::claimed::ClaimedError;
-use crate::manifest::predicate::TrainingRun;
-use crate::manifest::verified::read_unverified;
+use crate::failure::Result;
+use crate::manifest::claimed::ClaimedRun;
 use crate::run::Workloads;
-use crate::verify::MANIFEST;
+use crate::verify::text::shown_json;
 use clap::Subcommand;
 
 /// Look at past runs
@@ -43,21 +40,10 @@ pub fn run(arguments: &Arguments, workloads: &Workloads) -> Result<Told> {
     match &arguments.command {
         Command::List(arguments) => list::run(arguments)?,
         Command::Show { run } => {
-            outln!("{}", serde_json::to_string_pretty(&claim(run)?)?);
+            outln!("{}", shown_json(&serde_json::to_string_pretty(ClaimedRun::open(run)?.claim())?));
         }
         Command::Diff(arguments) => return diff::run(arguments),
         Command::Report(arguments) => report::run(arguments, workloads)?,
     }
     Ok(Told::Done)
-}
-
-/// Reads a manifest's claim without verifying it.
-fn claim(run: &Path) -> Result<TrainingRun> {
-    let path = run.join(MANIFEST);
-    if !path.exists() {
-        return Err(ClaimedError::Unsigned { root: run.to_owned() }.into());
-    }
-    let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let statement = read_unverified(&bytes).with_context(|| format!("{} is no manifest", path.display()))?;
-    Ok(statement.predicate)
 }

@@ -1,4 +1,4 @@
-//! The clocks, the environment and the process: the library asks for them, and nobody but this file reads them.
+//! The clocks, the environment and the process, which the library asks for: what it is given of them is read here alone.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -54,8 +54,17 @@ fn host() -> Option<String> {
 
 /// Most memory this process ever held, where the system tells.
 fn peak_host_bytes() -> Option<u64> {
+    memory("VmHWM:")
+}
+
+/// The memory that this process holds now, where the system tells.
+pub fn host_bytes() -> Option<u64> {
+    memory("VmRSS:")
+}
+
+fn memory(name: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
 }

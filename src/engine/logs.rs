@@ -4,13 +4,11 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-use super::run_dir::{METRICS, RunDirError, append, at, complete_lines, whole};
+use super::run_dir::{RunDirError, append, at, complete_lines, whole};
 use super::settings::LoggerSettings;
 use crate::durable;
-use crate::event_log::{DEBUG_LOG, EVENTS, EventLine, Figure, Head, RunEvent, is_final};
+use crate::event_log::{DEBUG_LOG, EVENTS, EventLine, Head, METRICS, METRICS_HEADER, RunEvent, is_final};
 use crate::logger::{End, Loggers};
-
-const METRICS_HEADER: &str = "step,epoch,metric,value\n";
 
 /// The logs that are kept, open to be appended to.
 #[derive(Debug)]
@@ -71,11 +69,8 @@ impl Logs {
 
     /// Says what happened, `elapsed_seconds` after this process began.
     pub fn record(&mut self, root: &Path, elapsed_seconds: f64, step: u64, event: RunEvent) -> Result<(), RunDirError> {
-        if let Some((epoch, figures)) = event.figures() {
-            let line = |Figure { name, value }: &Figure| format!("{step},{epoch},{name},{value}\n");
-            write(self.metrics.as_mut(), root, METRICS, &figures.iter().map(line).collect::<String>())?;
-        }
         let (line, text) = self.head.append(self.elapsed_before_seconds + elapsed_seconds, step, event);
+        write(self.metrics.as_mut(), root, METRICS, &line.metrics())?;
         write(self.events.as_mut(), root, EVENTS, &(text + "\n"))?;
         write(self.debug_log.as_mut(), root, DEBUG_LOG, &line.for_people())?;
         if let Some(loggers) = &mut self.loggers {

@@ -34,9 +34,6 @@ pub const FINAL_CHECKPOINT: &str = "checkpoints/final.safetensors";
 /// Folder of the audit points inside a run directory.
 pub const AUDIT_POINTS: &str = "audit";
 
-/// The log of figures inside a run directory.
-pub const METRICS: &str = "logs/metrics.csv";
-
 /// A run directory that cannot be written or continued.
 #[derive(Debug, thiserror::Error)]
 pub enum RunDirError {

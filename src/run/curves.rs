@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::chart::{Axis, Colour, Mark, PANEL_HEIGHT, Panel, Picture, Series, Sheet, Stroke};
-use crate::engine::run_dir::METRICS;
 use crate::engine::step_log::StepLeaf;
+use crate::event_log::METRICS;
 use crate::failure::Failure;
 use crate::manifest::claimed::ClaimedRun;
 use crate::verify::text::shown;

@@ -17,6 +17,7 @@
 #[cfg(feature = "plots")]
 pub mod curves;
 mod data;
+mod loggers;
 mod memory;
 mod origin;
 mod place;

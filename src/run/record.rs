@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::data::{DataSets, HashedSet};
+use super::loggers;
 use super::memory;
 use super::origin::{self, read_origin};
 use super::place::{Place, met_wall_limit, newest_checkpoint, unused};
@@ -14,16 +15,16 @@ use super::training::{Following, Training, plan};
 use super::{Crew, Sources, Surroundings, Team};
 use crate::config::Config;
 use crate::digest::FileDigest;
-use crate::engine::device::{self, Choice};
+use crate::engine::device::{Choice, Kind};
 use crate::engine::fit::{self, Event, FitEnd, FitPlan, WallLimit};
 use crate::engine::repro::NUMERICS_VERSION;
 use crate::engine::run_dir::RunDirectory;
 use crate::engine::settings::Numerics;
 use crate::engine::snapshot::Snapshot;
 use crate::envelope::{Enforcement, NetworkFigure, NetworkMode, NetworkRule};
-use crate::event_log::{EVENTS, EventLog, RunEvent};
+use crate::event_log::RunEvent;
 use crate::failure::{Context, Failure};
-use crate::logger::{About, End, Kind, Loggers, Warnings, flattened};
+use crate::logger::{End, Warnings};
 use crate::manifest::key::SigningKey;
 use crate::manifest::origin::{ComputationOrigin, ORIGIN, RunOrigin, TrainingOrigin};
 use crate::manifest::predicate::{Computation, RunRecord, StretchRecord, TrainingRecord};
@@ -383,7 +384,7 @@ impl<'a, W: Workload> Prepared<'a, W> {
         origin::write_beginning(run.files(), &origin, &self.data, &sources)?;
         let began = RunEvent::Begun { run: id, config: origin.config.digest };
         run.record((surroundings.elapsed)().as_secs_f64(), 0, began)?;
-        let warnings = self.attach_loggers(&mut run, &origin.run, surroundings);
+        let warnings = loggers::attach(&self.composed.config, settings.logger, &mut run, &origin.run, surroundings);
         let wall = self.wall_limit(Duration::ZERO);
         Ok(Started {
             prepared: self,
@@ -415,7 +416,7 @@ impl<'a, W: Workload> Prepared<'a, W> {
         let mut run = RunDirectory::resume(root, logger, step, MANIFEST)?;
         self.data.write(run.files())?;
         run.record((surroundings.elapsed)().as_secs_f64(), step, RunEvent::Resumed)?;
-        let warnings = self.attach_loggers(&mut run, &recorded.run, surroundings);
+        let warnings = loggers::attach(&self.composed.config, logger, &mut run, &recorded.run, surroundings);
         let (began, now) = match (recorded.computation.clone(), found.computation) {
             (ComputationOrigin::Training(began), ComputationOrigin::Training(now)) => (began, now),
             _ => return refuse("a training, got a command".into()),
@@ -423,7 +424,7 @@ impl<'a, W: Workload> Prepared<'a, W> {
         let before = StretchRecord::of(&began.device, &began.stretches);
         let devices = before.iter().flat_map(|stretch| &stretch.workers).map(|worker| &worker.device);
         let unmeasured =
-            devices.chain([&began.device, &now.device]).any(|device| device.accelerator != device::Kind::Cpu.name());
+            devices.chain([&began.device, &now.device]).any(|device| device.accelerator != Kind::Cpu.name());
         let stretches = self.composed.team.stretches(before.clone(), step, self.host(surroundings));
         // Who made the stretch so far has to be known when this one is cut as well.
         let listed = StretchRecord::listed(&began.device, stretches.clone());
@@ -439,28 +440,6 @@ impl<'a, W: Workload> Prepared<'a, W> {
         let before = if met_its_limit { 0.0 } else { run.elapsed_before_seconds() };
         let wall = self.wall_limit(Duration::try_from_secs_f64(before).unwrap_or_default());
         Ok(Started { prepared: self, run, origin, checkpoint, unmeasured, goes_on_after: Some(step), wall, warnings })
-    }
-
-    /// Lets the loggers that the config asks for hear of the run, whose log so far they begin with.
-    fn attach_loggers(&self, run: &mut RunDirectory, record: &RunRecord, world: &Surroundings<'_>) -> Warnings {
-        let (settings, warnings) = (self.composed.checked.settings(), Warnings::default());
-        let asked = [(Kind::TensorBoard, settings.logger.tensorboard), (Kind::Wandb, settings.logger.wandb)];
-        let kinds: Vec<Kind> = asked.into_iter().filter_map(|(kind, is_asked)| is_asked.then_some(kind)).collect();
-        if kinds.is_empty() {
-            return warnings;
-        }
-        let taken = Duration::try_from_secs_f64(run.elapsed_before_seconds()).unwrap_or_default() + (world.elapsed)();
-        let about = About {
-            run: record.id.clone(),
-            experiment: record.experiment.clone(),
-            began: (world.now)().0.checked_sub(taken).unwrap_or_default(),
-            params: flattened(self.composed.config.value()),
-        };
-        // A log that cannot be read keeps the run from being signed: nothing is to be said of it here.
-        let text = std::fs::read_to_string(run.root().join(EVENTS)).unwrap_or_default();
-        let so_far = EventLog::read(&text).map(|log| log.lines).unwrap_or_default();
-        run.attach(Loggers::begin(run.root(), &kinds, &about, &so_far, warnings.clone()));
-        warnings
     }
 
     /// What is left of the limit on wall time, to a process that begins when so much is used up.

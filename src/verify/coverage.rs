@@ -1,6 +1,6 @@
 //! Which signed files are looked into, and by what.
 
-use crate::event_log::{DEBUG_LOG, EVENTS};
+use crate::event_log::{DEBUG_LOG, EVENTS, METRICS};
 use crate::manifest::origin::ORIGIN;
 use crate::manifest::predicate::{CheckpointRecord, TrainingRun};
 
@@ -20,9 +20,6 @@ pub(super) enum Coverage {
     /// Nothing can: no run writes such a file.
     Unknown,
 }
-
-/// The final figures and those on the way.
-pub(super) const METRICS_LOG: &str = "logs/metrics.csv";
 
 /// The resolved config of a command, in its run directory: what `{config}` stands for.
 pub const COMMAND_CONFIG_YAML: &str = "config.yaml";
@@ -48,7 +45,7 @@ pub(super) fn coverage(name: &str, claim: &TrainingRun) -> Coverage {
         _ if patch.is_some_and(|patch| patch.as_str() == name) => Coverage::NotChecked,
         ORIGIN => Coverage::Checked,
         _ if claim.command().is_some() => of_command(name, claim),
-        STEP_LEAVES | METRICS_LOG => Coverage::Checked,
+        STEP_LEAVES | METRICS => Coverage::Checked,
         // Compared with the log of events, whose times are the trainer's own word.
         DEBUG_LOG if claim.training().is_some_and(|training| training.events.is_some()) => Coverage::Checked,
         EVENTS | DEBUG_LOG => Coverage::NotChecked,

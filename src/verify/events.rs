@@ -1,11 +1,11 @@
-//! The log of events against the statement and the step log, and the log for a person against it.
+//! The log of events against the statement and the step log, and against it the log of metrics and that for a person.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 use super::{Check, VerifiedRun};
-use crate::event_log::{DEBUG_LOG, EVENTS, EventLine, EventLog, Figure, RunEvent};
+use crate::event_log::{DEBUG_LOG, EVENTS, EventLine, EventLog, Figure, METRICS, RunEvent};
 use crate::manifest::predicate::{EventsRecord, TrainingRecord};
 
 /// What is read of a step leaf here.
@@ -20,7 +20,7 @@ struct LeafFigures {
 
 impl VerifiedRun {
     /// The log of events is the chain that the statement says, began with this run and ended as it did, took no longer, and
-    /// gives the figures of the step log; the log for a person says the same.
+    /// gives the figures of the step log; the log of metrics and that for a person say the same.
     pub(super) fn compare_events(&self, training: &TrainingRecord, check: &mut Check) {
         let is_signed = self.manifest.statement().subject.iter().any(|subject| subject.name.as_str() == EVENTS);
         let record = match (&training.events, is_signed) {
@@ -43,15 +43,11 @@ impl VerifiedRun {
         self.compare_head(record, &log, check);
         self.compare_ends(training, &log, check);
         self.compare_figures(training, &log, check);
-        let names_it = self.manifest.statement().subject.iter().any(|subject| subject.name.as_str() == DEBUG_LOG);
-        if names_it
-            && let Some(bytes) = self.read_subject(DEBUG_LOG, check)
-            && bytes != log.for_people().as_bytes()
-        {
-            check.fail_at(
-                &self.root.join(DEBUG_LOG),
-                format!("{DEBUG_LOG}: expected what {EVENTS} says, got something else"),
-            );
+        for (name, expected) in [(METRICS, log.metrics()), (DEBUG_LOG, log.for_people())] {
+            if self.optional_subject(name, check).is_some_and(|bytes| bytes != expected.as_bytes()) {
+                check
+                    .fail_at(&self.root.join(name), format!("{name}: expected what {EVENTS} says, got something else"));
+            }
         }
     }
 
@@ -83,12 +79,9 @@ impl VerifiedRun {
         let (steps, reason) = (training.steps.count, claim.exit.reason);
         match &last.event {
             RunEvent::Finished { reason: got, figures, .. } if last.step == steps && *got == reason => {
-                for metric in &claim.metrics {
-                    let logged = figures.iter().find(|figure| figure.name == metric.name).map(|figure| figure.value);
-                    if logged.is_some_and(|value| value.to_bits() != metric.value.get().to_bits()) {
-                        let finding = format!("{}: expected the signed figure at the end, got another", metric.name);
-                        self.fail_events(finding, check);
-                    }
+                let signed = claim.metrics.iter().map(|metric| (&metric.name, metric.value.get().to_bits()));
+                if !figures.iter().map(|figure| (&figure.name, figure.value.to_bits())).eq(signed) {
+                    self.fail_events("expected the signed figures at the end, got others", check);
                 }
             }
             _ => {

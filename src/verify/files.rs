@@ -7,9 +7,10 @@ use gix_glob::wildmatch;
 use gix_glob::wildmatch::Mode;
 use serde::Deserialize;
 
-use super::coverage::{Coverage, METRICS_LOG, coverage};
+use super::coverage::{Coverage, coverage};
 use super::{Check, MANIFEST, VERDICT, VerifiedRun};
 use crate::digest::{Blake3Digest, sha256};
+use crate::event_log::METRICS;
 use crate::foreign::{self, ForeignError};
 use crate::manifest::predicate::StepsRecord;
 use crate::manifest::statement::Subject;
@@ -98,7 +99,7 @@ impl VerifiedRun {
     /// The signed files that training writes, and so a replay makes again.
     pub fn replayed_files(&self) -> Vec<&str> {
         let names = self.manifest.statement().subject.iter().map(|subject| subject.name.as_str());
-        names.filter(|name| coverage(name, self.claim()) == Coverage::ByReplay || *name == METRICS_LOG).collect()
+        names.filter(|name| coverage(name, self.claim()) == Coverage::ByReplay || *name == METRICS).collect()
     }
 
     /// Says which signed files no check looks into, or only a replay.

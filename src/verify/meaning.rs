@@ -28,7 +28,7 @@ pub const MEANINGS: [(&str, &str); 21] = [
     (
         "record",
         "What the run started from and, of a training, the log of metrics and the log of events say what the signed \
-         statement says; the events are a chain, with the figures of the step log. It does not prove that any of it is true, nor \
+         statement says; the events are a chain, with the figures of the step log, and the log of metrics says the same. It does not prove that any of it is true, nor \
          when it was.",
     ),
     (

@@ -1,7 +1,7 @@
 //! The record against itself: what the signed files say of the run is what the signed statement says.
 
-use super::coverage::METRICS_LOG;
 use super::{Check, VerifiedRun};
+use crate::event_log::METRICS;
 use crate::manifest::origin::{ORIGIN, RunOrigin};
 use crate::manifest::predicate::Computation;
 use crate::manifest::strict_json;
@@ -78,7 +78,7 @@ impl VerifiedRun {
 
     /// The last figures of each metric in the log are those that are signed.
     fn compare_metrics(&self, check: &mut Check) {
-        let Some(bytes) = self.optional_subject(METRICS_LOG, check) else { return };
+        let Some(bytes) = self.optional_subject(METRICS, check) else { return };
         let text = String::from_utf8_lossy(&bytes);
         for metric in &self.claim().metrics {
             let of_metric = |line: &&str| line.split(',').nth(2) == Some(metric.name.as_str());
@@ -86,14 +86,14 @@ impl VerifiedRun {
             let value = last.and_then(|value| value.parse::<f64>().ok());
             if value.map(f64::to_bits) != Some(metric.value.get().to_bits()) {
                 let (expected, got) = (metric.value.get(), last.unwrap_or("none"));
-                let finding = format!("{METRICS_LOG}: {}: expected {expected}, as signed, got {got}", metric.name);
-                check.fail_at(&self.root.join(METRICS_LOG), finding);
+                let finding = format!("{METRICS}: {}: expected {expected}, as signed, got {got}", metric.name);
+                check.fail_at(&self.root.join(METRICS), finding);
             }
         }
     }
 
     /// A signed file that a run may be without.
-    fn optional_subject(&self, name: &str, check: &mut Check) -> Option<Vec<u8>> {
+    pub(super) fn optional_subject(&self, name: &str, check: &mut Check) -> Option<Vec<u8>> {
         let is_signed = self.manifest.statement().subject.iter().any(|subject| subject.name.as_str() == name);
         if is_signed { self.read_subject(name, check) } else { None }
     }

@@ -1,6 +1,6 @@
 //! A log of events that says something else than the rest of the record.
 
-use spectramind::event_log::{DEBUG_LOG, EVENTS, EventLine, ExitReason, Figure, Head, RunEvent};
+use spectramind::event_log::{DEBUG_LOG, EVENTS, EventLine, ExitReason, Figure, Head, METRICS, RunEvent};
 use spectramind::manifest::predicate::TrainingRun;
 use spectramind::manifest::statement::Statement;
 use spectramind::manifest::strict_json::DecimalU64;
@@ -85,7 +85,29 @@ fn another_loss_than_that_of_the_step_log_is_found() {
 #[test]
 fn another_score_than_the_signed_one_is_found() {
     let sandbox = retold(|lines| *figure(lines, "test/score") += 1.0);
-    assert_found(&sandbox, "logs/events.jsonl: test/score: expected the signed figure at the end, got another");
+    assert_found(&sandbox, "logs/events.jsonl: expected the signed figures at the end, got others");
+}
+
+#[test]
+fn a_signed_figure_that_is_left_out_at_the_end_is_found() {
+    let sandbox = retold(|lines| {
+        let last = &mut lines.last_mut().expect("a line").event;
+        let RunEvent::Finished { figures, .. } = last else { panic!("{last:?}") };
+        figures.pop();
+    });
+    assert_found(&sandbox, "logs/events.jsonl: expected the signed figures at the end, got others");
+}
+
+#[test]
+fn a_figure_on_the_way_that_only_one_log_has_is_found() {
+    let sandbox = forge_only(|sandbox, statement| {
+        let path = sandbox.path("run").join(METRICS);
+        let text = std::fs::read_to_string(&path).expect("read");
+        let (before, after) = text.split_once("train/loss_epoch,").expect("a figure");
+        std::fs::write(&path, format!("{before}train/loss_epoch,1{after}")).expect("write");
+        put_digest(sandbox, statement, METRICS);
+    });
+    assert_found(&sandbox, "logs/metrics.csv: expected what logs/events.jsonl says, got something else");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use spectramind::engine::snapshot::Snapshot;
-use spectramind::event_log::{DEBUG_LOG, EVENTS};
+use spectramind::event_log::{DEBUG_LOG, EVENTS, METRICS};
 use spectramind::manifest::predicate::TrainingRun;
 
 use crate::forgery::{
@@ -121,7 +121,8 @@ fn every_field_of_the_record_is_checked_or_named() {
     let claim = serde_json::to_value(&honest.predicate).expect("JSON");
     let mut found = Vec::new();
     leaves(&claim, "", &mut found);
-    let logs = [EVENTS, DEBUG_LOG].map(|name| (name, std::fs::read(sandbox.path("run").join(name)).expect("read")));
+    let logs =
+        [EVENTS, METRICS, DEBUG_LOG].map(|name| (name, std::fs::read(sandbox.path("run").join(name)).expect("read")));
     let put = |predicate: TrainingRun| {
         let mut other = honest.clone();
         other.predicate = predicate;

@@ -77,8 +77,7 @@ fn runs() {
     ");
     assert_snapshot!(said(&sandbox, "echo '{' > other/manifest.intoto.jsonl; spectramind runs show other"), @"
     exit 1
-    Error: other/manifest.intoto.jsonl is no manifest
-      caused by: refused envelope
+    Error: other/manifest.intoto.jsonl: refused envelope
       caused by: not JSON: EOF while parsing an object at line 2 column 0
     ");
     assert_snapshot!(said(&sandbox, "spectramind runs diff run other"), @"

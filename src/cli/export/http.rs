@@ -6,6 +6,7 @@ use serde_json::Value;
 use ureq::{Agent, Body, http};
 
 use crate::failure::{Failure, Result};
+use crate::verify::text::shown;
 
 /// An answer is waited for so long.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -117,9 +118,7 @@ impl Answer {
             return Ok(self);
         }
         let said: String = String::from_utf8_lossy(&self.body).chars().take(MAX_SHOWN).collect();
-        // Of a stranger, and for a terminal.
-        let said: String = said.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        Err(Failure::new(format!("{}: expected 200 OK, got {}: {said}", self.what, self.status)))
+        Err(Failure::new(format!("{}: expected 200 OK, got {}: {}", self.what, self.status, shown(&said))))
     }
 
     /// The same; `None` when the server has no such thing.

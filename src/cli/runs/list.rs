@@ -18,6 +18,7 @@ use crate::manifest::origin::ORIGIN;
 use crate::manifest::predicate::ExitReason;
 use crate::manifest::timestamp::UtcTime;
 use crate::manifest::verdict::{Outcome, ReplayRecord};
+use crate::verify::text::{shown, shown_json};
 
 /// List the runs below a folder, with what their manifests and the verdicts beside them claim; nothing is verified
 #[derive(clap::Args)]
@@ -114,7 +115,7 @@ pub fn run(Arguments { root, sort, reverse, json }: &Arguments) -> Result<()> {
     let mut rows: Vec<Row> = found.into_iter().map(row).collect();
     rows.sort_by(|left, right| order(*sort, *reverse, left, right));
     if *json {
-        outln!("{}", serde_json::to_string_pretty(&rows)?);
+        outln!("{}", shown_json(&serde_json::to_string_pretty(&rows)?));
         return Ok(());
     }
     if rows.is_empty() {
@@ -209,9 +210,7 @@ const COLUMNS: [&str; 9] =
 impl Row {
     fn cells(&self) -> [String; COLUMNS.len()] {
         let none = || "-".to_owned();
-        // Names and words of a stranger's files may be anything.
-        let shown = |text: &str| text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>();
-        let run = shown(&self.run.display().to_string());
+        let run = shown(&self.run.display().to_string()).into_owned();
         let Some(claimed) = &self.claimed else {
             let end = "not signed: unfinished, or not readable".to_owned();
             return [run, none(), none(), none(), end, none(), none(), none(), none()];
@@ -219,7 +218,7 @@ impl Row {
         [
             run,
             claimed.started_at.to_string(),
-            shown(&claimed.workload),
+            shown(&claimed.workload).into_owned(),
             claimed.steps.map_or_else(none, |steps| steps.to_string()),
             claimed.exit.words().to_owned(),
             claimed.score.as_ref().map_or_else(none, |score| format!("{} {:.4}", shown(&score.name), score.value)),
@@ -228,7 +227,7 @@ impl Row {
                 |root| root.to_string().chars().take(16).collect(),
             ),
             claimed.verdict.as_ref().map_or_else(none, Said::cell),
-            shown(&claimed.overrides.join(" ")),
+            shown(&claimed.overrides.join(" ")).into_owned(),
         ]
     }
 }
