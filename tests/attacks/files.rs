@@ -7,7 +7,7 @@ use spectramind::manifest::predicate::CheckpointRecord;
 use spectramind::manifest::strict_json::ExactF64;
 
 use super::{assert_fails, assert_not_checked};
-use crate::forgery::{claim_all, forge, put_digest, put_origin, put_steps, training};
+use crate::forgery::{claim_all, forge, forge_alone, put_digest, put_origin, put_steps, training};
 use crate::sandbox::{Outcome, Sandbox, copy_tree, trained_copy};
 
 /// Makes a named pipe.
@@ -208,7 +208,7 @@ fn a33_a_run_that_never_happened_contradicts_its_logs() {
     };
     let invented: String = (1..=5000).map(leaf).collect();
     std::fs::write(sandbox.path("run/checkpoints/final.safetensors"), vec![7; 9999]).expect("write");
-    forge(&sandbox, |statement| {
+    forge_alone(&sandbox, |statement| {
         put_steps(&sandbox, statement, &invented);
         training(statement).checkpoints[0].step = 5000;
         for metric in statement.predicate.metrics.iter_mut().filter(|metric| metric.name.contains("score")) {
