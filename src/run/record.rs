@@ -384,7 +384,7 @@ impl<'a, W: Workload> Prepared<'a, W> {
         origin::write_beginning(run.files(), &origin, &self.data, &sources)?;
         let began = RunEvent::Begun { run: id, config: origin.config.digest };
         run.record((surroundings.elapsed)().as_secs_f64(), 0, began)?;
-        let warnings = loggers::attach(&self.composed.config, settings.logger, &mut run, &origin.run, surroundings);
+        let warnings = loggers::attach(self.composed.config, settings.logger, &mut run, &origin.run, surroundings);
         let wall = self.wall_limit(Duration::ZERO);
         Ok(Started {
             prepared: self,
@@ -416,7 +416,7 @@ impl<'a, W: Workload> Prepared<'a, W> {
         let mut run = RunDirectory::resume(root, logger, step, MANIFEST)?;
         self.data.write(run.files())?;
         run.record((surroundings.elapsed)().as_secs_f64(), step, RunEvent::Resumed)?;
-        let warnings = loggers::attach(&self.composed.config, logger, &mut run, &recorded.run, surroundings);
+        let warnings = loggers::attach(self.composed.config, logger, &mut run, &recorded.run, surroundings);
         let (began, now) = match (recorded.computation.clone(), found.computation) {
             (ComputationOrigin::Training(began), ComputationOrigin::Training(now)) => (began, now),
             _ => return refuse("a training, got a command".into()),
