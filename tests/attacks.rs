@@ -10,6 +10,7 @@ mod end;
 mod events;
 mod files;
 mod mutations;
+mod time;
 mod trust;
 
 use crate::sandbox::Outcome;

@@ -41,6 +41,12 @@ fn another_seed_is_told_at_the_first_step_and_an_update_keeps_its_reason() {
     assert_eq!(outcome.code, 1, "{}", outcome.stdout);
     let first = outcome.stdout.lines().find(|line| line.contains("FAILED: ")).expect("a first failure");
     assert!(first.contains("step 1, samples: expected "), "{}", outcome.stdout);
+    let traced = outcome.stdout.lines().filter(|line| line.contains("FAILED: ")).nth(1).expect("a second failure");
+    assert!(
+        traced.contains("step 1 parts from the expected one at shard 0, op 0, float_from_data ["),
+        "{}",
+        outcome.stdout
+    );
     assert_eq!(sandbox.verify(&["golden", "--update"]).code, 2, "a change needs a reason");
     let outcome = sandbox.verify(&["golden", "--update", "--reason", "another seed"]);
     assert!(outcome.code == 0 && outcome.stdout.contains("the CHANGELOG needs a line"), "{}", outcome.stdout);
@@ -59,6 +65,41 @@ fn a_resumed_run_and_runs_of_several_workers_have_the_digests_of_one_that_was_no
     for case in ["resumed", "two_workers", "four_workers"] {
         assert_eq!(digests(case), digests("v50"), "{case}");
     }
+}
+
+#[test]
+fn a_state_that_was_planted_in_the_expected_ops_is_named_with_its_op() {
+    let sandbox = Sandbox::new();
+    copy_tree(&repository().join("golden/v50"), &sandbox.path("golden/v50"));
+    let edit = |file: &str, change: &dyn Fn(&str) -> String| {
+        let path = sandbox.path("golden/v50").join(file);
+        let text = std::fs::read_to_string(&path).expect("read");
+        let changed = change(&text);
+        assert_ne!(text, changed, "{file}");
+        std::fs::write(&path, changed).expect("write");
+    };
+    let flipped = |text: &str, at: usize| {
+        let other = if &text[at..=at] == "0" { "1" } else { "0" };
+        format!("{}{other}{}", &text[..at], &text[at + 1..])
+    };
+    let after = |text: &str, mark: &str| text.find(mark).expect("a place") + mark.len();
+    // As if the product had been another when the digests were written, and all that came of it.
+    edit("expected.json", &|text| flipped(text, after(text, r#""stepRoot": ""#)));
+    edit("expected.steps.jsonl", &|text| flipped(text, after(text, r#""lossBits":""#)));
+    edit("expected.trace.json", &|text| {
+        let at = text.find(r#""what":"float_matmul""#).expect("a product");
+        flipped(text, at + after(&text[at..], r#""digest":""#))
+    });
+    let outcome = sandbox.verify(&["golden"]);
+    assert_eq!(outcome.code, 1, "{}", outcome.stdout);
+    let failures: Vec<_> = outcome.stdout.lines().filter(|line| line.contains("FAILED: ")).collect();
+    assert!(failures[0].contains("step 1, lossBits: expected "), "{}", outcome.stdout);
+    assert!(failures[1].contains("step 1 parts from the expected one at shard 0, op "), "{}", outcome.stdout);
+    assert!(failures[1].contains(", float_matmul ["), "{}", outcome.stdout);
+    // Expected ops that are no trace are no pass of anything.
+    std::fs::write(sandbox.path("golden/v50/expected.trace.json"), "{}").expect("write");
+    let outcome = sandbox.verify(&["golden"]);
+    assert!(outcome.code == 1 && outcome.stdout.contains("is no trace of a step"), "{}", outcome.stdout);
 }
 
 /// From frames in f32, convolutions in bf16, scans: what kinds of arithmetic there are.

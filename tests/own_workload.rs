@@ -150,14 +150,7 @@ fn the_action_passes_on_a_clean_commit_and_names_the_step_at_which_a_changed_con
     let Some(python) = python_with("yaml") else { return };
     let package = package();
     let person = second_person(package, "configs");
-    let case = person.path("clone/golden/shapes");
-    std::fs::create_dir_all(&case).expect("mkdir");
-    let text = r#"{"config": "train", "overrides": ["trainer.max_epochs=1"]}"#;
-    std::fs::write(case.join("case.json"), text).expect("write");
-    let update = ["golden", "--update", "--reason", "the first digests"];
-    let mut command = person.prepare(Command::new(package.path("bin/demo-verify")));
-    let outcome = Outcome::of(command.current_dir(person.path("clone")).args(update));
-    assert_eq!(outcome.code, 0, "{}{}", outcome.stdout, outcome.stderr);
+    copy_tree(&repository().join("examples/own-workload/golden"), &person.path("clone/golden"));
     let run = |verifier: &str| {
         let verifier = package.path(verifier).display().to_string();
         run_action(&python, &person.path("clone"), &[("verifier", &verifier)])
@@ -169,6 +162,7 @@ fn the_action_passes_on_a_clean_commit_and_names_the_step_at_which_a_changed_con
     assert_eq!(outcome.code, 1, "{}{}", outcome.stdout, outcome.stderr);
     let screen: String = outcome.stdout.lines().take(24).collect();
     assert!(screen.contains("step 1, lossBits: expected"), "{}", outcome.stdout);
+    assert!(screen.contains("step 1 parts from the expected one at shard 0, op "), "{}", outcome.stdout);
 }
 
 #[test]

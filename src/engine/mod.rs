@@ -27,6 +27,7 @@ pub mod monitor;
 pub mod observer;
 pub mod optimizer;
 pub(crate) mod parameter;
+pub mod reference;
 pub mod run_dir;
 pub mod schedule;
 pub mod settings;

@@ -76,6 +76,11 @@ impl Tracer {
         Self { step, wanted, found: Arc::default() }
     }
 
+    /// The step.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
     /// Itself, in that step.
     pub(super) fn at(&self, step: u64) -> Option<&Self> {
         (self.step == step).then_some(self)

@@ -15,7 +15,7 @@ use crate::digest::{Blake3Digest, Sha256Digest};
 
 use super::predicate::{DeviceRecord, NumericsRecord};
 use super::statement::{Predicate, StatementError};
-use super::strict_json::DecimalU64;
+use super::strict_json::{DecimalU64, ExactF64};
 use super::timestamp::UtcTime;
 
 pub mod summary;
@@ -109,6 +109,10 @@ pub struct TrainingReplay {
     pub steps: DecimalU64,
     /// Merkle root over their leaves.
     pub step_root: Blake3Digest,
+    /// Seconds that it took, data that were made again and the files at the end included: the verifier's own clock.
+    pub seconds: ExactF64,
+    /// Seconds that the computation for comparing devices took here, after it.
+    pub reference_seconds: ExactF64,
 }
 
 /// A part of a training that was trained again, as far as it went.
@@ -212,6 +216,8 @@ pub(crate) mod tests {
                 numerics: training.numerics,
                 steps: DecimalU64(training.steps.count),
                 step_root: training.steps.merkle_root,
+                seconds: ExactF64::new(2.5).expect("finite"),
+                reference_seconds: ExactF64::new(0.001).expect("finite"),
             })),
             verifier: VerifierRecord { keyid: sha256(b"a key"), version: "0.1.0".into() },
             started_at: "2026-02-01T12:00:00Z".parse().expect("a time"),

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::digest::FileDigest;
 use crate::engine::device::{Choice, Kind};
 use crate::engine::fit::{self, Event, FitEnd, FitPlan, WallLimit};
+use crate::engine::reference;
 use crate::engine::repro::NUMERICS_VERSION;
 use crate::engine::run_dir::RunDirectory;
 use crate::engine::settings::Numerics;
@@ -28,7 +29,7 @@ use crate::logger::{End, Warnings};
 use crate::manifest::key::SigningKey;
 use crate::manifest::origin::{ComputationOrigin, ORIGIN, RunOrigin, TrainingOrigin};
 use crate::manifest::predicate::{Computation, RunRecord, StretchRecord, TrainingRecord};
-use crate::manifest::strict_json::DecimalU64;
+use crate::manifest::strict_json::{DecimalU64, ExactF64};
 use crate::network;
 use crate::provenance::data::DigestCache;
 use crate::provenance::path::RelativePath;
@@ -501,6 +502,8 @@ impl<'a, W: Workload> Started<'a, W> {
         let in_lockstep = checked.trainer().sync_batchnorm;
         let bounds = checked.settings().envelope.bounds();
         memory::check_measured(&bounds, peak_host_bytes())?;
+        // Worker 0's. Of several ranks the others wait for their first sum meanwhile.
+        let reference_seconds = reference::seconds(&team.leader().device, elapsed);
         let (mut peak, mut exceeded) = (Some(0), None);
         let mut watched = |event: Event<'_>| {
             if let Event::Step { leaf, .. } = event {
@@ -524,7 +527,7 @@ impl<'a, W: Workload> Started<'a, W> {
         exceeded.map_or(Ok(()), Err)?;
         // What another process held nobody knows any more.
         let peak_device_bytes = peak.filter(|_| !unmeasured);
-        Ok(Trained { prepared, run, origin, end, outputs, peak_device_bytes })
+        Ok(Trained { prepared, run, origin, end, outputs, peak_device_bytes, reference_seconds })
     }
 }
 
@@ -536,6 +539,7 @@ pub struct Trained<'a, W: Workload> {
     end: FitEnd,
     outputs: Vec<RelativePath>,
     peak_device_bytes: Option<u64>,
+    reference_seconds: f64,
 }
 
 impl<W: Workload> Trained<'_, W> {
@@ -549,7 +553,10 @@ impl<W: Workload> Trained<'_, W> {
     /// # Errors
     /// When anything changed since it was hashed or written.
     pub fn sign(self, surroundings: &Surroundings<'_>, key: &SigningKey) -> Result<Signed, Failure> {
-        let Self { prepared: Prepared { composed, data, .. }, mut run, origin, end, outputs, peak_device_bytes } = self;
+        let Self {
+            prepared: Prepared { composed, data, .. }, mut run, origin, end, outputs, peak_device_bytes, ..
+        } = self;
+        let reference_seconds = Some(ExactF64::new(self.reference_seconds)?);
         // A list of data that rests on remembered digests is not signed unseen.
         data.check_unchanged()?;
         run.check_unchanged().context("the run is not signed")?;
@@ -566,6 +573,7 @@ impl<W: Workload> Trained<'_, W> {
             computation: Computation::Training(TrainingRecord {
                 device,
                 stretches,
+                reference_seconds,
                 numerics,
                 seed,
                 steps,

@@ -90,6 +90,11 @@ pub trait AnyWorkload: Send + Sync {
     /// # Errors
     /// What keeps it from being made.
     fn rehearse(&self, rehearsal: &replay::Rehearsal<'_>) -> Result<replay::Rehearsed, Failure>;
+    /// Makes the first steps of such a run, by one worker, and tells what every op of the last of them gave.
+    ///
+    /// # Errors
+    /// What keeps it from being made.
+    fn rehearse_step(&self, rehearsal: &replay::Rehearsal<'_>, step: u64) -> Result<StepTrace, Failure>;
 }
 
 impl<W: Workload> AnyWorkload for W {
@@ -159,6 +164,10 @@ impl<W: Workload> AnyWorkload for W {
 
     fn rehearse(&self, rehearsal: &replay::Rehearsal<'_>) -> Result<replay::Rehearsed, Failure> {
         replay::rehearse(self, rehearsal)
+    }
+
+    fn rehearse_step(&self, rehearsal: &replay::Rehearsal<'_>, step: u64) -> Result<StepTrace, Failure> {
+        replay::rehearse_step(self, rehearsal, step)
     }
 }
 

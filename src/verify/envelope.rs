@@ -1,10 +1,15 @@
 //! The limits: were they kept, by the trainer's own figures? Can they be, by a config that nothing was run by yet?
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use super::{Check, VerifiedRun, chain};
 use crate::config::Config;
 use crate::envelope::{Bounds, NetworkMode, NetworkRule, Verdict as LimitVerdict, judge};
+use crate::manifest::predicate::{StretchRecord, WorkerRecord};
+use crate::manifest::strict_json::ExactF64;
+use crate::manifest::verdict::TrainingReplay;
 use crate::wall_time::WallTime;
 
 impl VerifiedRun {
@@ -33,6 +38,59 @@ impl VerifiedRun {
         }
         check
     }
+}
+
+/// How far a time that is carried over from another machine may be off: two programs of which one is twice as fast as the other here are
+/// rarely as slow as each other there, and seldom further apart.
+const LENIENCE: f64 = 2.0;
+
+impl VerifiedRun {
+    /// Judges how long training again took here, carried over to the device of the run by how long the same computation takes on both;
+    /// none where nothing limits the time of the run.
+    pub fn check_time(&self, replay: &TrainingReplay, bounds: Option<&Bounds>) -> Option<Check> {
+        let (training, envelope) = (self.claim().training()?, &self.claim().envelope);
+        let limit = bounds.map_or(envelope.bounds.wall_seconds.map(|limit| limit.0), |bounds| bounds.wall_seconds)?;
+        let mut check = Check::new("time");
+        let Some(there) = training.reference_seconds.map(ExactF64::get) else {
+            check.not_checked("the record does not say how long the computation for comparing devices took".into());
+            return Some(check);
+        };
+        let (took, here) = (replay.seconds.get(), replay.reference_seconds.get());
+        if there <= 0.0 || here <= 0.0 {
+            let got = format!("{there} s there, {here} s here");
+            check.fail(format!("the computation for comparing devices: expected more than 0 s, got {got}"));
+            return Some(check);
+        }
+        let stretches = StretchRecord::of(&training.device, &training.stretches);
+        let devices = stretches.iter().map(|stretch| devices(&stretch.workers)).max().unwrap_or(1).max(1);
+        let carried = took * (there / here) / devices as f64;
+        let by = match devices {
+            1 => String::new(),
+            devices => format!(", divided by its {devices} devices"),
+        };
+        check.note(format!(
+            "training again took {took:.1} s here, which comes to {carried:.1} s there{by}: the computation for comparing devices took \
+             {:.3} ms there (self-asserted) and {:.3} ms here; the run says {:.1} s in all (self-asserted)",
+            there * 1e3,
+            here * 1e3,
+            envelope.figures.wall_seconds.get()
+        ));
+        let most = LENIENCE * limit as f64;
+        match carried <= most {
+            true => check.note(format!(
+                "within {most} s, {LENIENCE} times the limit of {limit} s: no closer is such a comparison"
+            )),
+            false => check
+                .fail(format!("expected within {most} s, {LENIENCE} times the limit of {limit} s, got {carried:.1} s")),
+        }
+        Some(check)
+    }
+}
+
+/// How many devices workers have: those that share a host's processor have one.
+fn devices(workers: &[WorkerRecord]) -> usize {
+    let (shared, own): (Vec<_>, Vec<_>) = workers.iter().partition(|worker| worker.device.accelerator == "cpu");
+    own.len() + shared.iter().map(|worker| &worker.host).collect::<BTreeSet<_>>().len()
 }
 
 /// What a config says of its limits: that of a training, or of a command.

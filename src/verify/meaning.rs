@@ -3,7 +3,7 @@
 /// The checks of a run, of a command that is run twice and of golden cases, in the order they are made, and what each proves when it passes.
 ///
 /// The names are stable: reports for other programs use them as rule ids.
-pub const MEANINGS: [(&str, &str); 21] = [
+pub const MEANINGS: [(&str, &str); 22] = [
     (
         "trust",
         "The trust document is signed by a root that was named now, or earlier with the wish to remember it (the finding says \
@@ -82,6 +82,11 @@ pub const MEANINGS: [(&str, &str); 21] = [
          bit. The check program says whether the program is built from the recorded sources. Of a command: running it again \
          from the recorded sources and inputs gave every output that its config declares and the metrics of the record, bit for bit; how it came to them nobody \
          looked at.",
+    ),
+    (
+        "time",
+        "Training again took no more than twice the limit on wall time, carried over to the device of the run by how long one computation \
+         takes on both. How long it took there is the trainer's own word: a false one hides an excess.",
     ),
     (
         "segments",

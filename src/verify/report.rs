@@ -284,7 +284,7 @@ pub const NOT_PROVED: [&str; 7] = [
     "that the config was not picked among many that were tried: a policy can fix config keys, seed, data and the least \
      number of held-out samples, and demand a commitment made before the run",
     "that these fields of the record, which no check looks into, are true: run.id, config.composedAt, \
-     config.utcOffsetSeconds, config.job, computation.training.device, computation.training.stretches, computation.command.sandbox, environment, envelope.figures, git.branch, git.readIgnored, git.readUntracked, git.remotes, git.replaced, git.shallow, \
+     config.utcOffsetSeconds, config.job, computation.training.device, computation.training.referenceSeconds, computation.training.stretches, computation.command.sandbox, environment, envelope.figures, git.branch, git.readIgnored, git.readUntracked, git.remotes, git.replaced, git.shallow, \
      git.untracked, startedAt, finishedAt",
     "the calendar time of the run: times and host figures are the trainer's own word",
     "that the limits were kept on the trainer's machine: a replay measures time only, on another machine, and neither \

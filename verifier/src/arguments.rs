@@ -439,7 +439,7 @@ impl LimitArguments {
         run.check_envelope(self.bounds())
     }
 
-    fn bounds(&self) -> Option<&'static Bounds> {
+    pub fn bounds(&self) -> Option<&'static Bounds> {
         self.kaggle.then_some(&Bounds::KAGGLE)
     }
 }

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::Timestamp;
 use spectramind::config::Config;
+use spectramind::envelope::Bounds;
 use spectramind::manifest::dsse::Profile;
 use spectramind::manifest::trust::Trust;
 use spectramind::manifest::verdict::ReplayRecord;
@@ -46,6 +47,13 @@ impl Found {
                 self.record = record;
             }
             Err(check) => self.failed(check),
+        }
+    }
+
+    /// Judges how long it took to train the whole run again, where anything limits its time.
+    pub fn timed(&mut self, run: &VerifiedRun, bounds: Option<&Bounds>) {
+        if let (TrainedAgain::Whole, Some(ReplayRecord::Training(replay))) = (self.trained_again, &self.record) {
+            self.checks.extend(run.check_time(replay, bounds));
         }
     }
 

@@ -1,16 +1,18 @@
-//! Golden cases: `golden/<case>/case.json` says what to run, `expected.json` what must come out, bit for bit, and
-//! `expected.steps.jsonl` the step log, by which a difference is told at the step where it begins.
+//! Golden cases: `golden/<case>/case.json` says what to run, `expected.json` what must come out, bit for bit,
+//! `expected.steps.jsonl` the step log, by which a difference is told at the step where it begins, and `expected.trace.json` what every op of
+//! the first step gave, by which it is told at the op.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
-use spectramind::config::Composer;
+use spectramind::config::{Composer, Config};
 use spectramind::durable::write_whole;
 use spectramind::engine::settings::Accelerator;
 use spectramind::engine::step_log::StepLeaf;
-use spectramind::run::Workloads;
-use spectramind::run::replay::{Digests, Manner, Rehearsal, Rehearsed};
+use spectramind::failure::Failure;
+use spectramind::run::replay::{Digests, Manner, Rehearsal, Rehearsed, StepTrace};
+use spectramind::run::{AnyWorkload, Workloads};
 use spectramind::verify::{Check, Report};
 
 use crate::arguments::CaseArguments;
@@ -39,6 +41,10 @@ struct Expected {
 
 const EXPECTED: &str = "expected.json";
 const STEPS: &str = "expected.steps.jsonl";
+/// Not of a case that is another's in another manner: that one's has the ops.
+const TRACE: &str = "expected.trace.json";
+/// The step whose ops are kept: what is computed otherwise shows in it, or in no op of every step.
+const TRACED: u64 = 1;
 
 /// Runs every case below `golden`, or those that are asked for, in order of their names.
 pub fn report(
@@ -61,11 +67,10 @@ pub fn report(
     let reason = arguments.reason.as_deref().filter(|_| arguments.update);
     for case in cases {
         let mut check = Check::new(&case);
-        let folder = golden.join(&case);
-        let outcome = run(&folder, composer, accelerator, workloads);
-        let judged = outcome.and_then(|got| match reason {
-            Some(reason) => update(&folder, &got, reason, &mut check),
-            None => compare(&folder, &got, &mut check),
+        let staged = Staged::of(golden.join(&case), composer, accelerator, workloads);
+        let judged = staged.and_then(|staged| match reason {
+            Some(reason) => staged.update(reason, &mut check),
+            None => staged.compare(&mut check),
         });
         if let Err(error) = judged {
             check.not_checked(format!("{error:#}"));
@@ -94,15 +99,120 @@ fn cases(golden: &Path, wanted: &[String]) -> Result<Vec<String>> {
     Ok(cases)
 }
 
-fn run(folder: &Path, composer: &Composer, accelerator: Accelerator, workloads: &Workloads) -> Result<Rehearsed> {
-    let path = folder.join("case.json");
-    let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let case: Case = serde_json::from_slice(&text).with_context(|| format!("{} is no case", path.display()))?;
-    let config = composer.compose(case.config.as_str(), &case.overrides)?;
-    let scratch = tempfile::tempdir()?;
-    let rehearsal = Rehearsal { config: &config, accelerator, scratch: scratch.path(), manner: case.manner };
-    let workload = workloads.of(&config).map_err(|failure| anyhow!("{failure}"))?;
-    workload.rehearse(&rehearsal).map_err(|failure| anyhow!("{failure}"))
+/// A case, and all that it is made with.
+struct Staged<'a> {
+    folder: PathBuf,
+    manner: Manner,
+    config: Config,
+    accelerator: Accelerator,
+    workload: &'a dyn AnyWorkload,
+}
+
+impl<'a> Staged<'a> {
+    fn of(folder: PathBuf, composer: &Composer, accelerator: Accelerator, workloads: &'a Workloads) -> Result<Self> {
+        let path = folder.join("case.json");
+        let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let case: Case = serde_json::from_slice(&text).with_context(|| format!("{} is no case", path.display()))?;
+        let config = composer.compose(case.config.as_str(), &case.overrides)?;
+        let workload = workloads.of(&config).map_err(|failure| anyhow!("{failure}"))?;
+        Ok(Self { folder, manner: case.manner, config, accelerator, workload })
+    }
+
+    /// Makes it in a folder of its own.
+    fn make<T>(&self, make: impl FnOnce(&Rehearsal<'_>) -> Result<T, Failure>) -> Result<T> {
+        let Self { manner, ref config, accelerator, .. } = *self;
+        let scratch = tempfile::tempdir()?;
+        make(&Rehearsal { config, accelerator, scratch: scratch.path(), manner })
+            .map_err(|failure| anyhow!("{failure}"))
+    }
+
+    fn rehearse(&self) -> Result<Rehearsed> {
+        self.make(|rehearsal| self.workload.rehearse(rehearsal))
+    }
+
+    fn trace(&self) -> Result<StepTrace> {
+        self.make(|rehearsal| self.workload.rehearse_step(rehearsal, TRACED))
+    }
+
+    /// Writes what came out, unless that is what was expected.
+    fn update(&self, reason: &str, check: &mut Check) -> Result<()> {
+        let (folder, got) = (&self.folder, self.rehearse()?);
+        let is_traced = self.manner == Manner::default();
+        let is_unchanged = expected(folder).is_ok_and(|expected| expected.digests == got.digests);
+        if is_unchanged && folder.join(STEPS).is_file() && folder.join(TRACE).is_file() == is_traced {
+            check.note("unchanged".into());
+            return Ok(());
+        }
+        let case = folder.display();
+        if is_traced {
+            write_whole(&folder.join(TRACE), &lines(&self.trace()?)?)?;
+        }
+        write_whole(&folder.join(STEPS), got.steps.as_bytes())?;
+        if is_unchanged {
+            check.note(format!("the digests are unchanged; wrote {case}/{STEPS} and what else was missing"));
+            return Ok(());
+        }
+        let expected = Expected { reason: reason.to_owned(), digests: got.digests };
+        let mut text = serde_json::to_vec_pretty(&expected)?;
+        text.push(b'\n');
+        write_whole(&folder.join(EXPECTED), &text)?;
+        check.note(format!("wrote {case}/{EXPECTED}; the CHANGELOG needs a line: `{case}`: {reason}"));
+        Ok(())
+    }
+
+    fn compare(&self, check: &mut Check) -> Result<()> {
+        let got = self.rehearse()?;
+        let Expected { digests, reason } = expected(&self.folder)?;
+        let (expected, found) = (digests.named(), got.digests.named());
+        if digests != got.digests {
+            let (step, difference) = first_step(&self.folder, &got)?;
+            check.fail(difference);
+            if step == Some(TRACED) {
+                self.compare_ops(check);
+            }
+        }
+        if expected.len() != found.len() {
+            check.fail(format!("expected {} digests, got {}", expected.len(), found.len()));
+        }
+        for ((name, expected), (found, got)) in expected.into_iter().zip(found) {
+            if name != found {
+                check.fail(format!("expected {name} {expected}, got {found} {got}"));
+            } else if expected == got {
+                check.note(format!("{name} {got}"));
+            } else {
+                check.fail(format!("{name}: expected {expected}, got {got}"));
+            }
+        }
+        check.note(format!("expected since: {reason}"));
+        Ok(())
+    }
+
+    /// Names the op at which the first step parts from the expected one, where its ops are kept.
+    fn compare_ops(&self, check: &mut Check) {
+        let path = self.folder.join(TRACE);
+        if !path.is_file() {
+            return;
+        }
+        let compare = || -> Result<Option<String>> {
+            let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let expected: StepTrace =
+                serde_json::from_slice(&text).with_context(|| format!("{} is no trace of a step", path.display()))?;
+            Ok(self.trace()?.first_difference(&expected))
+        };
+        match compare() {
+            Ok(Some(difference)) => check.fail(format!("step {TRACED} parts from the expected one at {difference}")),
+            Ok(None) => check.note(format!(
+                "step {TRACED}: every op gives what it gave in {TRACE}, which is of another state or other data"
+            )),
+            Err(error) => check.not_checked(format!("{error:#}")),
+        }
+    }
+}
+
+/// A trace, a tensor in a line: what changes in one shows as that.
+fn lines(trace: &StepTrace) -> Result<Vec<u8>> {
+    let text = serde_json::to_string(trace)?;
+    Ok(format!("{}\n", text.replace("{\"part\"", "\n{\"part\"")).into_bytes())
 }
 
 fn expected(folder: &Path) -> Result<Expected> {
@@ -111,46 +221,8 @@ fn expected(folder: &Path) -> Result<Expected> {
     serde_json::from_slice(&text).with_context(|| format!("{} holds no digests", path.display()))
 }
 
-/// Writes what came out, unless that is what was expected.
-fn update(folder: &Path, got: &Rehearsed, reason: &str, check: &mut Check) -> Result<()> {
-    if expected(folder).is_ok_and(|expected| expected.digests == got.digests) && folder.join(STEPS).is_file() {
-        check.note("unchanged".into());
-        return Ok(());
-    }
-    let expected = Expected { reason: reason.to_owned(), digests: got.digests.clone() };
-    let mut text = serde_json::to_vec_pretty(&expected)?;
-    text.push(b'\n');
-    write_whole(&folder.join(STEPS), got.steps.as_bytes())?;
-    write_whole(&folder.join(EXPECTED), &text)?;
-    let case = folder.display();
-    check.note(format!("wrote {case}/{EXPECTED}; the CHANGELOG needs a line: `{case}`: {reason}"));
-    Ok(())
-}
-
-fn compare(folder: &Path, got: &Rehearsed, check: &mut Check) -> Result<()> {
-    let Expected { digests, reason } = expected(folder)?;
-    let (expected, found) = (digests.named(), got.digests.named());
-    if digests != got.digests {
-        check.fail(first_step(folder, got)?);
-    }
-    if expected.len() != found.len() {
-        check.fail(format!("expected {} digests, got {}", expected.len(), found.len()));
-    }
-    for ((name, expected), (found, got)) in expected.into_iter().zip(found) {
-        if name != found {
-            check.fail(format!("expected {name} {expected}, got {found} {got}"));
-        } else if expected == got {
-            check.note(format!("{name} {got}"));
-        } else {
-            check.fail(format!("{name}: expected {expected}, got {got}"));
-        }
-    }
-    check.note(format!("expected since: {reason}"));
-    Ok(())
-}
-
-/// Where in the step log the difference begins, in words.
-fn first_step(folder: &Path, got: &Rehearsed) -> Result<String> {
+/// Where in the step log the difference begins: the step, if there is one, and in words.
+fn first_step(folder: &Path, got: &Rehearsed) -> Result<(Option<u64>, String)> {
     let path = folder.join(STEPS);
     let expected = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let leaf =
@@ -158,12 +230,13 @@ fn first_step(folder: &Path, got: &Rehearsed) -> Result<String> {
     for (expected, got) in expected.lines().zip(got.steps.lines()) {
         let (expected, got) = (leaf(expected)?, leaf(got)?);
         if let Some((field, expected, found)) = expected.first_difference(&got) {
-            return Ok(format!("step {}, {field}: expected {expected}, got {found}", got.step));
+            return Ok((Some(got.step), format!("step {}, {field}: expected {expected}, got {found}", got.step)));
         }
     }
     let (expected, got) = (expected.lines().count(), got.steps.lines().count());
-    Ok(match expected == got {
+    let said = match expected == got {
         true => "every step is the expected one: what differs came before the first or after the last".into(),
         false => format!("expected {expected} steps, got {got}, of which all are the expected ones as far as they go"),
-    })
+    };
+    Ok((None, said))
 }

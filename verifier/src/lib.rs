@@ -203,6 +203,7 @@ fn checked(command: Command, workloads: &Workloads) -> anyhow::Result<Checked> {
                     Some(amount) => found.replayed_in_part(|| again.segments(amount, &segments)),
                     None => found.replayed(|| again.replay()),
                 }
+                found.timed(run, limits.bounds());
             }
             found.config = config;
             let bug = found.judge(&demands, &run, &trust, at, arguments.profile.profile(), &mut report);

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Blake3Digest;
-use crate::manifest::strict_json::DecimalU64;
+use crate::manifest::strict_json::{DecimalU64, ExactF64};
 use crate::provenance::path::RelativePath;
 
 /// What kind of computation a run was.
@@ -27,6 +27,9 @@ pub struct TrainingRecord {
     /// Who made which steps, where it was not this device alone from the first to the last one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stretches: Vec<StretchRecord>,
+    /// Seconds that the computation for comparing devices took on it, before training; the last process's of a run that was gone on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference_seconds: Option<ExactF64>,
     /// How it computed.
     pub numerics: NumericsRecord,
     /// The seed of every random stream.

@@ -7,20 +7,19 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use burn::tensor::TensorData;
-use serde::{Deserialize, Serialize};
 
 use super::segments::states;
 use super::stage::Stage;
 use super::state::{signed_log, signed_state};
+use super::step_trace::{self, Difference, Side, StepTrace, is_one_update};
 use super::stop::{Stop, conclude, not_checked, stop};
 use super::{Replay, Team, Training, plan};
 use crate::engine::device::{self, Choice};
 use crate::engine::fit::Event;
-use crate::engine::repro::NUMERICS_VERSION;
 use crate::engine::run_dir::RunDirectory;
 use crate::engine::settings::{Accelerator, LoggerSettings};
 use crate::engine::step_log::StepLeaf;
-use crate::engine::trace::{Part, Traced, Tracer};
+use crate::engine::trace::{Part, Tracer};
 use crate::verify::Check;
 use crate::workload::Workload;
 
@@ -35,29 +34,6 @@ pub struct Dispute {
     pub against: Option<Accelerator>,
     /// What somebody else traced.
     pub theirs: Option<StepTrace>,
-}
-
-/// What a step's ops gave somewhere.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct StepTrace {
-    /// Version of the numerics contract.
-    pub numerics: u32,
-    /// The step.
-    pub step: u64,
-    /// What computed it.
-    pub device: String,
-    /// Its leaf.
-    pub leaf: StepLeaf,
-    /// Every tensor, part by part, in order.
-    pub tensors: Vec<Traced>,
-}
-
-/// One side that computes here.
-struct Side {
-    trace: StepTrace,
-    /// The elements that were asked for.
-    elements: Option<TensorData>,
 }
 
 /// Finds where the sides part; the trace that was made here comes with it, for another machine to compare with.
@@ -181,7 +157,15 @@ fn disputed<W: Workload>(
     Ok(None)
 }
 
-/// Makes a step on a device, and traces it.
+/// What is said of a leaf beside the one that was made here.
+fn beside(whose: &str, leaf: &StepLeaf, here: &StepLeaf) -> String {
+    match leaf.first_difference(here) {
+        None => format!("its leaf is {whose}"),
+        Some((field, expected, got)) => format!("its leaf is not {whose}: {field}: expected {expected}, got {got}"),
+    }
+}
+
+/// Makes a step of the run on a device, from the nearest state before it that the run left behind, and traces it.
 fn trace<W: Workload>(
     workload: &W,
     replay: &Replay<'_>,
@@ -194,111 +178,8 @@ fn trace<W: Workload>(
     let before = states(run, stage.training.steps.count);
     let nearest = before.into_iter().rfind(|(at, name)| *at < step && run.root().join(name).exists());
     let checkpoint = nearest.map(|(at, name)| signed_state(run, stage, &name, Some(at))).transpose()?;
-    let folder = tempfile::tempdir_in(replay.scratch).map_err(|error| Stop::NotChecked(error.to_string()))?;
-    let mut again = RunDirectory::create_part(&folder.path().join("run"), LoggerSettings::NONE).map_err(not_checked)?;
-    let mut plan = plan(workload, &stage.config, Some(step), &|| Duration::ZERO);
     let tracer = Tracer::of(step, wanted);
-    plan.trace = Some(tracer.clone());
-    let mut made = None;
-    // It ends where the step is made: what a run does at its end is not of the step.
-    let mut observer = |event: Event<'_>| match event {
-        Event::Step { leaf, .. } if leaf.step == step => {
-            made = Some(leaf.clone());
-            ControlFlow::Break(())
-        }
-        _ => ControlFlow::Continue(()),
-    };
-    let training =
-        Training { workload, task: &stage.task, plan: &plan, checkpoint, run: &mut again, is_watched: false };
-    let trained = training.on(&Team::alone(choice.clone()), &mut observer);
-    let Some(leaf) = made else {
-        trained.map_err(stop)?;
-        return Err(Stop::Failed(format!("step {step}: training by the config does not come to it")));
-    };
-    let (tensors, elements) = tracer.take();
-    let device = choice.device.to_string();
-    Ok(Side { trace: StepTrace { numerics: NUMERICS_VERSION, step, device, leaf, tensors }, elements })
-}
-
-/// What is said of a leaf beside the one that was made here.
-fn beside(whose: &str, leaf: &StepLeaf, here: &StepLeaf) -> String {
-    match leaf.first_difference(here) {
-        None => format!("its leaf is {whose}"),
-        Some((field, expected, got)) => format!("its leaf is not {whose}: {field}: expected {expected}, got {got}"),
-    }
-}
-
-/// Whether both sides make the update by the same ops. An optimizer may update in one pass on one kind of device and op by op on another:
-/// then what comes of it, the state, is compared alone.
-fn is_one_update(here: &StepTrace, theirs: &StepTrace) -> bool {
-    let ops = |side: &StepTrace| -> Vec<_> {
-        let update = side.tensors.iter().filter(|one| one.part == Part::Update);
-        update.map(|one| (one.what.clone(), one.shape.clone())).collect()
-    };
-    ops(here) == ops(theirs)
-}
-
-/// The first tensor that differs, and the first gradient and parameter that do.
-#[derive(Debug)]
-struct Difference {
-    first: Traced,
-    named: Vec<(Part, String)>,
-}
-
-impl Difference {
-    fn between(here: &StepTrace, theirs: &StepTrace) -> Result<Option<Self>, Stop> {
-        if (here.step, here.numerics) != (theirs.step, theirs.numerics) {
-            return Err(Stop::NotChecked(format!(
-                "expected a trace of step {} in numerics version {}, got one of step {} in version {}",
-                here.step, here.numerics, theirs.step, theirs.numerics
-            )));
-        }
-        let is_one_update = is_one_update(here, theirs);
-        let of = |side: &StepTrace| -> Vec<Traced> {
-            side.tensors.iter().filter(|one| is_one_update || one.part != Part::Update).cloned().collect()
-        };
-        let (ours, others) = (of(here), of(theirs));
-        let pairs = || ours.iter().zip(&others);
-        let first = pairs().find(|(here, theirs)| here != theirs);
-        if let Some((here, theirs)) = first
-            && (&here.part, &here.what, &here.shape) != (&theirs.part, &theirs.what, &theirs.shape)
-        {
-            let shown = |one: &Traced| format!("{}, {} {:?}", one.part, one.what, one.shape);
-            return Err(Stop::Failed(format!(
-                "the two sides do not make the same ops: number {} is {} here and {} there",
-                here.place,
-                shown(here),
-                shown(theirs)
-            )));
-        }
-        let named = |part: Part| {
-            let mut of_part = pairs().filter(move |(here, theirs)| here.part == part && here != theirs);
-            of_part.next().map(|(here, _)| (part, here.what.clone()))
-        };
-        match first {
-            Some((first, _)) => {
-                let named = [Part::Gradient, Part::State].into_iter().filter_map(named).collect();
-                Ok(Some(Self { first: first.clone(), named }))
-            }
-            None if ours.len() != others.len() => Err(Stop::Failed(format!(
-                "the two sides do not make the same ops: {} tensors here, {} there",
-                ours.len(),
-                others.len()
-            ))),
-            None => Ok(None),
-        }
-    }
-}
-
-impl std::fmt::Display for Difference {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Traced { part, place, what, shape, .. } = &self.first;
-        write!(f, "{part}, op {place}, {what} {shape:?}")?;
-        for (part, name) in &self.named {
-            write!(f, ", and then in {name} of the {part}")?;
-        }
-        Ok(())
-    }
+    step_trace::trace((workload, &stage.task), &stage.config, choice, checkpoint, replay.scratch, tracer).map_err(stop)
 }
 
 /// The first element that differs, as bits.

@@ -9,6 +9,7 @@ mod rehearsal;
 mod segments;
 mod stage;
 mod state;
+mod step_trace;
 pub(crate) mod stop;
 
 use std::ops::ControlFlow;
@@ -24,17 +25,19 @@ use super::origin::device_record;
 use super::training::{Training, plan};
 use crate::config::Config;
 use crate::engine::fit::Event;
+use crate::engine::reference;
 use crate::engine::run_dir::RunDirectory;
 use crate::engine::settings::{Accelerator, LoggerSettings};
 use crate::manifest::predicate::TrainingRun;
-use crate::manifest::strict_json::DecimalU64;
+use crate::manifest::strict_json::{DecimalU64, ExactF64};
 use crate::manifest::verdict::{ReplayRecord, TrainingReplay};
 use crate::verify::{Check, SignedData, VerifiedRun};
 use crate::workload::Workload;
 
-pub use self::dispute::{Dispute, StepTrace, check as check_dispute};
-pub use self::rehearsal::{Digests, Manner, Rehearsal, Rehearsed, rehearse};
+pub use self::dispute::{Dispute, check as check_dispute};
+pub use self::rehearsal::{Digests, Manner, Rehearsal, Rehearsed, rehearse, rehearse_step};
 pub use self::segments::{Amount, Segments, check as check_segments};
+pub use self::step_trace::StepTrace;
 
 /// What a replay is made from: all of it verified.
 #[derive(Clone, Copy)]
@@ -89,11 +92,14 @@ fn train_again<W: Workload>(
     }
     let (end, outputs) = trained.map_err(stop)?;
     let root = again.step_log().root();
+    let took = (replay.elapsed)();
     *record = Some(ReplayRecord::Training(TrainingReplay {
         device: device_record(choice),
         numerics: training.numerics,
         steps: DecimalU64(end.steps),
         step_root: root,
+        seconds: ExactF64::new(took.as_secs_f64()).map_err(not_checked)?,
+        reference_seconds: ExactF64::new(reference::seconds(&choice.device, replay.elapsed)).map_err(not_checked)?,
     }));
     if end.steps != training.steps.count {
         return Err(Stop::Failed(format!("expected {} steps, got {}", training.steps.count, end.steps)));
@@ -111,7 +117,7 @@ fn train_again<W: Workload>(
         format!("data that were made, {} steps, metrics and {files} files are bit for bit the signed ones", end.steps),
         format!("step root {root}"),
         points,
-        time_taken(claim, (replay.elapsed)()),
+        time_taken(claim, took),
         format!(
             "replayed on {}; the run says {}, {} (self-asserted)",
             choice.device, training.device.name, training.device.accelerator

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::step_trace::{self, StepTrace};
 use crate::config::Config;
 use crate::digest::{Blake3Digest, FileDigest};
-use crate::engine::device;
+use crate::engine::device::{self, Choice};
 use crate::engine::repro::NUMERICS_VERSION;
 use crate::engine::run_dir::{FINAL_CHECKPOINT, RunDirectory, STEP_LOG};
 use crate::engine::settings::{Accelerator, LoggerSettings};
 use crate::engine::snapshot::Snapshot;
+use crate::engine::trace::Tracer;
 use crate::failure::{Context, Failure};
 use crate::provenance::data::{ListedFiles, ReadData};
 use crate::run::Team;
@@ -98,12 +100,18 @@ impl Digests {
     }
 }
 
-/// Makes a run in a scratch folder and tells its digests. Raw data are read where the config says.
-///
-/// # Errors
-/// What keeps it from being made.
-pub fn rehearse<W: Workload>(workload: &W, rehearsal: &Rehearsal<'_>) -> Result<Rehearsed, Failure> {
-    let Rehearsal { config, accelerator, scratch, manner } = *rehearsal;
+/// What a rehearsal trains, with what.
+struct Prepared<W: Workload> {
+    checked: CheckedConfig<W>,
+    choice: Choice,
+    /// Merkle root over the files of each data set.
+    data: BTreeMap<String, Blake3Digest>,
+    task: W::Task,
+}
+
+/// Chooses a device, reads raw data where the config says, and makes derived ones in the scratch folder.
+fn prepare<W: Workload>(workload: &W, rehearsal: &Rehearsal<'_>) -> Result<Prepared<W>, Failure> {
+    let Rehearsal { config, accelerator, scratch, .. } = *rehearsal;
     let checked = CheckedConfig::of(workload, config)?;
     let choice = device::choose(accelerator, checked.trainer().numerics)?;
     let (mut files, mut data) = (Vec::new(), BTreeMap::new());
@@ -122,6 +130,27 @@ pub fn rehearse<W: Workload>(workload: &W, rehearsal: &Rehearsal<'_>) -> Result<
         files.push(ListedFiles::new(root, list));
     }
     let task = workload.task(checked.own(), &files)?;
+    Ok(Prepared { checked, choice, data, task })
+}
+
+/// Makes the first `step` steps of a run, by one worker, and tells what every op of the last of them gave.
+///
+/// # Errors
+/// What keeps it from being made.
+pub fn rehearse_step<W: Workload>(workload: &W, rehearsal: &Rehearsal<'_>, step: u64) -> Result<StepTrace, Failure> {
+    let Prepared { checked, choice, task, .. } = prepare(workload, rehearsal)?;
+    let tracer = Tracer::of(step, None);
+    let made = step_trace::trace((workload, &task), &checked, &choice, None, rehearsal.scratch, tracer)?;
+    Ok(made.trace.of_one_shard())
+}
+
+/// Makes a run in a scratch folder and tells its digests.
+///
+/// # Errors
+/// What keeps it from being made.
+pub fn rehearse<W: Workload>(workload: &W, rehearsal: &Rehearsal<'_>) -> Result<Rehearsed, Failure> {
+    let Rehearsal { scratch, manner, .. } = *rehearsal;
+    let Prepared { checked, choice, data, task } = prepare(workload, rehearsal)?;
     checked.trainer().check_workers(manner.workers.into())?;
     let team = Team::of_equals(choice, manner.workers as usize);
     let root = scratch.join("run");
