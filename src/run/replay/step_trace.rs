@@ -45,9 +45,11 @@ impl StepTrace {
         }
     }
 
-    /// The same with the first micro-shard for all of them, which are computed by the same ops.
+    /// The same with the first micro-shard that has samples for all of them, which are computed by the same ops.
     pub fn of_one_shard(mut self) -> Self {
-        self.tensors.retain(|tensor| !matches!(tensor.part, Part::Shard(number) if number > 0));
+        let is_shard = |part: Part| matches!(part, Part::Shard(_));
+        let first = self.tensors.iter().map(|tensor| tensor.part).find(|part| is_shard(*part));
+        self.tensors.retain(|tensor| !is_shard(tensor.part) || Some(tensor.part) == first);
         self
     }
 }
