@@ -3,14 +3,12 @@
 
 use std::time::{Duration, Instant};
 
+use crate::cli::pace::{PLAIN_LINES, clock};
 use crate::cli::progress::Stages;
 use crate::cli::{interrupt, world};
 use crate::engine::fit::{Event, FitEnd};
 use crate::engine::task::Metric;
 use crate::run::News;
-
-/// How often a plain line is written where there is no terminal.
-const PLAIN_LINES: Duration = Duration::from_secs(10);
 
 /// Validations in the small curve.
 const CURVE: usize = 16;
@@ -162,15 +160,6 @@ fn curve(values: &[f64]) -> String {
     values.iter().map(bar).collect()
 }
 
-/// A time as hours, minutes and seconds.
-fn clock(time: Duration) -> String {
-    let seconds = time.as_secs();
-    match seconds / 3600 {
-        0 => format!("{}:{:02}", seconds / 60, seconds % 60),
-        hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,13 +206,5 @@ mod tests {
         let many: Vec<f64> = (0..40).map(f64::from).collect();
         let shown = curve(&many);
         assert_eq!((shown.chars().count(), shown.chars().next(), shown.chars().last()), (CURVE, Some('▁'), Some('█')));
-    }
-
-    #[test]
-    fn times_are_hours_minutes_and_seconds() {
-        assert_eq!(
-            [0, 61, 3600, 360_061].map(|s| clock(Duration::from_secs(s))),
-            ["0:00", "1:01", "1:00:00", "100:01:01"]
-        );
     }
 }

@@ -21,6 +21,7 @@ mod job;
 mod keys;
 mod new;
 mod output;
+mod pace;
 mod package;
 mod passphrase;
 mod program;

@@ -1,15 +1,17 @@
-//! What a person sees while they wait: a bar on a terminal, a line per stage elsewhere, nothing where they want it quiet.
+//! What a person sees while they wait: a bar on a terminal, a line per stage and now and then elsewhere, nothing where they want it quiet.
 
 use std::io::{IsTerminal, stderr};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::cli::pace::Pace;
 use crate::workload::Progress;
 
 /// The progress of one stage after another.
 pub struct Stages {
     bar: Option<ProgressBar>,
     stage: String,
+    pace: Pace,
     manner: Manner,
 }
 
@@ -32,7 +34,7 @@ impl Stages {
             (false, true) => Manner::Live,
             (false, false) => Manner::Plain,
         };
-        Self { bar: None, stage: String::new(), manner }
+        Self { bar: None, stage: String::new(), pace: Pace::begin(0), manner }
     }
 
     /// Whether a bar is shown.
@@ -57,9 +59,16 @@ impl Stages {
         }
     }
 
-    /// Shows how far something is.
+    /// Shows how far something is, and how fast it goes on.
     pub fn report(&mut self, Progress { stage, done, total, unit }: Progress<'_>) {
-        self.show(stage, done, total, unit);
+        if self.stage != stage {
+            self.pace = Pace::begin(done);
+        }
+        let pace = self.pace.words(done, total, unit).unwrap_or_else(|| unit.to_owned());
+        self.show(stage, done, total, &pace);
+        if self.manner == Manner::Plain && done < total && self.pace.is_due() {
+            eprintln!("{stage}: {done} of {total}, {pace}");
+        }
     }
 
     /// Reports that `done` of `total` of a stage are done; a new stage's name begins a new line.
