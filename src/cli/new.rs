@@ -178,6 +178,8 @@ mod tests {
     fn every_file_of_the_example_is_written() {
         let mut found = BTreeSet::new();
         files(&example(), &mut found);
+        // The golden case is of this model: a package begins with it, and goes on with another.
+        found.retain(|path| !path.starts_with("golden/"));
         assert_eq!(found, BTreeSet::from_iter(FILES.map(|(path, _)| path.to_owned())));
     }
 
