@@ -2,8 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::{said, said_but, said_in};
-use crate::envelope::without_filters;
+use super::{said, said_but};
 use crate::sandbox::{Sandbox, present};
 
 #[cfg(not(feature = "cuda"))]
@@ -21,6 +20,8 @@ fn devices() {
 #[cfg(target_os = "linux")]
 #[test]
 fn kernels_that_let_nobody_filter_system_calls() {
+    use super::said_in;
+    use crate::envelope::without_filters;
     let sandbox = Sandbox::with_data();
     sandbox.done(&["keys", "generate"]);
     let line = "spectramind train trainer=ci_fast envelope.network=deny --quiet";
