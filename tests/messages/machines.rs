@@ -25,7 +25,9 @@ fn kernels_that_let_nobody_filter_system_calls() {
     let sandbox = Sandbox::with_data();
     sandbox.done(&["keys", "generate"]);
     let line = "spectramind train trainer=ci_fast envelope.network=deny --quiet";
-    let refused = |shell: &mut std::process::Command| drop(without_filters(shell));
+    let refused = |shell: &mut std::process::Command| {
+        without_filters(shell);
+    };
     assert_snapshot!(said_in(&sandbox, line, refused), @"
     exit 1
     Error: network: expected a kernel that lets this process filter its system calls, got Error calling `seccomp`: Operation not permitted (os error 1)
