@@ -3,11 +3,15 @@
 //! Each case is a line for a shell, run by `sh` in a sandbox with the two programs in its path. `docs/messages.md` says how a
 //! message is built; `complete` finds those that no snapshot shows.
 
+mod calibration;
+mod command_line;
 mod complete;
 mod composition;
 mod config;
 mod config_files;
 mod data;
+mod export;
+mod grammar;
 mod keys;
 mod programs;
 mod reading;
