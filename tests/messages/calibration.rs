@@ -178,3 +178,14 @@ fn runs_of_a_command() {
     Hint: the data set changed after it was hashed: get it as it was, or start again when nothing writes to it
     ");
 }
+
+#[test]
+fn light_that_is_none() {
+    let sandbox = Sandbox::new();
+    assert_snapshot!(said(&sandbox, "spectramind simulate sim.out=lit sim.light.airs_background_per_second=100000 sim.planets=9 sim.test_planets=0 --quiet; spectramind train trainer=ci_fast data.root=lit data.simulation=null --quiet"), @"
+    exit 1
+    made a signing key for you: [sandbox]/home/.config/spectramind/signing-key.pem
+    Error: planet 2337200, visit 0: wl_2: expected a positive finite flux in every bin, got -1578.2513336995617
+    Hint: move the planet out of the data set, or get its files again
+    ");
+}

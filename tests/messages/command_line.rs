@@ -1,5 +1,6 @@
 //! What the commands themselves refuse: where they write, what they go on with, and the jobs of a multirun.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use insta::assert_snapshot;
@@ -19,6 +20,7 @@ fn configs_of_the_program() {
     exit 1
     Error: the working directory cannot be read
       caused by: No such file or directory (os error 2)
+    Hint: it was removed, or is closed to you: change to another
     ");
     assert_snapshot!(said(&sandbox, "mkdir gone; cd gone; rmdir ../gone; spectramind init $OLDPWD/new"), @"
     exit 1
@@ -52,7 +54,8 @@ fn commands() {
     ");
     assert_snapshot!(said(&sandbox, "TMPDIR=/nowhere spectramind exec -- true"), @"
     exit 1
-    Error: cannot make a temporary folder in /nowhere: entity not found
+    Error: cannot make a temporary folder in /nowhere
+      caused by: No such file or directory (os error 2)
     Hint: name a folder that can be written to in the environment variable TMPDIR
     ");
     assert_snapshot!(said(&sandbox, "spectramind exec +command.inputs=nowhere -- true"), @r#"
@@ -187,6 +190,27 @@ fn nodes() {
 }
 
 #[test]
+fn several_processes() {
+    let Some(launchers) = mpich() else { return };
+    let sandbox = Sandbox::new();
+    // What the launcher itself adds is not ours.
+    let said = |line: &str| {
+        let path = launchers.display();
+        said(&sandbox, &format!("PATH={path}:$PATH; {line} 2> all; code=$?; grep -v ^Abort all >&2; exit $code"))
+    };
+    assert_snapshot!(said("mpiexec -n 3 spectramind train trainer.num_nodes=2"), @"
+    exit 2
+    Error: trainer.devices × trainer.num_nodes: expected 2 processes, a worker each, got 3 from MPICH's mpiexec
+    Hint: type `mpirun -n 2 spectramind train trainer.num_nodes=2`, or with Slurm `srun --mpi=pmix --nodes=2 --ntasks-per-node=1 spectramind train trainer.num_nodes=2`
+    ");
+    assert_snapshot!(said("mpiexec -n 2 spectramind train trainer.num_nodes=2 -m trainer.seed=1,2"), @"
+    exit 2
+    Error: a multirun by several processes: expected one run, got several
+    Hint: start one launcher for each run, or let workers of this machine make them: trainer=multi_gpu
+    ");
+}
+
+#[test]
 fn golden_cases() {
     let sandbox = Sandbox::new();
     assert_snapshot!(said(&sandbox, "mkdir -p golden/x; echo '{' > golden/x/case.json; spectramind-verify golden"), @"
@@ -240,10 +264,11 @@ fn without_a_home() {
     exit 1
     Error: the user's config directory cannot be found
       caused by: could not locate home directory
+    Hint: set HOME, or name the key's file
     ");
     assert_snapshot!(said(&sandbox, "unshare --user --map-user=54321 env -u HOME -u XDG_CONFIG_HOME spectramind-verify audit run"), @"
     exit 2
-    Error: the user's config directory cannot be found: could not locate home directory
+    Error: the user's config directory cannot be found; name the key with --key: could not locate home directory
     ");
     assert_snapshot!(said(&sandbox, "spectramind keys generate --out root.pem > /dev/null; spectramind keys trust init --root-key root.pem --out trust.json; unshare --user --map-user=54321 env -u HOME -u XDG_CONFIG_HOME spectramind keys trust list"), @"
     exit 1
@@ -251,10 +276,11 @@ fn without_a_home() {
     wrote trust.json, version 1
     Error: the user's state directory cannot be found
       caused by: could not locate home directory
+    Hint: set HOME: what was seen of trust is kept there
     ");
     assert_snapshot!(said(&sandbox, "unshare --user --map-user=54321 env -u HOME -u XDG_CONFIG_HOME spectramind-verify audit run --program installed --trust trust.json --root-key root.pub.pem"), @"
     exit 2
-    Error: the user's state directory cannot be found: could not locate home directory
+    Error: the user's state directory cannot be found; set HOME: could not locate home directory
     ");
     assert_snapshot!(said(&sandbox, "spectramind-verify audit run --program installed --sign root.pem --verdict-out no/such/folder/x"), @"
     exit 3
@@ -267,4 +293,12 @@ fn can_be_another_user() -> bool {
     let output = Command::new("unshare").args(["--user", "--map-user=54321", "true"]).output();
     let works = output.is_ok_and(|output| output.status.success());
     present("namespaces", works, "user namespaces (unshare --user)")
+}
+
+/// The folder of MPICH's launchers.
+fn mpich() -> Option<PathBuf> {
+    let folder = std::env::var_os("SPECTRAMIND_MPICH").map(|folder| PathBuf::from(folder).join("bin"));
+    let is_there = folder.as_ref().is_some_and(|folder| folder.join("mpiexec").is_file());
+    present("mpich", is_there, "MPICH in the virtual environment that SPECTRAMIND_MPICH names (pip install mpich)");
+    folder.filter(|_| is_there)
 }
