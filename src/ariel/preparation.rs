@@ -300,7 +300,7 @@ pub enum Labels {
 ///
 /// # Errors
 /// [`PreparationError::CubesAsked`].
-pub fn check_settings(data: &DataConfig, calib: &CalibConfig) -> Result<(), PreparationError> {
+pub(super) fn check_settings(data: &DataConfig, calib: &CalibConfig) -> Result<(), PreparationError> {
     match data.level {
         DataLevel::Raw => refuse_cubes(calib),
         DataLevel::Binned => Ok(()),
