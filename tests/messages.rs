@@ -3,6 +3,8 @@
 //! Each case is a line for a shell, run by `sh` in a sandbox with the two programs in its path. `docs/messages.md` says how a
 //! message is built; `complete` finds those that no snapshot shows.
 
+mod calibration;
+mod command_line;
 mod commands;
 mod complete;
 mod composition;
@@ -11,6 +13,8 @@ mod config_files;
 mod damaged_runs;
 mod data;
 mod data_sets;
+mod export;
+mod grammar;
 mod keys;
 mod machines;
 mod programs;
