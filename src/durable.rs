@@ -13,6 +13,12 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(folder_of(path))
 }
 
+/// What the operating system said, without the temporary file that it said it of: nobody knows that one.
+pub(crate) fn without_path(error: io::Error) -> io::Error {
+    let own = error.get_ref().and_then(|error| error.source()?.downcast_ref::<io::Error>()?.raw_os_error());
+    own.map_or(error, io::Error::from_raw_os_error)
+}
+
 /// Writes a file through `fill`: a temporary file beside it, flush, fsync, rename.
 ///
 /// What stood at `path` stays until the rename, and stays for good when `fill` fails. The folder is not synced: after a
@@ -33,7 +39,7 @@ pub fn write_with<E>(
             format!("expected a folder at {}, got none", folder.display()),
         )));
     }
-    let temporary = temporary_file().tempfile_in(folder).map_err(&refuse)?;
+    let temporary = temporary_file().tempfile_in(folder).map_err(|error| refuse(without_path(error)))?;
     let (file, temporary_path) = temporary.into_parts();
     let mut writer = BufWriter::with_capacity(1 << 18, file);
     fill(&mut writer)?;

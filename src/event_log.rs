@@ -254,7 +254,7 @@ pub enum EventLogError {
         got: Blake3Digest,
     },
     /// A line earlier than the one before it.
-    #[error("line {line}: expected at least {expected} s, got {got} s")]
+    #[error("line {line}: expected a time of at least {expected} s, as the line before it has, got {got} s")]
     Time {
         /// Its number, from 1.
         line: u64,
@@ -446,6 +446,6 @@ mod tests {
     fn a_line_from_before_the_one_before_it_is_refused() {
         let mut head = Head::of_nothing();
         let lines = [2.0, 1.0].map(|time| head.append(time, 0, RunEvent::Resumed).1 + "\n").concat();
-        assert_eq!(refused(&lines), "line 2: expected at least 2 s, got 1 s");
+        assert_eq!(refused(&lines), "line 2: expected a time of at least 2 s, as the line before it has, got 1 s");
     }
 }

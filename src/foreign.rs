@@ -55,7 +55,8 @@ impl Advice for ForeignError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Io { path, source } => io_hint(source, path),
-            Self::Kind { .. } | Self::TooLarge { .. } | Self::Changed { .. } => None,
+            Self::Changed { .. } => Some("something else writes to it: try again when nothing does".into()),
+            Self::Kind { .. } | Self::TooLarge { .. } => None,
         }
     }
 

@@ -64,7 +64,9 @@ impl Advice for DenialError {
         Some(match self {
             Self::Unsupported { .. } | Self::Refused { .. } => observe.to_owned(),
             Self::NotRefused { .. } => format!("something else answers instead of the kernel; {observe}"),
-            Self::Open { .. } => "start the program without it: `3>&-` in a shell closes descriptor 3".to_owned(),
+            Self::Open { descriptor, .. } => {
+                format!("start the program without it: `{descriptor}>&-` behind the command closes it in a shell")
+            }
             Self::Unseen { .. } => format!("mount /proc; {observe}"),
         })
     }
@@ -251,19 +253,26 @@ mod system {
             // The listing's own is closed when it has been listed.
             let Ok(target) = std::fs::read_link(entry.path()) else { continue };
             let target = target.to_string_lossy();
-            let what = if target.starts_with("socket:") {
-                match family(descriptor) {
-                    Some(libc::AF_UNIX) | None => continue,
-                    Some(family) => format!("a socket of family {family}"),
-                }
-            } else if target == "anon_inode:[io_uring]" {
-                "an io_uring".to_owned()
+            let way_out = if target.starts_with("socket:") {
+                family(descriptor).and_then(socket_name)
             } else {
-                continue;
+                (target == "anon_inode:[io_uring]").then(|| "an io_uring".to_owned())
             };
-            return Err(DenialError::Open { what, descriptor });
+            if let Some(what) = way_out {
+                return Err(DenialError::Open { what, descriptor });
+            }
         }
         Ok(())
+    }
+
+    /// What a socket of a family leads out by; none of one that stays on this machine.
+    fn socket_name(family: i32) -> Option<String> {
+        match family {
+            libc::AF_UNIX => None,
+            libc::AF_INET => Some("a socket of IPv4".to_owned()),
+            libc::AF_INET6 => Some("a socket of IPv6".to_owned()),
+            other => Some(format!("a socket of family {other}")),
+        }
     }
 
     /// The family of a socket; none of what is no socket any more.

@@ -3,15 +3,26 @@
 //! Each case is a line for a shell, run by `sh` in a sandbox with the two programs in its path. `docs/messages.md` says how a
 //! message is built; `complete` finds those that no snapshot shows.
 
+mod calibration;
+mod command_line;
+mod commands;
 mod complete;
 mod composition;
 mod config;
 mod config_files;
+mod damaged_runs;
 mod data;
+mod data_sets;
+mod export;
+mod grammar;
 mod keys;
+mod machines;
 mod programs;
 mod reading;
+mod records;
+mod repositories;
 mod running;
+mod trust;
 mod verifier;
 
 use std::process::Command;
@@ -21,10 +32,16 @@ use crate::sandbox::{Outcome, Sandbox, verifier as verifier_program};
 /// What a shell line comes to: its exit code, all of standard error, and of a verifier's report the bad news (`!`), with
 /// what differs between machines and days masked.
 fn said(sandbox: &Sandbox, line: &str) -> String {
+    said_in(sandbox, line, |_| {})
+}
+
+/// [`said`], by a shell that is changed before it runs.
+fn said_in(sandbox: &Sandbox, line: &str, change: impl FnOnce(&mut Command)) -> String {
     let programs = verifier_program().parent().expect("a program has a folder").to_owned();
     let path = std::env::var("PATH").unwrap_or_default();
     let mut command = sandbox.prepare(Command::new("sh"));
     command.args(["-c", line]).env("PATH", format!("{}:{path}", programs.display()));
+    change(&mut command);
     let outcome = Outcome::of(&mut command);
     assert!(!outcome.stderr.contains("panicked"), "{line}\n{}", outcome.stderr);
     let found = outcome.stdout.lines().filter(|line| line.starts_with("  ! ")).map(|line| format!("{line}\n"));
@@ -32,6 +49,21 @@ fn said(sandbox: &Sandbox, line: &str) -> String {
     let folder = sandbox.path("");
     let root = folder.parent().expect("a sandbox has a root").display().to_string();
     masked(&text.replace(&root, "[sandbox]"))
+}
+
+/// [`said`], with what a script of sed makes of standard error: of lines with figures that differ from run to run.
+fn said_but(sandbox: &Sandbox, line: &str, script: &str) -> String {
+    said(sandbox, &format!("( {line} ) 2> ../said; code=$?; sed '{script}' ../said >&2; exit $code"))
+}
+
+/// A work tree with `exec.yaml`, whose commands make `x`, and a key.
+fn project() -> Sandbox {
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.path("configs/exec.yaml"), "command: {outputs: [x]}\n").expect("write");
+    sandbox.git(&["add", "--all"]);
+    sandbox.git(&["commit", "--quiet", "--message=exec"]);
+    sandbox.done(&["keys", "generate"]);
+    sandbox
 }
 
 /// The same text with digests, moments and the machine's processor masked, and nothing else.

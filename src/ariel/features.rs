@@ -55,7 +55,14 @@ pub enum MeasureError {
     },
 }
 
-impl Advice for MeasureError {}
+impl Advice for MeasureError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Transit { source, .. } => source.hint(),
+            Self::NoStar { .. } => Some("get the star table again, or move that planet out of the data set".into()),
+        }
+    }
+}
 
 /// Measures every planet, in ascending order; `stars` are in ascending order of planets, `wavelengths_um` those of the light
 /// curves' columns.

@@ -52,6 +52,12 @@ pub enum PreparationError {
     /// Light curves cannot be calibrated once more.
     #[error("data.level: expected raw, whose frames can be calibrated, got binned")]
     NothingToCalibrate,
+    /// A data set of frames, or one without a split, where light curves are asked for.
+    #[error("data.level=binned: expected light curves at {path}, got none", path = path.display())]
+    NotBinned {
+        /// Where they would be.
+        path: PathBuf,
+    },
     /// The data set is one of another simulation.
     #[error("data set {path}: expected one simulated with the settings composed now, got another", path = path.display())]
     StaleSimulation {
@@ -102,7 +108,8 @@ impl Advice for PreparationError {
                 "put the data there, say where they are with data.root=DIR, or use data=sim_tiny".into()
             }
             Self::WrongSimulation { expected, .. } => format!("add sim={expected}"),
-            Self::WrongLevel { data, .. } => format!("add sim.level={data}, or data.level of the simulation"),
+            Self::WrongLevel { data, sim } => format!("add sim.level={data} or data.level={sim}"),
+            Self::NotBinned { .. } => "leave data.level=binned away for a data set of frames".into(),
             Self::NothingToCalibrate => "use a data set of frames, such as data=sim_tiny".into(),
             Self::StaleSimulation { .. } => {
                 "delete the data set to simulate it again, or keep both with data.root=ANOTHER_DIR".into()
@@ -126,9 +133,11 @@ impl Advice for PreparationError {
 
     fn kind(&self) -> FailureKind {
         match self {
-            Self::WrongSimulation { .. } | Self::WrongLevel { .. } | Self::NothingToCalibrate | Self::CubesAsked => {
-                FailureKind::Usage
-            }
+            Self::WrongSimulation { .. }
+            | Self::WrongLevel { .. }
+            | Self::NothingToCalibrate
+            | Self::NotBinned { .. }
+            | Self::CubesAsked => FailureKind::Usage,
             Self::Missing { .. } => FailureKind::Missing,
             Self::StaleSimulation { .. }
             | Self::StaleCalibration { .. }
@@ -287,17 +296,33 @@ pub enum Labels {
     NotNeeded,
 }
 
+/// Refuses settings that no light curves come of, before anything is made.
+///
+/// # Errors
+/// [`PreparationError::CubesAsked`].
+pub(super) fn check_settings(data: &DataConfig, calib: &CalibConfig) -> Result<(), PreparationError> {
+    match data.level {
+        DataLevel::Raw => refuse_cubes(calib),
+        DataLevel::Binned => Ok(()),
+    }
+}
+
 /// Reads the tables of the data set and makes sure that every planet of the configured split has its rows, before hours of
 /// calibration.
 ///
 /// # Errors
-/// When a table is missing or malformed, or has no row for a planet.
+/// When a table is missing or malformed, or has no row for a planet; when there are no light curves where the data set is
+/// one of light curves.
 pub fn check_tables(data: &DataConfig, labels: Labels) -> Result<(), PreparationError> {
     let data_set = open(data)?;
     data_set.wavelengths_um()?;
     data_set.axis_info()?;
     data_set.adc_info()?;
     let (stars, layout) = (data_set.stars(data.split)?, data_set.layout());
+    let path = light_curves_path(&layout.split(data.split));
+    if data.level == DataLevel::Binned && !path.is_file() {
+        return Err(PreparationError::NotBinned { path });
+    }
     let stars: Vec<i64> = stars.iter().map(|star| star.planet_id).collect();
     let planets = match data.level {
         DataLevel::Raw => data_set.planets(data.split)?,

@@ -16,7 +16,7 @@ use super::dataset::{DataSet, Split, Targets};
 use super::evaluation::Evaluation;
 use super::features::{MeasuredPlanet, measure_each};
 use super::light_curve_kind::LightCurveKind;
-use super::metric::NaivePrediction;
+use super::metric::{MetricError, NaivePrediction};
 use super::predictor::{Predictor, SigmaScale};
 use super::preparation::{self, Labels, read_light_curves};
 use super::submission::{PlanetMismatch, Submission};
@@ -68,6 +68,36 @@ enum CommandError {
         /// Why it is thought so.
         reason: String,
     },
+    /// A scale of σ that no run wrote.
+    #[error("{path}: expected the scale of σ that the end of a run fits, got something else ({reason})", path = path.display())]
+    Scale {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A number that the official score rejects.
+    #[error("{submission}: planet {planet}, {what} of wl_{wavelength}: expected {expected}, got {got}", submission = submission.display())]
+    Value {
+        /// The submission.
+        submission: PathBuf,
+        /// The planet.
+        planet: i64,
+        /// Mean or standard deviation.
+        what: &'static str,
+        /// From 1.
+        wavelength: usize,
+        /// What it should be.
+        expected: &'static str,
+        /// What it is.
+        got: f64,
+    },
+    /// A table with a header and nothing else.
+    #[error("{table}: expected the row of a planet at least, got none", table = table.display())]
+    NoPlanets {
+        /// The table.
+        table: PathBuf,
+    },
     /// A run directory without the scale that the end of a run fits.
     #[error("{run}: expected a run of the Ariel workload that came to its end, with {SIGMA_SCALE}, got none", run = run.display())]
     Unfinished {
@@ -110,7 +140,16 @@ impl Advice for CommandError {
             Self::Planets { source: PlanetMismatch::Unknown { .. }, .. } => {
                 Some("take that line out, or name the table that has the planet with truth=FILE".into())
             }
-            Self::Foreign { .. } | Self::Bins { .. } => None,
+            Self::Foreign { .. } => Some("name a run of this workload, or a checkpoint of one".into()),
+            Self::Scale { path, .. } => Some(format!(
+                "get the run directory again, or name a checkpoint, which is then taken as it is: {}",
+                path.with_file_name("checkpoints").join("final.safetensors").display()
+            )),
+            Self::Bins { .. } => {
+                Some("data of visits as long as those that the run was trained on have as many".into())
+            }
+            Self::Value { .. } => Some("correct it, or predict again: spectramind predict".into()),
+            Self::NoPlanets { .. } => Some("the file is damaged, or was cut: get it again".into()),
         }
     }
 }
@@ -214,7 +253,7 @@ impl Trained {
             true => {
                 let scale = path.join(SIGMA_SCALE);
                 let bytes = std::fs::read(&scale).map_err(|_| CommandError::Unfinished { run: path.to_owned() })?;
-                let foreign = |reason| CommandError::Foreign { path: scale.clone(), reason };
+                let foreign = |reason| CommandError::Scale { path: scale.clone(), reason };
                 let FittedScale { checkpoint, scale: fitted } =
                     serde_json::from_slice(&bytes).map_err(|error| foreign(error.to_string()))?;
                 // A file that a stranger may have written says which of two names, and no path.
@@ -254,16 +293,28 @@ fn evaluate(config: &Config, _: &mut dyn FnMut(Progress<'_>)) -> Result<Answer, 
     let EvaluateConfig { data: _, submission: path, truth, naive, subset } = config.extract()?;
     let submission = Submission::read(&path)?;
     let mut truths = Targets::read(&truth)?;
+    let targets = Targets::read(&naive)?;
+    let tables = [(&path, &submission.planet_ids), (&truth, &truths.planet_ids), (&naive, &targets.planet_ids)];
+    if let Some((table, _)) = tables.into_iter().find(|(_, planets)| planets.is_empty()) {
+        return Err(CommandError::NoPlanets { table: table.clone() }.into());
+    }
     if subset {
         truths = truths.only(&submission.planet_ids);
     }
-    let naive = NaivePrediction::of_training_targets(&Targets::read(&naive)?.depths)?;
+    let naive = NaivePrediction::of_training_targets(&targets.depths)?;
     let (mean, sigma) = submission.for_planets(&truths.planet_ids).map_err(|source| CommandError::Planets {
-        submission: path,
+        submission: path.clone(),
         truth,
         source,
     })?;
     let submission = Submission { planet_ids: truths.planet_ids, mean, sigma };
-    let evaluation = Evaluation::of(&truths.depths, &submission, naive)?;
+    let evaluation = Evaluation::of(&truths.depths, &submission, naive).map_err(|error| match error {
+        // The score knows rows, a person planets and files.
+        MetricError::Value { what, row, wavelength, expected, got } => {
+            let (planet, wavelength) = (submission.planet_ids[row], wavelength + 1);
+            Failure::from(CommandError::Value { submission: path, planet, what, wavelength, expected, got })
+        }
+        error => error.into(),
+    })?;
     Ok(Answer { text: evaluation.text(), json: evaluation.json() })
 }

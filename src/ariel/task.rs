@@ -70,7 +70,9 @@ pub enum SpectrumTaskError {
         planet: i64,
     },
     /// The held-out shares leave nothing to train on.
-    #[error("data.val_fraction and data.test_fraction hold out {got} of {planets} planets: expected fewer")]
+    #[error(
+        "data.val_fraction and data.test_fraction: expected planets left to train on, got {got} of {planets} held out"
+    )]
     Shares {
         /// Planets held out.
         got: usize,
@@ -83,6 +85,10 @@ pub enum SpectrumTaskError {
 }
 
 impl Advice for SpectrumTaskError {
+    fn hint(&self) -> Option<String> {
+        matches!(self, Self::Shares { .. }).then(|| "set smaller shares, or use a data set of more planets".into())
+    }
+
     fn kind(&self) -> FailureKind {
         match self {
             Self::Shares { .. } => FailureKind::Usage,

@@ -104,7 +104,8 @@ impl Workload for Ariel {
     }
 
     fn check(&self, config: &ArielConfig, settings: &RunSettings) -> Result<(), Failure> {
-        Ok(config.check(&settings.trainer)?)
+        config.check(&settings.trainer)?;
+        Ok(preparation::check_settings(&config.data, &config.calib)?)
     }
 
     fn batch_size(&self, config: &ArielConfig) -> usize {

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io::Write as _;
 
 use crate::config::{Composer, Config, Value};
-use crate::failure::{Context, Failure, Result};
+use crate::failure::{Context, Result};
 use clap::ValueEnum;
 use clap_complete::CompletionCandidate;
 use clap_complete::env::Shells;
@@ -41,7 +41,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     let program = std::env::current_exe().context("this program's own file cannot be found")?;
     let shells = Shells::builtins();
-    let shell = shells.completer(name).ok_or_else(|| Failure::new("no such shell"))?;
+    let shell = shells.completer(name).expect("one of the shells that are built in");
     let mut code = Vec::new();
     let name = program::name();
     shell.write_registration(VARIABLE, name, name, &program.to_string_lossy(), &mut code)?;

@@ -174,7 +174,8 @@ pub fn composer(command: &str, sources: &Sources) -> Result<Composer> {
         }
         search_path = search_path.directory(provider, folder);
     }
-    let cwd = std::env::current_dir().context("the working directory cannot be read")?;
+    let cwd = std::env::current_dir().context("the working directory cannot be read");
+    let cwd = cwd.map_err(|failure| failure.with_hint("it was removed, or is closed to you: change to another"))?;
     // A variable that is not UTF-8 cannot stand in a config.
     let env = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
     let composer = Composer::new(search_path)

@@ -1,6 +1,7 @@
 //! `spectramind exec`
 
-use std::io::Write;
+use std::env;
+use std::io::{self, Write};
 use std::path::Path;
 
 use crate::cli::compose::warned;
@@ -13,8 +14,9 @@ use crate::cli::{compose, interrupt, sweep, world};
 use crate::command::config::CheckedCommand;
 use crate::command::{self, News, PRIMARY, Recorded, Recording};
 use crate::config::Config;
+use crate::durable;
 use crate::engine::run_dir::RunDirectory;
-use crate::failure::{Context, Failure, Result};
+use crate::failure::{Failure, Result};
 use crate::manifest::origin::{ComputationOrigin, RunOrigin};
 use crate::manifest::predicate::SandboxRecord;
 use crate::process::sandbox::Sandbox;
@@ -47,7 +49,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Some(root) if !sweep::is_sweep(root) => again(root, arguments),
         Some(directory) => {
             let words = sweep::plan(directory)?.words;
-            same_words(arguments, &words)?;
+            same_words(directory, arguments, &words)?;
             compose.run(PRIMARY, &words, |_| Ok(()), |job| exec(&job, &words, arguments))
         }
         None => {
@@ -73,7 +75,7 @@ fn again(root: &Path, arguments: &Arguments) -> Result<()> {
         let message = format!("{}: expected a run of a command, got one of {}", root.display(), recorded.workload);
         return Err(Failure::usage(message, format!("spectramind train --resume {}", root.display())));
     };
-    same_words(arguments, &command.words)?;
+    same_words(root, arguments, &command.words)?;
     let selection = &arguments.compose.selection;
     let config = warned(recorded.config.compose(&selection.composer(PRIMARY)?)?);
     if config.digest()? != recorded.config.digest {
@@ -84,11 +86,12 @@ fn again(root: &Path, arguments: &Arguments) -> Result<()> {
 }
 
 /// What goes on goes on with the words that it began with.
-fn same_words(arguments: &Arguments, words: &[String]) -> Result<()> {
+fn same_words(root: &Path, arguments: &Arguments, words: &[String]) -> Result<()> {
     if arguments.words.is_empty() || arguments.words == words {
         return Ok(());
     }
-    let message = format!("expected the command that it began with, {}, got another", words.join(" "));
+    let message =
+        format!("{}: expected the command that it began with, `{}`, got another", root.display(), words.join(" "));
     Err(Failure::usage(message, "leave the words after -- out: they are remembered"))
 }
 
@@ -105,12 +108,18 @@ fn exec(job: &Job, words: &[String], arguments: &Arguments) -> Result<()> {
         // It is looked at again when it is made: here only so that nothing is hashed in vain.
         RunDirectory::check_new(root)?;
     }
+    config.resolvers()?;
     let key = arguments.signing.key()?;
     let composer = arguments.compose.selection.composer(PRIMARY)?;
     let (digests, stages) = (Digests::open(!arguments.signing.no_cache), Stages::new(arguments.compose.quiet));
-    let temporary = tempfile::tempdir().context("no temporary folder for the command")?;
+    let refuse = |error: io::Error| {
+        let failure = Failure::missing(durable::without_path(error).to_string());
+        let failure = failure.context(format!("cannot make a temporary folder in {}", env::temp_dir().display()));
+        failure.with_hint("name a folder that can be written to in the environment variable TMPDIR")
+    };
+    let temporary = tempfile::tempdir().map_err(refuse)?;
     // Links above it are none that the command should meet.
-    let folder = temporary.path().canonicalize().context("no temporary folder for the command")?;
+    let folder = temporary.path().canonicalize().map_err(refuse)?;
     let recorded = world::with(|surroundings| {
         command::record(Recording {
             config,

@@ -129,7 +129,8 @@ fn shown(path: &Path, passphrase: &passphrase::Arguments) -> Result<Shown> {
 
 /// The user's own key file.
 fn default_path() -> Result<PathBuf> {
-    let directories = choose_base_strategy().context("the user's config directory cannot be found")?;
+    let directories = choose_base_strategy().context("the user's config directory cannot be found");
+    let directories = directories.map_err(|failure| failure.with_hint("set HOME, or name the key's file"))?;
     Ok(directories.config_dir().join("spectramind").join("signing-key.pem"))
 }
 

@@ -13,7 +13,11 @@ pub fn write(text: Arguments<'_>) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_fmt(text).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("cannot write to standard output"),
+        // The place is not one that a key of the config names.
+        written => written.context("cannot write to standard output").map_err(|failure| match failure.hint() {
+            Some(_) => failure.with_hint("send it elsewhere, or make room where it goes"),
+            None => failure,
+        }),
     }
 }
 

@@ -146,7 +146,7 @@ pub fn plan(directory: &Path) -> Result<Plan> {
     let path = directory.join(STATE);
     let lines = complete_lines(&path)?;
     let begun = lines.first().ok_or_else(|| SweepError::NoSweep(directory.to_owned()))?;
-    let begun: Begun = serde_json::from_str(begun).with_context(|| format!("{}, line 1", path.display()))?;
+    let begun: Begun = serde_json::from_str(begun).map_err(|error| unreadable(&path, 1, "what was begun", &error))?;
     Ok(begun.plan)
 }
 
@@ -187,14 +187,14 @@ pub fn resume(command: &str, directory: &Path, work: impl FnMut(Job) -> Result<(
     state.truncate(lines.iter().map(|line| line.len() as u64 + 1).sum())?;
     let mut lines = lines.iter();
     let begun = lines.next().ok_or_else(no_sweep)?;
-    let begun: Begun = serde_json::from_str(begun).with_context(|| format!("{}, line 1", path.display()))?;
+    let begun: Begun = serde_json::from_str(begun).map_err(|error| unreadable(&path, 1, "what was begun", &error))?;
     if begun.plan.command != command {
         return Err(SweepError::OtherCommand { directory: directory.to_owned(), began: begun.plan.command }.into());
     }
     let mut outcomes = BTreeMap::new();
     for (number, line) in lines.enumerate() {
         let ended: Ended =
-            serde_json::from_str(line).with_context(|| format!("{}, line {}", path.display(), number + 2))?;
+            serde_json::from_str(line).map_err(|error| unreadable(&path, number + 2, "how a job ended", &error))?;
         outcomes.insert(ended.job, ended.outcome);
     }
     let multirun = Multirun::compose(&begun.plan, begun.utc_offset_seconds.show(begun.started_at))?;
@@ -202,6 +202,12 @@ pub fn resume(command: &str, directory: &Path, work: impl FnMut(Job) -> Result<(
         return Err(SweepError::OtherConfigs(directory.to_owned()).into());
     }
     multirun.run(directory, state, Some(&outcomes), work)
+}
+
+/// A line of its file that it did not write so.
+fn unreadable(path: &Path, number: usize, expected: &str, error: &serde_json::Error) -> Failure {
+    let message = format!("{}, line {number}: expected {expected}, got something else ({error})", path.display());
+    Failure::new(message).with_hint("the file was changed or damaged: begin a new multirun in another hydra.sweep.dir")
 }
 
 /// A multirun of Hydra's own launcher and sweeper is all there is.

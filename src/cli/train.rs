@@ -140,6 +140,8 @@ fn record(job: &Job, arguments: &Arguments, workloads: &Workloads, crew: Crew<'_
         // It is looked at again when it is made: here only so that hours of calibration are not in vain.
         RunDirectory::check_new(root)?;
     }
+    // What nobody else can compose is refused before anything is made.
+    config.resolvers()?;
     let key = arguments.signing.key()?;
     let selection = &arguments.compose.selection;
     let digests = Digests::open(!arguments.signing.no_cache);

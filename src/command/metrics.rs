@@ -253,10 +253,13 @@ fn of_csv(bytes: &[u8]) -> Result<BTreeMap<String, f64>, Fault> {
     let header: Vec<_> = rows.fields().map(text).collect::<Result<_, _>>()?;
     let is_log = header == ["step", "epoch", "name", "value"];
     let mut last: BTreeMap<String, String> = BTreeMap::new();
+    let mut row = 1;
     while rows.next().map_err(|error| Fault::Syntax(error.to_string()))? {
+        row += 1;
         let fields: Vec<_> = rows.fields().map(text).collect::<Result<_, _>>()?;
         if fields.len() != header.len() {
-            let message = format!("expected {} fields in every row, got {}", header.len(), fields.len());
+            let message =
+                format!("row {row}: expected {} fields, as in the first row, got {}", header.len(), fields.len());
             return Err(Fault::Syntax(message));
         }
         if is_log {
@@ -361,7 +364,7 @@ mod tests {
     fn a_table_gives_the_last_number_of_each_column() {
         let table = "epoch,train_loss,val_loss,note\n0,2.0,,start\n0,,1.5,\n1,1.0,,end\n";
         assert_eq!(metrics("metrics.csv", table), pairs(&[("epoch", 1.0), ("train_loss", 1.0), ("val_loss", 1.5)]));
-        assert!(refused("metrics.csv", "a,b\n1\n").ends_with("expected 2 fields in every row, got 1"));
+        assert!(refused("metrics.csv", "a,b\n1\n").ends_with("row 2: expected 2 fields, as in the first row, got 1"));
         assert!(refused("metrics.csv", "").ends_with("got an empty file"));
     }
 

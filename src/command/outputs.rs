@@ -52,7 +52,7 @@ pub enum OutputsError {
         got: String,
     },
     /// A name that is not acceptable, or clashes with another.
-    #[error("files below {root}", root = root.display())]
+    #[error("files below {root}: expected names that mean one file on every system", root = root.display())]
     Path {
         /// The run directory.
         root: PathBuf,
@@ -73,7 +73,7 @@ impl Advice for OutputsError {
             Self::Changed { .. } => {
                 Some("write files of other names: those that are there before the command are the record's".into())
             }
-            Self::Path { .. } => Some("choose names that mean one file on every system".into()),
+            Self::Path { .. } => Some("let the command choose other names".into()),
             Self::Foreign(error) => error.hint(),
         }
     }

@@ -353,7 +353,11 @@ fn make_way(folder: &Path, relative: &Path) -> Result<(), Failure> {
         way.push(part);
         match way.symlink_metadata() {
             Ok(found) if found.is_dir() => {}
-            Ok(_) => return Err(Failure::new(format!("{}: expected folders, got something else", relative.display()))),
+            Ok(found) => {
+                let got = if found.is_symlink() { "a link" } else { "a file" };
+                let place = way.strip_prefix(folder).unwrap_or(&way).display();
+                return Err(Failure::new(format!("{place}: expected a folder of the recorded sources, got {got}")));
+            }
             Err(_) => std::fs::create_dir(&way)?,
         }
     }

@@ -85,5 +85,9 @@ pub(super) fn passed(
 }
 
 fn text(path: &Path) -> Result<&str, Failure> {
-    path.to_str().ok_or_else(|| Failure::new(format!("{}: expected a path of UTF-8 to hand on", path.display())))
+    path.to_str().ok_or_else(|| {
+        let message =
+            format!("{}: expected a path of UTF-8 to hand on to the command, got other bytes", path.display());
+        Failure::usage(message, "name a folder with such a path: hydra.run.dir=DIR")
+    })
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::run_dir::{RunDirError, append, at, complete_lines, whole};
 use super::settings::LoggerSettings;
 use crate::durable;
-use crate::event_log::{DEBUG_LOG, EVENTS, EventLine, Head, METRICS, METRICS_HEADER, RunEvent, is_final};
+use crate::event_log::{DEBUG_LOG, EVENTS, EventLog, Head, METRICS, METRICS_HEADER, RunEvent, is_final};
 use crate::logger::{End, Loggers};
 
 /// The logs that are kept, open to be appended to.
@@ -43,14 +43,15 @@ impl Logs {
         }
         let (mut head, mut elapsed) = (Head::of_nothing(), 0.0);
         if logger.events {
-            let lines = complete_lines(&root.join(EVENTS))?;
-            begin_again(root, EVENTS, &whole(&lines))?;
-            head = Head::of(lines.iter().map(String::as_str));
-            // A log that somebody else wrote to is refused when the run is signed.
-            let events: Vec<EventLine> = lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
-            elapsed = events.last().map_or(0.0, |last| last.elapsed_seconds);
+            let path = root.join(EVENTS);
+            let text = whole(&complete_lines(&path)?);
+            // One that somebody else wrote to is refused now: the run could not be signed at its end.
+            let log = EventLog::read(&text).map_err(|source| RunDirError::Events { path, source })?;
+            begin_again(root, EVENTS, &text)?;
+            head = log.head;
+            elapsed = log.lines.last().map_or(0.0, |last| last.elapsed_seconds);
             if logger.debug_log {
-                begin_again(root, DEBUG_LOG, &events.iter().map(EventLine::for_people).collect::<String>())?;
+                begin_again(root, DEBUG_LOG, &log.for_people())?;
             }
         }
         Ok(Self { head, elapsed_before_seconds: elapsed, ..Self::open(root, logger)? })

@@ -15,7 +15,7 @@ use super::step_log::StepLeaf;
 use super::written::WrittenFiles;
 use crate::digest::Blake3Digest;
 use crate::durable;
-use crate::event_log::{Head, RunEvent};
+use crate::event_log::{EventLogError, Head, RunEvent};
 use crate::failure::{Advice, FailureKind, io_hint};
 use crate::logger::{End, Loggers};
 use crate::merkle::MerkleLog;
@@ -66,6 +66,14 @@ pub enum RunDirError {
         expected: u64,
         /// Steps in the log.
         got: u64,
+    },
+    /// The log of events is none any more: no run with it could be signed.
+    #[error("{path} is not as the run wrote it", path = path.display())]
+    Events {
+        /// The log.
+        path: PathBuf,
+        /// Where not.
+        source: EventLogError,
     },
     /// Somebody else wrote to a file of the run.
     #[error("{path} changed since it was written: expected {expected}, got {got}")]
@@ -416,6 +424,7 @@ impl Advice for RunDirError {
             ),
             Self::Locked { .. } => Some("wait for the other process, or stop it".into()),
             Self::StepsMissing { .. } => Some("the step log was changed after the checkpoint; start anew".into()),
+            Self::Events { .. } => Some("put the log back as it was, or begin a new run".into()),
             Self::Changed { .. } => Some("something else writes to the run directory: run again without it".into()),
             Self::Io { path, source } if source.kind() == io::ErrorKind::StorageFull => Some(format!(
                 "free some space where {} is; the run goes on with `spectramind train --resume DIR`",
@@ -428,7 +437,7 @@ impl Advice for RunDirError {
     fn kind(&self) -> FailureKind {
         match self {
             Self::Io { .. } | Self::Exists { .. } | Self::Locked { .. } => FailureKind::Missing,
-            Self::StepsMissing { .. } | Self::Changed { .. } => FailureKind::Failed,
+            Self::StepsMissing { .. } | Self::Events { .. } | Self::Changed { .. } => FailureKind::Failed,
         }
     }
 }

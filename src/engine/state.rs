@@ -373,4 +373,8 @@ fn running_sums<B: AutodiffBackend, M: AutodiffModule<B>>(
     values.map(|(path, value)| (path, value.mul_scalar(samples as f32))).collect()
 }
 
-impl crate::failure::Advice for SnapshotMismatch {}
+impl crate::failure::Advice for SnapshotMismatch {
+    fn hint(&self) -> Option<String> {
+        Some("it is damaged, or of another model or optimizer: name one of a run with the same config".into())
+    }
+}

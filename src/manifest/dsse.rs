@@ -94,7 +94,7 @@ pub enum EnvelopeError {
         message: String,
     },
     /// It says the same in other bytes: other white space, order or escapes.
-    #[error("envelope: expected the bytes that this program writes for it, got {got} others")]
+    #[error("envelope: expected the canonical form, as this program writes it, got {got} bytes in another")]
     OtherBytes {
         /// How many bytes it has.
         got: usize,

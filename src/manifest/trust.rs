@@ -86,7 +86,7 @@ pub struct TrustSource {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyFault {
     /// The key is trusted for something else.
-    #[error("its role is {got:?}, expected {expected:?}")]
+    #[error("its role is {}, expected {}", got.name(), expected.name())]
     Role {
         /// The role asked for.
         expected: Role,
@@ -103,7 +103,7 @@ pub enum KeyFault {
     #[error("it was revoked at {0}")]
     Revoked(UtcTime),
     /// The run is of a challenge that the key is not for, or of none.
-    #[error("it may sign for the challenges {expected:?}, got {}", challenge(.got))]
+    #[error("it may sign for runs of the challenge {}, got {}", challenges(.expected), challenge(.got.as_deref()))]
     Challenge {
         /// The challenges it may sign for.
         expected: Vec<String>,
@@ -291,8 +291,13 @@ fn authenticate(envelope: &[u8], root: Option<&PublicKey>, state: &TrustState) -
     Ok(Authentic { document, source })
 }
 
-fn challenge(got: &Option<String>) -> String {
-    got.as_ref().map_or_else(|| "a run of none".to_owned(), |got| format!("{got:?}"))
+fn challenges(expected: &[String]) -> String {
+    let quoted: Vec<_> = expected.iter().map(|challenge| format!("{challenge:?}")).collect();
+    quoted.join(" or ")
+}
+
+fn challenge(got: Option<&str>) -> String {
+    got.map_or_else(|| "one of none".to_owned(), |got| format!("one of {got:?}"))
 }
 
 #[cfg(test)]

@@ -129,13 +129,13 @@ pub enum DataError {
         got: &'static str,
     },
     /// A name that is not UTF-8.
-    #[error("{path}: the name is not UTF-8")]
+    #[error("{path}: expected a name of UTF-8, got other bytes")]
     Name {
         /// The path, approximately.
         path: PathBuf,
     },
     /// A path that is not acceptable, or clashes with another.
-    #[error("data below {root}")]
+    #[error("data below {root}: expected names that mean one file on every system")]
     Path {
         /// The root of the data set.
         root: PathBuf,
@@ -158,7 +158,11 @@ impl Advice for DataError {
         match self {
             Self::Read { path, source } => io_hint(source, path),
             Self::Foreign(error) => error.hint(),
-            Self::Kind { .. } | Self::Name { .. } | Self::Path { .. } | Self::Changed { .. } => None,
+            Self::Kind { .. } => {
+                Some("a data set is read file by file: put a regular file there, or move it out".into())
+            }
+            Self::Name { .. } | Self::Path { .. } => Some("rename it, or move it out of the data set".into()),
+            Self::Changed { .. } => Some("something else writes to the data set: start again without it".into()),
         }
     }
 
@@ -195,7 +199,7 @@ pub enum ListError {
         message: String,
     },
     /// A line says the right thing in another spelling.
-    #[error("data list, line {line}: not in canonical form")]
+    #[error("data list, line {line}: expected the canonical form, got another spelling")]
     Spelling {
         /// Counted from 1.
         line: usize,

@@ -412,7 +412,7 @@ pub fn outputs_from_jsonl(bytes: &[u8]) -> Result<Vec<DvcOutput>, DvcListError> 
         let output: DvcOutput = serde_json::from_slice(text).map_err(|error| refuse(error.to_string()))?;
         match line(&output).as_bytes() == text {
             true => Ok(output),
-            false => Err(refuse("not in canonical form".into())),
+            false => Err(refuse("expected the canonical form, got another spelling".into())),
         }
     };
     lines.map(parse).collect()

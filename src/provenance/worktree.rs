@@ -90,7 +90,7 @@ pub enum GitError {
         path: PathBuf,
     },
     /// The repository says that its work tree is somewhere else.
-    #[error("the git repository in {path} belongs to the work tree {got:?}, expected {path}")]
+    #[error("the git repository in {path} belongs to {}, expected the work tree {path}", work_tree(.got.as_deref()))]
     WorkTreeElsewhere {
         /// The directory that holds `.git`.
         path: PathBuf,
@@ -175,6 +175,17 @@ impl Advice for GitError {
             Self::PatchTooLarge { .. } => {
                 Some("commit them, or add provenance.keep_diff=false (of a command: command.keep_diff=false): their digest is signed in any case".into())
             }
+            Self::Repository { path, .. } | Self::Corrupt { path, .. } => {
+                let place = path.display();
+                Some(format!("`git -C {place} fsck` says what of it is damaged; a fresh clone has it whole"))
+            }
+            Self::WorkTreeElsewhere { path, got: Some(_) } => {
+                Some(format!("git -C {} config --unset core.worktree", path.display()))
+            }
+            Self::WorkTreeElsewhere { path, got: None } => {
+                Some(format!("git -C {} config core.bare false", path.display()))
+            }
+            Self::Changed { .. } => Some("something else writes to the work tree: run again without it".into()),
             _ => None,
         }
     }
@@ -186,6 +197,10 @@ impl Advice for GitError {
             _ => FailureKind::Failed,
         }
     }
+}
+
+fn work_tree(named: Option<&Path>) -> String {
+    named.map_or_else(|| "no work tree (core.bare)".to_owned(), |path| format!("the work tree {}", path.display()))
 }
 
 /// Reads which commit the work tree around `dir` is at, and whether its bytes are that commit's; `reads` are the files

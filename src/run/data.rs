@@ -48,6 +48,7 @@ impl HashedSet {
         let path = |suffix: &str| {
             RelativePath::parse(&format!("provenance/{}{suffix}.jsonl", set.name))
                 .with_context(|| format!("data set {:?}: expected a name that a file can have", set.name))
+                .map_err(|failure| failure.with_hint("choose one of letters and digits: data.name=NAME"))
         };
         let said = DvcRecord::new(&outputs, path(".dvc")?);
         let record =
@@ -67,11 +68,12 @@ impl HashedSet {
         let after = ReadData::of_tree_with(&self.set.root, |path| needed.of_file(path))?;
         if let Some(difference) = self.hashed.manifest().compare(&after).first() {
             let what = format!("data set {name} changed while the run used it: {difference}");
-            return Err(Failure::new(format!("{what}; the run is not signed")));
+            let hint = "something else writes to the data set: run again without it";
+            return Err(Failure::new(format!("{what}; the run is not signed")).with_hint(hint));
         }
         if self.hashed != *after {
             let what = format!("data set {name}: the cache of digests holds a wrong MD5; the run is not signed");
-            return Err(Failure::new(what));
+            return Err(Failure::new(what).with_hint("run again with --no-cache"));
         }
         Ok(())
     }

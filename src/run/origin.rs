@@ -99,9 +99,10 @@ pub fn config_record(composed: &Config, name: &str) -> Result<ConfigRecord, Fail
         Ok(ConfigSource { path, size: source.size, blake3: source.blake3.into() })
     });
     let number = match composed.hydra_value("job.num")? {
-        Value::Int(number) => Some(
-            number.try_into().map_err(|_| Failure::new(format!("hydra.job.num: {number} is no number of a job")))?,
-        ),
+        Value::Int(number) => Some(number.try_into().map_err(|_| {
+            let message = format!("hydra.job.num: expected the number of a job, from 0, got {number}");
+            Failure::usage(message, "leave hydra.job.num out: a multirun numbers its jobs itself")
+        })?),
         _ => None,
     };
     let composed_at = composed.now().ok_or_else(|| Failure::new("the config was composed without a time"))?;

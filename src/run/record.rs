@@ -404,7 +404,10 @@ impl<'a, W: Workload> Prepared<'a, W> {
         let recorded = read_origin(root)?;
         let sources = self.sources()?;
         let found = self.origin(&recorded.run.id, &recorded.config.name, &sources, surroundings)?;
-        let refuse = |what: String| Err(Failure::new(format!("{}: expected {what}", root.display())));
+        let refuse = |what: String| {
+            let hint = "bring back what it began with, or begin a new run";
+            Err(Failure::new(format!("{}: expected {what}", root.display())).with_hint(hint))
+        };
         if let Some(difference) = recorded.first_difference(&found) {
             return refuse(format!("the {difference} the run began with, got another"));
         }
@@ -564,7 +567,7 @@ impl<W: Workload> Trained<'_, W> {
         let (checkpoints, step_root) = (vec![sign::checkpoint_record(&run, &end)?], steps.merkle_root);
         let (audit_points, events) = (sign::audit_point_records(&run)?, sign::events_record(&run)?);
         let ComputationOrigin::Training(training) = origin.computation.clone() else {
-            return Err(Failure::new(format!("{ORIGIN}: expected a training, got a command")));
+            unreachable!("a run that the engine trained began as a training");
         };
         let TrainingOrigin { device, stretches, numerics, seed } = training;
         let stretches = StretchRecord::made(StretchRecord::of(&device, &stretches), end.steps);

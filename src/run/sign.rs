@@ -139,7 +139,10 @@ pub(super) fn events_record(run: &RunDirectory) -> Result<Option<EventsRecord>, 
     let Some(expected) = run.events_head() else { return Ok(None) };
     let path = run.root().join(EVENTS);
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let log = EventLog::read(&text).with_context(|| format!("{}; the run is not signed", path.display()))?;
+    let log = match EventLog::read(&text) {
+        Ok(log) => log,
+        Err(source) => return Err(RunDirError::Events { path, source }).context("the run is not signed"),
+    };
     if log.head != expected {
         return Err(RunDirError::Changed { path, expected: expected.digest, got: log.head.digest }.into());
     }

@@ -24,8 +24,9 @@ impl VerifiedRun {
                     command.words.join(" ")
                 ));
                 if self.claim().data.is_empty() {
-                    let what = "the command declares no inputs: what it read beside its sources is not in the record";
-                    check.note(what.into());
+                    let declares_none =
+                        "the command declares no inputs: what it read beside its sources is not in the record";
+                    check.note(declares_none.into());
                 }
                 if !self.claims_limits() {
                     check.note("the command was run without limits: there are none to judge by".into());

@@ -132,7 +132,7 @@ fn the_log_of_another_run_is_found() {
 #[test]
 fn time_that_goes_backwards_is_found() {
     let sandbox = retold(|lines| lines[1].elapsed_seconds = 1e6);
-    assert_found(&sandbox, "logs/events.jsonl: line 3: expected at least 1000000 s");
+    assert_found(&sandbox, "logs/events.jsonl: line 3: expected a time of at least 1000000 s");
 }
 
 #[test]

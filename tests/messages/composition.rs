@@ -99,6 +99,7 @@ fn defaults_lists() {
     assert_snapshot!(said(&sandbox, "spectramind train ~nogroup"), @r#"
     exit 2
     Error: override "~nogroup": could not delete "nogroup": there is no value
+    Hint: the keys: hydra, trainer, model, data, sim, calib, loss, optimizer, schedule, logger, envelope, workload, experiment, run, record, provenance, audit, ema
     "#);
     assert_snapshot!(said(&sandbox, "spectramind train optimizer=[1]"), @r#"
     exit 2

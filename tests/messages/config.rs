@@ -41,6 +41,7 @@ fn overrides() {
     assert_snapshot!(said(&sandbox, "spectramind train ~trainer.nothing"), @r#"
     exit 2
     Error: override "~trainer.nothing": could not delete "trainer.nothing": there is no value
+    Hint: the keys of "trainer": name, accelerator, devices, num_nodes, worker_timeout, precision, numerics, max_epochs, max_time, limit_train_batches, limit_val_batches, limit_test_batches, val_check_interval, accumulate_grad_batches, gradient_clip_val, log_every_n_steps, checkpoint, early_stopping, dataloader, seed, deterministic, sync_batchnorm, micro_shards
     "#);
     assert_snapshot!(said(&sandbox, "spectramind train '=3'"), @r#"
     exit 2
@@ -65,6 +66,7 @@ fn overrides() {
     assert_snapshot!(said(&sandbox, "spectramind train 'trainer.seed=${nothing}'"), @r#"
     exit 2
     Error: override "trainer.seed=${nothing}": trainer.seed: ${nothing}: interpolation key "nothing" not found
+    Hint: the keys: trainer, model, data, sim, calib, loss, optimizer, schedule, logger, envelope, workload, experiment, run, record, provenance, audit, ema
     "#);
     assert_snapshot!(said(&sandbox, "spectramind train 'experiment=${oc.env:NO_SUCH_VARIABLE}'"), @r#"
     exit 2
@@ -140,6 +142,7 @@ fn overrides() {
     assert_snapshot!(said(&sandbox, "spectramind train -m --zip nothing"), @r#"
     exit 2
     Error: zip nothing: no override gives "nothing"
+    Hint: give it several values: `nothing=a,b`
     "#);
     assert_snapshot!(said(&sandbox, "spectramind train -m --zip trainer.seed,optimizer.lr trainer.seed=1,2 optimizer.lr=1,2,3"), @"
     exit 2
@@ -162,10 +165,11 @@ fn overrides() {
 
     For more information, try '--help'.
     "#);
-    assert_snapshot!(said(&sandbox, "spectramind train --resolvers no.yaml"), @"
+    assert_snapshot!(said(&sandbox, "spectramind train --resolvers no.yaml"), @r#"
     exit 2
-    Error: no.yaml: No such file or directory (os error 2)
-    ");
+    Error: no.yaml: expected a file of resolvers, got nothing there
+    Hint: write a line for each: `times: "lambda a, b: a * b"`
+    "#);
     assert_snapshot!(said(&sandbox, "spectramind train --config-path no/such/folder"), @"
     exit 2
     Error: expected a folder of configs at no/such/folder, got none

@@ -96,12 +96,12 @@ fn looking_at_configs() {
     let sandbox = Sandbox::new();
     assert_snapshot!(said(&sandbox, "spectramind config show train trainer.max_epoch=3"), @r#"
     exit 2
-    Error: override "train": it ends too early
+    Error: override "train": expected `=` and a value behind the key, got neither
     Hint: an override is `key=value`, `+key=value`, `++key=value`, `~key` or `group=option`
     "#);
     assert_snapshot!(said(&sandbox, "spectramind config explain train trainer.nothing"), @r#"
     exit 2
-    Error: override "trainer.nothing": it ends too early
+    Error: override "trainer.nothing": expected `=` and a value behind the key, got neither
     Hint: an override is `key=value`, `+key=value`, `++key=value`, `~key` or `group=option`
     "#);
     assert_snapshot!(said(&sandbox, "spectramind config diff nothing train"), @r#"

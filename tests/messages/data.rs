@@ -30,9 +30,9 @@ fn missing_and_other_data() {
     Hint: add calib.output=light_curve
     ");
     assert_snapshot!(said(&sandbox, "spectramind train trainer=ci_fast data.level=binned --quiet"), @"
-    exit 1
-    Error: file of light curves is not in the list of the data set: data/sim_tiny/train/light_curves.safetensors
-    Hint: the data set changed after it was hashed: start again when nothing writes to it
+    exit 2
+    Error: data.level=binned: expected light curves at data/sim_tiny/train/light_curves.safetensors, got none
+    Hint: leave data.level=binned away for a data set of frames
     ");
     assert_snapshot!(said(&sandbox, "spectramind train trainer=ci_fast trainer.devices=cuda --quiet"), @r#"
     exit 2
@@ -159,6 +159,7 @@ fn simulate_and_calibrate() {
     assert_snapshot!(said(&sandbox, "spectramind calibrate calib.out=out --quiet"), @"
     exit 1
     Error: no complete time bin in data/sim_tiny/train/2337200/FGS1_signal_0.parquet: expected at least 360 pairs of reads, got 120
+    Hint: set smaller calib.airs_bin and calib.fgs1_bin, as calib=tiny does, or calibrate longer visits
     ");
     assert_snapshot!(said(&sandbox, "spectramind calibrate calib.split=nothing --quiet"), @r#"
     exit 2

@@ -62,12 +62,12 @@ fn commands_of_ones_own() {
     assert_snapshot!(said(&sandbox, "spectramind exec +command.inputs=[nowhere] -- true"), @r#"
     exit 2
     Error: command.inputs: expected a list of {name, root}, or a map from a name to a path or {root}, with no other key (set by the override "+command.inputs=[nowhere]")
-    Hint: set another value: `command.inputs=<value>`
+    Hint: set another value: `+command.inputs=<value>`
     "#);
     assert_snapshot!(said(&sandbox, "spectramind exec +command.inputs=3 -- true"), @r#"
     exit 2
     Error: command.inputs: expected a list of {name, root}, or a map from a name to a path or {root}, with no other key (set by the override "+command.inputs=3")
-    Hint: set another value: `command.inputs=<value>`
+    Hint: set another value: `+command.inputs=<value>`
     "#);
     assert_snapshot!(said(&sandbox, "spectramind exec +command.writes=[nowhere] -- true"), @"
     exit 1

@@ -227,7 +227,7 @@ fn predictions() {
     assert_snapshot!(said(&sandbox, "spectramind evaluate submission=nothing.csv --quiet"), @"
     exit 1
     Error: submission is missing: nothing.csv
-    Hint: the data set is incomplete: get that file again
+    Hint: name the file that spectramind predict wrote: submission=FILE
     ");
     assert_snapshot!(said(&sandbox, "spectramind evaluate submission=run/steps.jsonl --quiet"), @r#"
     exit 1

@@ -146,7 +146,7 @@ fn arguments() {
     ");
     assert_snapshot!(said(&sandbox, "spectramind-verify audit run --jobs 0"), @"
     exit 2
-    error: invalid value '0' for '--jobs <COUNT>': number would be zero for non-zero type
+    error: invalid value '0' for '--jobs <COUNT>': expected a whole number from 1
 
     For more information, try '--help'.
     ");

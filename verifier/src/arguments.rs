@@ -308,7 +308,7 @@ pub struct SegmentArguments {
     #[arg(long, value_name = "NONCE", requires = "amount")]
     pub draw: Option<String>,
     /// Train so many segments at once, on a CPU; each needs the memory of a training [default: the number of cores]
-    #[arg(long, value_name = "COUNT", requires = "amount")]
+    #[arg(long, value_name = "COUNT", value_parser = at_least_one, requires = "amount")]
     pub jobs: Option<NonZeroUsize>,
 }
 
@@ -326,6 +326,10 @@ impl SegmentArguments {
 pub enum SegmentAmount {
     Count(usize),
     Time(Duration),
+}
+
+fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "expected a whole number from 1".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -156,13 +156,14 @@ fn chain(error: impl Into<anyhow::Error>) -> String {
 
 /// The public half of the key that `spectramind train` makes on the first run.
 fn own_key() -> Result<PathBuf> {
-    let directories = choose_base_strategy().context("the user's config directory cannot be found")?;
+    let directories =
+        choose_base_strategy().context("the user's config directory cannot be found; name the key with --key")?;
     Ok(directories.config_dir().join("spectramind").join("signing-key.pub.pem"))
 }
 
 /// What was seen of trust documents: the file that `spectramind keys trust` keeps, too.
 fn state_path() -> Result<PathBuf> {
-    let directories = choose_base_strategy().context("the user's state directory cannot be found")?;
+    let directories = choose_base_strategy().context("the user's state directory cannot be found; set HOME")?;
     let folder = directories.state_dir().unwrap_or_else(|| directories.config_dir());
     Ok(folder.join("spectramind").join("trust-state.json"))
 }

@@ -62,9 +62,9 @@ pub(super) fn apply_override(
         }
         Action::Change => {
             merger.update(root, &item.key, node, Additions::Refused).map_err(|error| match error.kind() {
-                ErrorKind::KeyNotInStruct | ErrorKind::HydraSchema
-                    if error.hint().is_none() || error.kind() == ErrorKind::KeyNotInStruct =>
-                {
+                // A key that is there and was given the wrong type of value is no misspelt one.
+                ErrorKind::HydraSchema if error.hint().is_some() || merger.has(root, &item.key) => error,
+                ErrorKind::KeyNotInStruct | ErrorKind::HydraSchema => {
                     error.with_better_hint(unknown_key_hint(&merger, root, item))
                 }
                 _ => error,
@@ -121,8 +121,9 @@ fn extend_list(
 ) -> Result<(), ConfigError> {
     let within = |error: ConfigError| error.in_override(&item.input);
     let Some(values) = items.iter().map(Element::to_value).collect::<Option<Vec<Value>>>() else {
-        let message = "expected plain values in extend_list";
-        return Err(within(ConfigError::new(ErrorKind::UnsupportedValue, message)));
+        let message = "expected plain values in extend_list, got a choice, a range or another function";
+        let hint = format!("name the items one by one: `{}=extend_list(a,b)`", item.key);
+        return Err(within(ConfigError::new(ErrorKind::UnsupportedValue, message).with_hint(Some(hint))));
     };
     let values = Value::List(values);
     let trace = Trace::new(Rc::new(Origin::Override(item.input.clone())));

@@ -30,10 +30,15 @@ impl CustomResolvers {
     /// # Errors
     /// [`ErrorKind::Read`], what loading YAML fails with, and [`ErrorKind::ResolverFailed`] for what is no function.
     pub(super) fn read(path: &Path, directories: &[PathBuf]) -> Result<Self, ConfigError> {
-        let bytes = file::read(path)?;
         let shown = path.display().to_string();
-        let text = String::from_utf8(bytes)
-            .map_err(|_| ConfigError::new(ErrorKind::Read, format!("{shown}: expected UTF-8, got other bytes")))?;
+        if !path.exists() {
+            let message = format!("{shown}: expected a file of resolvers, got nothing there");
+            return Err(ConfigError::new(ErrorKind::Read, message).with_hint(Some(SHAPE.to_owned())));
+        }
+        let text = String::from_utf8(file::read(path)?).map_err(|_| {
+            let error = ConfigError::new(ErrorKind::Read, format!("{shown}: expected UTF-8, got other bytes"));
+            error.with_hint(Some("save the file as UTF-8".to_owned()))
+        })?;
         let below = directories.iter().find_map(|directory| {
             let (directory, path) = (directory.canonicalize().ok()?, path.canonicalize().ok()?);
             let below = path.strip_prefix(directory).ok()?;
@@ -65,8 +70,10 @@ impl CustomResolvers {
     }
 }
 
+/// How such a file is written.
+const SHAPE: &str = "write a line for each: `times: \"lambda a, b: a * b\"`";
+
 fn functions(text: &str) -> Result<BTreeMap<String, Lambda>, ConfigError> {
-    const SHAPE: &str = "write a line for each: `times: \"lambda a, b: a * b\"`";
     let Value::Map(map) = yaml::load_any(text)?.to_value() else {
         let error = ConfigError::new(ErrorKind::ResolverFailed, "expected a map from names to lambdas");
         return Err(error.with_hint(Some(SHAPE.to_owned())));
@@ -79,9 +86,9 @@ fn functions(text: &str) -> Result<BTreeMap<String, Lambda>, ConfigError> {
             return Err(error.with_hint(Some(SHAPE.to_owned())));
         };
         if super::interpolation::is_builtin(name) {
-            let message =
-                format!("{name}: expected the name of no resolver that there is, got one of OmegaConf's or Hydra's");
-            return Err(ConfigError::new(ErrorKind::ResolverFailed, message));
+            let message = format!("{name}: expected a name of its own, got that of a resolver of OmegaConf or Hydra");
+            let hint = format!("give it another name, in the configs too: `${{my_{}:…}}`", name.replace('.', "_"));
+            return Err(ConfigError::new(ErrorKind::ResolverFailed, message).with_hint(Some(hint)));
         }
         functions.insert(name.clone(), Lambda::parse(source).map_err(|error| error.within(name))?);
     }

@@ -59,6 +59,9 @@ pub(super) struct DefaultsList<'a> {
 /// The config that stands for no config name.
 pub(super) const EMPTY_CONFIG: &str = "_dummy_empty_config_";
 
+/// The key that an interpolation of a defaults list hangs at while it is resolved.
+const HOLDER: &str = "_dummy_";
+
 /// Whether a group without an option is an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MissingOptions {
@@ -404,14 +407,16 @@ impl Builder<'_> {
     fn resolve(&mut self, text: &str, known: NodeId) -> Result<String, ConfigError> {
         if is_legacy_interpolation(text) && !self.repository.search_path.base().is_legacy() {
             let message = format!("{text:?} is a form of interpolation that defaults lists no longer have");
-            return Err(ConfigError::new(ErrorKind::DefaultsInterpolation, message));
+            let group = text.trim_end_matches('}').rsplit('.').next().unwrap_or_default();
+            let hint = Some(format!("a group is named at once: `${{{group}}}`"));
+            return Err(ConfigError::new(ErrorKind::DefaultsInterpolation, message).with_hint(hint));
         }
         let tree = &mut self.known;
         let node = tree.add(Content::Scalar(Value::from(text)), Trace::hydra())?;
         // The text hangs one level below the choices, as in a config of its own.
         let holder = tree.add_map(Trace::hydra())?;
         tree.hang(holder, known);
-        tree.put(holder, Key::from("_dummy_"), node);
+        tree.put(holder, Key::from(HOLDER), node);
         let mut resolver = Resolver::new(tree, self.surroundings);
         let resolved = resolver.deref(node).and_then(|computed| match computed {
             Computed::Value(value) => Ok(value),
@@ -419,17 +424,23 @@ impl Builder<'_> {
         });
         match resolved {
             Ok(Value::Str(text)) if text == super::value::MISSING => {
-                Err(ConfigError::new(ErrorKind::DefaultsInterpolation, format!("{text:?} has no value yet")))
+                let message = format!("{text:?} has no value yet: expected the name of an option");
+                Err(ConfigError::new(ErrorKind::DefaultsInterpolation, message))
             }
             Ok(Value::Str(text)) => Ok(text),
             Ok(other) => {
                 let message = format!("{text:?}: expected the name of an option, got {}", other.type_name());
-                Err(ConfigError::new(ErrorKind::Unsupported, message))
+                let hint = Some("a group's name gives the option that is chosen: `${group}`".to_owned());
+                Err(ConfigError::new(ErrorKind::Unsupported, message).with_hint(hint))
             }
             Err(error) => {
                 let known: Vec<&str> = self.selections.known_choices.keys().map(String::as_str).collect();
-                let message = format!("cannot resolve {text:?} in a defaults list: {}", error.message());
-                let hint = joined(error.hint(), listed("the groups that are chosen at this point", &known));
+                // Where the text hangs is no key of the user's, and there is no run to resolve in.
+                let why = error.message();
+                let why = why.strip_prefix(&format!("{HOLDER}: {text}: ")).unwrap_or(why);
+                let message = format!("cannot resolve {text:?} in a defaults list: {why}");
+                let own = error.hint().filter(|_| error.kind() != ErrorKind::HydraConfigUnset);
+                let hint = joined(own, listed("the groups that are chosen at this point", &known));
                 Err(ConfigError::new(ErrorKind::DefaultsInterpolation, message).with_hint(hint))
             }
         }

@@ -37,6 +37,7 @@ fn describe(
     // serde_path_to_error stops at the map for unknown keys and goes into the key for the rest.
     let path = path.trim_end_matches(".?");
     let path = if path == "." { "" } else { path };
+    let origin_of = |key: &str| origins.get(key).map(|key| &key.origin);
     let (kind, full, message, hint) = match error {
         Refusal::UnknownKey { key, known } => {
             let full = match path.strip_suffix(key.as_str()) {
@@ -61,11 +62,14 @@ fn describe(
             (ErrorKind::TypeMismatch, path.to_owned(), message, hint)
         }
         Refusal::Other(message) => {
-            let hint = (!path.is_empty()).then(|| format!("set another value: `{path}=<value>`"));
+            // What an override added is not in the config, and can only be added again.
+            let is_added = matches!(origin_of(path), Some(Origin::Override(text)) if text.starts_with('+'));
+            let plus = if is_added { "+" } else { "" };
+            let hint = (!path.is_empty()).then(|| format!("set another value: `{plus}{path}=<value>`"));
             (ErrorKind::TypeMismatch, path.to_owned(), message, hint)
         }
     };
-    let origin = origins.get(&full).or_else(|| origins.get(path)).map(|key| &key.origin);
+    let origin = origin_of(&full).or_else(|| origin_of(path));
     let place = match origin {
         Some(Origin::Override(text)) => format!(" (set by the override {text:?})"),
         _ => String::new(),
@@ -74,14 +78,14 @@ fn describe(
     ConfigError::new(kind, message).at(origin.and_then(Origin::location).cloned()).with_hint(hint)
 }
 
-/// Why a type refused a value.
+/// Why a type refused a value; [`describe`] finds the words.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
-    #[error("unknown key {key:?}")]
+    #[error("{key}")]
     UnknownKey { key: String, known: &'static [&'static str] },
-    #[error("missing key {0:?}")]
+    #[error("{0}")]
     MissingKey(&'static str),
-    #[error("unknown variant {variant:?}")]
+    #[error("{variant}")]
     UnknownVariant { variant: String, known: &'static [&'static str] },
     #[error("{0}")]
     Other(String),

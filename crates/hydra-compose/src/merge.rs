@@ -382,7 +382,8 @@ impl Merger<'_> {
     /// [`ErrorKind::DeleteAbsent`], [`ErrorKind::DeleteValueMismatch`], and whatever resolving fails with.
     pub(super) fn delete(&mut self, root: NodeId, path: &str, expected: &Value) -> Result<(), ConfigError> {
         let Some(found) = self.lookup(root, path)? else {
-            let hint = self.nearest_path(root, path).map(|near| did_you_mean(format!("~{near}")));
+            let near = self.nearest_path(root, path).map(|near| did_you_mean(format!("~{near}")));
+            let hint = near.or_else(|| self.keys_beside(root, path));
             let message = format!("could not delete {path:?}: there is no value");
             return Err(ConfigError::new(ErrorKind::DeleteAbsent, message).with_hint(hint));
         };
@@ -408,15 +409,18 @@ impl Merger<'_> {
             Some(Computed::Node(id)) if self.tree.map(id).is_some_and(|map| map.contains_key(key)) => {
                 if self.tree.schema(id).is_some_and(|schema| matches!(schema, schema::Schema::Struct { .. })) {
                     let message = format!("could not delete {path:?}: Hydra needs it");
-                    return Err(ConfigError::new(ErrorKind::HydraSchema, message));
+                    let hint = Some("it can be given another value only".to_owned());
+                    return Err(ConfigError::new(ErrorKind::HydraSchema, message).with_hint(hint));
                 }
                 self.tree.remove(id, key);
                 Ok(())
             }
-            _ => Err(ConfigError::new(
-                ErrorKind::Unsupported,
-                format!("could not delete {path:?}: it is no key of a map"),
-            )),
+            _ => {
+                let message = format!("could not delete {path:?}: an item of a list cannot be deleted alone");
+                let list = path.rsplit_once('.').map_or(path, |(list, _)| list);
+                let hint = Some(format!("give the whole list: `{list}=[…]`"));
+                Err(ConfigError::new(ErrorKind::Unsupported, message).with_hint(hint))
+            }
         }
     }
 
@@ -443,6 +447,17 @@ impl Merger<'_> {
             }
         }
         None
+    }
+
+    /// Whether there is something at a path.
+    pub(super) fn has(&self, root: NodeId, path: &str) -> bool {
+        let keys = split_key(path);
+        self.tree.descend(root, &keys.iter().map(String::as_str).collect::<Vec<_>>()).is_some()
+    }
+
+    /// The keys that there are where a path's first key that does not exist would stand.
+    pub(super) fn keys_beside(&self, root: NodeId, path: &str) -> Option<String> {
+        self.tree.keys_beside(root, &split_key(path))
     }
 
     /// Where a path would be found if a group's file did not repeat the name of its group: the path there, and what

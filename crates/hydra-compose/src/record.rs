@@ -6,7 +6,7 @@ use super::error::{ConfigError, ErrorKind};
 use super::hydra_node::HYDRA_VERSION;
 use super::interpolation::{Computed, Resolver, Surroundings};
 use super::merge::{Additions, Merger};
-use super::origin::Trace;
+use super::origin::{Origin, Trace};
 use super::overrides::Override;
 use super::python;
 use super::source::SearchPath;
@@ -66,9 +66,15 @@ impl Record<'_> {
         search_path: &SearchPath,
         surroundings: &Surroundings<'_>,
     ) -> Result<String, ConfigError> {
-        let is_whole = tree.child(root, "hydra").is_some_and(|hydra| tree.map(hydra).is_some());
-        if !is_whole {
-            return Err(ConfigError::new(ErrorKind::Unsupported, "the hydra node must be a map"));
+        let hydra = tree.child(root, "hydra");
+        if hydra.is_none_or(|hydra| tree.map(hydra).is_none()) {
+            let got = hydra.map_or("nothing", |hydra| tree.to_value(hydra).type_name());
+            let error = ConfigError::new(ErrorKind::Unsupported, format!("hydra: expected a map, got {got}"));
+            let hint = Some("leave the key out, or put keys of Hydra's below it".to_owned());
+            return Err(match hydra.map(|hydra| Origin::clone(&tree.trace(hydra).origin)) {
+                Some(origin) => error.with_hint(hint).blamed_on(&origin),
+                None => error.with_hint(hint),
+            });
         }
         let as_value = |option: &Option<String>| option.clone().map_or(Value::Null, Value::Str);
         let choices: Map =
@@ -84,7 +90,8 @@ impl Record<'_> {
         let config_name = self.config_name.map_or(Value::Null, Value::from);
         if tree.descend(root, &["hydra", "runtime", "choices"]).is_some_and(|id| tree.is_interpolation(id)) {
             let message = "hydra.runtime.choices: expected a map of its own, got an interpolation";
-            return Err(ConfigError::new(ErrorKind::Unsupported, message));
+            let hint = Some("Hydra writes it: set nothing there".to_owned());
+            return Err(ConfigError::new(ErrorKind::Unsupported, message).with_hint(hint));
         }
         self.append_overrides(tree, root, surroundings)?;
         let mut entries = vec![

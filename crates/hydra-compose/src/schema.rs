@@ -233,7 +233,7 @@ pub(super) fn adopt(tree: &mut Tree, id: NodeId, schema: &'static Schema) -> Res
 pub(super) fn check_key(schema: &Schema, key: &Key, at: &str) -> Result<(), ConfigError> {
     if schema.is_map() && key.as_str().is_none() {
         let message = format!("{at}: expected a text as key, got {key}");
-        return Err(ConfigError::new(ErrorKind::HydraSchema, message));
+        return Err(ConfigError::new(ErrorKind::HydraSchema, message).with_hint(Some(format!("quote it: '{key}'"))));
     }
     let Schema::Struct { name, fields } = schema else { return Ok(()) };
     let key = key.to_string();

@@ -138,7 +138,8 @@ fn zip_columns(columns: &mut IndexMap<String, Column>, keys: &[String]) -> Resul
         let swept: Vec<String> = columns.iter().filter(|(_, column)| column.swept).map(|(key, _)| bare(key)).collect();
         let Some(place) = columns.keys().position(|known| known == key || bare(known) == bare(key)) else {
             let near = nearest(key, swept.iter().map(String::as_str)).map(did_you_mean);
-            let hint = joined(near, listed("the keys that are swept", &swept));
+            let first = || Some(format!("give it several values: `{key}=a,b`"));
+            let hint = joined(near, listed("the keys that are swept", &swept)).or_else(first);
             return refused(format!("no override gives {key:?}"), hint);
         };
         let column = &columns[place];
@@ -214,7 +215,8 @@ fn matching(item: &Override, glob: &Glob, search_path: &SearchPath) -> Result<Ve
             Value::Str(text) => Ok(text.chars().collect()),
             other => {
                 let message = format!("override {:?}: expected a pattern, got {}", item.input, other.type_name());
-                Err(ConfigError::new(ErrorKind::Unsupported, message))
+                let hint = Some(format!("quote it, if it is one: '{}'", python::str(other)));
+                Err(ConfigError::new(ErrorKind::Unsupported, message).with_hint(hint))
             }
         };
         values.iter().map(text).collect()

@@ -113,6 +113,25 @@ impl Tree {
         path.iter().try_fold(id, |id, key| self.child(id, key))
     }
 
+    /// The keys that there are where a path's first key that does not exist would stand, as long as they can be read.
+    pub(super) fn keys_beside(&self, start: NodeId, keys: &[String]) -> Option<String> {
+        const MOST: usize = 30;
+        let mut container = start;
+        for (at, key) in keys.iter().enumerate() {
+            let Content::Map(map) = self.content(container) else { return None };
+            let Some(&child) = map.get(key.as_str()) else {
+                let names: Vec<&str> = map.keys().filter_map(Key::as_str).take(MOST + 1).collect();
+                let above = match at {
+                    0 => String::new(),
+                    at => format!(" of {:?}", keys[..at].join(".")),
+                };
+                return (1..=MOST).contains(&names.len()).then(|| format!("the keys{above}: {}", names.join(", ")));
+            };
+            container = child;
+        }
+        None
+    }
+
     pub(super) fn children(&self, id: NodeId) -> Vec<NodeId> {
         match self.content(id) {
             Content::Scalar(_) => Vec::new(),

@@ -111,7 +111,20 @@ impl Advice for CalibrationError {
         match self {
             Self::Data(error) => error.hint(),
             Self::Setting(error) => error.hint(),
-            _ => None,
+            Self::NoCompleteBin { .. } => {
+                Some("set smaller calib.airs_bin and calib.fgs1_bin, as calib=tiny does, or calibrate longer visits".into())
+            }
+            Self::UnequalBins { .. } => Some(
+                "calib.airs_bin and calib.fgs1_bin have to cut the two instruments' pairs of reads into equally many bins"
+                    .into(),
+            ),
+            Self::NotCalibrated { path, .. } => Some(format!("delete {}: it is made again", path.display())),
+            Self::NoGoodPixel { .. } => {
+                Some("take the planet out of the data set, or keep what is masked with calib.steps.mask=false".into())
+            }
+            Self::OddReads { .. } | Self::TooManyReads { .. } | Self::AxisMismatch { .. } => {
+                Some("the files are not of one data set: get them, or simulate them, again".into())
+            }
         }
     }
 

@@ -174,10 +174,15 @@ impl Advice for DataError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Io { path, source, .. } => io_hint(source, path),
-            Self::Missing { .. } => Some("the data set is incomplete: get that file again".into()),
-            Self::NotListed { .. } | Self::NotAsListed { .. } => {
-                Some("the data set changed after it was hashed: start again when nothing writes to it".into())
+            // It is no part of a data set.
+            Self::Missing { what: "submission", .. } => {
+                Some("name the file that spectramind predict wrote: submission=FILE".into())
             }
+            Self::Missing { .. } => Some("the data set is incomplete: get that file again".into()),
+            Self::NotListed { .. } | Self::NotAsListed { .. } => Some(
+                "the data set changed after it was hashed: get it as it was, or start again when nothing writes to it"
+                    .into(),
+            ),
             _ => Some("the file is damaged or of another kind: get it, or simulate it, again".into()),
         }
     }

@@ -17,6 +17,7 @@ mod white;
 use super::dataset::Star;
 use super::instrument::WAVELENGTHS;
 use super::transit::{LimbDarkening, Orbit};
+use crate::failure::Advice;
 
 pub use self::ratio::Ratios;
 pub use self::template::{BinTimes, InstrumentTimes};
@@ -88,6 +89,20 @@ pub enum TransitError {
         /// Which light.
         what: String,
     },
+}
+
+impl Advice for TransitError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::TooFewBins { .. } => "set smaller calib.airs_bin and calib.fgs1_bin: more bins of fewer reads".into(),
+            Self::NoOrbit { .. } => {
+                "correct the planet's row in the star table, or move the planet out of the data set".into()
+            }
+            Self::NoFlux { .. } | Self::NoFit { .. } => {
+                "move the planet out of the data set, or get its files again".into()
+            }
+        })
+    }
 }
 
 /// Fewest bins that leave enough on both sides of a transit for a slope.

@@ -240,7 +240,7 @@ fn predict_config(run: &ClaimedRun) -> Result<String, Failure> {
     ]
     .into_iter()
     .collect();
-    let what =
+    let head =
         "# `spectramind predict`, with data of the kind that the run was trained on. Made by `spectramind package`.\n";
-    Ok(what.to_owned() + &to_yaml(&Value::Map(config)))
+    Ok(head.to_owned() + &to_yaml(&Value::Map(config)))
 }

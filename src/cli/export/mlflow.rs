@@ -66,7 +66,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         } else {
             format!("there: {}", there.join(", "))
         };
-        let hint = "the same command again goes on from there";
+        let hint = failure.hint().unwrap_or("the same command again goes on from there").to_owned();
         failure.context(format!("the run was not exported; {so_far}")).with_hint(hint)
     })?;
     outln!("run        {id}");
@@ -124,9 +124,12 @@ fn send(server: &Server, run: &ClaimedRun, sent: &Sent, experiment: &str, there:
     }
     let artifacts = text(&found, "/info/artifact_uri")?;
     let Some(path) = artifacts.strip_prefix("mlflow-artifacts:").map(|path| path.trim_start_matches('/')) else {
-        return Err(Failure::new(format!(
+        let message = format!(
             "{MANIFEST}: expected a server that takes artefacts itself (mlflow-artifacts:), got one that keeps them elsewhere"
-        )));
+        );
+        return Err(
+            Failure::new(message).with_hint("start the server with --serve-artifacts and name a new --experiment")
+        );
     };
     let path = format!("api/2.0/mlflow-artifacts/artifacts/{path}/{MANIFEST}");
     server.put(&path, run.bundle())?.yes()?;

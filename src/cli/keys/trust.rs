@@ -301,7 +301,9 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 
 /// What was seen of trust documents, on this machine.
 fn state_path() -> Result<PathBuf> {
-    let directories = choose_base_strategy().context("the user's state directory cannot be found")?;
+    let directories = choose_base_strategy().context("the user's state directory cannot be found");
+    let directories =
+        directories.map_err(|failure| failure.with_hint("set HOME: what was seen of trust is kept there"))?;
     let folder = directories.state_dir().unwrap_or_else(|| directories.config_dir());
     Ok(folder.join("spectramind").join("trust-state.json"))
 }

@@ -118,7 +118,7 @@ pub enum FitError {
     #[error("{0}")]
     Refused(String),
     /// Everything is frozen, by the model or by groups.
-    #[error("no parameter requires a gradient: expected at least one")]
+    #[error("expected at least one parameter to train, got none that requires a gradient")]
     NothingToTrain,
     /// There is nothing to train on.
     #[error("no training samples: expected at least one, got an empty split")]
@@ -161,12 +161,14 @@ impl Advice for FitError {
                  trainer.worker_timeout, also where worker 0 validates for longer than that"
                     .into())
             }
+            Self::Diverged { .. } => {
+                Some("try a smaller optimizer.lr, trainer.gradient_clip_val, or trainer.precision=32".into())
+            }
+            Self::NothingToTrain => Some("leave some parameters out of the groups with frozen: true".into()),
             Self::Task { .. }
-            | Self::Diverged { .. }
             | Self::TooManySteps { .. }
             | Self::NoGradient { .. }
             | Self::Refused(_)
-            | Self::NothingToTrain
             | Self::NoSamples => None,
         }
     }

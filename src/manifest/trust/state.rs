@@ -90,7 +90,7 @@ impl Advice for StateError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Io { path, source } => io_hint(source, path),
-            Self::NoFile { .. } => None,
+            Self::NoFile { .. } => Some("name a file with --trust-state FILE; one that is not there is begun".into()),
             Self::Json { path, .. } | Self::Root { path, .. } => {
                 let without = "without it older trust documents are accepted again";
                 Some(format!("restore {} from a backup, or delete it: {without}", path.display()))

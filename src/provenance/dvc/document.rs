@@ -82,10 +82,12 @@ pub enum DocumentError {
         got: String,
     },
     /// A size or a number of files that JSON cannot hold exactly.
-    #[error("{path}: {got}, expected at most {MAX_INTEGER}")]
+    #[error("{path}: {key}: expected at most {MAX_INTEGER}, got {got}")]
     Integer {
         /// The output.
         path: String,
+        /// What is that large.
+        key: &'static str,
         /// The number.
         got: u64,
     },
@@ -182,8 +184,10 @@ fn stated(stage: Option<&str>, folder: &str, entries: Option<Vec<Entry>>) -> Res
             Ok(checksum) => checksum,
             Err(source) => return Err(DocumentError::Checksum { path, source }),
         };
-        if let Some(got) = [size, nfiles].into_iter().flatten().find(|number| *number > MAX_INTEGER) {
-            return Err(DocumentError::Integer { path, got });
+        for (key, number) in [("size", size), ("nfiles", nfiles)] {
+            if let Some(got) = number.filter(|number| *number > MAX_INTEGER) {
+                return Err(DocumentError::Integer { path, key, got });
+            }
         }
         let (stage, folder) = (stage.map(str::to_owned), folder.to_owned());
         outputs.push(StatedOutput { stage, folder, path, hash, checksum, size, files: nfiles });

@@ -5,7 +5,7 @@
 
 use crate::error::{ConfigError, ErrorKind, did_you_mean};
 use crate::lexeme::{Grammar, ValueToken, id, space, value_token};
-use crate::limits::{MAX_DEPTH, MAX_EXPRESSION_BYTES};
+use crate::limits::{MAX_DEPTH, MAX_EXPRESSION_BYTES, MAX_INTEGER_DIGITS};
 use crate::python;
 use crate::value::Value;
 
@@ -473,7 +473,10 @@ pub(crate) fn unescaped(token: ValueToken, text: &str) -> String {
 
 /// The value of a token that stands alone.
 fn typed(token: ValueToken, text: &str) -> Result<Value, ConfigError> {
-    let unreadable = || ConfigError::new(ErrorKind::ResolverFailed, format!("cannot read the number {text}"));
+    let unreadable = || {
+        let message = format!("expected a number of at most {MAX_INTEGER_DIGITS} digits, got {}", text.len());
+        ConfigError::new(ErrorKind::ResolverFailed, message)
+    };
     Ok(match token {
         ValueToken::Null => Value::Null,
         ValueToken::Int => python::parse_int(text).ok_or_else(unreadable)?,

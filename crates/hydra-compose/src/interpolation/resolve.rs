@@ -339,7 +339,8 @@ impl<'a> Resolver<'a> {
                     let value = self.argument(computed)?;
                     let Value::Str(text) = value else {
                         let message = format!("expected a text as a part of the name, got {}", value.type_name());
-                        return Err(ConfigError::new(ErrorKind::ResolverFailed, message));
+                        let hint = Some("what stands in a name has to come to a text: quote the value".to_owned());
+                        return Err(ConfigError::new(ErrorKind::ResolverFailed, message).with_hint(hint));
                     };
                     name.push_str(&text);
                 }
@@ -429,7 +430,8 @@ impl<'a> Resolver<'a> {
                 Some(_) => None,
                 None => {
                     let message = format!("expected the index of a list item, got {key:?}");
-                    return Err(ConfigError::new(ErrorKind::ResolverFailed, message));
+                    let hint = Some(format!("it is a list of {}: its items are counted from 0", items.len()));
+                    return Err(ConfigError::new(ErrorKind::ResolverFailed, message).with_hint(hint));
                 }
             },
             Content::Scalar(_) => None,
@@ -451,7 +453,11 @@ impl<'a> Resolver<'a> {
         if let Some(hint) = default_hint(&format!("${{{path}}}")) {
             return Some(hint);
         }
-        let is_beside = !path.starts_with('.') && self.tree.child(parent, &keys[0]).is_some();
+        if super::is_builtin(path) {
+            return Some(format!("it is a resolver, whose arguments stand behind a colon: `${{{path}:…}}`"));
+        }
+        let names: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let is_beside = !path.starts_with('.') && self.tree.descend(parent, &names).is_some();
         if is_beside {
             let hint = did_you_mean(format!("${{.{path}}}"));
             return Some(format!("{hint} without a dot, a path starts at the top of the config"));
@@ -460,8 +466,11 @@ impl<'a> Resolver<'a> {
         for (at, key) in keys.iter().enumerate() {
             let Content::Map(map) = self.tree.content(container) else { return None };
             let Some(&child) = map.get(key.as_str()) else {
+                let Some(near) = nearest(key, map.keys().filter_map(Key::as_str)) else {
+                    return self.tree.keys_beside(start, &keys);
+                };
                 let mut meant = keys.clone();
-                meant[at] = nearest(key, map.keys().filter_map(Key::as_str))?.to_owned();
+                meant[at] = near.to_owned();
                 let dots = &path[..path.len() - rest.len()];
                 return Some(did_you_mean(format!("${{{dots}{}}}", meant.join("."))));
             };

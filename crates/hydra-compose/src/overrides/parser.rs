@@ -6,7 +6,7 @@ use super::{Action, Element, Override, Quoted, Sweep, SweepKind};
 use crate::error::{ConfigError, ErrorKind};
 use crate::interpolation::unescaped;
 use crate::lexeme::ValueToken;
-use crate::limits::MAX_DEPTH;
+use crate::limits::{MAX_DEPTH, MAX_INTEGER_DIGITS};
 use crate::python;
 use crate::value::Value;
 
@@ -104,6 +104,7 @@ impl Parser<'_> {
             Some(token) if token.kind != TokenKind::End => {
                 format!("did not expect {:?} at character {}", token.text, token.at + 1)
             }
+            _ if !self.input.contains('=') => "expected `=` and a value behind the key, got neither".to_owned(),
             _ => "it ends too early".to_owned(),
         };
         ConfigError::new(ErrorKind::OverrideParse, format!("override {:?}: {message}", self.input))
@@ -416,7 +417,9 @@ fn primitive(tokens: &[Token], input: &str) -> Result<Element, ConfigError> {
 
 fn single(token: &Token, input: &str) -> Result<Element, ConfigError> {
     let unreadable = || {
-        let message = format!("override {input:?}: cannot read the number {}", token.text);
+        let got = token.text.len();
+        let message =
+            format!("override {input:?}: expected a number of at most {MAX_INTEGER_DIGITS} digits, got {got}");
         ConfigError::new(ErrorKind::OverrideParse, message)
     };
     Ok(Element::Scalar(match token.kind {

@@ -86,7 +86,7 @@ fn decimals(start: &Value, stop: &Value, step: &Value) -> Result<Vec<Value>, Con
         let is_empty = if step > 0.0 { start >= stop } else { start <= stop };
         return if is_empty { Ok(Vec::new()) } else { Err(too_many()) };
     }
-    let not_finite = || ConfigError::new(ErrorKind::Other, "a range needs numbers, not NaN");
+    let not_finite = || ConfigError::new(ErrorKind::Other, "expected numbers in a range, got NaN");
     let [start, stop, step] = [start, stop, step].map(|value| Decimal::exact(value).ok_or_else(not_finite));
     let (mut at, stop, step) = (start?, stop?, step?);
     let goes_up = match step.digits.sign() {

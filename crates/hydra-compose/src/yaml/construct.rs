@@ -128,7 +128,9 @@ fn entries_to_merge(value: &Rc<Node>, depth: usize, entries_left: &mut usize) ->
 }
 
 fn too_many(node: &Node) -> ConfigError {
-    let message = format!("expected at most {MAX_FILE_NODES} values of {MAX_FILE_BYTES} bytes after expanding aliases");
+    let message = format!(
+        "expected at most {MAX_FILE_NODES} values, and {MAX_FILE_BYTES} bytes, with every alias written out, got more"
+    );
     ConfigError::new(ErrorKind::Limit, message).at(Some(place(node.mark)))
 }
 
