@@ -60,7 +60,7 @@ fn each_row(kind: Fold, values: &[f32], length: usize, out: &mut [f32]) {
     macro_rules! lengths {
         ($($length:literal)*) => {
             match length {
-                // Of such rows there are many, and each is done in fewer instructions than it takes to find out how long it is.
+                // Of such rows there are many, and a loop that has to find out how long they are takes longer than the sums.
                 $( $length => {
                     for (row, out) in values.as_chunks::<$length>().0.iter().zip(out) {
                         *out = short_tree(kind, *row);
