@@ -1,10 +1,10 @@
 //! Reductions of a middle dimension: the tree of [`ops::fold`](super::super::ops::fold), for many columns side by side.
 //!
-//! A lane begins as its first element instead of as identity ∘ element, which has the same bits; a lane without any is left
-//! out of the tree.
+//! A lane begins as its first element instead of as identity ∘ element, which has the same bits; a lane without any is the
+//! identity or left out of the tree.
 
 use super::super::kernels::Fold;
-use super::super::ops::fold::{BLOCK, LANES, combine, fold};
+use super::super::ops::fold::{BLOCK, LANES, combine, fold, identity};
 use super::chunks::rows_of_a_task;
 use super::level::{Level, per_level};
 use super::team::Team;
@@ -57,23 +57,56 @@ fn rows(kind: Fold, values: &[f32], length: usize, out: &mut [f32]) {
 
 #[inline(always)]
 fn each_row(kind: Fold, values: &[f32], length: usize, out: &mut [f32]) {
-    for (row, out) in values.chunks_exact(length).zip(out) {
-        let (whole, rest) = row.as_chunks::<LANES>();
-        let Some((first, others)) = whole.split_first() else {
-            *out = tree(kind, rest);
-            continue;
-        };
-        let mut lanes = *first;
-        for values in others {
-            for (lane, value) in lanes.iter_mut().zip(values) {
-                *lane = combine(kind, *lane, *value);
+    macro_rules! lengths {
+        ($($length:literal)*) => {
+            match length {
+                // Of such rows there are many, and a loop that has to find out how long they are takes longer than the sums.
+                $( $length => {
+                    for (row, out) in values.as_chunks::<$length>().0.iter().zip(out) {
+                        *out = short_tree(kind, *row);
+                    }
+                } )*
+                _ => {
+                    for (row, out) in values.chunks_exact(length).zip(out) {
+                        *out = long_row(kind, row);
+                    }
+                }
             }
+        };
+    }
+    lengths!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
+}
+
+/// The tree over lanes of which there are `N`.
+#[inline(always)]
+fn short_tree<const N: usize>(kind: Fold, mut lanes: [f32; N]) -> f32 {
+    let mut used = N;
+    for half in [16, 8, 4, 2, 1] {
+        for lane in half..used {
+            lanes[lane - half] = combine(kind, lanes[lane - half], lanes[lane]);
         }
-        for (lane, value) in lanes.iter_mut().zip(rest) {
+        used = used.min(half);
+    }
+    lanes[0]
+}
+
+/// The reduction of at most [`BLOCK`] values, of which there is at least one.
+#[inline(always)]
+fn long_row(kind: Fold, row: &[f32]) -> f32 {
+    let (whole, rest) = row.as_chunks::<LANES>();
+    let Some((first, others)) = whole.split_first() else {
+        return tree(kind, rest);
+    };
+    let mut lanes = *first;
+    for values in others {
+        for (lane, value) in lanes.iter_mut().zip(values) {
             *lane = combine(kind, *lane, *value);
         }
-        *out = whole_tree(kind, lanes);
     }
+    for (lane, value) in lanes.iter_mut().zip(rest) {
+        *lane = combine(kind, *lane, *value);
+    }
+    whole_tree(kind, lanes)
 }
 
 /// The tree over all lanes.
@@ -90,21 +123,15 @@ pub fn whole_tree(kind: Fold, mut lanes: [f32; LANES]) -> f32 {
     lanes[0]
 }
 
-/// The tree over the first lanes, of which there is at least one.
+/// The tree over the first lanes, the others being the identity.
 #[inline(always)]
 fn tree(kind: Fold, first: &[f32]) -> f32 {
-    let mut lanes = [0.0; LANES];
-    let mut used = first.len();
-    lanes[..used].copy_from_slice(first);
-    let mut half = LANES / 2;
-    while half > 0 {
-        for lane in half..used {
-            lanes[lane - half] = combine(kind, lanes[lane - half], lanes[lane]);
-        }
-        used = used.min(half);
-        half /= 2;
+    let mut lanes = [identity(kind); LANES];
+    // Not as one copy, which is a call for each row.
+    for (lane, value) in lanes.iter_mut().zip(first) {
+        *lane = *value;
     }
-    lanes[0]
+    whole_tree(kind, lanes)
 }
 
 /// The reductions of the columns of each block of rows, `[outer, blocks, inner]`.
@@ -184,6 +211,7 @@ fn each_column(kind: Fold, part: &mut Columns<'_>, lanes: &mut Lanes) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::adversarial::{adversarial, bits, on_threads};
     use super::*;
 
     #[test]
@@ -214,6 +242,22 @@ mod tests {
                         let got: Vec<u32> = got.into_iter().map(canonical).collect();
                         assert_eq!(got, expected, "{kind:?} [{outer}, {length}, {inner}] {level:?} {threads} threads");
                     }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn many_short_rows_of_every_number_equal_the_reference_row_by_row() {
+        for length in 1..=LANES + 1 {
+            // More than a task's.
+            let rows = 40_000 / length;
+            let values = adversarial(rows * length, length as u64);
+            for kind in [Fold::Sum, Fold::Product] {
+                let expected = bits(values.chunks_exact(length).map(|row| fold(kind, row)));
+                for (level, threads) in Level::available().into_iter().flat_map(|level| [1, 3].map(|n| (level, n))) {
+                    let got = on_threads(threads, || fold_dim(level, kind, &values, rows, length, 1));
+                    assert!(bits(got) == expected, "{kind:?} of {length} {level:?} {threads} threads");
                 }
             }
         }
