@@ -15,8 +15,10 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// What the operating system said, without the temporary file that it said it of: nobody knows that one.
 pub(crate) fn without_path(error: io::Error) -> io::Error {
-    let own = error.get_ref().and_then(|error| error.source()?.downcast_ref::<io::Error>()?.raw_os_error());
-    own.map_or(error, io::Error::from_raw_os_error)
+    match error.to_string().split_once(" at path \"") {
+        Some((said, _)) => io::Error::new(error.kind(), said),
+        None => error,
+    }
 }
 
 /// Writes a file through `fill`: a temporary file beside it, flush, fsync, rename.
@@ -117,6 +119,16 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn no_error_names_the_temporary_file() {
+        let error = write_whole(Path::new("/proc/x"), b"").expect_err("nobody makes files there");
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (io::ErrorKind::NotFound, "No such file or directory (os error 2)")
+        );
+    }
 
     #[test]
     fn a_folder_appears_whole_once_or_not_at_all() {
