@@ -1,5 +1,6 @@
 //! The user's cache of digests, so that unchanged data are not read at the start of every run.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -9,30 +10,36 @@ use crate::failure::Failure;
 use crate::provenance::data::DigestCache;
 
 /// The user's cache, if it is wanted and there is a place for it. A cache that cannot be used is a warning, never a failure.
-pub struct Digests(Option<(PathBuf, DigestCache)>);
+pub struct Digests {
+    opened: Option<(PathBuf, DigestCache)>,
+    /// Whether it was said that it cannot be kept: once is enough.
+    is_refused: Cell<bool>,
+}
 
 impl Digests {
     /// Opens it.
     pub fn open(wanted: bool) -> Self {
         let folder = wanted.then(choose_base_strategy).and_then(|place| place.ok()).map(|place| place.cache_dir());
-        Self(folder.map(|folder| {
+        let opened = folder.map(|folder| {
             let (cache, fault) = DigestCache::open(&folder.join("spectramind"), SystemTime::now());
             if let Some(fault) = fault {
                 eprintln!("Warning: {}: it is ignored, and written anew", Failure::from(fault));
             }
             (folder, cache)
-        }))
+        });
+        Self { opened, is_refused: Cell::new(false) }
     }
 
     /// The cache.
     pub fn cache(&self) -> Option<&DigestCache> {
-        self.0.as_ref().map(|(_, cache)| cache)
+        self.opened.as_ref().map(|(_, cache)| cache)
     }
 
     /// Keeps what was learnt so far.
     pub fn save(&self) {
-        if let Some((folder, cache)) = &self.0
+        if let Some((folder, cache)) = &self.opened
             && let Err(error) = cache.save()
+            && !self.is_refused.replace(true)
         {
             eprintln!("Warning: the cache of digests in {} cannot be written: {error}", folder.display());
         }

@@ -152,6 +152,7 @@ fn places_that_no_run_can_have() {
     exit 1
     Error: the working directory cannot be read
       caused by: No such file or directory (os error 2)
+    Hint: it was removed, or is closed to you: change to another
     ");
 }
 
