@@ -1,7 +1,7 @@
 //! The user's cache of digests, so that unchanged data are not read at the start of every run.
 
-use std::cell::Cell;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use etcetera::{BaseStrategy, choose_base_strategy};
@@ -13,7 +13,7 @@ use crate::provenance::data::DigestCache;
 pub struct Digests {
     opened: Option<(PathBuf, DigestCache)>,
     /// Whether it was said that it cannot be kept: once is enough.
-    is_refused: Cell<bool>,
+    is_refused: AtomicBool,
 }
 
 impl Digests {
@@ -27,7 +27,7 @@ impl Digests {
             }
             (folder, cache)
         });
-        Self { opened, is_refused: Cell::new(false) }
+        Self { opened, is_refused: AtomicBool::new(false) }
     }
 
     /// The cache.
@@ -39,7 +39,7 @@ impl Digests {
     pub fn save(&self) {
         if let Some((folder, cache)) = &self.opened
             && let Err(error) = cache.save()
-            && !self.is_refused.replace(true)
+            && !self.is_refused.swap(true, Ordering::Relaxed)
         {
             eprintln!("Warning: the cache of digests in {} cannot be written: {error}", folder.display());
         }
