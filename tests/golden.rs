@@ -42,7 +42,7 @@ fn another_seed_is_told_at_the_first_step_and_an_update_keeps_its_reason() {
     let first = outcome.stdout.lines().find(|line| line.contains("FAILED: ")).expect("a first failure");
     assert!(first.contains("step 1, samples: expected "), "{}", outcome.stdout);
     let traced = outcome.stdout.lines().filter(|line| line.contains("FAILED: ")).nth(1).expect("a second failure");
-    assert!(traced.contains("step 1 parts from the expected one at shard "), "{}", outcome.stdout);
+    assert!(traced.contains("step 1, op by op: shard "), "{}", outcome.stdout);
     assert!(traced.contains(", op 0, float_from_data ["), "other samples are another input: {}", outcome.stdout);
     assert_eq!(sandbox.verify(&["golden", "--update"]).code, 2, "a change needs a reason");
     let outcome = sandbox.verify(&["golden", "--update", "--reason", "another seed"]);
@@ -91,7 +91,7 @@ fn a_state_that_was_planted_in_the_expected_ops_is_named_with_its_op() {
     assert_eq!(outcome.code, 1, "{}", outcome.stdout);
     let failures: Vec<_> = outcome.stdout.lines().filter(|line| line.contains("FAILED: ")).collect();
     assert!(failures[0].contains("step 1, lossBits: expected "), "{}", outcome.stdout);
-    assert!(failures[1].contains("step 1 parts from the expected one at shard "), "{}", outcome.stdout);
+    assert!(failures[1].contains("step 1, op by op: shard "), "{}", outcome.stdout);
     assert!(failures[1].contains(", float_matmul ["), "{}", outcome.stdout);
     // Expected ops that are no trace are no pass of anything.
     std::fs::write(sandbox.path("golden/v50/expected.trace.json"), "{}").expect("write");

@@ -102,6 +102,11 @@ fn remembered_digests() {
     exit 0
     Warning: [sandbox]/home/.cache/spectramind/digests-1 is not a cache of digests, or a damaged one: it is ignored, and written anew
     ");
+    // Whether it is written as well depends on how old the data are: files of this moment are not remembered.
+    assert_snapshot!(said(&sandbox, "rm -r ../home/.cache; touch ../home/.cache; spectramind train trainer=ci_fast --quiet 2>&1 | sed -n 1p >&2"), @"
+    exit 0
+    Warning: cannot read the cache of digests [sandbox]/home/.cache/spectramind/digests-1: Not a directory (os error 20): it is ignored, and written anew
+    ");
 }
 
 #[test]

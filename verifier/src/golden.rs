@@ -200,7 +200,7 @@ impl<'a> Staged<'a> {
             Ok(self.trace()?.first_difference(&expected))
         };
         match compare() {
-            Ok(Some(difference)) => check.fail(format!("step {TRACED} parts from the expected one at {difference}")),
+            Ok(Some(difference)) => check.fail(format!("step {TRACED}, op by op: {difference}")),
             Ok(None) => check.note(format!(
                 "step {TRACED}: every op gives what it gave in {TRACE}, which is of another state or other data"
             )),
