@@ -78,15 +78,24 @@ fn metrics(run: &ClaimedRun) -> Result<BTreeMap<String, Points>, Failure> {
     Ok(metrics)
 }
 
+/// Refuses more runs than are told apart, before any is read.
+///
+/// # Errors
+/// With more than [`MOST_RUNS`].
+pub fn check_number(runs: usize) -> Result<(), Failure> {
+    if runs > MOST_RUNS {
+        let message = format!("expected at most {MOST_RUNS} runs, whose colours can be told apart, got {runs}");
+        return Err(Failure::usage(message, "compare fewer of them at once"));
+    }
+    Ok(())
+}
+
 /// The curves of one run, or of several with their names, beside each other; none where no run has steps.
 ///
 /// # Errors
 /// When a signed log is missing, is not the signed one or cannot be read; with more than [`MOST_RUNS`] runs.
 pub fn curves(runs: &[(String, &ClaimedRun)]) -> Result<Vec<Picture>, Failure> {
-    if runs.len() > MOST_RUNS {
-        let message = format!("expected at most {MOST_RUNS} runs, whose colours can be told apart, got {}", runs.len());
-        return Err(Failure::usage(message, "compare fewer of them at once"));
-    }
+    check_number(runs.len())?;
     let names: Vec<_> = runs.iter().map(|(name, _)| shown(name)).collect();
     let mut logs = Vec::new();
     for ((name, (_, run)), colour) in names.iter().zip(runs).zip(Colour::SERIES) {

@@ -44,6 +44,5 @@ pub use self::team::{Crew, Team};
 pub use self::workloads::{AnyWorkload, Workloads};
 
 pub(crate) use self::origin::{About, origin, write_beginning};
-pub(crate) use self::place::unused;
-pub(crate) use self::record::run_id;
+pub(crate) use self::place::{run_id, unused};
 pub(crate) use self::sign::{Outcome, sign};

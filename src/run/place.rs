@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::Surroundings;
 use crate::engine::run_dir::{FINAL_CHECKPOINT, LAST_CHECKPOINT};
 use crate::engine::snapshot::Snapshot;
 use crate::failure::Failure;
@@ -28,6 +29,11 @@ impl Place {
             Self::New(directory) | Self::Begun(directory) => Some(directory),
         }
     }
+}
+
+/// A run's id: the time and the config.
+pub(crate) fn run_id(surroundings: &Surroundings<'_>, digest: &str) -> String {
+    format!("{}-{}", (surroundings.now)().0.strftime("%Y%m%dT%H%M%SZ"), &digest[..12])
 }
 
 /// Whether a run has a manifest that says it was completed.

@@ -8,7 +8,7 @@ use super::data::{DataSets, HashedSet};
 use super::loggers;
 use super::memory;
 use super::origin::{self, read_origin};
-use super::place::{Place, met_wall_limit, newest_checkpoint, unused};
+use super::place::{Place, met_wall_limit, newest_checkpoint, run_id, unused};
 use super::ranks::Ranks;
 use super::sign::{self, Outcome, Signed};
 use super::training::{Following, Training, plan};
@@ -455,11 +455,6 @@ impl<'a, W: Workload> Prepared<'a, W> {
 
 /// The name of the primary config of a training.
 pub(super) const PRIMARY: &str = "train";
-
-/// A run's id: the time and the config.
-pub(crate) fn run_id(surroundings: &Surroundings<'_>, digest: &str) -> String {
-    format!("{}-{}", (surroundings.now)().0.strftime("%Y%m%dT%H%M%SZ"), &digest[..12])
-}
 
 /// A run with a directory, which says what it starts from.
 pub struct Started<'a, W: Workload> {

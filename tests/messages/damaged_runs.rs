@@ -138,42 +138,6 @@ fn reports() {
     let sandbox = trained_copy();
     assert_snapshot!(said(&sandbox, "spectramind runs report run run run run run run run run run run run run --out a.html"), @"
     exit 2
-    reading the run's files
-    drawing spectra
-    drawing light curves
-    reading the run's files
-    drawing spectra
-    drawing light curves
-    reading the run's files
-    drawing spectra
-    drawing light curves
-    reading the run's files
-    drawing spectra
-    drawing light curves
-    reading the run's files
-    drawing spectra
-    drawing light curves
-    reading the run's files
-    drawing spectra
-    drawing light curves
-    reading the run's files
-    drawing spectra
-    drawing light curves
-    reading the run's files
-    drawing spectra
-    drawing light curves
-    reading the run's files
-    drawing spectra
-    drawing light curves
-    reading the run's files
-    drawing spectra
-    drawing light curves
-    reading the run's files
-    drawing spectra
-    drawing light curves
-    reading the run's files
-    drawing spectra
-    drawing light curves
     Error: expected at most 6 runs, whose colours can be told apart, got 12
     Hint: compare fewer of them at once
     ");

@@ -78,6 +78,7 @@ pub(super) struct ShownConfig {
 /// When a run is not signed, a file of it is not the signed one, or the page cannot be written.
 pub fn run(arguments: &Arguments, workloads: &Workloads) -> Result<()> {
     let Arguments { runs, out, data, config_path } = arguments;
+    curves::check_number(runs.len())?;
     let claimed = runs.iter().map(|run| ClaimedRun::open(run)).collect::<Result<Vec<_>, _>>()?;
     if let Some(run) = claimed.iter().find(|run| run.holds(out)) {
         let message = format!(
