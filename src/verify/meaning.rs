@@ -85,7 +85,7 @@ pub const MEANINGS: [(&str, &str); 22] = [
     ),
     (
         "time",
-        "Training again took no more than twice the limit on wall time, carried over to the device of the run by how long one computation \
+        "Training again took no more than twice the limit on wall time and a minute, carried over to the device of the run by how long one computation \
          takes on both. How long it took there, and on how many devices the run was made, is the trainer's own word: a false one hides an excess.",
     ),
     (
