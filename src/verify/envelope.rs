@@ -58,9 +58,14 @@ impl VerifiedRun {
             return Some(check);
         };
         let (took, here) = (replay.seconds.get(), replay.reference_seconds.get());
-        if there <= 0.0 || here <= 0.0 {
-            let got = format!("{there} s there, {here} s here");
-            check.fail(format!("the computation for comparing devices: expected more than 0 s, got {got}"));
+        if there <= 0.0 {
+            check.fail(format!("the computation for comparing devices: expected more than 0 s there, got {there} s"));
+            return Some(check);
+        }
+        if here <= 0.0 {
+            check.not_checked(
+                "the clock here does not tell how long the computation for comparing devices takes".into(),
+            );
             return Some(check);
         }
         let stretches = StretchRecord::of(&training.device, &training.stretches);

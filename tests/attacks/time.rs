@@ -36,7 +36,7 @@ fn a_device_so_slow_that_the_run_cannot_have_kept_its_limit_fails() {
 fn a_device_that_takes_no_time_at_all_fails() {
     assert_fails(
         &audited(Some(0.0)),
-        "time: FAILED: the computation for comparing devices: expected more than 0 s, got 0 s there",
+        "time: FAILED: the computation for comparing devices: expected more than 0 s there, got 0 s",
     );
 }
 
